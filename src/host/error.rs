@@ -1,0 +1,74 @@
+//! What can go wrong on a machine, always with the operation and the path.
+
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+/// A failed operation on the host. Reads as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The kernel refused the operation.
+    #[error("cannot {operation} {}: {}", path.display(), errno.desc())]
+    System {
+        /// What was tried, as a verb: `read`, `replace`, `create directory`.
+        operation: &'static str,
+        /// The path as seen inside the root.
+        path: PathBuf,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// We refused, because what is there is not what it should be.
+    #[error("{} is left untouched: {reason}", path.display())]
+    Refused {
+        /// The path as seen inside the root.
+        path: PathBuf,
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+/// Why a thing on the host is left untouched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A symbolic link stands where a file or directory is expected.
+    #[error("it is a symbolic link to {}", target.display())]
+    SymbolicLink {
+        /// Where the link points.
+        target: PathBuf,
+    },
+    /// The file has more names than one; changing it would change the others too.
+    #[error("it has {count} hard links")]
+    HardLinks {
+        /// Number of names.
+        count: u64,
+    },
+    /// Something else than expected stands there: a FIFO, a device, a socket, a directory.
+    #[error("it is a {found}, not a {expected}")]
+    Kind {
+        /// What is there.
+        found: &'static str,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// The file is larger than anything we would write or read there.
+    #[error("it is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit_bytes: u64,
+    },
+    /// Somebody else than root can exchange the file under our hands.
+    #[error("{} is writable by others than root", directory.display())]
+    WritableParent {
+        /// The directory as seen inside the root.
+        directory: PathBuf,
+    },
+    /// The mount is read-only.
+    #[error("it is on a read-only mount")]
+    ReadOnlyMount,
+    /// The file has the immutable attribute.
+    #[error("it is immutable; `chattr -i {}` would let it be changed", path.display())]
+    Immutable {
+        /// The path as seen inside the root.
+        path: PathBuf,
+    },
+}

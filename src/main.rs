@@ -1,0 +1,3 @@
+//! The `k3warden` command: parse, run, exit code.
+
+fn main() {}
