@@ -1,0 +1,32 @@
+//! The contents of files that we write, chosen by name.
+//!
+//! A content is a template: `{parameter:NAME}` stands for a value of the control's parameters.
+
+macro_rules! contents {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("content/", $name, ".yaml")))),*]
+    };
+}
+
+const CONTENTS: &[(&str, &str)] = contents!["audit", "psa"];
+
+/// The template of that name.
+#[must_use]
+pub fn content(name: &str) -> Option<&'static str> {
+    CONTENTS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+}
+
+pub(super) fn exists(name: &str) -> bool {
+    content(name).is_some()
+}
+
+pub(super) fn names() -> Vec<&'static str> {
+    CONTENTS.iter().map(|(name, _)| *name).collect()
+}
+
+pub(super) fn digest_input() -> Vec<u8> {
+    CONTENTS.iter().flat_map(|(_, text)| text.bytes()).collect()
+}
