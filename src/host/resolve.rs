@@ -225,7 +225,7 @@ impl Walk<'_> {
         let Some((_, link)) = self.enter(name)? else {
             return Ok(false);
         };
-        Ok(link.attributes.uid == self.root.superuser()
+        Ok(link.attributes.uid == self.root.superuser().0
             && self.root.only_root_writes(&directory.attributes))
     }
 

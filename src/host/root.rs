@@ -35,9 +35,9 @@ pub enum Durability {
 pub struct Root {
     pub(super) descriptor: OwnedFd,
     directory: PathBuf,
-    /// Who counts as root here: uid 0 on the machine itself, the owner of the top directory in a tree, so that an
+    /// Who counts as root here, user and group: 0 on the machine itself, the owner of the top directory in a tree, so that an
     /// image unpacked by a build user and a test tree are judged by the same rules.
-    superuser: u32,
+    superuser: (u32, u32),
     pub(super) sealed: Option<PathBuf>,
     pub(super) resolver: Cell<Resolver>,
     pub(super) durability: Durability,
@@ -52,9 +52,8 @@ impl Root {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let descriptor = nix::fcntl::open(directory, flags, Mode::empty())
             .map_err(|errno| HostError::system("open", directory, errno))?;
-        let owner = fstat(&descriptor)
-            .map_err(|errno| HostError::system("inspect", directory, errno))?
-            .st_uid;
+        let top = fstat(&descriptor)
+            .map_err(|errno| HostError::system("inspect", directory, errno))?;
         let directory = directory
             .canonicalize()
             .unwrap_or_else(|_| directory.to_path_buf());
@@ -62,7 +61,7 @@ impl Root {
         Ok(Self {
             descriptor,
             directory,
-            superuser: if live { 0 } else { owner },
+            superuser: if live { (0, 0) } else { (top.st_uid, top.st_gid) },
             sealed: None,
             resolver: Cell::new(Resolver::Openat2),
             durability: Durability::Synced,
@@ -102,9 +101,9 @@ impl Root {
         &self.directory
     }
 
-    /// The user that counts as root below this directory.
+    /// User and group that count as root below this directory.
     #[must_use]
-    pub const fn superuser(&self) -> u32 {
+    pub const fn superuser(&self) -> (u32, u32) {
         self.superuser
     }
 
@@ -226,8 +225,8 @@ impl Root {
 
     pub(super) fn only_root_writes(&self, attributes: &Attributes) -> bool {
         let mode = attributes.mode.bits();
-        let group_is_root = attributes.gid == 0;
-        attributes.uid == self.superuser
+        let group_is_root = attributes.gid == self.superuser.1;
+        attributes.uid == self.superuser.0
             && mode & 0o002 == 0
             && (mode & 0o020 == 0 || group_is_root)
     }

@@ -1,0 +1,86 @@
+//! What a setting is judged against: the host, where things are on it, and what the policy says.
+
+use std::path::{Path, PathBuf};
+
+use crate::catalogue::{KeepKind, ParameterValue};
+use crate::host::{Host, Thing};
+use crate::k3s::K3sVersion;
+
+/// Where things are on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// K3s's data directory, `/var/lib/rancher/k3s` by default.
+    pub data_dir: PathBuf,
+    /// K3s's configuration file, `/etc/rancher/k3s/config.yaml` by default.
+    pub config_file: PathBuf,
+    /// The unit file of K3s and its environment file, where there is a unit.
+    pub unit: Option<PathBuf>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("/var/lib/rancher/k3s"),
+            config_file: PathBuf::from("/etc/rancher/k3s/config.yaml"),
+            unit: None,
+        }
+    }
+}
+
+impl Places {
+    /// A path of the catalogue with its placeholders filled in; `None` where this node has no such place.
+    #[must_use]
+    pub fn expand(&self, path: &str) -> Option<PathBuf> {
+        let Some(rest) = path.strip_prefix('{') else {
+            return Some(PathBuf::from(path));
+        };
+        let (name, rest) = rest.split_once('}')?;
+        let mut place = match name {
+            "data_dir" => self.data_dir.clone().into_os_string(),
+            "config_dir" => self.config_file.parent()?.to_path_buf().into_os_string(),
+            "config_file" => self.config_file.clone().into_os_string(),
+            "unit" => self.unit.clone()?.into_os_string(),
+            _ => return None,
+        };
+        place.push(rest);
+        Some(PathBuf::from(place))
+    }
+}
+
+/// Who wrote a file that is not what we would write now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// We did, and nobody changed it since.
+    Ours,
+    /// Somebody else.
+    Theirs,
+}
+
+/// Everything that judging needs. Borrowed: one pass builds one.
+#[allow(missing_debug_implementations)]
+pub struct Subject<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// Where things are.
+    pub places: &'a Places,
+    /// K3s's version, where known.
+    pub version: Option<K3sVersion>,
+    /// The CIS edition whose numbers and modes are used.
+    pub edition: Option<&'a str>,
+    /// A parameter of the control that is being judged, from the policy or its default.
+    pub parameter: &'a dyn Fn(&str) -> Option<ParameterValue>,
+    /// Whether the policy wants our content even over an operator's own valid file.
+    pub content_is_ours: bool,
+    /// Whether an operator's own file is a valid one of its kind for this node's K3s.
+    pub valid: &'a dyn Fn(KeepKind, &[u8]) -> bool,
+    /// Who wrote a file with this content, as far as the ledger knows.
+    pub written_by: &'a dyn Fn(&Thing, &[u8]) -> Ownership,
+}
+
+impl Subject<'_> {
+    /// Whether the path is absent because its whole directory is.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        matches!(self.host.root.look(path), Ok(Some(_)))
+    }
+}
