@@ -1,6 +1,7 @@
 //! What a setting is judged against: the host, where things are on it, and what the policy says.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::catalogue::{KeepKind, ParameterValue};
 use crate::host::{Host, Thing};
@@ -13,8 +14,8 @@ pub struct Places {
     pub data_dir: PathBuf,
     /// K3s's configuration file, `/etc/rancher/k3s/config.yaml` by default.
     pub config_file: PathBuf,
-    /// The unit file of K3s and its environment file, where there is a unit.
-    pub unit: Option<PathBuf>,
+    /// The name of K3s's unit, where there is one: `k3s.service`.
+    pub unit: Option<String>,
 }
 
 impl Default for Places {
@@ -31,19 +32,22 @@ impl Places {
     /// A path of the catalogue with its placeholders filled in; `None` where this node has no such place.
     #[must_use]
     pub fn expand(&self, path: &str) -> Option<PathBuf> {
-        let Some(rest) = path.strip_prefix('{') else {
-            return Some(PathBuf::from(path));
-        };
-        let (name, rest) = rest.split_once('}')?;
-        let mut place = match name {
-            "data_dir" => self.data_dir.clone().into_os_string(),
-            "config_dir" => self.config_file.parent()?.to_path_buf().into_os_string(),
-            "config_file" => self.config_file.clone().into_os_string(),
-            "unit" => self.unit.clone()?.into_os_string(),
-            _ => return None,
-        };
-        place.push(rest);
-        Some(PathBuf::from(place))
+        let mut filled = OsString::with_capacity(path.len());
+        let mut rest = path;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}')?;
+            filled.push(before);
+            match name {
+                "data_dir" => filled.push(&self.data_dir),
+                "config_dir" => filled.push(self.config_file.parent()?),
+                "config_file" => filled.push(&self.config_file),
+                "unit" => filled.push(self.unit.as_ref()?),
+                _ => return None,
+            }
+            rest = after;
+        }
+        filled.push(rest);
+        Some(PathBuf::from(filled))
     }
 }
 
@@ -75,12 +79,4 @@ pub struct Subject<'a> {
     pub valid: &'a dyn Fn(KeepKind, &[u8]) -> bool,
     /// Who wrote a file with this content, as far as the ledger knows.
     pub written_by: &'a dyn Fn(&Thing, &[u8]) -> Ownership,
-}
-
-impl Subject<'_> {
-    /// Whether the path is absent because its whole directory is.
-    #[must_use]
-    pub fn exists(&self, path: &Path) -> bool {
-        matches!(self.host.root.look(path), Ok(Some(_)))
-    }
 }
