@@ -3,13 +3,13 @@
 use jiff::civil::Date;
 
 use crate::catalogue::{Catalogue, Control, Enforcement, KeepKind};
-use crate::host::{Host, HostError, Thing};
+use crate::host::{Host, HostError};
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
 
 use super::baseline::{self, Applies};
-use super::{Judgement, Verdict};
+use super::{Judgement, Verdict, Written};
 
 /// What a pass looks at. Borrowed, so that it cannot outlive a reload.
 #[allow(missing_debug_implementations)]
@@ -24,8 +24,8 @@ pub struct Pass<'a> {
     pub catalogue: &'a Catalogue,
     /// The day that exceptions are judged by.
     pub today: Date,
-    /// Who wrote a file with this content, as far as the ledger knows.
-    pub written_by: &'a dyn Fn(&Thing, &[u8]) -> Ownership,
+    /// What we wrote ourselves, as far as the ledger knows.
+    pub written: &'a Written,
 }
 
 impl<'a> Pass<'a> {
@@ -116,7 +116,9 @@ impl<'a> Pass<'a> {
             parameter: &|name| control.and_then(|control| self.policy.parameter(control, name)),
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
             valid: &valid,
-            written_by: self.written_by,
+            written_by: &|thing, content| {
+                if self.written.is_ours(thing, content) { Ownership::Ours } else { Ownership::Theirs }
+            },
         })
     }
 
