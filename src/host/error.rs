@@ -25,6 +25,16 @@ pub enum HostError {
         /// Why.
         reason: Refusal,
     },
+    /// The kernel took a write of a parameter and says something else afterwards.
+    #[error("{} was set to {wanted:?} but the kernel says {observed:?}", path.display())]
+    NotTaken {
+        /// The parameter's path.
+        path: PathBuf,
+        /// The value that was written.
+        wanted: String,
+        /// The value that was read back.
+        observed: String,
+    },
 }
 
 /// Why a thing on the host is left untouched.

@@ -8,6 +8,7 @@ mod replace;
 mod resolve;
 mod root;
 mod state;
+pub mod sysctl;
 
 pub use entry::{Entry, Kind};
 pub use error::{HostError, Refusal};
