@@ -9,7 +9,11 @@ fn main() -> Exit {
         Err(error) => {
             // Help and version are no errors and go to standard output; clap knows which is which.
             let _ = error.print();
-            if error.use_stderr() { Exit::Unable } else { Exit::Holds }
+            if error.use_stderr() {
+                Exit::Unable
+            } else {
+                Exit::Holds
+            }
         }
     }
 }

@@ -27,16 +27,32 @@ impl fmt::Display for Setting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.body {
             SettingBody::Sysctl(sysctl) => {
-                write!(formatter, "kernel parameter {} = {}", sysctl.key, sysctl.value)?;
+                write!(
+                    formatter,
+                    "kernel parameter {} = {}",
+                    sysctl.key, sysctl.value
+                )?;
             }
             SettingBody::Directory(directory) => {
-                write!(formatter, "directory {} {} or stricter", directory.path, directory.mode)?;
+                write!(
+                    formatter,
+                    "directory {} {} or stricter",
+                    directory.path, directory.mode
+                )?;
             }
             SettingBody::File(file) => {
-                write!(formatter, "file {} with content `{}`, {}", file.path, file.content, file.mode)?;
+                write!(
+                    formatter,
+                    "file {} with content `{}`, {}",
+                    file.path, file.content, file.mode
+                )?;
             }
             SettingBody::Permissions(permissions) => {
-                write!(formatter, "{} {} or stricter, root:root", permissions.path, permissions.mode)?;
+                write!(
+                    formatter,
+                    "{} {} or stricter, root:root",
+                    permissions.path, permissions.mode
+                )?;
             }
             SettingBody::Option(option) => {
                 write!(formatter, "K3s option {}: {}", option.name, option.require)?;
@@ -47,9 +63,17 @@ impl fmt::Display for Setting {
                 argument.component, argument.flag, argument.require
             )?,
             SettingBody::Manifest(manifest) => {
-                write!(formatter, "manifest {} with content `{}`", manifest.name, manifest.content)?;
+                write!(
+                    formatter,
+                    "manifest {} with content `{}`",
+                    manifest.name, manifest.content
+                )?;
             }
         }
-        if self.k3s.is_any() { Ok(()) } else { write!(formatter, " (K3s {})", self.k3s) }
+        if self.k3s.is_any() {
+            Ok(())
+        } else {
+            write!(formatter, " (K3s {})", self.k3s)
+        }
     }
 }

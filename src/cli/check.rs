@@ -26,10 +26,11 @@ impl Check {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         let controls = session.named(&self.controls)?;
-        let judgements = session.with_pass(|pass| match controls.as_slice() {
+        let pass = session.pass();
+        let judgements: Vec<Judgement<'_>> = match controls.as_slice() {
             [] => pass.judge(),
             named => named.iter().map(|control| pass.judge_control(control)).collect(),
-        });
+        };
         let assessment = session.assessment(&judgements);
         match self.format {
             Format::Json => print!("{}", to_json(&assessment)),

@@ -34,7 +34,7 @@ impl Host {
                 Some(entry) => self.capture_entry(path, &entry, extent),
             },
             Thing::Sysctl(key) => {
-                let Some((live, key)) = self.live.as_ref().zip(SysctlKey::parse(key)) else {
+                let Some((live, key)) = self.live.as_ref().zip(SysctlKey::parse(key).ok()) else {
                     return Ok(State::Absent);
                 };
                 Ok(live.read(&key)?.map_or(State::Absent, State::Value))
@@ -48,7 +48,11 @@ impl Host {
         entry: &Entry,
         extent: Extent,
     ) -> Result<State, HostError> {
-        let expected = if entry.kind == Kind::Directory { Kind::Directory } else { Kind::File };
+        let expected = if entry.kind == Kind::Directory {
+            Kind::Directory
+        } else {
+            Kind::File
+        };
         if let Some(reason) = self.root.hazard(entry, path, expected)? {
             return Err(HostError::refused(path, reason));
         }
@@ -57,8 +61,14 @@ impl Host {
             (Extent::AttributesOnly, _) => Ok(State::Attributes(attributes)),
             (Extent::Whole, Kind::Directory) => Ok(State::Directory(attributes)),
             (Extent::Whole, _) => {
-                let content = self.root.read_here(path, READ_LIMIT_BYTES)?.unwrap_or_default();
-                Ok(State::File { content, attributes })
+                let content = self
+                    .root
+                    .read_here(path, READ_LIMIT_BYTES)?
+                    .unwrap_or_default();
+                Ok(State::File {
+                    content,
+                    attributes,
+                })
             }
         }
     }
@@ -69,23 +79,32 @@ impl Host {
     /// When the host refuses; the thing is then as it was, or (owner and bits) in between but never wider.
     pub fn put(&self, thing: &Thing, state: &State) -> Result<(), HostError> {
         match (thing, state) {
-            (Thing::Sysctl(key), State::Value(value)) => match (SysctlKey::parse(key), &self.live) {
-                (Some(key), Some(live)) => live.write(&key, value),
-                _ => Ok(()),
-            },
+            (Thing::Sysctl(key), State::Value(value)) => {
+                match (SysctlKey::parse(key), &self.live) {
+                    (Ok(key), Some(live)) => live.write(&key, value),
+                    _ => Ok(()),
+                }
+            }
             // A kernel parameter cannot be taken away.
             (Thing::Sysctl(_), _) => Ok(()),
             (Thing::Path(path), State::Absent) => self.remove(path),
-            (Thing::Path(path), State::File { content, attributes }) => {
-                self.root.replace(path, content, attributes)
-            }
+            (
+                Thing::Path(path),
+                State::File {
+                    content,
+                    attributes,
+                },
+            ) => self.root.replace(path, content, attributes),
             (Thing::Path(path), State::Directory(attributes)) => match self.root.look(path)? {
                 None => self.root.create_directory(path, attributes),
                 Some(_) => self.root.set_attributes(path, Kind::Directory, attributes),
             },
             (Thing::Path(path), State::Attributes(attributes)) => {
                 let kind = match self.root.look(path)? {
-                    Some(Entry { kind: Kind::Directory, .. }) => Kind::Directory,
+                    Some(Entry {
+                        kind: Kind::Directory,
+                        ..
+                    }) => Kind::Directory,
                     _ => Kind::File,
                 };
                 self.root.set_attributes(path, kind, attributes)
@@ -96,7 +115,10 @@ impl Host {
 
     fn remove(&self, path: &Path) -> Result<(), HostError> {
         match self.root.look(path)? {
-            Some(Entry { kind: Kind::Directory, .. }) => self.root.remove_directory(path),
+            Some(Entry {
+                kind: Kind::Directory,
+                ..
+            }) => self.root.remove_directory(path),
             Some(_) => self.root.remove_file(path),
             None => Ok(()),
         }

@@ -52,8 +52,8 @@ impl Root {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let descriptor = nix::fcntl::open(directory, flags, Mode::empty())
             .map_err(|errno| HostError::system("open", directory, errno))?;
-        let top = fstat(&descriptor)
-            .map_err(|errno| HostError::system("inspect", directory, errno))?;
+        let top =
+            fstat(&descriptor).map_err(|errno| HostError::system("inspect", directory, errno))?;
         let directory = directory
             .canonicalize()
             .unwrap_or_else(|_| directory.to_path_buf());
@@ -61,7 +61,11 @@ impl Root {
         Ok(Self {
             descriptor,
             directory,
-            superuser: if live { (0, 0) } else { (top.st_uid, top.st_gid) },
+            superuser: if live {
+                (0, 0)
+            } else {
+                (top.st_uid, top.st_gid)
+            },
             sealed: None,
             resolver: Cell::new(Resolver::Openat2),
             durability: Durability::Synced,

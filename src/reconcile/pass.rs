@@ -2,8 +2,8 @@
 
 use jiff::civil::Date;
 
-use crate::catalogue::{Catalogue, Control, Enforcement, KeepKind};
-use crate::host::{Host, HostError};
+use crate::catalogue::{Catalogue, Control, Enforcement, KeepKind, SettingBody};
+use crate::host::{Host, HostError, State, Thing};
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
@@ -76,6 +76,17 @@ impl<'a> Pass<'a> {
     /// When the sysctl.d files cannot be read.
     pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Change>, HostError> {
         self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
+    }
+
+    /// What a thing that several controls share becomes when only some of them stay: its state before us, with what
+    /// those that stay ask for. `None` where that cannot be told.
+    #[must_use]
+    pub fn shared_state(&self, thing: &Thing, before: &State, stay: &[&str]) -> Option<State> {
+        let controls = stay.iter().filter_map(|id| self.catalogue.control(id));
+        let settings: Vec<&SettingBody> = controls
+            .flat_map(|control| control.settings.iter().map(|setting| &setting.body))
+            .collect();
+        setting::sysctl_file_with(&self.host.root, thing, before, &settings)
     }
 
     fn findings(&self, control: &Control) -> Vec<Finding> {

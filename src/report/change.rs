@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::host::{Attributes, State, Thing};
-use crate::reconcile::{Plan, PlannedChange};
+use crate::reconcile::{Plan, PlannedChange, Refused};
 use crate::setting::Effect;
 
 /// The name of the plan's format; a field is only ever added within one version.
@@ -52,14 +52,10 @@ impl PlanReport {
     /// The report of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let refused = plan.refused.iter().map(|refused| RefusedReport {
-            controls: refused.controls.iter().map(ToString::to_string).collect(),
-            reason: refused.reason.clone(),
-        });
         Self {
             format: FORMAT,
             changes: plan.changes.iter().map(ChangeReport::of).collect(),
-            refused: refused.collect(),
+            refused: plan.refused.iter().map(RefusedReport::of).collect(),
         }
     }
 
@@ -87,8 +83,21 @@ impl PlanReport {
     }
 }
 
+impl RefusedReport {
+    /// The report of a refusal.
+    #[must_use]
+    pub fn of(refused: &Refused) -> Self {
+        Self {
+            controls: refused.controls.iter().map(ToString::to_string).collect(),
+            reason: refused.reason.clone(),
+        }
+    }
+}
+
 impl ChangeReport {
-    fn of(planned: &PlannedChange) -> Self {
+    /// The report of a planned change.
+    #[must_use]
+    pub fn of(planned: &PlannedChange) -> Self {
         let change = &planned.change;
         Self {
             controls: planned.controls.iter().map(ToString::to_string).collect(),

@@ -13,14 +13,29 @@ pub(super) fn wanted(limit: FileMode) -> String {
 
 /// Words for what is there.
 pub(super) fn observed(attributes: &Attributes) -> String {
-    let name = |id: u32| if id == 0 { "root".to_owned() } else { id.to_string() };
-    format!("{} {}:{}", attributes.mode, name(attributes.uid), name(attributes.gid))
+    let name = |id: u32| {
+        if id == 0 {
+            "root".to_owned()
+        } else {
+            id.to_string()
+        }
+    };
+    format!(
+        "{} {}:{}",
+        attributes.mode,
+        name(attributes.uid),
+        name(attributes.gid)
+    )
 }
 
 /// What the attributes should become; the same again where they hold. A stricter mode of the operator's stands.
 pub(super) fn tightened(root: &Root, current: &Attributes, limit: FileMode) -> Attributes {
     let (uid, gid) = root.superuser();
-    Attributes { mode: current.mode.intersection(limit), uid, gid }
+    Attributes {
+        mode: current.mode.intersection(limit),
+        uid,
+        gid,
+    }
 }
 
 /// Judges owner and bits of what stands at a path.

@@ -13,16 +13,22 @@ const ABOVE_DATA_DIR: FileMode = FileMode::new(0o755);
 const BELOW_DATA_DIR: FileMode = FileMode::new(0o700);
 
 pub(super) fn judge(setting: &DirectorySetting, subject: &Subject<'_>) -> Vec<Finding> {
-    let Some(path) = subject.places.expand(&setting.path) else { return Vec::new() };
+    let Some(path) = subject.places.expand(&setting.path) else {
+        return Vec::new();
+    };
     let finding = match subject.host.root.look(&path) {
         Err(error) => Finding::unreadable(
             path.display().to_string(),
             attributes::wanted(setting.mode),
             &error,
         ),
-        Ok(Some(entry)) => {
-            attributes::judge(&subject.host.root, &path, &entry, Kind::Directory, setting.mode)
-        }
+        Ok(Some(entry)) => attributes::judge(
+            &subject.host.root,
+            &path,
+            &entry,
+            Kind::Directory,
+            setting.mode,
+        ),
         Ok(None) => absent(setting, &path, subject),
     };
     vec![finding]
@@ -70,9 +76,13 @@ pub(super) fn missing_parents(
         if subject.host.root.look_through(directory)?.is_some() {
             break;
         }
-        let inside = directory != subject.places.data_dir
-            && directory.starts_with(&subject.places.data_dir);
-        let mode = if inside { BELOW_DATA_DIR } else { ABOVE_DATA_DIR };
+        let inside =
+            directory != subject.places.data_dir && directory.starts_with(&subject.places.data_dir);
+        let mode = if inside {
+            BELOW_DATA_DIR
+        } else {
+            ABOVE_DATA_DIR
+        };
         missing.push(created(subject, directory.to_path_buf(), mode));
     }
     missing.reverse();

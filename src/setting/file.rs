@@ -11,8 +11,14 @@ use super::{
 };
 
 pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding> {
-    let Some(path) = subject.places.expand(&setting.path) else { return Vec::new() };
-    let wanted = WantedFile { setting, subject, path };
+    let Some(path) = subject.places.expand(&setting.path) else {
+        return Vec::new();
+    };
+    let wanted = WantedFile {
+        setting,
+        subject,
+        path,
+    };
     vec![wanted.judge()]
 }
 
@@ -58,11 +64,21 @@ impl WantedFile<'_> {
 
     fn absent(&self, content: Vec<u8>) -> Finding {
         let (uid, gid) = self.subject.host.root.superuser();
-        let attributes = Attributes { mode: self.setting.mode, uid, gid };
+        let attributes = Attributes {
+            mode: self.setting.mode,
+            uid,
+            gid,
+        };
         match directory::missing_parents(self.subject, &self.path) {
             Err(error) => Finding::unreadable(self.what(), self.wanted(), &error),
             Ok(mut changes) => {
-                changes.push(self.change(State::Absent, State::File { content, attributes }));
+                changes.push(self.change(
+                    State::Absent,
+                    State::File {
+                        content,
+                        attributes,
+                    },
+                ));
                 let remedies = changes.into_iter().map(Remedy::Change).collect();
                 self.finding("absent", Outcome::Diverges(remedies))
             }
@@ -80,7 +96,11 @@ impl WantedFile<'_> {
                 Kind::File,
                 self.setting.mode,
             );
-            let whose = if kept { "the operator's own, valid" } else { "as it should be" };
+            let whose = if kept {
+                "the operator's own, valid"
+            } else {
+                "as it should be"
+            };
             finding.observed = format!("{whose}; {}", finding.observed);
             finding.wanted = self.wanted();
             return finding;
@@ -88,15 +108,26 @@ impl WantedFile<'_> {
         let current = &entry.attributes;
         let after = attributes::tightened(&self.subject.host.root, current, self.setting.mode);
         let change = self.change(
-            State::File { content: found, attributes: current.clone() },
-            State::File { content, attributes: after },
+            State::File {
+                content: found,
+                attributes: current.clone(),
+            },
+            State::File {
+                content,
+                attributes: after,
+            },
         );
-        self.finding("other content", Outcome::Diverges(vec![Remedy::Change(change)]))
+        self.finding(
+            "other content",
+            Outcome::Diverges(vec![Remedy::Change(change)]),
+        )
     }
 
     /// Whether what stands there is an operator's own file that may stay.
     fn stands(&self, found: &[u8]) -> bool {
-        let Some(kind) = self.setting.keep else { return false };
+        let Some(kind) = self.setting.keep else {
+            return false;
+        };
         let thing = Thing::Path(self.path.clone());
         !self.subject.content_is_ours
             && (self.subject.written_by)(&thing, found) == Ownership::Theirs
@@ -128,7 +159,11 @@ impl WantedFile<'_> {
     }
 
     fn wanted(&self) -> String {
-        format!("content `{}`, {}", self.setting.content, attributes::wanted(self.setting.mode))
+        format!(
+            "content `{}`, {}",
+            self.setting.content,
+            attributes::wanted(self.setting.mode)
+        )
     }
 }
 

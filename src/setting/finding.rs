@@ -103,7 +103,11 @@ pub struct Finding {
 impl Finding {
     /// A finding that could not be made, because the host did not let us look.
     #[must_use]
-    pub fn unreadable(what: impl Into<String>, wanted: impl Into<String>, error: &HostError) -> Self {
+    pub fn unreadable(
+        what: impl Into<String>,
+        wanted: impl Into<String>,
+        error: &HostError,
+    ) -> Self {
         let what = what.into();
         let mut reason = error.to_string();
         if error.is_permission_denied() {

@@ -18,7 +18,11 @@ pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<
         .unwrap_or(setting.mode);
     match matches(setting, &path, subject) {
         Err(error) => {
-            vec![Finding::unreadable(path.display().to_string(), attributes::wanted(limit), &error)]
+            vec![Finding::unreadable(
+                path.display().to_string(),
+                attributes::wanted(limit),
+                &error,
+            )]
         }
         Ok(paths) => judge_all(setting, &path, paths, limit, subject),
     }
@@ -71,7 +75,9 @@ fn judge_one(
         EntryKind::Directory => Kind::Directory,
     };
     let look = |path: &Path| -> Result<Option<Finding>, HostError> {
-        let Some(entry) = root.look(path)? else { return Ok(None) };
+        let Some(entry) = root.look(path)? else {
+            return Ok(None);
+        };
         let is_pattern = has_pattern(&setting.path);
         // A pattern is about one kind: `server/tls/*` names directories too.
         if is_pattern && entry.kind == Kind::Directory && expected == Kind::File {
@@ -117,7 +123,8 @@ fn matches(
     path: &Path,
     subject: &Subject<'_>,
 ) -> Result<Vec<PathBuf>, HostError> {
-    let (Some(directory), Some(pattern)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+    let (Some(directory), Some(pattern)) =
+        (path.parent(), path.file_name().and_then(|n| n.to_str()))
     else {
         return Ok(Vec::new());
     };
@@ -142,14 +149,20 @@ fn has_pattern(path: &str) -> bool {
 /// Shell patterns with `*` only.
 fn matches_pattern(pattern: &str, name: &str) -> bool {
     let mut pieces = pattern.split('*');
-    let Some(first) = pieces.next() else { return false };
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(first) = pieces.next() else {
+        return false;
+    };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
     let mut pieces = pieces.peekable();
     while let Some(piece) = pieces.next() {
         if pieces.peek().is_none() {
             return rest.ends_with(piece);
         }
-        let Some((_, after)) = rest.split_once(piece) else { return false };
+        let Some((_, after)) = rest.split_once(piece) else {
+            return false;
+        };
         rest = after;
     }
     rest.is_empty()

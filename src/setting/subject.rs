@@ -29,6 +29,19 @@ impl Default for Places {
 }
 
 impl Places {
+    /// The directories in which we write files.
+    #[must_use]
+    pub fn written_directories(&self) -> Vec<PathBuf> {
+        let mut drop_ins = self.config_file.clone().into_os_string();
+        drop_ins.push(".d");
+        vec![
+            PathBuf::from("/etc/sysctl.d"),
+            PathBuf::from(drop_ins),
+            self.data_dir.join("server"),
+            self.data_dir.join("server/manifests"),
+        ]
+    }
+
     /// A path of the catalogue with its placeholders filled in; `None` where this node has no such place.
     #[must_use]
     pub fn expand(&self, path: &str) -> Option<PathBuf> {

@@ -1,19 +1,28 @@
 //! Kernel parameters: the live value, and the one that the next boot will set.
 
 use crate::catalogue::SysctlSetting;
-use crate::host::{LiveSysctls, NextBoot, State, SysctlKey, Thing};
+use crate::host::sysctl::same_value;
+use crate::host::{NextBoot, State, SysctlKey, Thing};
 
 use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, Want};
 
 pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Finding> {
-    let Some(key) = SysctlKey::parse(&setting.key) else {
-        return vec![finding(setting, "unknown", "", Outcome::Unknown("it is no sysctl key".into()))];
+    let key = match SysctlKey::parse(&setting.key) {
+        Ok(key) => key,
+        Err(error) => {
+            return vec![finding(
+                setting,
+                "unknown",
+                "",
+                Outcome::Unknown(error.to_string()),
+            )];
+        }
     };
     let live = subject.host.live.as_ref().map_or_else(
         || Live::NotOurs,
         |live| match live.read(&key) {
             Ok(None) => Live::NoSuchKey,
-            Ok(Some(value)) => Live::Value(live, value),
+            Ok(Some(value)) => Live::Value(value),
             Err(error) => Live::Unreadable(Finding::unreadable(
                 setting.key.clone(),
                 setting.value.clone(),
@@ -23,11 +32,16 @@ pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Findi
     );
     if matches!(live, Live::NoSuchKey) {
         let reason = "not supported by this kernel".to_owned();
-        return vec![finding(setting, "no such key", "/proc/sys", Outcome::NotApplicable(reason))];
+        return vec![finding(
+            setting,
+            "no such key",
+            "/proc/sys",
+            Outcome::NotApplicable(reason),
+        )];
     }
     let mut findings = Vec::with_capacity(2);
     match live {
-        Live::Value(live, value) => findings.push(judge_live(setting, &key, live, &value)),
+        Live::Value(value) => findings.push(judge_live(setting, &key, &value)),
         Live::Unreadable(finding) => findings.push(finding),
         Live::NotOurs | Live::NoSuchKey => {}
     }
@@ -36,15 +50,15 @@ pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Findi
 }
 
 /// The live value, where there is one that concerns us.
-enum Live<'a> {
+enum Live {
     NotOurs,
     NoSuchKey,
-    Value(&'a LiveSysctls, String),
+    Value(String),
     Unreadable(Finding),
 }
 
-fn judge_live(setting: &SysctlSetting, key: &SysctlKey, live: &LiveSysctls, value: &str) -> Finding {
-    let outcome = if live.same(value, &setting.value) {
+fn judge_live(setting: &SysctlSetting, key: &SysctlKey, value: &str) -> Finding {
+    let outcome = if same_value(value, &setting.value) {
         Outcome::Holds
     } else {
         Outcome::Diverges(vec![Remedy::Change(Change {
@@ -55,13 +69,21 @@ fn judge_live(setting: &SysctlSetting, key: &SysctlKey, live: &LiveSysctls, valu
             effect: Effect::None,
         })])
     };
-    finding(setting, value, &format!("/proc/sys/{}", key.as_str()), outcome)
+    finding(
+        setting,
+        value,
+        &format!("/proc/sys/{}", key.as_str()),
+        outcome,
+    )
 }
 
 fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'_>) -> Finding {
     let remedy = || {
         let key = key.as_str().to_owned();
-        Outcome::Diverges(vec![Remedy::PersistSysctl(Want { key, value: setting.value.clone() })])
+        Outcome::Diverges(vec![Remedy::PersistSysctl(Want {
+            key,
+            value: setting.value.clone(),
+        })])
     };
     let mut finding = match NextBoot::read(&subject.host.root) {
         Err(error) => {
@@ -69,8 +91,8 @@ fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'
         }
         Ok(next_boot) => match next_boot.assignment(key) {
             Some(winner) => {
-                let place = format!("{}:{}", winner.path.display(), winner.line);
-                let holds = LiveSysctls::same_value(&winner.value, &setting.value);
+                let place = winner.place();
+                let holds = same_value(&winner.value, &setting.value);
                 let outcome = if holds { Outcome::Holds } else { remedy() };
                 finding(setting, &winner.value, &place, outcome)
             }

@@ -18,8 +18,10 @@ pub(super) fn fill(
         let value = parameter(name).ok_or_else(|| name.to_owned())?;
         match value {
             ParameterValue::Names(names) => {
-                let quoted: Vec<String> =
-                    names.iter().map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
+                let quoted: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("'{}'", name.replace('\'', "''")))
+                    .collect();
                 filled.push('[');
                 filled.push_str(&quoted.join(", "));
                 filled.push(']');
