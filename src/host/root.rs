@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 
-use super::{HostError, Refusal};
+use super::{Attributes, FileMode, HostError, Refusal};
 
 /// What kind of thing a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,20 @@ impl Root {
     /// # Errors
     /// When it is no regular file, larger than the limit, or cannot be read.
     pub fn read(&self, path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, HostError> {
+        let read = self.read_with_attributes(path, limit_bytes)?;
+        Ok(read.map(|(content, _)| content))
+    }
+
+    /// Like [`Root::read`], with owner and bits of the very file that was read: nobody can exchange it between the
+    /// look and the reading.
+    ///
+    /// # Errors
+    /// When it is no regular file, larger than the limit, or cannot be read.
+    pub fn read_with_attributes(
+        &self,
+        path: &Path,
+        limit_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, Attributes)>, HostError> {
         let Some(descriptor) = self.open_existing(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?
         else {
             return Ok(None);
@@ -88,7 +102,19 @@ impl Root {
         if content.len() as u64 > limit_bytes {
             return Err(refused(path, Refusal::TooLarge { limit_bytes }));
         }
-        Ok(Some(content))
+        Ok(Some((content, attributes_of(&stat))))
+    }
+
+    /// Owner and bits of what a path names, following links inside the root; `None` if nothing.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn attributes(&self, path: &Path) -> Result<Option<Attributes>, HostError> {
+        let Some(descriptor) = self.open_existing(path, OFlag::O_PATH)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&descriptor).map_err(|errno| system("inspect", path, errno))?;
+        Ok(Some(attributes_of(&stat)))
     }
 
     /// Names in a directory, byte-sorted; `None` if there is no such directory.
@@ -149,6 +175,14 @@ impl Root {
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             Err(errno) => Err(system("open", path, errno)),
         }
+    }
+}
+
+fn attributes_of(stat: &FileStat) -> Attributes {
+    Attributes {
+        mode: FileMode::new(stat.st_mode),
+        uid: stat.st_uid,
+        gid: stat.st_gid,
     }
 }
 
