@@ -24,7 +24,7 @@ pub struct Apply {
 impl Apply {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
-        if let Some(switch) = session.kill_switch() {
+        if let Some(switch) = session.kill_switch()? {
             println!("Nothing is changed: {switch}.");
             return Ok(Exit::Holds);
         }

@@ -8,7 +8,9 @@ use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global, check};
 use crate::catalogue::Control;
+use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
+use crate::report::stance_name;
 
 /// Show why a control exists, what it sets and where its values come from.
 #[derive(Debug, Args)]
@@ -88,21 +90,27 @@ fn numbers(cis: &BTreeMap<String, String>) -> String {
 }
 
 fn print_standing(session: &Session, judgement: &Judgement<'_>) {
-    let standing = &judgement.standing;
-    println!("Standing:    {:?}, {}", standing.enforcement, standing.decided_by);
-    for (name, parameter) in &judgement.control.parameters {
-        let (value, place) = session.policy.parameter_with_place(judgement.control, name);
-        println!("Parameter:   {name} = {value} ({place}); {}", parameter.about);
+    let from = |place: Option<&PolicyPlace>| match place {
+        Some(place) => place.to_string(),
+        None => "the default".to_owned(),
+    };
+    let control = judgement.control;
+    let decision = judgement.decision;
+    println!("Standing:    {} ({})", stance_name(decision.stance), from(decision.place));
+    for (name, parameter) in &control.parameters {
+        if let Some((value, place)) = session.policy.parameter(control, name) {
+            println!("Parameter:   {name} = {value} ({}); {}", from(place), parameter.about);
+        }
     }
-    if let Some(exception) = standing.exception {
+    if let Some(exception) = judgement.exception() {
         println!(
             "Exception:   {} (owner {}, until {})",
             exception.reason, exception.owner, exception.expires
         );
     }
     println!(
-        "To except:   [[exception]] control = \"{}\", reason, owner and expires in \
+        "To except:   [[exception]] with control = \"{}\", reason, owner and expires in \
          /etc/k3warden/config.toml",
-        judgement.control.id
+        control.id
     );
 }

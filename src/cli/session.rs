@@ -97,7 +97,7 @@ impl Session {
     pub fn open_ledger(&self, who: &str) -> Result<Ledger, CliError> {
         let lock = self.lock(who)?;
         let keeping = Keeping {
-            limit_bytes: self.policy.ledger_limit_bytes(),
+            limit_bytes: self.policy.ledger_limit.value.bytes(),
             ..Keeping::of(&self.host.root)
         };
         Ok(Ledger::open(&self.host.root, keeping, &lock)?)
@@ -165,8 +165,10 @@ impl Session {
     }
 
     /// Why nothing may be changed at all, if so.
-    #[must_use]
-    pub fn kill_switch(&self) -> Option<KillSwitch> {
-        KillSwitch::look(&self.host.root)
+    ///
+    /// # Errors
+    /// When it cannot be looked for; nothing may be changed then either.
+    pub fn kill_switch(&self) -> Result<Option<KillSwitch>, CliError> {
+        Ok(KillSwitch::look(&self.host.root)?)
     }
 }

@@ -116,12 +116,26 @@ impl Root {
     /// # Errors
     /// When it is no regular file, larger than the limit, or cannot be read.
     pub fn read(&self, path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, HostError> {
+        let read = self.read_with_attributes(path, limit_bytes)?;
+        Ok(read.map(|(content, _)| content))
+    }
+
+    /// Like [`Root::read`], with owner and bits of the very file that was read: nobody can exchange it between the
+    /// look and the reading.
+    ///
+    /// # Errors
+    /// When it is no regular file, larger than the limit, or cannot be read.
+    pub fn read_with_attributes(
+        &self,
+        path: &Path,
+        limit_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, Attributes)>, HostError> {
         // O_NONBLOCK: opening a FIFO must not wait for a writer.
-        let Some(descriptor) = self.open_following(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?
-        else {
-            return Ok(None);
-        };
-        read_regular(descriptor, path, limit_bytes).map(Some)
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        match self.open_following(path, flags)? {
+            Some(descriptor) => read_regular(descriptor, path, limit_bytes).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Reads a whole regular file that is no link; `None` if nothing is there.
@@ -133,7 +147,9 @@ impl Root {
             return Ok(None);
         };
         match located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
-            Ok(descriptor) => read_regular(descriptor, path, limit_bytes).map(Some),
+            Ok(descriptor) => {
+                read_regular(descriptor, path, limit_bytes).map(|(content, _)| Some(content))
+            }
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(HostError::system("open", path, errno)),
         }
@@ -236,11 +252,11 @@ impl Root {
     }
 }
 
-pub(super) fn read_regular(
+fn read_regular(
     descriptor: OwnedFd,
     path: &Path,
     limit_bytes: u64,
-) -> Result<Vec<u8>, HostError> {
+) -> Result<(Vec<u8>, Attributes), HostError> {
     let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
     let entry = Entry::new(&stat);
     if entry.kind != Kind::File {
@@ -259,7 +275,7 @@ pub(super) fn read_regular(
     if content.len() as u64 > limit_bytes {
         return Err(HostError::refused(path, Refusal::TooLarge { limit_bytes }));
     }
-    Ok(content)
+    Ok((content, entry.attributes))
 }
 
 impl Located {

@@ -1,29 +1,18 @@
 //! A control, judged on this node under this policy.
 
-use crate::catalogue::{Control, Enforcement};
-use crate::policy::Exception;
+use crate::catalogue::Control;
+use crate::policy::{Decision, Exception, Stance};
 use crate::setting::{Finding, Outcome, Remedy};
 
 use super::Verdict;
-
-/// How far a control is taken here, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing<'a> {
-    /// Enforced, observed or off.
-    pub enforcement: Enforcement,
-    /// The exception that the operator made, while it lasts.
-    pub exception: Option<&'a Exception>,
-    /// What decided, for `explain`.
-    pub decided_by: String,
-}
 
 /// One control and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement<'a> {
     /// The control.
     pub control: &'a Control,
-    /// How far it is taken.
-    pub standing: Standing<'a>,
+    /// How far it is taken, and which line of the policy says so.
+    pub decision: Decision<'a>,
     /// The answer.
     pub verdict: Verdict,
     /// What was observed.
@@ -32,21 +21,27 @@ pub struct Judgement<'a> {
     pub note: Option<String>,
 }
 
-impl Judgement<'_> {
+impl<'a> Judgement<'a> {
     /// Whether divergences are removed.
     #[must_use]
     pub fn is_enforced(&self) -> bool {
-        self.standing.enforcement == Enforcement::Enforce && self.standing.exception.is_none()
+        self.decision.stance == Stance::Enforce
+    }
+
+    /// The exception in force.
+    #[must_use]
+    pub const fn exception(&self) -> Option<&'a Exception> {
+        match self.decision.stance {
+            Stance::Excepted(exception) => Some(exception),
+            _ => None,
+        }
     }
 
     /// Whether something that it asks could not be observed.
     #[must_use]
     pub fn has_unknown(&self) -> bool {
-        self.verdict == Verdict::Unknown
-            || self
-                .findings
-                .iter()
-                .any(|finding| matches!(finding.outcome, Outcome::Unknown(_)))
+        let unknown = |finding: &Finding| matches!(finding.outcome, Outcome::Unknown(_));
+        self.verdict == Verdict::Unknown || self.findings.iter().any(unknown)
     }
 
     /// How its divergences would be removed.

@@ -11,7 +11,7 @@ mod revert;
 mod verdict;
 
 pub use apply::{ApplyError, Outcome, apply};
-pub use judgement::{Judgement, Standing};
+pub use judgement::Judgement;
 pub use pass::Pass;
 pub use plan::{Plan, PlannedChange, Refused};
 pub use revert::{PutBack, Revert, RevertError, Reverted, Written};

@@ -2,10 +2,10 @@
 
 use jiff::civil::Date;
 
-use crate::catalogue::{Catalogue, Control, Enforcement, KeepKind, SettingBody};
+use crate::catalogue::{Catalogue, Control, KeepKind, SettingBody};
 use crate::host::{Host, HostError, State, Thing};
 use crate::node::Node;
-use crate::policy::Policy;
+use crate::policy::{Policy, Stance};
 use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
 
 use super::baseline::{self, Applies};
@@ -38,16 +38,19 @@ impl<'a> Pass<'a> {
     /// Judges one control.
     #[must_use]
     pub fn judge_control(&self, control: &'a Control) -> Judgement<'a> {
-        let standing = self.policy.standing(control, self.today);
+        let decision = self.policy.enforcement(control, self.today);
         let mut judgement = Judgement {
             control,
-            standing,
+            decision,
             verdict: Verdict::NotApplicable,
             findings: Vec::new(),
             note: None,
         };
-        if judgement.standing.enforcement == Enforcement::Off {
-            judgement.note = Some(format!("off ({})", judgement.standing.decided_by));
+        if decision.stance == Stance::Off {
+            judgement.note = Some(match decision.place {
+                Some(place) => format!("turned off in {place}"),
+                None => "opt-in, and not turned on".to_owned(),
+            });
             return judgement;
         }
         match baseline::control(control, self.node) {
@@ -63,7 +66,7 @@ impl<'a> Pass<'a> {
             }
         }
         judgement.findings = self.findings(control);
-        judgement.verdict = match (&judgement.standing.exception, Verdict::of(&judgement.findings)) {
+        judgement.verdict = match (judgement.exception(), Verdict::of(&judgement.findings)) {
             (Some(_), Verdict::Divergent | Verdict::Unknown) => Verdict::Excepted,
             (_, verdict) => verdict,
         };
@@ -124,7 +127,10 @@ impl<'a> Pass<'a> {
             places: &self.node.places,
             version,
             edition,
-            parameter: &|name| control.and_then(|control| self.policy.parameter(control, name)),
+            parameter: &|name| {
+                let (value, _) = self.policy.parameter(control?, name)?;
+                Some(value.clone())
+            },
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
             valid: &valid,
             written_by: &|thing, content| {
@@ -139,8 +145,9 @@ impl<'a> Pass<'a> {
         let version = self.node.version.as_ref().map(|fact| fact.value);
         let editions = self.catalogue.editions();
         self.policy
-            .edition()
-            .and_then(|name| editions.named(name))
+            .edition
+            .as_ref()
+            .and_then(|given| editions.named(&given.value))
             .or_else(|| editions.for_version(version))
             .map(|edition| edition.name.as_str())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::catalogue::Enforcement;
+use crate::policy::Stance;
 use crate::reconcile::{Judgement, Pass, Verdict};
 use crate::setting::{Finding, Outcome};
 
@@ -78,8 +78,8 @@ pub struct ControlReport {
     pub title: String,
     /// Recommendation numbers in the report's CIS edition.
     pub cis: Option<String>,
-    /// Whether it is enforced, observed or off.
-    pub enforcement: Enforcement,
+    /// `enforce`, `observe`, `off` or `excepted`.
+    pub enforcement: &'static str,
     /// The answer.
     pub verdict: Verdict,
     /// Why it does not apply or cannot be known.
@@ -159,10 +159,10 @@ fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
         id: control.id.to_string(),
         title: control.title.clone(),
         cis: edition.and_then(|edition| control.cis.get(edition)).cloned(),
-        enforcement: judgement.standing.enforcement,
+        enforcement: stance_name(judgement.decision.stance),
         verdict: judgement.verdict,
         note: judgement.note.clone(),
-        exception: judgement.standing.exception.map(|exception| {
+        exception: judgement.exception().map(|exception| {
             BTreeMap::from([
                 ("reason", exception.reason.clone()),
                 ("owner", exception.owner.clone()),
@@ -170,6 +170,17 @@ fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
             ])
         }),
         findings: judgement.findings.iter().map(finding).collect(),
+    }
+}
+
+/// The word for how far a control is taken.
+#[must_use]
+pub const fn stance_name(stance: Stance<'_>) -> &'static str {
+    match stance {
+        Stance::Off => "off",
+        Stance::Observe => "observe",
+        Stance::Enforce => "enforce",
+        Stance::Excepted(_) => "excepted",
     }
 }
 
