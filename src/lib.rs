@@ -3,3 +3,4 @@
 pub mod catalogue;
 pub mod host;
 pub mod k3s;
+pub mod reconcile;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -54,6 +54,11 @@ impl Root {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.directory == Path::new("/")
+    }
+
+    /// The directory itself, for sibling modules that resolve below it.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 
     /// Reads a whole regular file, following links inside the root; `None` if there is none.
