@@ -29,19 +29,27 @@ impl Check {
         let pass = session.pass();
         let judgements: Vec<Judgement<'_>> = match controls.as_slice() {
             [] => pass.judge(),
-            named => named.iter().map(|control| pass.judge_control(control)).collect(),
+            named => named
+                .iter()
+                .map(|control| pass.judge_control(control))
+                .collect(),
         };
         let assessment = session.assessment(&judgements);
         match self.format {
             Format::Json => print!("{}", to_json(&assessment)),
             Format::Table => print_table(&assessment, self.all || !self.controls.is_empty()),
         }
-        Ok(exit(&judgements, |judgement| judgement.verdict == Verdict::Divergent))
+        Ok(exit(&judgements, |judgement| {
+            judgement.verdict == Verdict::Divergent
+        }))
     }
 }
 
 pub(super) fn print_table(assessment: &Assessment, all: bool) {
-    print!("{}", Table::new(assessment, Terminal::of_stdout(), all).render());
+    print!(
+        "{}",
+        Table::new(assessment, Terminal::of_stdout(), all).render()
+    );
 }
 
 /// 2 if an enforced control is unknown, 1 if a control fails the test, else 0.

@@ -44,7 +44,12 @@ impl Explain {
 }
 
 fn print_control(control: &Control) {
-    println!("{}\n{}\n\n{}\n", control.id, control.title, control.why.trim());
+    println!(
+        "{}\n{}\n\n{}\n",
+        control.id,
+        control.title,
+        control.why.trim()
+    );
     println!("For:         {}", scope(control));
     println!("CIS:         {}", numbers(&control.cis));
     println!("Defined in:  {}", control.source);
@@ -96,10 +101,18 @@ fn print_standing(session: &Session, judgement: &Judgement<'_>) {
     };
     let control = judgement.control;
     let decision = judgement.decision;
-    println!("Standing:    {} ({})", stance_name(decision.stance), from(decision.place));
+    println!(
+        "Standing:    {} ({})",
+        stance_name(decision.stance),
+        from(decision.place)
+    );
     for (name, parameter) in &control.parameters {
         if let Some((value, place)) = session.policy.parameter(control, name) {
-            println!("Parameter:   {name} = {value} ({}); {}", from(place), parameter.about);
+            println!(
+                "Parameter:   {name} = {value} ({}); {}",
+                from(place),
+                parameter.about
+            );
         }
     }
     if let Some(exception) = judgement.exception() {

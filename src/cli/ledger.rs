@@ -40,9 +40,7 @@ impl LedgerCommand {
                 Err(error) => Err(error.into()),
             };
         }
-        for record in ledger.history(&lock)? {
-            println!("{record}");
-        }
+        ledger.each(&lock, |record| println!("{record}"))?;
         Ok(Exit::Holds)
     }
 }

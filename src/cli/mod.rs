@@ -20,8 +20,10 @@ use crate::k3s::K3sVersion;
 /// Hardens a K3s node to the K3s CIS guide and keeps it hardened.
 #[derive(Debug, Parser)]
 #[command(name = "k3warden", version, about, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 all holds, 1 something does not, 2 something could not be seen or done, \
-                        or the command line, policy or catalogue is wrong.")]
+#[command(
+    after_help = "Exit status: 0 all holds, 1 something does not, 2 something could not be seen or done, \
+                        or the command line, policy or catalogue is wrong."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,

@@ -29,7 +29,9 @@ impl Revert {
         let mut ledger = session.open_ledger("k3warden revert")?;
         session.sweep();
         if let Some(damage) = ledger.damage() {
-            eprintln!("k3warden: the ledger is damaged: {damage}; what it still proves is put back");
+            eprintln!(
+                "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
+            );
         }
         let undo = Undo {
             controls: &self.controls,
@@ -46,7 +48,9 @@ impl Revert {
             println!("{}", line(done));
         }
         let failed = reverted.iter().any(|done| done.result.is_err());
-        let stays = reverted.iter().any(|done| matches!(done.result, Ok(PutBack::Stays(_))));
+        let stays = reverted
+            .iter()
+            .any(|done| matches!(done.result, Ok(PutBack::Stays(_))));
         Ok(match (failed, stays) {
             (true, _) => Exit::Unable,
             (false, true) => Exit::DoesNotHold,

@@ -43,7 +43,11 @@ impl Session {
     /// # Errors
     /// When the root cannot be opened, or the policy or the catalogue is wrong.
     pub fn open(global: &Global) -> Result<Self, CliError> {
-        let durability = if global.no_sync { Durability::PageCache } else { Durability::Synced };
+        let durability = if global.no_sync {
+            Durability::PageCache
+        } else {
+            Durability::Synced
+        };
         let root = Root::open(&global.root)?.with_durability(durability);
         let surroundings = Surroundings::look(&root);
         let catalogue = policy::load_catalogue(&root)?;
@@ -51,10 +55,21 @@ impl Session {
         let node = node::discover(&root, &policy, surroundings, global.k3s_version);
         let root = root.sealed_below(&node.places.data_dir);
         // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
-        let live = if surroundings.is_machine() { LiveSysctls::of(&root)? } else { None };
+        let live = if surroundings.is_machine() {
+            LiveSysctls::of(&root)?
+        } else {
+            None
+        };
         let host = Host { root, live };
         let today = Zoned::now().date();
-        let mut session = Self { host, catalogue, policy, node, written: Written::default(), today };
+        let mut session = Self {
+            host,
+            catalogue,
+            policy,
+            node,
+            written: Written::default(),
+            today,
+        };
         session.written = session.read_written();
         Ok(session)
     }
@@ -134,9 +149,11 @@ impl Session {
         if us.is_root() || us.as_raw() == superuser {
             return Ok(());
         }
-        Err("this changes the machine and needs root: try `sudo k3warden apply`, or \
+        Err(
+            "this changes the machine and needs root: try `sudo k3warden apply`, or \
              `k3warden diff` to see what it would do"
-            .into())
+                .into(),
+        )
     }
 
     /// The controls of these names.
@@ -151,10 +168,16 @@ impl Session {
         if let Some(control) = self.catalogue.control(name) {
             return Ok(control);
         }
-        let ids = self.catalogue.controls().iter().map(|control| control.id.as_str());
+        let ids = self
+            .catalogue
+            .controls()
+            .iter()
+            .map(|control| control.id.as_str());
         Err(match policy::nearest(name, ids) {
             Some(near) => format!("there is no control `{name}`; did you mean `{near}`?").into(),
-            None => format!("there is no control `{name}`; `k3warden check --all` lists them").into(),
+            None => {
+                format!("there is no control `{name}`; `k3warden check --all` lists them").into()
+            }
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 /// A failed operation on the host. Reads as one sentence.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// The kernel refused the operation.
     #[error("cannot {operation} {}: {}", path.display(), errno.desc())]

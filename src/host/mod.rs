@@ -1,5 +1,6 @@
 //! Everything that touches the machine. Knows nothing of hardening.
 
+mod append;
 mod change;
 mod entry;
 mod error;
@@ -12,6 +13,7 @@ mod root;
 mod state;
 pub mod sysctl;
 
+pub use append::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
 pub use change::{Extent, Host};
 pub use entry::{Entry, Kind};
 pub use error::{HostError, Refusal};

@@ -1,9 +1,11 @@
 //! What this node is: role, K3s version, places, datastore, and whether it is the running machine.
 
+mod discover;
 mod surroundings;
 
 use std::path::PathBuf;
 
+pub use discover::{discover, id};
 pub use surroundings::Surroundings;
 
 use crate::catalogue::{Datastore, Role};
@@ -28,8 +30,6 @@ pub struct Node {
     pub version: Option<Fact<K3sVersion>>,
     /// Where things are.
     pub places: Places,
-    /// The unit that runs K3s.
-    pub unit: Option<String>,
     /// The binary that the unit runs.
     pub binary: Option<PathBuf>,
     /// Where the cluster keeps its state; `None` on an agent.
@@ -38,4 +38,12 @@ pub struct Node {
     pub disabled: Vec<String>,
     /// Whether live values and services are ours to look at.
     pub surroundings: Surroundings,
+}
+
+impl Node {
+    /// Whether K3s is installed: a unit that runs it.
+    #[must_use]
+    pub const fn is_installed(&self) -> bool {
+        self.places.unit.is_some()
+    }
 }

@@ -55,7 +55,9 @@ impl Surroundings {
 fn is_chroot() -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &str| {
-        std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+        std::fs::metadata(path)
+            .ok()
+            .map(|metadata| (metadata.dev(), metadata.ino()))
     };
     match (identity("/"), identity("/proc/1/root/.")) {
         (Some(here), Some(init)) => here != init,
@@ -66,7 +68,11 @@ fn is_chroot() -> bool {
 
 /// The marks that container managers leave (systemd.io/CONTAINER_INTERFACE, podman and docker).
 fn is_container(root: &Root) -> bool {
-    ["/run/systemd/container", "/run/.containerenv", "/.dockerenv"]
-        .iter()
-        .any(|mark| matches!(root.kind(Path::new(mark)), Ok(Some(_))))
+    [
+        "/run/systemd/container",
+        "/run/.containerenv",
+        "/.dockerenv",
+    ]
+    .iter()
+    .any(|mark| matches!(root.kind(Path::new(mark)), Ok(Some(_))))
 }

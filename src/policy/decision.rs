@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Exception, Given, Mode, Policy, PolicyPlace};
+use super::{ContentChoice, Exception, Given, Mode, Policy, PolicyPlace};
 use crate::catalogue::{Control, Enforcement, ParameterValue};
 
 /// How far a control is taken.
@@ -54,6 +54,15 @@ impl Policy {
             (Enforcement::Enforce, None, Mode::Enforce) => (Stance::Enforce, place),
         };
         Decision { stance, place }
+    }
+
+    /// Whether our content replaces an operator's own valid file.
+    #[must_use]
+    pub fn content_is_ours(&self, control: &Control) -> bool {
+        let rules = self.controls.get(&control.id);
+        rules
+            .and_then(|rules| rules.content.as_ref())
+            .is_some_and(|given| given.value == ContentChoice::Ours)
     }
 
     /// The value of a control's parameter and the line that gave it; `None` if the control has no such parameter.

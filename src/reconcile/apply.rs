@@ -87,7 +87,11 @@ fn record(
         .changes
         .iter()
         .map(|planned| ledger::Change {
-            control: planned.controls.first().map(ToString::to_string).unwrap_or_default(),
+            control: planned
+                .controls
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             thing: planned.change.thing.clone(),
             before: planned.change.before.clone(),
             after: planned.change.after.clone(),
@@ -100,7 +104,10 @@ fn record(
 fn none_made(plan: Plan, error: &LockError) -> Vec<Outcome> {
     plan.changes
         .into_iter()
-        .map(|planned| Outcome { planned, result: Err(ApplyError::Lock(error.clone())) })
+        .map(|planned| Outcome {
+            planned,
+            result: Err(ApplyError::Lock(error.clone())),
+        })
         .collect()
 }
 
@@ -115,7 +122,7 @@ fn make(
     let result = put(host, change);
     if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) {
         // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
-        let _ = ledger.end(&change.thing, Ending::NotMade, &lock);
+        let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], &lock);
     }
     result
 }

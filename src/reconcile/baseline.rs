@@ -62,9 +62,9 @@ pub fn version(range: VersionRange, node: &Node) -> Applies {
 
 fn datastore(control: &Control, node: &Node) -> Applies {
     match (control.datastore, node.datastore) {
-        (Some(wanted), Some(datastore)) if wanted != datastore => {
-            Applies::No(format!("for {wanted} only; this node's datastore is {datastore}"))
-        }
+        (Some(wanted), Some(datastore)) if wanted != datastore => Applies::No(format!(
+            "for {wanted} only; this node's datastore is {datastore}"
+        )),
         (Some(wanted), None) => Applies::No(format!("for {wanted} only")),
         _ => Applies::Yes,
     }

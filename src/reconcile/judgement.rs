@@ -46,9 +46,11 @@ impl<'a> Judgement<'a> {
 
     /// How its divergences would be removed.
     pub fn remedies(&self) -> impl Iterator<Item = &Remedy> {
-        self.findings.iter().flat_map(|finding| match &finding.outcome {
-            Outcome::Diverges(remedies) => remedies.as_slice(),
-            _ => &[],
-        })
+        self.findings
+            .iter()
+            .flat_map(|finding| match &finding.outcome {
+                Outcome::Diverges(remedies) => remedies.as_slice(),
+                _ => &[],
+            })
     }
 }

@@ -47,7 +47,10 @@ impl Plan {
     #[must_use]
     pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
         let mut draft = Draft::default();
-        for judgement in judgements.iter().filter(|judgement| judgement.is_enforced()) {
+        for judgement in judgements
+            .iter()
+            .filter(|judgement| judgement.is_enforced())
+        {
             for remedy in judgement.remedies() {
                 draft.take(&judgement.control.id, remedy);
             }
@@ -80,8 +83,10 @@ impl Draft {
             Thing::Sysctl(_) => 0,
         };
         let key = (change.stage, depth, change.thing.clone());
-        let planned =
-            self.changes.entry(key).or_insert(PlannedChange { controls: Vec::new(), change });
+        let planned = self.changes.entry(key).or_insert(PlannedChange {
+            controls: Vec::new(),
+            change,
+        });
         for control in controls {
             if !planned.controls.contains(control) {
                 planned.controls.push(control.clone());
@@ -93,13 +98,21 @@ impl Draft {
         let sysctls = std::mem::take(&mut self.sysctls);
         let (controls, wants): (Vec<ControlId>, Vec<Want>) = sysctls.into_iter().unzip();
         match pass.persist_sysctls(&wants) {
-            Ok(changes) => changes.into_iter().for_each(|change| self.add(&controls, change)),
-            Err(error) => self.refused.push(Refused { controls, reason: error.to_string() }),
+            Ok(changes) => changes
+                .into_iter()
+                .for_each(|change| self.add(&controls, change)),
+            Err(error) => self.refused.push(Refused {
+                controls,
+                reason: error.to_string(),
+            }),
         }
     }
 
     fn finish(self) -> Plan {
-        Plan { changes: self.changes.into_values().collect(), refused: self.refused }
+        Plan {
+            changes: self.changes.into_values().collect(),
+            refused: self.refused,
+        }
     }
 }
 

@@ -86,7 +86,11 @@ impl Revert<'_> {
             }
             if self.concerns(&touch) {
                 let result = self.put_back(host, ledger, &touch);
-                reverted.push(Reverted { thing: touch.thing, controls: touch.controls, result });
+                reverted.push(Reverted {
+                    thing: touch.thing,
+                    controls: touch.controls,
+                    result,
+                });
             }
         }
         Ok(reverted)
@@ -98,7 +102,10 @@ impl Revert<'_> {
 
     fn concerns(&self, touch: &Touch) -> bool {
         self.controls.is_empty()
-            || touch.controls.iter().any(|control| self.controls.contains(control))
+            || touch
+                .controls
+                .iter()
+                .any(|control| self.controls.contains(control))
     }
 
     fn put_back(
@@ -114,15 +121,24 @@ impl Revert<'_> {
         }
         let before = ledger.before(thing, &lock)?;
         let alone = self.controls.is_empty()
-            || touch.controls.iter().all(|control| self.controls.contains(control));
-        let target = if alone { Some(before) } else { (self.shared)(touch, &before) };
+            || touch
+                .controls
+                .iter()
+                .all(|control| self.controls.contains(control));
+        let target = if alone {
+            Some(before)
+        } else {
+            (self.shared)(touch, &before)
+        };
         let Some(target) = target else {
             let others = touch.controls.join(", ");
-            return Ok(PutBack::Stays(format!("it is shared by {others}; revert them together")));
+            return Ok(PutBack::Stays(format!(
+                "it is shared by {others}; revert them together"
+            )));
         };
         let done = self.restore(host, thing, &target, &touch.last_written)?;
         if alone {
-            ledger.end(thing, ending(&done), &lock)?;
+            ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
         }
         Ok(done)
     }
@@ -150,7 +166,10 @@ impl Revert<'_> {
             return Ok(PutBack::Stays(reason.to_owned()));
         }
         match host.put(thing, before) {
-            Err(HostError::System { errno: nix::errno::Errno::ENOTEMPTY, .. }) => {
+            Err(HostError::System {
+                errno: nix::errno::Errno::ENOTEMPTY,
+                ..
+            }) => {
                 return Ok(PutBack::Stays("it is not empty any more".to_owned()));
             }
             result => result?,
@@ -181,12 +200,19 @@ impl Written {
     /// When the ledger cannot be read.
     pub fn of(ledger: &mut Ledger, lock: &Lock) -> Result<Self, LedgerError> {
         let touched = ledger.touched(lock)?;
-        Ok(Self(touched.into_iter().map(|touch| (touch.thing, touch.last_written)).collect()))
+        Ok(Self(
+            touched
+                .into_iter()
+                .map(|touch| (touch.thing, touch.last_written))
+                .collect(),
+        ))
     }
 
     /// Whether a file's content is what we wrote there last.
     #[must_use]
     pub fn is_ours(&self, thing: &Thing, content: &[u8]) -> bool {
-        self.0.get(thing).is_some_and(|fingerprint| fingerprint.has_content(content))
+        self.0
+            .get(thing)
+            .is_some_and(|fingerprint| fingerprint.has_content(content))
     }
 }

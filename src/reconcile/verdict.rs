@@ -24,8 +24,13 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 5] =
-        [Self::Compliant, Self::Divergent, Self::Excepted, Self::NotApplicable, Self::Unknown];
+    pub const ALL: [Self; 5] = [
+        Self::Compliant,
+        Self::Divergent,
+        Self::Excepted,
+        Self::NotApplicable,
+        Self::Unknown,
+    ];
 
     /// The word in reports.
     #[must_use]
@@ -43,7 +48,8 @@ impl Verdict {
     /// it unknown; it is compliant only if something was observed to hold.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
-        let any = |test: fn(&Outcome) -> bool| findings.iter().any(|finding| test(&finding.outcome));
+        let any =
+            |test: fn(&Outcome) -> bool| findings.iter().any(|finding| test(&finding.outcome));
         if any(|outcome| matches!(outcome, Outcome::Diverges(_))) {
             Self::Divergent
         } else if any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
@@ -86,7 +92,10 @@ mod tests {
     #[test]
     fn one_blind_spot_outweighs_everything_that_holds() {
         let blind = finding(Outcome::Unknown("EACCES".into()));
-        assert_eq!(Verdict::of(&[finding(Outcome::Holds), blind.clone()]), Verdict::Unknown);
+        assert_eq!(
+            Verdict::of(&[finding(Outcome::Holds), blind.clone()]),
+            Verdict::Unknown
+        );
         let diverges = finding(Outcome::Diverges(Vec::new()));
         assert_eq!(Verdict::of(&[blind, diverges]), Verdict::Divergent);
     }

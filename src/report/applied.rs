@@ -63,7 +63,12 @@ impl AppliedReport {
             };
         }
         for refused in &self.refused {
-            let _ = writeln!(text, "not changed  {} ({})", refused.reason, refused.controls.join(", "));
+            let _ = writeln!(
+                text,
+                "not changed  {} ({})",
+                refused.reason,
+                refused.controls.join(", ")
+            );
         }
         text.push('\n');
         text

@@ -130,7 +130,10 @@ impl Assessment {
             catalogue_digest: pass.catalogue.digest().to_owned(),
             policy_digest: pass.policy.digest().to_owned(),
             summary: Summary::of(judgements),
-            controls: judgements.iter().map(|judgement| control(judgement, edition)).collect(),
+            controls: judgements
+                .iter()
+                .map(|judgement| control(judgement, edition))
+                .collect(),
         }
     }
 }
@@ -158,7 +161,9 @@ fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
     ControlReport {
         id: control.id.to_string(),
         title: control.title.clone(),
-        cis: edition.and_then(|edition| control.cis.get(edition)).cloned(),
+        cis: edition
+            .and_then(|edition| control.cis.get(edition))
+            .cloned(),
         enforcement: stance_name(judgement.decision.stance),
         verdict: judgement.verdict,
         note: judgement.note.clone(),

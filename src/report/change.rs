@@ -77,7 +77,12 @@ impl PlanReport {
             text.push('\n');
         }
         for refused in &self.refused {
-            let _ = writeln!(text, "not changed: {}  [{}]", refused.reason, refused.controls.join(", "));
+            let _ = writeln!(
+                text,
+                "not changed: {}  [{}]",
+                refused.reason,
+                refused.controls.join(", ")
+            );
         }
         text
     }
@@ -114,7 +119,12 @@ impl ChangeReport {
 #[must_use]
 pub fn one_line(planned: &PlannedChange) -> String {
     let change = &planned.change;
-    format!("{}: {} → {}", change.thing, describe(&change.before), describe(&change.after))
+    format!(
+        "{}: {} → {}",
+        change.thing,
+        describe(&change.before),
+        describe(&change.after)
+    )
 }
 
 /// A state in a few words; never a content.
@@ -122,7 +132,10 @@ pub fn one_line(planned: &PlannedChange) -> String {
 pub fn describe(state: &State) -> String {
     match state {
         State::Absent => "absent".to_owned(),
-        State::File { content, attributes } => {
+        State::File {
+            content,
+            attributes,
+        } => {
             format!("file of {} bytes, {}", content.len(), access(attributes))
         }
         State::Directory(attributes) => format!("directory {}", access(attributes)),
@@ -151,7 +164,12 @@ fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
         State::Absent => "/dev/null".to_owned(),
         _ => thing.to_string(),
     };
-    Some(differ.unified_diff().header(&name(before), &name(after)).to_string())
+    Some(
+        differ
+            .unified_diff()
+            .header(&name(before), &name(after))
+            .to_string(),
+    )
 }
 
 fn text(state: &State) -> Option<&str> {

@@ -8,9 +8,7 @@ mod table;
 mod terminal;
 
 pub use applied::{AppliedChange, AppliedReport};
-pub use assessment::{
-    Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name,
-};
+pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name};
 pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
 pub use json::to_json;
 pub use table::Table;

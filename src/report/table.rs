@@ -29,7 +29,11 @@ impl<'a> Table<'a> {
     /// A table for a terminal.
     #[must_use]
     pub const fn new(assessment: &'a Assessment, terminal: Terminal, all: bool) -> Self {
-        Self { assessment, terminal, all }
+        Self {
+            assessment,
+            terminal,
+            all,
+        }
     }
 
     /// The text of the table, with a line that sums up.
@@ -39,7 +43,13 @@ impl<'a> Table<'a> {
         let rows = self.rows();
         if !rows.is_empty() {
             let widths = self.widths(&rows);
-            self.line(&mut text, "VERDICT", None, &widths, &HEADINGS.map(str::to_owned));
+            self.line(
+                &mut text,
+                "VERDICT",
+                None,
+                &widths,
+                &HEADINGS.map(str::to_owned),
+            );
             for row in &rows {
                 let verdict = row.verdict.map_or("", Verdict::name);
                 self.line(&mut text, verdict, row.verdict, &widths, &row.cells);
@@ -87,7 +97,9 @@ impl<'a> Table<'a> {
                 *width = (*width).max(cell.chars().count());
             }
         }
-        let Some(columns) = self.terminal.columns else { return widths };
+        let Some(columns) = self.terminal.columns else {
+            return widths;
+        };
         let available = columns.saturating_sub(14 + widths.len() * COLUMN_GAP.len());
         while widths.iter().sum::<usize>() > available {
             let Some(widest) = widths.iter_mut().max().filter(|width| **width > NARROWEST) else {
@@ -144,16 +156,29 @@ fn rows_of(control: &ControlReport) -> Vec<Row> {
         .iter()
         .enumerate()
         .map(|(index, finding)| {
-            let observed = finding.reason.clone().unwrap_or_else(|| finding.observed.clone());
+            let observed = finding
+                .reason
+                .clone()
+                .unwrap_or_else(|| finding.observed.clone());
             let first = index == 0;
             Row {
                 verdict: first.then_some(control.verdict),
                 cells: [
-                    if first { control.id.clone() } else { String::new() },
+                    if first {
+                        control.id.clone()
+                    } else {
+                        String::new()
+                    },
                     if first { cis.clone() } else { String::new() },
-                    format!("{} {}", finding.what, finding.wanted).trim().to_owned(),
+                    format!("{} {}", finding.what, finding.wanted)
+                        .trim()
+                        .to_owned(),
                     observed,
-                    if finding.seen_at == finding.what { String::new() } else { finding.seen_at.clone() },
+                    if finding.seen_at == finding.what {
+                        String::new()
+                    } else {
+                        finding.seen_at.clone()
+                    },
                 ],
             }
         })

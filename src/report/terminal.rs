@@ -46,7 +46,10 @@ impl Terminal {
     /// No terminal: nothing cut, nothing coloured.
     #[must_use]
     pub const fn plain() -> Self {
-        Self { columns: None, colour: false }
+        Self {
+            columns: None,
+            colour: false,
+        }
     }
 
     /// The text in a tone.
