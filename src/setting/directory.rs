@@ -61,15 +61,17 @@ pub(super) fn creation(
     path: &Path,
     mode: FileMode,
 ) -> Result<Vec<Change>, HostError> {
-    let mut changes = missing_parents(subject, path)?;
-    changes.push(created(subject, path.to_path_buf(), mode));
+    let stage = Stage::Directory;
+    let mut changes = missing_parents(subject, path, stage)?;
+    changes.push(created(subject, path.to_path_buf(), mode, stage));
     Ok(changes)
 }
 
-/// The directories to create so that a path has a parent, outermost first.
+/// The directories to create so that a path has a parent, outermost first, in the stage of what comes into them.
 pub(super) fn missing_parents(
     subject: &Subject<'_>,
     path: &Path,
+    stage: Stage,
 ) -> Result<Vec<Change>, HostError> {
     let mut missing = Vec::new();
     for directory in path.ancestors().skip(1) {
@@ -83,19 +85,19 @@ pub(super) fn missing_parents(
         } else {
             ABOVE_DATA_DIR
         };
-        missing.push(created(subject, directory.to_path_buf(), mode));
+        missing.push(created(subject, directory.to_path_buf(), mode, stage));
     }
     missing.reverse();
     Ok(missing)
 }
 
-fn created(subject: &Subject<'_>, path: PathBuf, mode: FileMode) -> Change {
+fn created(subject: &Subject<'_>, path: PathBuf, mode: FileMode, stage: Stage) -> Change {
     let (uid, gid) = subject.host.root.superuser();
     Change {
         thing: Thing::Path(path),
         before: State::Absent,
         after: State::Directory(Attributes { mode, uid, gid }),
-        stage: Stage::Directory,
+        stage,
         effect: Effect::None,
     }
 }

@@ -69,7 +69,7 @@ impl WantedFile<'_> {
             uid,
             gid,
         };
-        match directory::missing_parents(self.subject, &self.path) {
+        match directory::missing_parents(self.subject, &self.path, Stage::File) {
             Err(error) => Finding::unreadable(self.what(), self.wanted(), &error),
             Ok(mut changes) => {
                 changes.push(self.change(

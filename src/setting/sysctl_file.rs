@@ -50,7 +50,7 @@ pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Change>, Hos
         changes.extend(with_lines(subject, &directory.join(name), &losing)?);
     }
     if let Some(first) = changes.first().cloned() {
-        let mut parents = missing_parents(subject, thing_path(&first))?;
+        let mut parents = missing_parents(subject, thing_path(&first), Stage::PersistedSysctl)?;
         parents.append(&mut changes);
         changes = parents;
     }
