@@ -38,6 +38,8 @@ pub(super) struct Located {
 enum Links {
     /// Every link, the last component included.
     All,
+    /// Every link but the last component.
+    AllButLast,
     /// Links that only root can have made, and none below the sealed directory.
     Trusted,
 }
@@ -63,7 +65,7 @@ impl Root {
                     answer => answer,
                 }
             }
-            Resolver::Walk => match self.walk(path, Links::All) {
+            Resolver::Walk => match self.walk(path, links_of(flags)) {
                 Ok(Some(located)) => {
                     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                     nix::fcntl::openat(
@@ -141,7 +143,7 @@ impl Walk<'_> {
                 continue;
             }
             let last = remaining.is_empty();
-            if last && self.links == Links::Trusted {
+            if last && self.links != Links::All {
                 return self.located(component).map(Some);
             }
             let Some((descriptor, entry)) = self.enter(&component)? else {
@@ -240,6 +242,14 @@ impl Walk<'_> {
                 .map_err(|error| HostError::io("open", self.path, &error))?,
         };
         Ok(Located { parent, name })
+    }
+}
+
+fn links_of(flags: OFlag) -> Links {
+    if flags.contains(OFlag::O_NOFOLLOW) {
+        Links::AllButLast
+    } else {
+        Links::All
     }
 }
 

@@ -186,6 +186,19 @@ impl Root {
         Ok(self.look_through(path)?.map(|entry| entry.kind))
     }
 
+    /// What a name itself is, found as K3s finds it, a link not followed at the end; `None` if there is no such name.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn kind_of_name(&self, path: &Path) -> Result<Option<Kind>, HostError> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let Some(descriptor) = self.open_following(path, flags)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+        Ok(Some(Entry::new(&stat).kind))
+    }
+
     /// What a path names, following links inside the root; `None` if nothing.
     ///
     /// # Errors
