@@ -156,7 +156,7 @@ fn uncommented() -> String {
 fn with_examples() -> Catalogue {
     let mut text = String::new();
     let built_in = Catalogue::built_in().unwrap();
-    for id in ["pod-security-file", "audit-log-retention"] {
+    for id in ["pod-security-configuration", "audit-log-retention"] {
         if built_in.control(id).is_none() {
             text += &format!(
                 "[[control]]\nid = \"{id}\"\ntitle = \"t\"\nwhy = \"w\"\nrole = \"any\"\n[[control.file]]\npath = \"/x\"\nmode = \"0600\"\ncontent = \"psa\"\nkeep = \"admission-configuration\"\n"
@@ -168,9 +168,6 @@ fn with_examples() -> Catalogue {
 
 #[test]
 fn the_packaged_policy_says_nothing_until_someone_takes_a_comment_away() {
-    let packaged = Policy::from_files(&[file(0, PACKAGED.to_owned())], &with_examples()).unwrap();
-    let default = Policy::from_files(&[file(0, PACKAGED.to_owned())], &with_examples()).unwrap();
-    assert_eq!(packaged, default);
     assert!(
         PACKAGED
             .lines()
