@@ -4,3 +4,4 @@ pub mod catalogue;
 pub mod host;
 pub mod k3s;
 pub mod policy;
+pub mod setting;

@@ -8,7 +8,29 @@ macro_rules! contents {
     };
 }
 
-const CONTENTS: &[(&str, &str)] = contents!["audit", "psa"];
+const CONTENTS: &[(&str, &str)] = contents![
+    "audit",
+    "eventratelimit",
+    "netpol-default",
+    "netpol-dns",
+    "netpol-kube-public",
+    "netpol-kube-system",
+    "netpol-metrics-server",
+    "netpol-namespace",
+    "netpol-servicelb",
+    "netpol-servicelb-default",
+    "netpol-traefik",
+    "netpol-traefik-v1",
+    "psa",
+    "psp",
+    "psp-cis-operator",
+    "psp-cis-operator-role",
+    "psp-kube-system",
+    "serviceaccount-default",
+    "serviceaccount-kube-node-lease",
+    "serviceaccount-kube-public",
+    "serviceaccount-kube-system",
+];
 
 /// The template of that name.
 #[must_use]

@@ -174,6 +174,18 @@ impl Catalogue {
             .find(|control| control.id.as_str() == id)
     }
 
+    /// The controls that have this number in an edition; one control may answer several numbers.
+    #[must_use]
+    pub fn with_number(&self, edition: &str, number: &str) -> Vec<&Control> {
+        let has = |control: &&Control| {
+            control
+                .cis
+                .get(edition)
+                .is_some_and(|numbers| numbers.split(',').any(|listed| listed.trim() == number))
+        };
+        self.controls.iter().filter(has).collect()
+    }
+
     /// The benchmark editions that the numbers refer to.
     #[must_use]
     pub const fn editions(&self) -> &Editions {

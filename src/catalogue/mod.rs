@@ -6,6 +6,7 @@
 mod applies;
 mod content;
 mod control;
+mod describe;
 mod edition;
 mod load;
 mod requirement;

@@ -91,6 +91,9 @@ pub struct PermissionsSetting {
     /// Files or directories.
     #[serde(default)]
     pub kind: EntryKind,
+    /// K3s makes this path a link itself; it is judged at its target.
+    #[serde(default)]
+    pub follow: bool,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,

@@ -1,11 +1,22 @@
 //! Everything that touches the machine. Knows nothing of hardening.
 
+mod change;
+mod entry;
 mod error;
 mod file_mode;
+mod interrupt;
+mod permissions;
+mod replace;
+mod resolve;
 mod root;
 mod state;
+pub mod sysctl;
 
+pub use change::{Extent, Host};
+pub use entry::{Entry, Kind};
 pub use error::{HostError, Refusal};
 pub use file_mode::FileMode;
-pub use root::{Kind, Root};
+pub use interrupt::Interrupt;
+pub use root::{Durability, READ_LIMIT_BYTES, Root};
 pub use state::{Attributes, State, Thing};
+pub use sysctl::{LiveSysctls, NextBoot, SysctlKey};

@@ -16,7 +16,7 @@ const LIMIT_BYTES: u64 = 256 << 10;
 /// # Errors
 /// When a file cannot be read, could have been written by others than root, or is no valid catalogue file.
 pub fn load_catalogue(root: &Root) -> Result<Catalogue, PolicyError> {
-    let files = Files::of(root)?;
+    let files = Files::of(root);
     files.require_directory(Path::new(OPERATOR))?;
     let own = files.directory(&Path::new(OPERATOR).join("catalogue.d"))?;
     Ok(Catalogue::with_operator_files(&own)?)
@@ -24,7 +24,7 @@ pub fn load_catalogue(root: &Root) -> Result<Catalogue, PolicyError> {
 
 /// Every policy file with its text, the one that wins last.
 pub(super) fn policy_files(root: &Root) -> Result<Vec<(PathBuf, String)>, PolicyError> {
-    let files = Files::of(root)?;
+    let files = Files::of(root);
     let mut layers = files.directory(Path::new(VENDOR))?;
     let operator = Path::new(OPERATOR);
     if files.require_directory(operator)? {
@@ -49,24 +49,20 @@ struct Trust {
 }
 
 impl<'r> Files<'r> {
-    fn of(root: &'r Root) -> Result<Self, PolicyError> {
-        let owner = if root.is_live() {
-            0
-        } else {
-            root.attributes(Path::new("/"))?.map_or(0, |top| top.uid)
-        };
-        Ok(Self {
+    fn of(root: &'r Root) -> Self {
+        let (owner, _) = root.superuser();
+        Self {
             root,
             trust: Trust { owner },
-        })
+        }
     }
 
     /// Whether there is such a directory; an error if others could write into it.
     fn require_directory(&self, path: &Path) -> Result<bool, PolicyError> {
-        let Some(attributes) = self.root.attributes(path)? else {
+        let Some(directory) = self.root.look_through(path)? else {
             return Ok(false);
         };
-        self.trust.require(path, &attributes)?;
+        self.trust.require(path, &directory.attributes)?;
         Ok(true)
     }
 
@@ -129,7 +125,7 @@ mod tests {
     const CONFIG: &str = "/etc/k3warden/config.toml";
 
     fn load(tree: &sample::Tree) -> Result<Policy, PolicyError> {
-        Policy::load(&tree.root(), &sample::catalogue())
+        Policy::load(&tree.root(), sample::catalogue())
     }
 
     #[test]

@@ -1,0 +1,141 @@
+//! Making a plan true: one change at a time, each recorded before it is made and judged again after.
+
+use std::time::Duration;
+
+use crate::host::{Extent, Host, HostError, State, Thing};
+use crate::setting::Change;
+
+use super::ledger::{self, Ending, Ledger, LedgerError, Recorded};
+use super::lock::{Lock, LockError};
+use super::{Plan, PlannedChange};
+
+/// How long a change waits for another process's change.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What became of a planned change.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The change.
+    pub planned: PlannedChange,
+    /// Made, or why not.
+    pub result: Result<(), ApplyError>,
+}
+
+/// Why a change was not made. The thing is then as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// It could not be recorded, and what cannot be undone is not done.
+    #[error("{thing} is not changed, because it could not be recorded first: {source}")]
+    Ledger {
+        /// The thing.
+        thing: Thing,
+        /// What the ledger said.
+        source: LedgerError,
+    },
+    /// Somebody else changes things.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// It is not any more what was judged.
+    #[error("{0} changed while it was about to be changed; the next pass looks again")]
+    Overtaken(Thing),
+    /// The operator or systemd wants us to end.
+    #[error("{0} is not changed: interrupted")]
+    Interrupted(Thing),
+}
+
+/// Makes the changes of a plan in their order. One that fails does not stop the others.
+///
+/// `stop` is asked before each change: a signal ends the run after the change in hand.
+pub fn apply(
+    host: &Host,
+    ledger: &mut Ledger,
+    plan: Plan,
+    who: &str,
+    stop: &dyn Fn() -> bool,
+) -> Vec<Outcome> {
+    let recorded = record(host, ledger, &plan, who);
+    let answers = match recorded {
+        Ok(answers) => answers,
+        Err(error) => return none_made(plan, &error),
+    };
+    plan.changes
+        .into_iter()
+        .zip(answers)
+        .map(|(planned, answer)| {
+            let thing = planned.change.thing.clone();
+            let result = match answer {
+                _ if stop() => Err(ApplyError::Interrupted(thing)),
+                Err(source) => Err(ApplyError::Ledger { thing, source }),
+                Ok(recorded) => make(host, ledger, &planned.change, &recorded, who),
+            };
+            Outcome { planned, result }
+        })
+        .collect()
+}
+
+/// Writes ahead, with one sync for the whole plan.
+fn record(
+    host: &Host,
+    ledger: &mut Ledger,
+    plan: &Plan,
+    who: &str,
+) -> Result<Vec<Result<Recorded, LedgerError>>, LockError> {
+    let changes: Vec<ledger::Change> = plan
+        .changes
+        .iter()
+        .map(|planned| ledger::Change {
+            control: planned.controls.first().map(ToString::to_string).unwrap_or_default(),
+            thing: planned.change.thing.clone(),
+            before: planned.change.before.clone(),
+            after: planned.change.after.clone(),
+        })
+        .collect();
+    let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
+    Ok(ledger.record_all(&changes, &lock))
+}
+
+fn none_made(plan: Plan, error: &LockError) -> Vec<Outcome> {
+    plan.changes
+        .into_iter()
+        .map(|planned| Outcome { planned, result: Err(ApplyError::Lock(error.clone())) })
+        .collect()
+}
+
+fn make(
+    host: &Host,
+    ledger: &mut Ledger,
+    change: &Change,
+    recorded: &Recorded,
+    who: &str,
+) -> Result<(), ApplyError> {
+    let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
+    let result = put(host, change);
+    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) {
+        // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
+        let _ = ledger.end(&change.thing, Ending::NotMade, &lock);
+    }
+    result
+}
+
+fn put(host: &Host, change: &Change) -> Result<(), ApplyError> {
+    let now = host.capture(&change.thing, extent(&change.before, &change.after))?;
+    if now == change.after {
+        return Ok(());
+    }
+    if now != change.before {
+        return Err(ApplyError::Overtaken(change.thing.clone()));
+    }
+    host.put(&change.thing, &change.after)?;
+    Ok(())
+}
+
+/// How much of a thing a change is about.
+pub(super) const fn extent(before: &State, after: &State) -> Extent {
+    match (before, after) {
+        (State::Attributes(_), _) | (_, State::Attributes(_)) => Extent::AttributesOnly,
+        _ => Extent::Whole,
+    }
+}

@@ -1,0 +1,147 @@
+//! One pass over the node: everything that judging and planning look at, taken together.
+
+use jiff::civil::Date;
+
+use crate::catalogue::{Catalogue, Control, Enforcement, KeepKind, SettingBody};
+use crate::host::{Host, HostError, State, Thing};
+use crate::node::Node;
+use crate::policy::Policy;
+use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
+
+use super::baseline::{self, Applies};
+use super::{Judgement, Verdict, Written};
+
+/// What a pass looks at. Borrowed, so that it cannot outlive a reload.
+#[allow(missing_debug_implementations)]
+pub struct Pass<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// What the node is.
+    pub node: &'a Node,
+    /// What the operator wants.
+    pub policy: &'a Policy,
+    /// What CIS and the guide ask.
+    pub catalogue: &'a Catalogue,
+    /// The day that exceptions are judged by.
+    pub today: Date,
+    /// What we wrote ourselves, as far as the ledger knows.
+    pub written: &'a Written,
+}
+
+impl<'a> Pass<'a> {
+    /// Judges every control.
+    #[must_use]
+    pub fn judge(&self) -> Vec<Judgement<'a>> {
+        self.catalogue.controls().iter().map(|control| self.judge_control(control)).collect()
+    }
+
+    /// Judges one control.
+    #[must_use]
+    pub fn judge_control(&self, control: &'a Control) -> Judgement<'a> {
+        let standing = self.policy.standing(control, self.today);
+        let mut judgement = Judgement {
+            control,
+            standing,
+            verdict: Verdict::NotApplicable,
+            findings: Vec::new(),
+            note: None,
+        };
+        if judgement.standing.enforcement == Enforcement::Off {
+            judgement.note = Some(format!("off ({})", judgement.standing.decided_by));
+            return judgement;
+        }
+        match baseline::control(control, self.node) {
+            Applies::Yes => {}
+            Applies::No(reason) => {
+                judgement.note = Some(reason);
+                return judgement;
+            }
+            Applies::Unknown(reason) => {
+                judgement.note = Some(reason);
+                judgement.verdict = Verdict::Unknown;
+                return judgement;
+            }
+        }
+        judgement.findings = self.findings(control);
+        judgement.verdict = match (&judgement.standing.exception, Verdict::of(&judgement.findings)) {
+            (Some(_), Verdict::Divergent | Verdict::Unknown) => Verdict::Excepted,
+            (_, verdict) => verdict,
+        };
+        judgement
+    }
+
+    /// The changes after which the next boot sets these values.
+    ///
+    /// # Errors
+    /// When the sysctl.d files cannot be read.
+    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Change>, HostError> {
+        self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
+    }
+
+    /// What a thing that several controls share becomes when only some of them stay: its state before us, with what
+    /// those that stay ask for. `None` where that cannot be told.
+    #[must_use]
+    pub fn shared_state(&self, thing: &Thing, before: &State, stay: &[&str]) -> Option<State> {
+        let controls = stay.iter().filter_map(|id| self.catalogue.control(id));
+        let settings: Vec<&SettingBody> = controls
+            .flat_map(|control| control.settings.iter().map(|setting| &setting.body))
+            .collect();
+        setting::sysctl_file_with(&self.host.root, thing, before, &settings)
+    }
+
+    fn findings(&self, control: &Control) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for setting in &control.settings {
+            match baseline::version(setting.k3s, self.node) {
+                Applies::Yes => {
+                    findings.extend(self.with_subject(Some(control), |subject| {
+                        setting::judge(&setting.body, subject)
+                    }));
+                }
+                Applies::No(_) => {}
+                Applies::Unknown(reason) => findings.push(Finding {
+                    what: control.id.to_string(),
+                    wanted: String::new(),
+                    observed: "unknown".to_owned(),
+                    seen_at: String::new(),
+                    outcome: Outcome::Unknown(reason),
+                }),
+            }
+        }
+        findings
+    }
+
+    fn with_subject<T>(
+        &self,
+        control: Option<&Control>,
+        judge: impl FnOnce(&Subject<'_>) -> T,
+    ) -> T {
+        let edition = self.edition();
+        let version = self.node.version.as_ref().map(|fact| fact.value);
+        let valid = |kind: KeepKind, content: &[u8]| is_valid(kind, content, version);
+        judge(&Subject {
+            host: self.host,
+            places: &self.node.places,
+            version,
+            edition,
+            parameter: &|name| control.and_then(|control| self.policy.parameter(control, name)),
+            content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
+            valid: &valid,
+            written_by: &|thing, content| {
+                if self.written.is_ours(thing, content) { Ownership::Ours } else { Ownership::Theirs }
+            },
+        })
+    }
+
+    /// The CIS edition that numbers and modes are taken from.
+    #[must_use]
+    pub fn edition(&self) -> Option<&'a str> {
+        let version = self.node.version.as_ref().map(|fact| fact.value);
+        let editions = self.catalogue.editions();
+        self.policy
+            .edition()
+            .and_then(|name| editions.named(name))
+            .or_else(|| editions.for_version(version))
+            .map(|edition| edition.name.as_str())
+    }
+}

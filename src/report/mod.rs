@@ -1,0 +1,15 @@
+//! What we found and did, for people and for machines.
+
+mod applied;
+mod assessment;
+mod change;
+mod json;
+mod table;
+mod terminal;
+
+pub use applied::{AppliedChange, AppliedReport};
+pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary};
+pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
+pub use json::to_json;
+pub use table::Table;
+pub use terminal::Terminal;
