@@ -268,6 +268,16 @@ mod tests {
             load_catalogue(&tree.root()).unwrap_err(),
             PolicyError::WritableByOthers { .. }
         ));
+        tree.chmod(path, 0o644);
+        for directory in ["/etc/k3warden", "/etc/k3warden/catalogue.d"] {
+            tree.chmod(directory, 0o757);
+            let message = load_catalogue(&tree.root()).unwrap_err().to_string();
+            assert!(
+                message.starts_with(&format!("{directory} is writable")),
+                "{message}"
+            );
+            tree.chmod(directory, 0o755);
+        }
         tree.write(path, "[[control]]\nid = 1\n");
         assert!(matches!(
             load_catalogue(&tree.root()).unwrap_err(),

@@ -121,6 +121,7 @@ fn the_digest_changes_with_every_byte_and_with_the_file_it_stands_in() {
         digest(&[("/a", "#"), ("/b", "")]),
         digest(&[("/a", ""), ("/b", "#")]),
         digest(&[("/b", "#"), ("/a", "")]),
+        digest(&[("/a#", "")]),
     ];
     let distinct: std::collections::BTreeSet<&String> = digests.iter().collect();
     assert_eq!(distinct.len(), digests.len());
