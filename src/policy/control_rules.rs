@@ -133,3 +133,21 @@ fn keeps_operators_file(control: &Control) -> bool {
         .iter()
         .any(|setting| matches!(&setting.body, SettingBody::File(file) if file.keep.is_some()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_built_in_parameter_hides_behind_a_key_that_every_control_has() {
+        for control in Catalogue::built_in().unwrap().controls() {
+            for reserved in ["state", "content"] {
+                let id = &control.id;
+                assert!(
+                    !control.parameters.contains_key(reserved),
+                    "{id}: {reserved}"
+                );
+            }
+        }
+    }
+}

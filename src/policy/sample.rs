@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::catalogue::Catalogue;
 use crate::host::Root;
@@ -55,15 +56,18 @@ mode = "0700"
 "#;
 
 /// The built-in catalogue with two controls of the tests.
-pub(super) fn catalogue() -> Catalogue {
-    let file = (PathBuf::from("/sample.toml"), CONTROLS.to_owned());
-    Catalogue::with_operator_files(&[file]).unwrap()
+pub(super) fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+        let file = (PathBuf::from("/sample.toml"), CONTROLS.to_owned());
+        Catalogue::with_operator_files(&[file]).unwrap()
+    });
+    &CATALOGUE
 }
 
 /// The policy that one file states.
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let file = (PathBuf::from("/etc/k3warden/config.toml"), text.to_owned());
-    Policy::from_files(&[file], &catalogue())
+    Policy::from_files(&[file], catalogue())
 }
 
 /// A fake root.

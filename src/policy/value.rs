@@ -36,7 +36,7 @@ impl Complaint {
             DeValue::Integer(number) => shown(number.as_str()),
             DeValue::Float(number) => format!("the number {}", shown(number.as_str())),
             DeValue::Boolean(value) => value.to_string(),
-            DeValue::Datetime(_) => "a date or time".to_owned(),
+            DeValue::Datetime(stamp) => shown(&stamp.to_string()),
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Table(_) => "a section".to_owned(),
         };
