@@ -4,12 +4,8 @@ pub mod catalogue;
 pub mod cli;
 pub mod host;
 pub mod k3s;
-<<<<<<< HEAD
 pub mod node;
 pub mod policy;
 pub mod reconcile;
 pub mod report;
-=======
-pub mod policy;
->>>>>>> policy
 pub mod setting;

@@ -116,17 +116,8 @@ impl Root {
     /// # Errors
     /// When it is no regular file, larger than the limit, or cannot be read.
     pub fn read(&self, path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, HostError> {
-<<<<<<< HEAD
         let read = self.read_with_attributes(path, limit_bytes)?;
         Ok(read.map(|(content, _)| content))
-=======
-        // O_NONBLOCK: opening a FIFO must not wait for a writer.
-        let Some(descriptor) = self.open_following(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?
-        else {
-            return Ok(None);
-        };
-        read_regular(descriptor, path, limit_bytes).map(Some)
->>>>>>> policy
     }
 
     /// Like [`Root::read`], with owner and bits of the very file that was read, so that nobody can exchange it between
@@ -139,22 +130,12 @@ impl Root {
         path: &Path,
         limit_bytes: u64,
     ) -> Result<Option<(Vec<u8>, Attributes)>, HostError> {
-<<<<<<< HEAD
         // O_NONBLOCK: opening a FIFO must not wait for a writer.
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
         match self.open_following(path, flags)? {
             Some(descriptor) => read_regular(descriptor, path, limit_bytes).map(Some),
             None => Ok(None),
         }
-=======
-        let Some(descriptor) = self.open_following(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?
-        else {
-            return Ok(None);
-        };
-        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
-        let content = read_regular(descriptor, path, limit_bytes)?;
-        Ok(Some((content, Entry::new(&stat).attributes)))
->>>>>>> policy
     }
 
     /// Reads a whole regular file that is no link; `None` if nothing is there.

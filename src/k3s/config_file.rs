@@ -246,10 +246,12 @@ impl Reader<'_> {
     /// device), we cannot judge.
     fn unreadable(&self, error: HostError, path: &Path) -> Result<Reading, ConfigurationError> {
         match error {
-            HostError::System { errno, .. } if !error.is_permission_denied() => Ok(Reading::Ends(Ending {
-                reason: format!("open {}: {}", path.display(), errno.desc()),
-                from: self.location.named.clone(),
-            })),
+            HostError::System { errno, .. } if !error.is_permission_denied() => {
+                Ok(Reading::Ends(Ending {
+                    reason: format!("open {}: {}", path.display(), errno.desc()),
+                    from: self.location.named.clone(),
+                }))
+            }
             error => Err(error.into()),
         }
     }
