@@ -6,25 +6,6 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::k3s::K3sVersion;
 
-/// The part that a node plays in its cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// `k3s server`: control plane, and by default a kubelet too.
-    Server,
-    /// `k3s agent`: kubelet and kube-proxy only.
-    Agent,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Server => "server",
-            Self::Agent => "agent",
-        })
-    }
-}
-
 /// Where the cluster keeps its state, as seen from one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

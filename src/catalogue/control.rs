@@ -6,7 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Datastore, Role, Setting, VersionRange};
+use super::{Datastore, Setting, VersionRange};
+use crate::k3s::Role;
 
 /// The name of a control: lower-case words joined by dashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     ArgumentSetting, Control, ControlId, Datastore, DirectorySetting, Editions, Enforcement,
-    FileSetting, ManifestSetting, OptionSetting, Parameter, PermissionsSetting, Role, Setting,
+    FileSetting, ManifestSetting, OptionSetting, Parameter, PermissionsSetting, Setting,
     SettingBody, SysctlSetting, VersionRange, content,
 };
+use crate::k3s::Role;
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("10-host.toml", include_str!("controls/10-host.toml")),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub use discover::{discover, id};
 pub use surroundings::Surroundings;
 
-use crate::catalogue::{Datastore, Role};
-use crate::k3s::K3sVersion;
+use crate::catalogue::Datastore;
+use crate::k3s::{K3sVersion, Role};
 use crate::setting::Places;
 
 /// A fact and where it was found.

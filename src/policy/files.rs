@@ -125,7 +125,7 @@ mod tests {
     const CONFIG: &str = "/etc/k3warden/config.toml";
 
     fn load(tree: &sample::Tree) -> Result<Policy, PolicyError> {
-        Policy::load(&tree.root(), &sample::catalogue())
+        Policy::load(&tree.root(), sample::catalogue())
     }
 
     #[test]

@@ -12,9 +12,10 @@ use super::{
     ByteSize, ControlRules, Exception, Given, PolicyError, PolicyPlace, RestartMode, RestartRules,
     document, files,
 };
-use crate::catalogue::{Catalogue, ControlId, Role};
+use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Root;
 use crate::k3s::K3sVersion;
+use crate::k3s::Role;
 
 /// How far this node goes as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Which controls concern a node.
 
-use crate::catalogue::{Control, Role, VersionRange};
+use crate::catalogue::{Control, VersionRange};
+use crate::k3s::Role;
 use crate::node::Node;
 
 /// Whether something of the catalogue concerns this node.
