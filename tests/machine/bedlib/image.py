@@ -44,14 +44,14 @@ def ensure_image(cache=None):
     """The image of today's recipe, built when it is not in the cache. A build that is killed leaves nothing that counts."""
     cache = cache or cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
-    with locked(cache / "build.lock"):
-        subprocess.run([RECIPE / "needs.sh", cache / "apt"], check=True, stdout=sys.stderr)
+    with locked(cache / "build.lock") as lock:
+        step("tools", [RECIPE / "needs.sh", cache / "apt"], lock)
         final = cache / f"image-{recipe_digest()}"
         if not final.is_dir():
             remove_leftovers(cache)
             building = pathlib.Path(tempfile.mkdtemp(prefix="building-", dir=cache))
             try:
-                build(building, cache)
+                build(building, cache, lock)
                 os.rename(building, final)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
@@ -70,17 +70,17 @@ def recipe_digest():
     return digest.hexdigest()[:16]
 
 
-def build(directory, cache):
+def build(directory, cache, lock):
     image = Image(directory)
-    step("kernel", [RECIPE / "kernel.sh", cache / "apt", directory])
+    step("kernel", [RECIPE / "kernel.sh", cache / "apt", directory], lock)
     unpacked = directory / "unpacked"
     compressed = next((unpacked / "boot").glob("vmlinuz-*"))
     pathlib.Path(image.kernel).write_bytes(extract_vmlinux(compressed.read_bytes()))
-    step("initrd", [RECIPE / "initrd.sh", unpacked, image.initrd])
-    step("root tree", [RECIPE / "root.sh", cache / "apt", directory / "root"])
+    step("initrd", [RECIPE / "initrd.sh", unpacked, image.initrd], lock)
+    step("root tree", [RECIPE / "root.sh", cache / "apt", directory / "root"], lock)
     # A journal, though it costs a little: after a power cut the file system must be as consistent as a real node's.
     step("disk", ["mke2fs", "-q", "-t", "ext4", "-O", "^metadata_csum,^64bit", "-J", "size=8", "-m0", "-L", "root",
-                  "-E", "lazy_itable_init=1,nodiscard", "-d", directory / "root", image.disk, "1500M"])
+                  "-E", "lazy_itable_init=1,nodiscard", "-d", directory / "root", image.disk, "1500M"], lock)
     shutil.rmtree(directory / "root")
     shutil.rmtree(unpacked)
     started = time.monotonic()
@@ -124,14 +124,16 @@ def extract_vmlinux(bzimage):
     return bzimage
 
 
-def step(name, command):
+def step(name, command, lock):
+    """One step of a build. It inherits the lock: should we be killed, the next build waits for what goes on without us."""
     started = time.monotonic()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", check=False)
+                          errors="replace", check=False, pass_fds=[lock])
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[-30:])
         raise RuntimeError(f"building the machine image, {name}: exit code {done.returncode}\n{tail}")
-    report(name, started)
+    if done.stdout or name != "tools":
+        report(name, started)
 
 
 def report(name, started):
@@ -141,8 +143,12 @@ def report(name, started):
 @contextlib.contextmanager
 def locked(path):
     with open(path, "a", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("bed: waiting for another build of the machine image", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
 
 
 def remove_leftovers(cache):

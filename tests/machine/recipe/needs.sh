@@ -14,7 +14,7 @@ for tool in "${!package_of[@]}"; do
   PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null || missing+=("${package_of[$tool]}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
-echo "installing on this machine: ${missing[*]}" >&2
+echo "installing on this machine: ${missing[*]}"
 if [ "$(id -u)" -ne 0 ]; then
   echo "the test bed needs these Debian packages, and root to install them: ${missing[*]}" >&2
   exit 2

@@ -8,7 +8,7 @@ here=$(dirname "$(readlink -f "$0")")
 packages=$(sed -e 's/#.*//' "$here/packages" | xargs | tr ' ' ,)
 mmdebstrap --mode=root --variant=minbase --include="$packages" \
   --aptopt='Acquire::Languages "none"' --aptopt='Apt::Install-Recommends "false"' \
-  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+  --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
   "$codename" "$root" "deb [signed-by=$keyring] $mirror $codename main"
 # From here on the guest's dpkg unpacks everything, and its apt knows no archive (it has no network).
