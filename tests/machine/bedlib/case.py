@@ -1,6 +1,7 @@
 """A case: one shell file below cases/, the behaviour it states, and its parts with a reboot or a power cut between them."""
 
 import dataclasses
+import os
 import pathlib
 import re
 import shutil
@@ -88,6 +89,7 @@ def part_script(name, lines, first, end):
 def prepare(guest, case, product, helpers):
     """Fill /share and put the product on the machine."""
     shutil.copy(helpers, guest.share)
+    pathlib.Path(guest.share, "builder-glibc").write_text(os.confstr("CS_GNU_LIBC_VERSION") + "\n", encoding="ascii")
     install = ":"
     if product.package:
         shutil.copy(product.package, f"{guest.share}/k3warden.deb")

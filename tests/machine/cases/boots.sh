@@ -1,4 +1,4 @@
-# A fresh machine runs systemd as PID 1 and journald, its kernel values are its own, and it is Debian like the builder.
+# A fresh machine runs systemd as PID 1 and journald, and its kernel values are its own.
 expect_equal systemd "$(cat /proc/1/comm)" "PID 1"
 expect_equal running "$(systemctl is-system-running)" "state of the system"
 systemctl is-active systemd-journald
