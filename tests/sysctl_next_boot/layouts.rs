@@ -176,9 +176,18 @@ fn put(path: &Path, content: &[u8]) {
 
 fn content(dice: &mut Dice) -> Vec<u8> {
     let mut content = Vec::new();
+    let mut before: Vec<Vec<u8>> = Vec::new();
     for _ in 0..dice.below(10) {
-        line(dice, &mut content);
+        // A line that is said again keeps or loses its place, depending on what stands between.
+        let mut said = Vec::new();
+        if !before.is_empty() && dice.one_in(4) {
+            said.clone_from(&before[dice.below(before.len())]);
+        } else {
+            line(dice, &mut said);
+        }
+        content.extend_from_slice(&said);
         content.extend_from_slice(dice.pick(&ENDS).as_bytes());
+        before.push(said);
     }
     if dice.one_in(3) {
         line(dice, &mut content);

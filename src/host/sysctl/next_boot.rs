@@ -302,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_said_again_keeps_its_place_unless_its_value_changes() {
+        let machine =
+            Machine::new(&[("etc/sysctl.d/a.conf", "vm.p* = 1\nvm.pa* = 2\nvm.p* = 1\n")]);
+        assert_eq!(
+            value(&machine.next_boot(), "vm.panic_on_oom"),
+            said("/etc/sysctl.d/a.conf:2 2")
+        );
+        let machine =
+            Machine::new(&[("etc/sysctl.d/a.conf", "vm.p* = 1\nvm.pa* = 2\nvm.p* = 3\n")]);
+        assert_eq!(
+            value(&machine.next_boot(), "vm.panic_on_oom"),
+            said("/etc/sysctl.d/a.conf:3 3")
+        );
+    }
+
+    #[test]
     fn a_bare_exclusion_undoes_an_earlier_assignment() {
         let machine =
             Machine::new(&[("etc/sysctl.d/a.conf", "kernel.panic = 10\n-kernel.panic\n")]);
