@@ -30,8 +30,11 @@ enum Token {
 #[derive(Debug, Clone)]
 enum Item {
     Range(char, char),
-    Class(fn(&char) -> bool),
+    Class(Class),
 }
+
+/// Whether a character is in a class such as `[:digit:]`.
+type Class = fn(&char) -> bool;
 
 impl Glob {
     /// Takes a normalised pattern. One that is longer or wider than anybody writes matches nothing.
@@ -205,7 +208,7 @@ fn class(characters: &[char]) -> Option<(Class, usize)> {
     if characters.get(length - 1) != Some(&']') {
         return None;
     }
-    let class: fn(&char) -> bool = match name.as_str() {
+    let class: Class = match name.as_str() {
         "alnum" => char::is_ascii_alphanumeric,
         "alpha" => char::is_ascii_alphabetic,
         "digit" => char::is_ascii_digit,

@@ -235,6 +235,7 @@ mod tests {
                 "{end:?}"
             );
         }
+        assert_eq!(parsed("\0\nvm.a = 1"), [set("vm/a", "1", 3)]);
         assert_eq!(parsed("\n\nvm.a = 1"), [set("vm/a", "1", 3)]);
     }
 
