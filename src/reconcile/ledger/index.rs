@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::image::ThingName;
+use super::image::{Image, Short, ThingName};
 use super::line::{Entry, Line};
 use crate::host::Thing;
 
@@ -25,6 +25,8 @@ pub(super) struct Touched {
     pub(super) images: Vec<Span>,
     /// Whether an image holds more than attributes.
     pub(super) whole: bool,
+    /// The last change that announced more than attributes.
+    pub(super) content: Option<Span>,
     /// The last change of each control, in order of time; the newest is the last.
     pub(super) changes: Vec<(String, Span)>,
 }
@@ -45,16 +47,24 @@ impl Index {
                 control,
                 thing,
                 before,
-                ..
+                after,
             } => {
-                let whole = !matches!(before, super::image::Image::Attributes(_));
+                let whole = !matches!(before, Image::Attributes(_));
                 if let Some(thing) = thing.thing() {
-                    self.touch(thing, line.id, whole, control, span);
+                    let touched = self.touch(thing, line.id);
+                    touched.images.push(span);
+                    touched.whole |= whole;
+                    touched.changed(control, &after, span);
                 }
             }
-            Entry::Repair { control, thing, .. } => {
+            Entry::Repair {
+                control,
+                thing,
+                after,
+                ..
+            } => {
                 if let Some(touched) = lookup(&mut self.touched, thing) {
-                    touched.changed(control, span);
+                    touched.changed(control, &after, span);
                 }
             }
             Entry::Ended { thing, .. } => {
@@ -70,23 +80,21 @@ impl Index {
         }
     }
 
-    fn touch(&mut self, thing: Thing, id: u64, whole: bool, control: String, span: Span) {
-        let touched = self.touched.entry(thing).or_insert_with(|| Touched {
+    fn touch(&mut self, thing: Thing, id: u64) -> &mut Touched {
+        self.touched.entry(thing).or_insert_with(|| Touched {
             id,
             images: Vec::new(),
             whole: false,
+            content: None,
             changes: Vec::new(),
-        });
-        touched.images.push(span);
-        touched.whole |= whole;
-        touched.changed(control, span);
+        })
     }
 
     /// The lines to keep, in their order in the file, each once.
     pub(super) fn kept(&self) -> Vec<Span> {
         let of_things = self.touched.values().flat_map(|touched| {
             let changes = touched.changes.iter().map(|(_, span)| span);
-            touched.images.iter().chain(changes)
+            touched.images.iter().chain(&touched.content).chain(changes)
         });
         let mut spans: Vec<Span> = of_things
             .chain(self.notes.values())
@@ -105,7 +113,18 @@ impl Index {
 }
 
 impl Touched {
-    fn changed(&mut self, control: String, span: Span) {
+    /// Lines with what was last written, oldest first: the last content, and the attributes set since.
+    pub(super) fn last_written(&self) -> Vec<Span> {
+        let since = self.content.map_or(0, |span| span.offset);
+        let changes = self.changes.iter().map(|(_, span)| *span);
+        let later = changes.filter(|span| span.offset > since || self.content.is_none());
+        self.content.into_iter().chain(later).collect()
+    }
+
+    fn changed(&mut self, control: String, after: &Short, span: Span) {
+        if !matches!(after, Short::Attributes(_)) {
+            self.content = Some(span);
+        }
         self.changes.retain(|(known, _)| *known != control);
         self.changes.push((control, span));
     }

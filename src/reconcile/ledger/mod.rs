@@ -217,12 +217,8 @@ impl Ledger {
     }
 
     fn touch(&self, thing: &Thing, touched: &Touched) -> Result<Touch, LedgerError> {
-        let mut spans: Vec<Span> = touched.images.clone();
-        spans.extend(touched.changes.iter().map(|(_, span)| *span));
-        spans.sort_by_key(|span| span.offset);
-        spans.dedup();
         let mut last_written: Option<Fingerprint> = None;
-        for span in spans {
+        for span in touched.last_written() {
             let after = self.after(span)?;
             last_written = Some(match last_written {
                 Some(earlier) => earlier.then(after),
@@ -295,7 +291,7 @@ impl Ledger {
             None => Opened::Nothing,
         };
         let missing = match opened {
-            Opened::Store(store) => return self.read_all(store, known),
+            Opened::Store(store) => return self.read_all(*store, known),
             Opened::Lost { lines } => lines.max(known.seq),
             Opened::Nothing => known.seq,
         };

@@ -29,7 +29,7 @@ pub(super) enum Opened {
         lines: u64,
     },
     /// A ledger.
-    Store(Store),
+    Store(Box<Store>),
 }
 
 impl Store {
@@ -47,13 +47,13 @@ impl Store {
                 _ => Opened::Nothing,
             });
         };
-        Ok(Opened::Store(Self {
+        Ok(Opened::Store(Box::new(Self {
             identity: file.identity()?,
             directory,
             file,
             head_file,
             head: Head::default(),
-        }))
+        })))
     }
 
     /// Creates both files: the head first, durable before the ledger has a name.

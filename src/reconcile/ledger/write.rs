@@ -1,6 +1,6 @@
 //! Recording: ahead of a change, at the end of one, and decisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -75,13 +75,17 @@ impl Ledger {
             }
             Err(error) => error,
         };
-        let repairs: Vec<_> = marked.iter().copied().filter(|(_, first)| !first).collect();
+        let refused = refused(&marked);
+        let may = |((change, first), refused): (&(_, bool), &bool)| {
+            (!refused).then_some((*change, *first))
+        };
+        let repairs: Vec<_> = marked.iter().zip(&refused).filter_map(may).collect();
         let written = self
             .refresh(lock)
             .and_then(|()| self.write_changes(&repairs));
         let mut written = written.map(Vec::into_iter);
-        let answers = marked.iter().map(|(_, first)| match &mut written {
-            _ if *first => Err(error.clone()),
+        let answers = refused.into_iter().map(|refused| match &mut written {
+            _ if refused => Err(error.clone()),
             Ok(ids) => Ok(match ids.next() {
                 Some(id) => Recorded::Repair(id),
                 None => Recorded::RepairUnrecorded(error.clone()),
@@ -297,6 +301,19 @@ impl Ledger {
             None => Ok(()),
         }
     }
+}
+
+/// Without its first touch on the disk, a thing's later changes in the same plan must not be made either.
+fn refused(changes: &[(&Change, bool)]) -> Vec<bool> {
+    let mut things = BTreeSet::new();
+    let mut refused = Vec::with_capacity(changes.len());
+    for (change, first) in changes {
+        if *first {
+            things.insert(&change.thing);
+        }
+        refused.push(things.contains(&change.thing));
+    }
+    refused
 }
 
 impl Change {
