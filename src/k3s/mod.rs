@@ -1,6 +1,8 @@
 //! How K3s reads its configuration: files, drop-ins, the unit's command line and environment, merged as K3s
 //! merges them, and what its components are started with.
 
+pub mod component;
+
 mod merge;
 mod place;
 mod version;

@@ -1,0 +1,212 @@
+//! What a real K3s logged and did at its start, for every recorded configuration.
+//!
+//! The records lie beside the checkout (`../shared/recorded`, its README explains them).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use k3warden::host::Root;
+use k3warden::k3s::component::{self, Component, Components, Node, Role};
+use k3warden::k3s::{K3sVersion, Merge, Place, SetOption, Sourced};
+use serde_json::Value;
+
+const UNIT: &str = "k3s.service";
+
+struct Case {
+    name: String,
+    version: K3sVersion,
+    record: Value,
+}
+
+fn cases(file: &str) -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/recorded")
+        .join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let records: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let version = file.split('-').nth(1).unwrap().trim_end_matches(".json");
+    records
+        .into_iter()
+        .map(|record| Case {
+            name: format!("{file}: {}", record["name"].as_str().unwrap()),
+            version: version.parse().unwrap(),
+            record,
+        })
+        .collect()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    let items = value.as_array().into_iter().flatten();
+    items
+        .map(|item| item.as_str().unwrap().to_owned())
+        .collect()
+}
+
+impl Case {
+    fn files(&self) -> BTreeMap<PathBuf, String> {
+        let files = self.record["files"].as_object().into_iter().flatten();
+        files
+            .map(|(path, content)| (PathBuf::from(path), content.as_str().unwrap().to_owned()))
+            .collect()
+    }
+
+    fn merge(&self) -> Merge {
+        let mut merge = Merge::default();
+        let mut lines: Vec<(String, bool, Vec<Sourced>)> = Vec::new();
+        for (path, content) in self.files() {
+            if path.starts_with("/etc/rancher/k3s") {
+                read_config(&path, &content, &mut lines);
+            }
+        }
+        let mut folded: Vec<(String, Vec<Sourced>)> = Vec::new();
+        for (key, plus, values) in lines {
+            match folded.iter_mut().find(|(name, _)| *name == key) {
+                Some((_, present)) if plus => present.extend(values),
+                Some((_, present)) => *present = values,
+                None => folded.push((key, values)),
+            }
+        }
+        for (key, values) in folded {
+            let key = long_name(&key);
+            let list = key.ends_with("-arg") || key == "node-label" || key == "tls-san";
+            add(&mut merge, key, values, list, list);
+        }
+        for word in strings(&self.record["argv"]) {
+            let word = word.trim_start_matches('-');
+            let (key, value) = word.split_once('=').unwrap_or((word, "true"));
+            let value = Sourced {
+                value: value.to_owned(),
+                place: Place::ExecStart {
+                    unit: UNIT.to_owned(),
+                },
+            };
+            let key = long_name(key);
+            let list = key.ends_with("-arg");
+            add(&mut merge, key, vec![value], list, list);
+        }
+        merge
+    }
+
+    fn node(&self, merge: &Merge) -> Node {
+        let data_dir = merge
+            .options
+            .get("data-dir")
+            .and_then(|option| option.values.last())
+            .map_or("/var/lib/rancher/k3s", |sourced| &sourced.value);
+        Node {
+            version: self.version,
+            role: Role::Server,
+            data_dir: PathBuf::from(data_dir),
+        }
+    }
+
+    fn lay_out(&self, directory: &Path) -> Root {
+        for (path, content) in self.files() {
+            let target = directory.join(path.strip_prefix("/").unwrap());
+            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+            std::fs::write(target, content).unwrap();
+        }
+        Root::open(directory).unwrap()
+    }
+}
+
+fn long_name(name: &str) -> &str {
+    if name == "kube-controller-arg" {
+        "kube-controller-manager-arg"
+    } else {
+        name
+    }
+}
+
+fn read_config(path: &Path, content: &str, lines: &mut Vec<(String, bool, Vec<Sourced>)>) {
+    for (number, line) in content.lines().enumerate() {
+        let sourced = |text: &str| Sourced {
+            value: text.trim().trim_matches(['"', '\'']).to_owned(),
+            place: Place::File {
+                path: path.to_owned(),
+                line: number + 1,
+            },
+        };
+        if let Some(item) = line.strip_prefix("- ") {
+            lines.last_mut().unwrap().2.push(sourced(item));
+        } else {
+            let (key, value) = line.split_once(':').unwrap();
+            let values = match value.trim() {
+                "" => Vec::new(),
+                text => vec![sourced(text)],
+            };
+            let plus = key.ends_with('+');
+            lines.push((key.trim_end_matches('+').to_owned(), plus, values));
+        }
+    }
+}
+
+fn add(merge: &mut Merge, key: &str, values: Vec<Sourced>, plus: bool, list: bool) {
+    let option = merge
+        .options
+        .entry(key.to_owned())
+        .or_insert_with(|| SetOption {
+            list,
+            values: Vec::new(),
+            overrode: Vec::new(),
+        });
+    if !plus {
+        option.overrode.append(&mut option.values);
+    }
+    option.values.extend(values);
+}
+
+fn matches(expected: &[String], found: &[String]) -> bool {
+    // A record is cut at blanks, so a value with a blank is two words there.
+    let found: Vec<&str> = found.iter().flat_map(|word| word.split(' ')).collect();
+    expected.len() == found.len()
+        && expected.iter().zip(&found).all(|(expected, found)| {
+            expected == found
+                || found.split_once('=').is_some_and(|(flag, value)| {
+                    (value == component::AUTO || value == component::SECRET)
+                        && expected.split_once('=').map(|(flag, _)| flag) == Some(flag)
+                })
+        })
+}
+
+fn compare_lines(case: &Case, components: &Components) {
+    for (name, expected) in case.record["running"].as_object().unwrap() {
+        let component = Component::named(name).unwrap_or_else(|| panic!("{name}"));
+        let (expected, found) = (strings(expected), components.words(component));
+        assert!(
+            matches(&expected, &found),
+            "{}: {name}\nexpected {expected:#?}\nfound {found:#?}",
+            case.name
+        );
+    }
+}
+
+fn check(file: &str) {
+    for case in cases(file) {
+        let tree = tempfile::tempdir().unwrap();
+        let root = case.lay_out(tree.path());
+        let merge = case.merge();
+        let node = case.node(&merge);
+        compare_lines(&case, &component::arguments(&merge, &node, &root));
+    }
+}
+
+#[test]
+fn the_lines_of_1_36_3_are_those_that_k3s_logged() {
+    check("start-1.36.3.json");
+}
+
+#[test]
+fn the_lines_of_random_configurations_of_1_36_3_are_those_that_k3s_logged() {
+    check("start-1.36.3-random.json");
+}
+
+#[test]
+fn the_lines_of_random_configurations_of_1_31_4_are_those_that_k3s_logged() {
+    check("start-1.31.4-random.json");
+}
+
+#[test]
+fn the_lines_of_random_configurations_of_1_24_4_are_those_that_k3s_logged() {
+    check("start-1.24.4-random.json");
+}
