@@ -5,18 +5,28 @@
 //! (`data/flags.txt`); what K3s and Kubernetes do with them is code.
 
 mod defaults;
+mod document;
 mod extra;
+mod flags;
+mod judge;
+mod kubelet;
+mod minors;
 mod network;
 mod options;
 mod releases;
 mod situation;
+mod value;
+
+pub use judge::{CgroupVersion, Facts};
+pub use kubelet::{KubeletSettings, Setting};
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::host::Root;
-use crate::k3s::{K3sVersion, Merge, Place, Sourced};
+use crate::k3s::{Ending, K3sVersion, Merge, Place, Sourced};
+use kubelet::Extracted;
 use options::Options;
 use situation::Situation;
 
@@ -168,6 +178,19 @@ impl Components {
     }
 }
 
+/// What comes out when everything is known about the next start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The command lines.
+    pub components: Components,
+    /// The kubelet's settings after flags and files; `None` where none runs or its files cannot be read.
+    pub kubelet: Option<KubeletSettings>,
+    /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
+    pub endings: Vec<Ending>,
+    /// What K3s would do without a word and the operator should know.
+    pub warnings: Vec<String>,
+}
+
 /// Works out what K3s would start its components with.
 ///
 /// `root` is looked at for the data store that exists, and for the kubelet's credential provider.
@@ -175,14 +198,66 @@ impl Components {
 pub fn arguments(merge: &Merge, node: &Node, root: &Root) -> Components {
     let options = Options::new(merge);
     let situation = Situation::of(options, node, root);
+    components(options, node, &situation, &extracted(options, node))
+}
+
+/// Works out what K3s would start its components with, and whether it would end over it.
+///
+/// `root` is looked at for every file that an argument names. What only a running machine tells is in `facts`.
+#[must_use]
+pub fn start(merge: &Merge, node: &Node, facts: &Facts, root: &Root) -> Start {
+    let options = Options::new(merge);
+    let situation = Situation::of(options, node, root);
+    let extracted = extracted(options, node);
+    let components = components(options, node, &situation, &extracted);
+    let line = components.line(Component::Kubelet);
+    let settings = (!line.is_empty())
+        .then(|| kubelet::effective(line, &extracted, &situation, node, root));
+    let endings = judge::endings(
+        options,
+        &components,
+        settings.as_ref(),
+        &extracted,
+        facts,
+        node,
+        root,
+    );
+    Start {
+        components,
+        kubelet: settings.and_then(Result::ok),
+        endings,
+        warnings: judge::warnings(&extracted),
+    }
+}
+
+/// The operator's kubelet list; from 1.32 on K3s takes configuration files out of it.
+fn extracted(options: Options<'_>, node: &Node) -> Extracted {
+    let items = options.items(Component::Kubelet.option());
+    if kubelet::reads_dropins(node.version) {
+        kubelet::extract(items)
+    } else {
+        Extracted {
+            items: items.to_vec(),
+            ..Extracted::default()
+        }
+    }
+}
+
+fn components(
+    options: Options<'_>,
+    node: &Node,
+    situation: &Situation,
+    extracted: &Extracted,
+) -> Components {
     let mut components = Components::default();
     for component in Component::ALL {
-        if !runs(component, options, node, &situation) {
+        if !runs(component, options, node, situation) {
             continue;
         }
-        let own = defaults::of(component, node, &situation);
+        let own = defaults::of(component, node, situation);
         let items = match component {
             Component::Apiserver => apiserver_items(options, node),
+            Component::Kubelet => extracted.items.clone(),
             _ => options.items(component.option()).to_vec(),
         };
         components
