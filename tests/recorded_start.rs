@@ -2,11 +2,16 @@
 //!
 //! The records lie beside the checkout (`../shared/recorded`, its README explains them).
 
+// Helpers of tests are tests too; clippy exempts only the functions that carry `#[test]`.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use k3warden::host::Root;
-use k3warden::k3s::component::{self, CgroupVersion, Component, Components, Facts, Node, Role, Start};
+use k3warden::k3s::component::{
+    self, CgroupVersion, Component, Components, Facts, Node, Role, Start,
+};
 use k3warden::k3s::{K3sVersion, Merge, Place, SetOption, Sourced};
 use serde_json::Value;
 
@@ -244,9 +249,12 @@ fn the_lines_of_random_configurations_of_1_24_4_are_those_that_k3s_logged() {
     check_lines("start-1.24.4-random.json");
 }
 
-/// Configurations that end K3s although their record shows no error: the kubelet logs `Failed to listen and serve`
-/// and calls `os.Exit(1)` when its ciphers lack the one that HTTP/2 needs, which is no line the recorder took up.
-const ENDS_WITHOUT_A_RECORDED_ERROR: [&str; 2] = [
+/// Configurations that end K3s although their record shows no error: random records stop before a late end of the
+/// kubelet is seen.
+const ENDS_WITHOUT_A_RECORDED_ERROR: [&str; 3] = [
+    // The bare `seccomp-default` swallows `fail-cgroupv1=false`, and that machine has cgroup v1.
+    "start-1.36.3-random.json: random 7",
+    // The kubelet's ciphers lack the one that HTTP/2 needs: `Failed to listen and serve` and os.Exit(1).
     "start-1.36.3-random.json: random 17",
     "start-1.36.3-random.json: random 34",
 ];
@@ -285,14 +293,29 @@ fn the_reason_is_the_one_that_k3s_gave() {
         ("admission-off", "overlapped"),
         ("bare-cipher", "panicked"),
         ("cm-bad", "controller-manager exited: unknown flag: --nope"),
-        ("cm-signing-mix", "cannot specify --cluster-signing-{cert,key}-file"),
+        (
+            "cm-signing-mix",
+            "cannot specify --cluster-signing-{cert,key}-file",
+        ),
         ("psp", "plugin \"PodSecurityPolicy\" is unknown"),
-        ("bad-value", "invalid argument \"abc\" for \"--audit-log-maxage\""),
-        ("psa-bad-level", "must be one of privileged, baseline, restricted"),
+        (
+            "bad-value",
+            "invalid argument \"abc\" for \"--audit-log-maxage\"",
+        ),
+        (
+            "psa-bad-level",
+            "must be one of privileged, baseline, restricted",
+        ),
         ("audit-bad-level", "Unsupported value: \"Everything\""),
-        ("kubelet-bad-value", "invalid argument \"abc\" for \"--pod-max-pids\""),
+        (
+            "kubelet-bad-value",
+            "invalid argument \"abc\" for \"--pod-max-pids\"",
+        ),
         ("kubelet-removed-flag", "unknown flag: --container-runtime"),
-        ("kernel-values-wrong", "kernel.keys.root_maxkeys, expected value: 1000000, actual value: 200"),
+        (
+            "kernel-values-wrong",
+            "kernel.keys.root_maxkeys, expected value: 1000000, actual value: 200",
+        ),
     ] {
         let case = cases("start-1.36.3.json")
             .into_iter()
@@ -301,7 +324,10 @@ fn the_reason_is_the_one_that_k3s_gave() {
         let endings = start(&case).endings;
         let reason = endings.first().map_or("", |ending| &ending.reason);
         assert!(reason.contains(words), "{name}: {endings:#?}");
-        assert!(endings[0].from.is_some() || name == "kernel-values-wrong", "{name}");
+        assert!(
+            endings[0].from.is_some() || name == "kernel-values-wrong",
+            "{name}"
+        );
     }
 }
 
@@ -329,7 +355,11 @@ fn the_kubelet_settings_are_those_in_force() {
             let expected = in_force(record, path);
             let found = match setting.value.as_str() {
                 // The seccomp flag is not shown by /configz, which knows the file alone.
-                _ if path == "seccompDefault" && matches!(setting.place, Place::ExecStart { .. }) => continue,
+                _ if path == "seccompDefault"
+                    && !setting.place.to_string().contains("kubelet.conf.d") =>
+                {
+                    continue;
+                }
                 "false" | "0" if expected.is_empty() => "",
                 value => value,
             };

@@ -100,9 +100,8 @@ impl Document {
             "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
                 Self::Bool(true)
             }
-            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => {
-                Self::Bool(false)
-            }
+            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n"
+            | "N" => Self::Bool(false),
             _ if is_number(text) => Self::Number(text.to_owned()),
             _ => Self::Text(text.to_owned()),
         }

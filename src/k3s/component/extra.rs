@@ -130,7 +130,10 @@ fn merge_repeated(
         }
     }
     for (flag, value) in defaults {
-        merged.entry(flag.clone()).or_default().push(own(flag, value));
+        merged
+            .entry(flag.clone())
+            .or_default()
+            .push(own(flag, value));
     }
     merged.into_values().flatten().collect()
 }
@@ -207,7 +210,10 @@ mod tests {
     #[test]
     fn the_order_of_plus_and_plain_decides_whether_the_default_stays() {
         let defaults = [("f", "d")];
-        assert_eq!(line("1.36.3", &defaults, &["f+=a", "f=b"]), "--f=d --f=a --f=b");
+        assert_eq!(
+            line("1.36.3", &defaults, &["f+=a", "f=b"]),
+            "--f=d --f=a --f=b"
+        );
         assert_eq!(line("1.36.3", &defaults, &["f=b", "f+=a"]), "--f=b --f=a");
     }
 
@@ -222,7 +228,11 @@ mod tests {
         assert_eq!(line("1.23.5", &[("f", "d")], &["f=a", "f=b"]), "--f=b");
         assert_eq!(line("1.23.5", &[("f", "d")], &["f+=a"]), "--f+=a --f=d");
         assert_eq!(
-            line("1.23.5", &[("leader-elect", "x"), ("leader-elect-a", "y")], &[]),
+            line(
+                "1.23.5",
+                &[("leader-elect", "x"), ("leader-elect-a", "y")],
+                &[]
+            ),
             "--leader-elect-a=y --leader-elect=x"
         );
     }

@@ -145,7 +145,11 @@ mod tests {
         let kubelet = Flags::of(Component::Kubelet, 36);
         assert_eq!(kubelet.refuses(&argument("event_qps", "5")), None);
         let apiserver = Flags::of(Component::Apiserver, 36);
-        assert!(apiserver.refuses(&argument("anonymous_auth", "true")).is_some());
+        assert!(
+            apiserver
+                .refuses(&argument("anonymous_auth", "true"))
+                .is_some()
+        );
     }
 
     #[test]

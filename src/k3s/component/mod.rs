@@ -211,8 +211,8 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, root: &Root) -> Start {
     let extracted = extracted(options, node);
     let components = components(options, node, &situation, &extracted);
     let line = components.line(Component::Kubelet);
-    let settings = (!line.is_empty())
-        .then(|| kubelet::effective(line, &extracted, &situation, node, root));
+    let settings =
+        (!line.is_empty()).then(|| kubelet::effective(line, &extracted, &situation, node, root));
     let endings = judge::endings(
         options,
         &components,

@@ -11,8 +11,10 @@ pub(super) struct Since(Vec<K3sVersion>);
 impl Since {
     /// Reads `1.24.11+1.26.2`.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let releases: Option<Vec<K3sVersion>> =
-            text.split('+').map(|release| release.parse().ok()).collect();
+        let releases: Option<Vec<K3sVersion>> = text
+            .split('+')
+            .map(|release| release.parse().ok())
+            .collect();
         releases.map(Self)
     }
 

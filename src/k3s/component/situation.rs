@@ -154,11 +154,21 @@ impl Situation {
         self.put("server", format!("{data}/server"));
         self.put("agent", format!("{data}/agent"));
         self.put("auto", AUTO);
-        self.put("cluster-domain", options.text("cluster-domain").unwrap_or(
-            if node.role == Role::Server { "cluster.local" } else { AUTO },
-        ));
+        self.put(
+            "cluster-domain",
+            options
+                .text("cluster-domain")
+                .unwrap_or(if node.role == Role::Server {
+                    "cluster.local"
+                } else {
+                    AUTO
+                }),
+        );
         self.put("resolv-conf", options.text("resolv-conf").unwrap_or(AUTO));
-        self.put("pause-image", options.text("pause-image").unwrap_or(PAUSE_IMAGE));
+        self.put(
+            "pause-image",
+            options.text("pause-image").unwrap_or(PAUSE_IMAGE),
+        );
         for (name, option) in [("vmodule", "vmodule"), ("log", "log")] {
             self.given(name, options.text(option));
         }
@@ -185,7 +195,10 @@ impl Situation {
         self.put("node-ip", shown);
         self.put("node-loopback", if ipv6 { "::1" } else { "127.0.0.1" });
         let listen = if ipv6 { "::" } else { "0.0.0.0" };
-        self.put("bind-address", options.text("bind-address").unwrap_or(listen));
+        self.put(
+            "bind-address",
+            options.text("bind-address").unwrap_or(listen),
+        );
         let name = match options.text("node-name") {
             Some(name) if !options.on("with-node-id") => name.to_lowercase(),
             _ => AUTO.to_owned(),
@@ -234,13 +247,26 @@ impl Situation {
                 given
             }
         };
-        let clusters = networks("cluster-cidr", if ipv6 { "fd00:42::/56" } else { "10.42.0.0/16" });
-        let services = networks("service-cidr", if ipv6 { "fd00:43::/112" } else { "10.43.0.0/16" });
+        let clusters = networks(
+            "cluster-cidr",
+            if ipv6 { "fd00:42::/56" } else { "10.42.0.0/16" },
+        );
+        let services = networks(
+            "service-cidr",
+            if ipv6 {
+                "fd00:43::/112"
+            } else {
+                "10.43.0.0/16"
+            },
+        );
         let loopback = match services.first() {
             Some(network) if network.is_ipv6() => "::1",
             _ => "127.0.0.1",
         };
-        self.when("ipv6", clusters.iter().chain(&services).any(Network::is_ipv6));
+        self.when(
+            "ipv6",
+            clusters.iter().chain(&services).any(Network::is_ipv6),
+        );
         self.put("loopback", loopback);
         self.put(
             "apiserver-bind-address",
@@ -264,7 +290,11 @@ impl Situation {
         let creating = options.on("cluster-init") || options.on("cluster-reset") || joining;
         let tls = |name: &'static str| options.text(name);
         if initialized || (endpoint.is_none() && creating) {
-            let host = if self.value("loopback") == "::1" { "[::1]" } else { "127.0.0.1" };
+            let host = if self.value("loopback") == "::1" {
+                "[::1]"
+            } else {
+                "127.0.0.1"
+            };
             self.put("etcd-servers", format!("https://{host}:2379"));
             let server = self.value("server").to_owned();
             for (name, file) in [
@@ -274,17 +304,27 @@ impl Situation {
             ] {
                 self.given(name, Some(&format!("{server}/tls/etcd/{file}")));
             }
-        } else if endpoint.is_some_and(|url| url.starts_with("http://") || url.starts_with("https://")) {
+        } else if endpoint
+            .is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"))
+        {
             self.put("etcd-servers", SECRET);
             self.given("etcd-cafile", tls("datastore-cafile"));
             self.given("etcd-certfile", tls("datastore-certfile"));
             self.given("etcd-keyfile", tls("datastore-keyfile"));
         } else {
             let encrypted = options.on("kine-tls");
-            self.put("etcd-servers", if encrypted { "unixs://kine.sock" } else { "unix://kine.sock" });
+            self.put(
+                "etcd-servers",
+                if encrypted {
+                    "unixs://kine.sock"
+                } else {
+                    "unix://kine.sock"
+                },
+            );
             let authority = format!("{}/tls/etcd/server-ca.crt", self.value("server"));
             self.given("etcd-cafile", encrypted.then_some(authority.as_str()));
-            let sqlite = endpoint.is_none_or(|url| url.starts_with("sqlite") || !url.contains("://"));
+            let sqlite =
+                endpoint.is_none_or(|url| url.starts_with("sqlite") || !url.contains("://"));
             self.when("single-datastore", sqlite);
         }
     }
@@ -292,7 +332,10 @@ impl Situation {
     fn switches(&mut self, options: Options<'_>, node: &Node) {
         let apiserver = options.items("kube-apiserver-arg");
         for name in ["authentication-config", "authorization-config"] {
-            self.when(name, !extra::find(name, apiserver, node.version).text().is_empty());
+            self.when(
+                name,
+                !extra::find(name, apiserver, node.version).text().is_empty(),
+            );
         }
         for name in [
             "alsologtostderr",
@@ -304,8 +347,13 @@ impl Situation {
             self.when(name, options.on(name));
         }
         let reset = options.on("cluster-reset");
-        self.when("cloud-controller", !options.on("disable-cloud-controller") && !reset);
-        let servicelb = options.words("disable").any(|(word, _)| word == "servicelb");
+        self.when(
+            "cloud-controller",
+            !options.on("disable-cloud-controller") && !reset,
+        );
+        let servicelb = options
+            .words("disable")
+            .any(|(word, _)| word == "servicelb");
         self.when("servicelb", !servicelb && !reset);
         self.when("flannel", options.text("flannel-backend") != Some("none"));
         let egress = options.text("egress-selector-mode").unwrap_or("agent");
@@ -343,7 +391,10 @@ impl Situation {
             .map_or_else(|| format!("{CREDENTIAL_PROVIDER}/bin"), str::to_owned);
         let config = options
             .text("image-credential-provider-config")
-            .map_or_else(|| format!("{CREDENTIAL_PROVIDER}/config.yaml"), str::to_owned);
+            .map_or_else(
+                || format!("{CREDENTIAL_PROVIDER}/config.yaml"),
+                str::to_owned,
+            );
         let kind = |path: &str| root.kind(Path::new(path)).ok().flatten();
         let available = kind(&directory) == Some(Kind::Directory)
             && kind(&config).is_some_and(|kind| kind != Kind::Directory);
@@ -372,6 +423,9 @@ fn cluster_dns(options: Options<'_>, node: &Node, services: &[Network]) -> Strin
     } else {
         services.get(..1).unwrap_or_default()
     };
-    let tenths: Vec<IpAddr> = networks.iter().filter_map(|network| network.nth(10)).collect();
+    let tenths: Vec<IpAddr> = networks
+        .iter()
+        .filter_map(|network| network.nth(10))
+        .collect();
     joined(&tenths)
 }

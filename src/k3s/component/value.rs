@@ -90,14 +90,18 @@ impl Kind {
     /// Why the flag would refuse a value, in Go's words.
     pub(super) fn refuses(self, value: &str) -> Option<String> {
         let syntax = |function: &str| {
-            Some(format!("strconv.{function}: parsing {value:?}: invalid syntax"))
+            Some(format!(
+                "strconv.{function}: parsing {value:?}: invalid syntax"
+            ))
         };
         match self {
             Self::Bool if boolean(value).is_none() => syntax("ParseBool"),
             Self::Int(bits) if integer(value).is_none_or(|number| !fits(number, bits)) => {
                 syntax("ParseInt")
             }
-            Self::Uint(bits) if integer(value).is_none_or(|number| !fits_unsigned(number, bits)) => {
+            Self::Uint(bits)
+                if integer(value).is_none_or(|number| !fits_unsigned(number, bits)) =>
+            {
                 syntax("ParseUint")
             }
             Self::Float if value.parse::<f64>().is_err() => syntax("ParseFloat"),
@@ -233,9 +237,9 @@ pub(super) fn gate_pairs(value: &str) -> impl Iterator<Item = (&str, Option<&str
 fn gates(value: &str) -> Option<String> {
     gate_pairs(value).find_map(|(name, value)| match value {
         None => Some(format!("missing bool value for {name}")),
-        Some(value) if boolean(value).is_none() => {
-            Some(format!("invalid value of {name}={value}, err: strconv.ParseBool"))
-        }
+        Some(value) if boolean(value).is_none() => Some(format!(
+            "invalid value of {name}={value}, err: strconv.ParseBool"
+        )),
         Some(_) => None,
     })
 }

@@ -38,7 +38,10 @@ fn authentication(line: &mut Line<'_>) {
         return;
     }
     if oidc.is_some() {
-        line.end("authentication-config file and oidc-* flags are mutually exclusive", oidc);
+        line.end(
+            "authentication-config file and oidc-* flags are mutually exclusive",
+            oidc,
+        );
         return;
     }
     let prefix = "failed to load authentication configuration from file";
@@ -46,12 +49,22 @@ fn authentication(line: &mut Line<'_>) {
         return;
     };
     if let Some(reason) = wrong_kind(&config, "AuthenticationConfiguration", &versions(line, 34)) {
-        line.end(&format!("{prefix} {:?}: {reason}", argument.value), Some(argument));
+        line.end(
+            &format!("{prefix} {:?}: {reason}", argument.value),
+            Some(argument),
+        );
         return;
     }
     let anonymous = matches!(config.get("anonymous"), Some(Document::Map(_)));
-    if let Some(flag) = line.last("anonymous-auth").filter(|_| anonymous && line.minor() >= 31) {
-        let blamed = if flag.place == crate::k3s::Place::Default { argument } else { flag };
+    if let Some(flag) = line
+        .last("anonymous-auth")
+        .filter(|_| anonymous && line.minor() >= 31)
+    {
+        let blamed = if flag.place == crate::k3s::Place::Default {
+            argument
+        } else {
+            flag
+        };
         line.end(
             "--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file",
             Some(blamed),
@@ -61,11 +74,20 @@ fn authentication(line: &mut Line<'_>) {
 
 fn issuers(line: &mut Line<'_>) {
     let mut seen = BTreeSet::new();
-    for argument in line.flags.effective(line.arguments, "service-account-issuer") {
+    for argument in line
+        .flags
+        .effective(line.arguments, "service-account-issuer")
+    {
         if argument.value.is_empty() {
-            line.end("service-account-issuer should not be an empty string", Some(argument));
+            line.end(
+                "service-account-issuer should not be an empty string",
+                Some(argument),
+            );
         } else if !seen.insert(&argument.value) {
-            let reason = format!("service-account-issuer {:?} is already specified", argument.value);
+            let reason = format!(
+                "service-account-issuer {:?} is already specified",
+                argument.value
+            );
             line.end(&reason, Some(argument));
         }
     }
@@ -104,7 +126,14 @@ fn authorization(line: &mut Line<'_>) {
     let modes = line.words("authorization-mode");
     let mut seen = BTreeSet::new();
     for (mode, argument) in &modes {
-        let known = ["AlwaysAllow", "AlwaysDeny", "ABAC", "Webhook", "RBAC", "Node"];
+        let known = [
+            "AlwaysAllow",
+            "AlwaysDeny",
+            "ABAC",
+            "Webhook",
+            "RBAC",
+            "Node",
+        ];
         let reason = if !known.contains(mode) {
             format!("authorization-mode {mode:?} is not a valid mode")
         } else if *mode == "ABAC" && line.given("authorization-policy-file").is_none() {
@@ -119,7 +148,10 @@ fn authorization(line: &mut Line<'_>) {
         line.end(&reason, Some(argument));
     }
     if let Some(argument) = line.last("authorization-mode").filter(|_| modes.is_empty()) {
-        line.end("at least one authorization-mode must be passed", Some(argument));
+        line.end(
+            "at least one authorization-mode must be passed",
+            Some(argument),
+        );
     }
     for (flag, mode) in [
         ("authorization-policy-file", "ABAC"),
@@ -128,7 +160,10 @@ fn authorization(line: &mut Line<'_>) {
         if let Some(argument) = line.given(flag)
             && !modes.iter().any(|(given, _)| *given == mode)
         {
-            line.end(&format!("cannot specify --{flag} without mode {mode}"), Some(argument));
+            line.end(
+                &format!("cannot specify --{flag} without mode {mode}"),
+                Some(argument),
+            );
         }
     }
 }
@@ -167,22 +202,27 @@ fn authorizers(config: &Document) -> Option<String> {
         return Some("authorizers: at least one authorization mode must be defined".to_owned());
     }
     let (mut types, mut names) = (BTreeSet::new(), BTreeSet::new());
-    authorizers.iter().enumerate().find_map(|(index, authorizer)| {
-        let (kind, name) = (authorizer.text("type"), authorizer.text("name"));
-        let known = ["AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook"];
-        let wrong = if !known.contains(&kind) {
-            "type: Unsupported value"
-        } else if kind != "Webhook" && !types.insert(kind) {
-            "type: Duplicate value"
-        } else if name.is_empty() {
-            "name: Required value"
-        } else if !names.insert(name) {
-            "name: Duplicate value"
-        } else if (kind == "Webhook") != matches!(authorizer.get("webhook"), Some(Document::Map(_))) {
-            "webhook: required for, and only for, type Webhook"
-        } else {
-            return None;
-        };
-        Some(format!("authorizers[{index}].{wrong}"))
-    })
+    authorizers
+        .iter()
+        .enumerate()
+        .find_map(|(index, authorizer)| {
+            let (kind, name) = (authorizer.text("type"), authorizer.text("name"));
+            let known = ["AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook"];
+            let wrong = if !known.contains(&kind) {
+                "type: Unsupported value"
+            } else if kind != "Webhook" && !types.insert(kind) {
+                "type: Duplicate value"
+            } else if name.is_empty() {
+                "name: Required value"
+            } else if !names.insert(name) {
+                "name: Duplicate value"
+            } else if (kind == "Webhook")
+                != matches!(authorizer.get("webhook"), Some(Document::Map(_)))
+            {
+                "webhook: required for, and only for, type Webhook"
+            } else {
+                return None;
+            };
+            Some(format!("authorizers[{index}].{wrong}"))
+        })
 }

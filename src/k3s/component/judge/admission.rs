@@ -52,7 +52,10 @@ fn lists(line: &mut Line<'_>) {
     ] {
         for (name, argument) in words {
             if !minors::known(PLUGINS, name, minor) {
-                line.end(&format!("{flag} plugin {name:?} is unknown"), Some(argument));
+                line.end(
+                    &format!("{flag} plugin {name:?} is unknown"),
+                    Some(argument),
+                );
             }
         }
     }
@@ -87,7 +90,10 @@ fn refuses(config: &Document, minor: u16) -> Option<String> {
             "no kind {kind:?} is registered for version {version:?} (admission configuration)"
         ));
     }
-    if !matches!(config.get("plugins"), None | Some(Document::Null | Document::List(_))) {
+    if !matches!(
+        config.get("plugins"),
+        None | Some(Document::Null | Document::List(_))
+    ) {
         return Some("admission configuration: plugins is no list".to_owned());
     }
     if minor < STRICT_SINCE_MINOR {
@@ -121,11 +127,16 @@ fn is_enabled(line: &Line<'_>, plugin: &str, by_default: bool) -> bool {
 /// Plug-ins that do not start without their section.
 fn without_section(line: &mut Line<'_>, config: Option<&Document>) {
     for (plugin, reason) in [
-        ("EventRateLimit", "limits: Invalid value: null: must not be empty"),
+        (
+            "EventRateLimit",
+            "limits: Invalid value: null: must not be empty",
+        ),
         ("ImagePolicyWebhook", "no config specified"),
     ] {
         let has = config.is_some_and(|config| {
-            plugins(config).iter().any(|entry| entry.text("name") == plugin)
+            plugins(config)
+                .iter()
+                .any(|entry| entry.text("name") == plugin)
         });
         if is_enabled(line, plugin, false) && !has {
             let argument = line
@@ -172,10 +183,15 @@ fn section(line: &mut Line<'_>, argument: &Argument, plugin: &Document) -> Optio
     if path.is_empty() {
         return Some(Document::Map(Vec::new()));
     }
-    let base = Path::new(&argument.value).parent().unwrap_or(Path::new("/"));
+    let base = Path::new(&argument.value)
+        .parent()
+        .unwrap_or(Path::new("/"));
     let path = base.join(path);
     if !matches!(line.root.kind(&path), Ok(Some(Kind::File))) {
-        let reason = format!("Couldn't open admission plugin configuration {}", path.display());
+        let reason = format!(
+            "Couldn't open admission plugin configuration {}",
+            path.display()
+        );
         line.end(&reason, Some(argument));
         return None;
     }
@@ -194,7 +210,9 @@ fn pod_security(section: &Document) -> Option<String> {
         .strip_prefix("pod-security.admission.config.k8s.io/")
         .is_some_and(|version| ["v1", "v1beta1", "v1alpha1"].contains(&version));
     if kind != "PodSecurityConfiguration" || !known {
-        return Some(format!("no kind {kind:?} is registered for version {version:?}"));
+        return Some(format!(
+            "no kind {kind:?} is registered for version {version:?}"
+        ));
     }
     let empty = Document::Null;
     let defaults = section.get("defaults").unwrap_or(&empty);
@@ -239,7 +257,8 @@ const MODES: [&str; 6] = [
 
 fn is_policy_version(text: &str) -> bool {
     let minor = |rest: &str| {
-        rest == "0" || (!rest.starts_with('0') && rest.parse::<u32>().is_ok() && !rest.contains('+'))
+        rest == "0"
+            || (!rest.starts_with('0') && rest.parse::<u32>().is_ok() && !rest.contains('+'))
     };
     text.is_empty() || text == "latest" || text.strip_prefix("v1.").is_some_and(minor)
 }
@@ -279,7 +298,9 @@ fn event_rate_limit(section: &Document) -> Option<String> {
     }
     let (version, kind) = (section.text("apiVersion"), section.text("kind"));
     if (version, kind) != ("eventratelimit.admission.k8s.io/v1alpha1", "Configuration") {
-        return Some(format!("no kind {kind:?} is registered for version {version:?}"));
+        return Some(format!(
+            "no kind {kind:?} is registered for version {version:?}"
+        ));
     }
     let limits = section.get("limits").map_or(&[][..], Document::items);
     if limits.is_empty() {
@@ -320,8 +341,15 @@ mod tests {
 
     #[test]
     fn pod_security_levels_versions_and_exemptions_are_checked() {
-        assert_eq!(security("defaults: {enforce: restricted, enforce-version: latest}"), None);
-        assert!(security("defaults: {enforce: strict}").unwrap().contains("privileged"));
+        assert_eq!(
+            security("defaults: {enforce: restricted, enforce-version: latest}"),
+            None
+        );
+        assert!(
+            security("defaults: {enforce: strict}")
+                .unwrap()
+                .contains("privileged")
+        );
         assert!(security("defaults: {enforce-version: '1.25'}").is_some());
         assert!(security("default: {}").unwrap().contains("unknown field"));
         assert!(security("exemptions: {namespaces: [a, a]}").is_some());
@@ -336,7 +364,10 @@ mod tests {
                 "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\nkind: Configuration\n{rest}"
             )))
         };
-        assert_eq!(limits("limits: [{type: Server, qps: 50, burst: 100}]"), None);
+        assert_eq!(
+            limits("limits: [{type: Server, qps: 50, burst: 100}]"),
+            None
+        );
         assert!(limits("limits: []").is_some());
         assert!(limits("limits: [{type: Servers, qps: 50, burst: 100}]").is_some());
         assert!(limits("limits: [{type: Server, qps: 0, burst: 100}]").is_some());
@@ -344,7 +375,9 @@ mod tests {
 
     #[test]
     fn unknown_fields_of_the_file_end_it_from_1_32_on() {
-        let config = parse("apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nextra: 1\n");
+        let config = parse(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nextra: 1\n",
+        );
         assert!(refuses(&config, 31).is_none());
         assert!(refuses(&config, 32).is_some());
         assert!(refuses(&parse("kind: AdmissionConfiguration"), 31).is_some());

@@ -24,7 +24,11 @@ const FILES: &[&str] = &[
 ];
 
 /// Durations that may not be negative.
-const DURATIONS: &[&str] = &["request-timeout", "livez-grace-period", "shutdown-delay-duration"];
+const DURATIONS: &[&str] = &[
+    "request-timeout",
+    "livez-grace-period",
+    "shutdown-delay-duration",
+];
 
 /// Judges everything that the apiserver checks before it serves.
 pub(super) fn judge(line: &mut Line<'_>) {
@@ -53,13 +57,22 @@ fn numbers(line: &mut Line<'_>) {
         if let Some(argument) = line.last(flag)
             && nanoseconds(&argument.value).is_some_and(i128::is_negative)
         {
-            line.end(&format!("--{flag} can not be negative value"), Some(argument));
+            line.end(
+                &format!("--{flag} can not be negative value"),
+                Some(argument),
+            );
         }
     }
     if let Some(argument) = line.last("goaway-chance")
-        && argument.value.parse::<f64>().is_ok_and(|chance| !(0.0..=0.02).contains(&chance))
+        && argument
+            .value
+            .parse::<f64>()
+            .is_ok_and(|chance| !(0.0..=0.02).contains(&chance))
     {
-        line.end("--goaway-chance can not be less than 0 or greater than 0.02", Some(argument));
+        line.end(
+            "--goaway-chance can not be less than 0 or greater than 0.02",
+            Some(argument),
+        );
     }
 }
 
@@ -84,6 +97,9 @@ fn networks(line: &mut Line<'_>) {
 fn runtime_config(line: &mut Line<'_>) {
     let words = line.words("runtime-config");
     if let [("api/all=false", argument)] = words.as_slice() {
-        line.end("invalid runtime-config with only api/all=false", Some(argument));
+        line.end(
+            "invalid runtime-config with only api/all=false",
+            Some(argument),
+        );
     }
 }

@@ -4,17 +4,30 @@ use super::{Line, common, files};
 use crate::k3s::component::document::Document;
 
 const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
-const STAGES: [&str; 4] = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"];
+const STAGES: [&str; 4] = [
+    "RequestReceived",
+    "ResponseStarted",
+    "ResponseComplete",
+    "Panic",
+];
 
 /// Judges the audit flags and the policy file.
 pub(super) fn judge(line: &mut Line<'_>) {
     // Without a path the log back end is off and its flags are not looked at.
     if line.given("audit-log-path").is_some() {
-        for flag in ["audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize"] {
+        for flag in [
+            "audit-log-maxage",
+            "audit-log-maxbackup",
+            "audit-log-maxsize",
+        ] {
             common::range(line, flag, 0, i128::from(i64::MAX));
         }
         common::one_of(line, "audit-log-format", &["legacy", "json"]);
-        common::one_of(line, "audit-log-mode", &["batch", "blocking", "blocking-strict"]);
+        common::one_of(
+            line,
+            "audit-log-mode",
+            &["batch", "blocking", "blocking-strict"],
+        );
         common::one_of(line, "audit-log-version", &versions(line.minor()));
     }
     if let Some(argument) = line.given("audit-policy-file") {
@@ -80,7 +93,9 @@ fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
         let Document::Text(url) = url else { continue };
         let inner = url.strip_suffix('*').unwrap_or(url);
         if url != "*" && (!url.starts_with('/') || inner.contains('*')) {
-            return Some(format!("rules[{index}].nonResourceURLs: Invalid value: {url:?}"));
+            return Some(format!(
+                "rules[{index}].nonResourceURLs: Invalid value: {url:?}"
+            ));
         }
     }
     let resources = rule.get("resources").map_or(&[][..], Document::items);
@@ -91,7 +106,11 @@ fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
         ));
     }
     for resource in resources {
-        let some = |key: &str| resource.get(key).is_some_and(|value| !value.items().is_empty());
+        let some = |key: &str| {
+            resource
+                .get(key)
+                .is_some_and(|value| !value.items().is_empty())
+        };
         if some("resourceNames") && !some("resources") {
             return Some(format!(
                 "rules[{index}].resources: using resourceNames requires at least one resource"
@@ -99,7 +118,9 @@ fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
         }
         let group = resource.text("group");
         if group != "*" && group.contains(|c: char| c == '/' || c.is_ascii_uppercase()) {
-            return Some(format!("rules[{index}].resources.group: Invalid value: {group:?}"));
+            return Some(format!(
+                "rules[{index}].resources.group: Invalid value: {group:?}"
+            ));
         }
     }
     stages(rule, &format!("rules[{index}]."))
@@ -129,7 +150,11 @@ mod tests {
         assert_eq!(reason("rules: [{level: Metadata, noSuchField: 1}]"), None);
         assert!(reason("rules: []").unwrap().contains("0 rules"));
         assert!(reason("").unwrap().contains("0 rules"));
-        assert!(reason("rules: [{level: Everything}]").unwrap().contains("Unsupported"));
+        assert!(
+            reason("rules: [{level: Everything}]")
+                .unwrap()
+                .contains("Unsupported")
+        );
         assert!(reason("rules: [{}]").unwrap().contains("Required"));
         assert!(reason("rules: [{level: None, omitStages: [Nope]}]").is_some());
         assert!(reason("omitStages: [RequestReceived]\nrules: [{level: None}]").is_none());
@@ -144,7 +169,10 @@ mod tests {
 
     #[test]
     fn another_kind_or_version_is_refused() {
-        let policy = Document::parse(b"apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: [{level: None}]").unwrap();
+        let policy = Document::parse(
+            b"apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: [{level: None}]",
+        )
+        .unwrap();
         assert!(refuses(&policy, 36).is_some());
         assert!(refuses(&policy, 23).is_none());
     }

@@ -42,8 +42,12 @@ const HTTP2_CIPHERS: [&str; 2] = [
 ];
 
 /// TLS versions by the names that Kubernetes takes.
-pub(super) const TLS_VERSIONS: [&str; 4] =
-    ["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"];
+pub(super) const TLS_VERSIONS: [&str; 4] = [
+    "VersionTLS10",
+    "VersionTLS11",
+    "VersionTLS12",
+    "VersionTLS13",
+];
 
 /// The name of a cipher suite is known.
 pub(super) fn is_cipher(name: &str) -> bool {
@@ -156,7 +160,10 @@ mod tests {
     fn an_unknown_gate_and_a_locked_one_are_refused() {
         assert!(gate("NoSuchGate", Some(true), 36).is_some());
         assert_eq!(gate("AllAlpha", Some(false), 36), None);
-        assert_eq!(gate("RotateKubeletServerCertificate", Some(false), 36), None);
+        assert_eq!(
+            gate("RotateKubeletServerCertificate", Some(false), 36),
+            None
+        );
         assert_eq!(gate("NoSuchGate", Some(true), minors::NEWEST + 1), None);
     }
 

@@ -17,7 +17,10 @@ pub(super) fn manager(line: &mut Line<'_>) {
         && argument.value != "external"
         && minor >= 31
     {
-        let reason = format!("cloud provider {:?} was removed from Kubernetes", argument.value);
+        let reason = format!(
+            "cloud provider {:?} was removed from Kubernetes",
+            argument.value
+        );
         line.end(&reason, Some(argument));
     }
     leader_election(line);
@@ -57,7 +60,15 @@ pub(super) fn scheduler(line: &mut Line<'_>) {
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
     leader_election(line);
-    files::must_exist(line, &["config", "kubeconfig", "tls-cert-file", "tls-private-key-file"]);
+    files::must_exist(
+        line,
+        &[
+            "config",
+            "kubeconfig",
+            "tls-cert-file",
+            "tls-private-key-file",
+        ],
+    );
 }
 
 /// kube-proxy (`pkg/proxy/apis/config/validation`).

@@ -17,7 +17,10 @@ pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -
             Ok(document) => return Some(document),
             Err(reason) => format!("{prefix}: {} is not YAML: {reason}", path.display()),
         },
-        Ok(None) => format!("{prefix}: open {}: no such file or directory", path.display()),
+        Ok(None) => format!(
+            "{prefix}: open {}: no such file or directory",
+            path.display()
+        ),
         Err(error) => format!("{prefix}: {error}"),
     };
     line.end(&reason, Some(argument));
@@ -33,8 +36,14 @@ pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
             if argument.value.is_empty() || made_by_k3s(line, &argument.value) {
                 continue;
             }
-            if !matches!(line.root.kind(Path::new(&argument.value)), Ok(Some(Kind::File))) {
-                let reason = format!("--{flag}: open {}: no such file or directory", argument.value);
+            if !matches!(
+                line.root.kind(Path::new(&argument.value)),
+                Ok(Some(Kind::File))
+            ) {
+                let reason = format!(
+                    "--{flag}: open {}: no such file or directory",
+                    argument.value
+                );
                 line.end(&reason, Some(argument));
             }
         }

@@ -108,7 +108,10 @@ fn modes(options: Options<'_>, node: &Node) -> Vec<Ending> {
             && known
             && !allowed.contains(&value)
         {
-            let reason = format!("invalid {name} {value}; it is one of {}", allowed.join(", "));
+            let reason = format!(
+                "invalid {name} {value}; it is one of {}",
+                allowed.join(", ")
+            );
             found.push(ending(reason, options.place(name)));
         }
     };
@@ -142,7 +145,9 @@ fn tls(options: Options<'_>, node: &Node) -> Vec<Ending> {
         let names: Vec<&str> = ciphers.split(',').map(str::trim).collect();
         let given = names.first().is_some_and(|first| !first.is_empty());
         if let Some(name) = names.iter().find(|name| given && !common::is_cipher(name)) {
-            let reason = format!("invalid tls-cipher-suites: Cipher suite {name} not supported or doesn't exist");
+            let reason = format!(
+                "invalid tls-cipher-suites: Cipher suite {name} not supported or doesn't exist"
+            );
             found.push(ending(reason, Some(&item.place)));
         }
     }

@@ -24,7 +24,9 @@ pub(super) fn files(
 ) {
     if let Some(item) = &extracted.empty {
         line.endings.push(Ending {
-            reason: "failed to start kubelet: value required for kubelet-arg --config or --config-dir".to_owned(),
+            reason:
+                "failed to start kubelet: value required for kubelet-arg --config or --config-dir"
+                    .to_owned(),
             from: Some(item.place.clone()),
         });
     } else if let Some(Err(ending)) = settings {
@@ -45,7 +47,11 @@ pub(super) fn judge(
     if let Some(mode) = settings.get("authorization.mode")
         && !["AlwaysAllow", "Webhook"].contains(&mode.value.as_str())
     {
-        end(line, &format!("unknown authorization mode {}", mode.value), mode);
+        end(
+            line,
+            &format!("unknown authorization mode {}", mode.value),
+            mode,
+        );
     }
     if let Some(setting) = settings.get("failCgroupV1")
         && boolean(&setting.value) == Some(true)
@@ -76,7 +82,10 @@ fn numbers(line: &mut Line<'_>, settings: &KubeletSettings) {
                 .parse()
                 .is_ok_and(|number: i64| (lowest..=highest).contains(&number))
         {
-            let reason = format!("invalid configuration: {path} {} is out of range", setting.value);
+            let reason = format!(
+                "invalid configuration: {path} {} is out of range",
+                setting.value
+            );
             end(line, &reason, setting);
         }
     }
@@ -96,8 +105,16 @@ fn numbers(line: &mut Line<'_>, settings: &KubeletSettings) {
     ] {
         common::range(line, flag, lowest, highest);
     }
-    common::one_of(line, "hairpin-mode", &["none", "hairpin-veth", "promiscuous-bridge"]);
-    common::one_of(line, "cgroup-driver", &["cgroupfs", "systemd", super::super::AUTO]);
+    common::one_of(
+        line,
+        "hairpin-mode",
+        &["none", "hairpin-veth", "promiscuous-bridge"],
+    );
+    common::one_of(
+        line,
+        "cgroup-driver",
+        &["cgroupfs", "systemd", super::super::AUTO],
+    );
 }
 
 fn tls(line: &mut Line<'_>, settings: &KubeletSettings) {
@@ -105,12 +122,20 @@ fn tls(line: &mut Line<'_>, settings: &KubeletSettings) {
         && !least.value.is_empty()
         && !common::TLS_VERSIONS.contains(&least.value.as_str())
     {
-        end(line, &format!("unknown tls version {:?}", least.value), least);
+        end(
+            line,
+            &format!("unknown tls version {:?}", least.value),
+            least,
+        );
     }
     let Some(ciphers) = settings.get("tlsCipherSuites") else {
         return;
     };
-    let names: Vec<&str> = ciphers.value.split(',').filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = ciphers
+        .value
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .collect();
     if let Some(name) = names.iter().find(|name| !common::is_cipher(name)) {
         let reason = format!("Cipher suite {name} not supported or doesn't exist");
         end(line, &reason, ciphers);
@@ -139,7 +164,9 @@ fn kernel(line: &mut Line<'_>, settings: &KubeletSettings, facts: &Facts) {
             let live = facts.kernel.get(*name)?;
             let shown = live.map_or("unreadable".to_owned(), |live| live.to_string());
             (*live != Some(*wanted)).then(|| {
-                format!("invalid kernel flag: {name}, expected value: {wanted}, actual value: {shown}")
+                format!(
+                    "invalid kernel flag: {name}, expected value: {wanted}, actual value: {shown}"
+                )
             })
         })
         .collect();
@@ -171,14 +198,19 @@ fn labels(line: &mut Line<'_>) {
         let reason = if key.is_empty() {
             continue;
         } else if is_reserved(key) {
-            format!("unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [{key}]")
+            format!(
+                "unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [{key}]"
+            )
         } else if !is_label_name(key) || !(value.is_empty() || is_label_part(value)) {
             format!("invalid node labels: '{label}'")
         } else {
             continue;
         };
         // K3s's own argument holds the operator's `node-label` items.
-        line.end(&format!("failed to validate kubelet flags: {reason}"), Some(argument));
+        line.end(
+            &format!("failed to validate kubelet flags: {reason}"),
+            Some(argument),
+        );
         return;
     }
 }
@@ -201,7 +233,9 @@ fn is_reserved(key: &str) -> bool {
 
 fn is_label_name(key: &str) -> bool {
     match key.split_once('/') {
-        Some((namespace, name)) => !namespace.is_empty() && !name.contains('/') && is_label_part(name),
+        Some((namespace, name)) => {
+            !namespace.is_empty() && !name.contains('/') && is_label_part(name)
+        }
         None => is_label_part(key),
     }
 }
@@ -211,7 +245,9 @@ fn is_label_part(text: &str) -> bool {
     text.len() <= 63
         && edge(text.chars().next())
         && edge(text.chars().next_back())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 #[cfg(test)]

@@ -49,7 +49,12 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(component: Component, components: &'a Components, node: &'a Node, root: &'a Root) -> Self {
+    fn of(
+        component: Component,
+        components: &'a Components,
+        node: &'a Node,
+        root: &'a Root,
+    ) -> Self {
         Self {
             component,
             arguments: components.line(component),
@@ -93,7 +98,8 @@ impl<'a> Line<'a> {
 
     /// A flag whose value is not empty.
     fn given(&self, flag: &str) -> Option<&'a Argument> {
-        self.last(flag).filter(|argument| !argument.value.is_empty())
+        self.last(flag)
+            .filter(|argument| !argument.value.is_empty())
     }
 }
 

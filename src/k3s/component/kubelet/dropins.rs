@@ -40,7 +40,11 @@ pub(super) struct DropIn {
 ///
 /// # Errors
 /// The reason for which the kubelet, or K3s before it, would end.
-pub(super) fn read(directory: &Path, extracted: &Extracted, root: &Root) -> Result<Vec<DropIn>, Ending> {
+pub(super) fn read(
+    directory: &Path,
+    extracted: &Extracted,
+    root: &Root,
+) -> Result<Vec<DropIn>, Ending> {
     let mut sources = Vec::new();
     walk(directory, "", root, DEEPEST, &mut sources);
     if let Some(file) = &extracted.file {
@@ -97,7 +101,10 @@ fn walk(directory: &Path, prefix: &str, root: &Root, depth: usize, found: &mut V
 
 fn load(source: Source, root: &Root) -> Result<DropIn, Ending> {
     let refuse = |reason: String| Ending {
-        reason: format!("kubelet exited: drop-in {}: {reason}", source.path.display()),
+        reason: format!(
+            "kubelet exited: drop-in {}: {reason}",
+            source.path.display()
+        ),
         from: Some(Place::File {
             path: source.path.clone(),
             line: 1,
@@ -108,7 +115,8 @@ fn load(source: Source, root: &Root) -> Result<DropIn, Ending> {
         Ok(None) => return Err(refuse("it points at nothing".to_owned())),
         Err(error) => return Err(refuse(error.to_string())),
     };
-    let content = Document::parse(&bytes).map_err(|reason| refuse(format!("not YAML: {reason}")))?;
+    let content =
+        Document::parse(&bytes).map_err(|reason| refuse(format!("not YAML: {reason}")))?;
     let (version, kind) = (content.text("apiVersion"), content.text("kind"));
     if (version, kind) != ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") {
         return Err(refuse(format!(

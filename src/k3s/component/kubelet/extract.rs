@@ -73,7 +73,13 @@ mod tests {
 
     #[test]
     fn configuration_files_are_taken_out_and_the_last_counts() {
-        let extracted = extract(&list(&["config=/a", "--config=/b", "config-dir", "/c", "v=2"]));
+        let extracted = extract(&list(&[
+            "config=/a",
+            "--config=/b",
+            "config-dir",
+            "/c",
+            "v=2",
+        ]));
         assert_eq!(extracted.items, list(&["v=2"]));
         assert_eq!(extracted.file.unwrap().value, "/b");
         assert_eq!(extracted.directory.unwrap().value, "/c");
