@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
@@ -18,7 +19,7 @@ const LINK_LIMIT: usize = 40;
 
 /// How paths are resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resolver {
+enum Resolver {
     /// One system call, openat2(2), Linux 5.6.
     Openat2,
     /// Component by component with `O_PATH|O_NOFOLLOW`: an older kernel, or the filter of `RestrictSUIDSGID=` in our
@@ -45,13 +46,21 @@ enum Links {
 }
 
 impl Root {
+    fn resolver(&self) -> Resolver {
+        if self.without_openat2.load(Ordering::Relaxed) {
+            Resolver::Walk
+        } else {
+            Resolver::Openat2
+        }
+    }
+
     /// Opens what a path names through any link inside the root.
     pub(super) fn open_following(
         &self,
         path: &Path,
         flags: OFlag,
     ) -> Result<Option<OwnedFd>, HostError> {
-        let answer = match self.resolver.get() {
+        let answer = match self.resolver() {
             Resolver::Openat2 => {
                 let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
                 let how = OpenHow::new()
@@ -59,7 +68,7 @@ impl Root {
                     .resolve(resolve);
                 match openat2(&self.descriptor, relative(path), how) {
                     Err(Errno::ENOSYS) => {
-                        self.resolver.set(Resolver::Walk);
+                        self.without_openat2.store(true, Ordering::Relaxed);
                         return self.open_following(path, flags);
                     }
                     answer => answer,
@@ -91,7 +100,7 @@ impl Root {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return self.walk(path, Links::Trusted);
         };
-        if self.resolver.get() == Resolver::Openat2 {
+        if self.resolver() == Resolver::Openat2 {
             let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
             let how = OpenHow::new().flags(flags).resolve(resolve);
@@ -103,7 +112,7 @@ impl Root {
                     }));
                 }
                 Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-                Err(Errno::ENOSYS) => self.resolver.set(Resolver::Walk),
+                Err(Errno::ENOSYS) => self.without_openat2.store(true, Ordering::Relaxed),
                 // A link on the way: the walk judges whether it may be followed.
                 Err(Errno::ELOOP) => {}
                 Err(errno) => return Err(HostError::system("open", directory, errno)),

@@ -1,18 +1,18 @@
 //! The root directory as a capability: every path is resolved below it.
 
-use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
-use super::resolve::{Located, Resolver};
+use super::resolve::Located;
 use super::{Attributes, Entry, HostError, Kind, Refusal};
 
 /// The largest file that is ever read whole. K3s's own configuration is a few KiB.
@@ -39,7 +39,8 @@ pub struct Root {
     /// image unpacked by a build user and a test tree are judged by the same rules.
     superuser: (u32, u32),
     pub(super) sealed: Option<PathBuf>,
-    pub(super) resolver: Cell<Resolver>,
+    /// Openat2 is not there: an older kernel, or a filter; learnt at the first attempt.
+    pub(super) without_openat2: AtomicBool,
     pub(super) durability: Durability,
 }
 
@@ -67,7 +68,7 @@ impl Root {
                 (top.st_uid, top.st_gid)
             },
             sealed: None,
-            resolver: Cell::new(Resolver::Openat2),
+            without_openat2: AtomicBool::new(false),
             durability: Durability::Synced,
         })
     }
@@ -89,7 +90,7 @@ impl Root {
     /// Resolves paths component by component, as on a kernel without openat2.
     #[must_use]
     pub fn without_openat2(self) -> Self {
-        self.resolver.set(Resolver::Walk);
+        self.without_openat2.store(true, Ordering::Relaxed);
         self
     }
 

@@ -2,6 +2,7 @@
 //! merges them, and what its components are started with.
 
 mod command_line;
+pub mod component;
 mod config_file;
 mod config_merge;
 mod data_dir;

@@ -194,9 +194,6 @@ fn member(characters: &[char], at: usize) -> Option<(char, usize)> {
     }
 }
 
-/// Whether a character belongs to a class such as `[:alpha:]`.
-type Class = fn(&char) -> bool;
-
 /// A class after its `[:`, with the characters that it takes.
 fn class(characters: &[char]) -> Option<(Class, usize)> {
     let name: String = characters
