@@ -2,7 +2,11 @@
 //!
 //! The records lie beside the checkout; their README says how they were made.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -200,6 +200,23 @@ impl Root {
         Ok(Some(Entry::new(&stat).kind))
     }
 
+    /// Where a symbolic link points, found as systemd finds it; `None` if the name is none.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn link_target(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let Some(descriptor) = self.open_following(path, flags)? else {
+            return Ok(None);
+        };
+        // An empty name reads the link that the descriptor itself stands for; EINVAL and ENOENT: it is none.
+        match readlinkat(&descriptor, "") {
+            Ok(target) => Ok(Some(target.into())),
+            Err(Errno::EINVAL | Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(HostError::system("read link", path, errno)),
+        }
+    }
+
     /// What a path names, following links inside the root; `None` if nothing.
     ///
     /// # Errors
