@@ -124,14 +124,19 @@ impl Root {
             return Ok(None);
         };
         let stat = fstat(&descriptor).map_err(|errno| system("inspect", path, errno))?;
-        Ok(Some(
-            match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
-                SFlag::S_IFREG => Kind::File,
-                SFlag::S_IFDIR => Kind::Directory,
-                SFlag::S_IFLNK => Kind::Link,
-                _ => Kind::Special,
-            },
-        ))
+        Ok(Some(kind_of_mode(stat.st_mode)))
+    }
+
+    /// What a name itself is, a link not followed at the end; `None` if there is no such name.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn kind_of_name(&self, path: &Path) -> Result<Option<Kind>, HostError> {
+        let Some(descriptor) = self.open_existing(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&descriptor).map_err(|errno| system("inspect", path, errno))?;
+        Ok(Some(kind_of_mode(stat.st_mode)))
     }
 
     fn open_existing(&self, path: &Path, flags: OFlag) -> Result<Option<OwnedFd>, HostError> {
@@ -149,6 +154,15 @@ impl Root {
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             Err(errno) => Err(system("open", path, errno)),
         }
+    }
+}
+
+fn kind_of_mode(mode: nix::libc::mode_t) -> Kind {
+    match SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG => Kind::File,
+        SFlag::S_IFDIR => Kind::Directory,
+        SFlag::S_IFLNK => Kind::Link,
+        _ => Kind::Special,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What comes out when K3s merges files, command line and environment.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use super::Place;
+use super::{Place, is_secret, shown};
 
 /// A value and the place that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub struct Ending {
     pub from: Option<Place>,
 }
 
-/// The configuration that K3s has after its merge.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The configuration that K3s has after its merge. Secrets are in it; what shows it hides them.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Merge {
     /// The words after the merge: role, values from files, then the command line as given.
     pub words: Vec<String>,
@@ -44,4 +45,69 @@ pub struct Merge {
     pub warnings: Vec<String>,
     /// K3s would end at start.
     pub ends: Option<Ending>,
+}
+
+impl Merge {
+    /// The values of an option as they may be shown: a secret is `{secret}`.
+    #[must_use]
+    pub fn shown_values(&self, name: &str) -> Vec<String> {
+        let values = self.options.get(name).map(|option| &option.values);
+        values
+            .into_iter()
+            .flatten()
+            .map(|value| {
+                if is_secret(name) {
+                    "{secret}".to_owned()
+                } else {
+                    value.value.clone()
+                }
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Merge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options: BTreeMap<&str, Vec<String>> = self
+            .options
+            .keys()
+            .map(|name| (name.as_str(), self.shown_values(name)))
+            .collect();
+        formatter
+            .debug_struct("Merge")
+            .field("words", &shown(self.words.iter().map(String::as_str)))
+            .field("options", &options)
+            .field("warnings", &self.warnings)
+            .field("ends", &self.ends)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_hides_secrets() {
+        let mut merge = Merge {
+            words: vec![
+                "server".into(),
+                "--token=abc".into(),
+                "-t".into(),
+                "abc".into(),
+            ],
+            ..Merge::default()
+        };
+        let value = Sourced {
+            value: "abc".into(),
+            place: Place::Default,
+        };
+        let option = SetOption {
+            list: false,
+            values: vec![value],
+            overrode: Vec::new(),
+        };
+        merge.options.insert("token".into(), option);
+        assert!(!format!("{merge:?}").contains("abc"));
+    }
 }

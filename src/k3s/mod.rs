@@ -3,10 +3,31 @@
 
 pub mod component;
 
+mod command_line;
+mod config_file;
+mod config_merge;
+mod data_dir;
+mod environment;
+mod files;
+mod go_value;
+mod invocation;
 mod merge;
+mod node_configuration;
+mod options;
 mod place;
+mod role;
 mod version;
+pub mod yaml;
 
+pub use command_line::{Word, shown};
+pub use config_file::{CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory};
+pub use data_dir::{DEFAULT_DATA_DIR, DataDir};
+pub use environment::{Environment, Variable};
+pub use files::{FILE_LIMIT_BYTES, Files, Input};
+pub use invocation::Invocation;
 pub use merge::{Ending, Merge, SetOption, Sourced};
+pub use node_configuration::{ConfigurationError, NodeConfiguration, Remark, merge};
+pub use options::{KnownOption, NEWEST_KNOWN_MINOR, OptionKind, Options, is_secret};
 pub use place::Place;
+pub use role::Role;
 pub use version::{K3sVersion, ParseVersionError};

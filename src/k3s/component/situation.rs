@@ -8,8 +8,9 @@ use super::extra;
 use super::network::{Network, joined};
 use super::options::Options;
 use super::releases::Since;
-use super::{AUTO, Node, Role, SECRET};
-use crate::host::{Kind, Root};
+use super::{AUTO, Node, SECRET};
+use crate::host::Kind;
+use crate::k3s::{Files, Role};
 
 /// The conditions that `data/defaults.txt` may name.
 #[cfg(test)]
@@ -95,15 +96,15 @@ pub(super) struct Situation {
 
 impl Situation {
     /// Looks at the merged options and, for the data store and the credential provider, at files.
-    pub(super) fn of(options: Options<'_>, node: &Node, root: &Root) -> Self {
+    pub(super) fn of(options: Options<'_>, node: &Node, files: &Files<'_>) -> Self {
         let mut situation = Self::default();
         situation.paths(options, node);
         situation.addresses(options, node);
         situation.networks(options, node);
-        situation.datastore(options, node, root);
+        situation.datastore(options, node, files);
         situation.switches(options, node);
         situation.runtime(options, node);
-        situation.credential_provider(options, root);
+        situation.credential_provider(options, files);
         situation
     }
 
@@ -281,10 +282,10 @@ impl Situation {
         self.put("service-node-port-range", ports.unwrap_or("30000-32767"));
     }
 
-    fn datastore(&mut self, options: Options<'_>, node: &Node, root: &Root) {
+    fn datastore(&mut self, options: Options<'_>, node: &Node, files: &Files<'_>) {
         let endpoint = options.text("datastore-endpoint");
         let write_ahead_log = node.data_dir.join("server/db/etcd/member/wal");
-        let initialized = matches!(root.kind(&write_ahead_log), Ok(Some(Kind::Directory)));
+        let initialized = matches!(files.kind(&write_ahead_log), Ok(Some(Kind::Directory)));
         let token = options.text("token").or_else(|| options.text("token-file"));
         let joining = options.text("server").is_some() && token.is_some();
         let creating = options.on("cluster-init") || options.on("cluster-reset") || joining;
@@ -385,7 +386,7 @@ impl Situation {
         self.put("image-service-endpoint", images.unwrap_or_default());
     }
 
-    fn credential_provider(&mut self, options: Options<'_>, root: &Root) {
+    fn credential_provider(&mut self, options: Options<'_>, files: &Files<'_>) {
         let directory = options
             .text("image-credential-provider-bin-dir")
             .map_or_else(|| format!("{CREDENTIAL_PROVIDER}/bin"), str::to_owned);
@@ -395,7 +396,7 @@ impl Situation {
                 || format!("{CREDENTIAL_PROVIDER}/config.yaml"),
                 str::to_owned,
             );
-        let kind = |path: &str| root.kind(Path::new(path)).ok().flatten();
+        let kind = |path: &str| files.kind(Path::new(path)).ok().flatten();
         let available = kind(&directory) == Some(Kind::Directory)
             && kind(&config).is_some_and(|kind| kind != Kind::Directory);
         self.when("credential-provider", available);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::dropins::{self, DropIn};
 use super::{Extracted, reads_dropins};
-use crate::host::Root;
+use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::situation::Situation;
@@ -182,7 +182,7 @@ pub(in crate::k3s::component) fn effective(
     extracted: &Extracted,
     situation: &Situation,
     node: &Node,
-    root: &Root,
+    files: &Files<'_>,
 ) -> Result<KubeletSettings, Ending> {
     let mut settings = KubeletSettings::default();
     for row in ROWS {
@@ -190,7 +190,7 @@ pub(in crate::k3s::component) fn effective(
     }
     if reads_dropins(node.version) {
         let directory = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
-        let files = dropins::read(&directory, extracted, root)?;
+        let files = dropins::read(&directory, extracted, files)?;
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
             files.iter().partition(|file| file.before_defaults);
         for file in before {

@@ -1,0 +1,450 @@
+//! How K3s takes its words apart: `github.com/urfave/cli` (v1 up to K3s 1.32, v2 from 1.33 on) over Go's `flag`.
+
+use std::fmt;
+
+use super::go_value::{Refused, normalize};
+use super::options::{KnownOption, OptionKind, Options, is_secret};
+use super::{Ending, K3sVersion, Place};
+
+/// One word of a command line and where it is written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The word after unquoting and expansion.
+    pub text: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl fmt::Debug for Word {
+    /// Shows the name of an option, never a value: a word can be a token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} at {}", masked(&self.text), self.place)
+    }
+}
+
+/// A word as it may be shown: values of secret options and words that are no options are hidden.
+fn masked(text: &str) -> String {
+    match text.split_once('=') {
+        _ if !text.starts_with('-') => "{hidden}".to_owned(),
+        Some((name, _)) if is_secret(name.trim_start_matches('-')) => format!("{name}={{secret}}"),
+        _ => text.to_owned(),
+    }
+}
+
+/// The words of a command line as they may be shown: values of secret options are `{secret}`.
+pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut value_is_secret = false;
+    words
+        .into_iter()
+        .map(|word| {
+            let hide = std::mem::take(&mut value_is_secret);
+            match word.split_once('=') {
+                _ if hide => "{secret}".to_owned(),
+                None if word.starts_with('-') => {
+                    value_is_secret = is_secret(word.trim_start_matches('-'));
+                    word.to_owned()
+                }
+                Some((name, _))
+                    if name.starts_with('-') && is_secret(name.trim_start_matches('-')) =>
+                {
+                    format!("{name}={{secret}}")
+                }
+                _ => word.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// One occurrence of an option.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Setting {
+    pub(super) option: &'static str,
+    pub(super) value: String,
+    pub(super) place: Place,
+}
+
+/// What the words say.
+#[derive(Default)]
+pub(super) struct Parsed {
+    /// Every occurrence, in order.
+    pub(super) settings: Vec<Setting>,
+    /// The word that ended parsing, and all after it.
+    pub(super) ignored: Vec<Word>,
+}
+
+/// Which parser a release has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Library {
+    /// urfave/cli 1.22.2 and 1.22.4: options are moved before other words; a value never begins with a dash there.
+    V1,
+    /// urfave/cli 1.22.9 and later: the same, but any word that is no option can be a value.
+    V1Late,
+    /// urfave/cli v2: no moving.
+    V2,
+}
+
+impl Library {
+    fn of(version: K3sVersion) -> Self {
+        // go.mod of K3s: 1.22.9 came with 1.24.2, v2 with 1.33.0 (the 1.32 line stayed on v1).
+        if version >= K3sVersion::new(33, 0) {
+            Self::V2
+        } else if version >= K3sVersion::new(24, 2) {
+            Self::V1Late
+        } else {
+            Self::V1
+        }
+    }
+}
+
+/// Whether an empty environment variable of a number counts as not set (urfave/cli v2) or is refused (v1).
+pub(super) fn empty_number_is_unset(version: K3sVersion) -> bool {
+    Library::of(version) == Library::V2
+}
+
+/// Parses the words after the role.
+pub(super) fn parse(
+    words: &[Word],
+    options: &Options,
+    version: K3sVersion,
+) -> Result<Parsed, Ending> {
+    let library = Library::of(version);
+    let ordered = match library {
+        Library::V2 => words.to_vec(),
+        _ => reorder(words, options, library),
+    };
+    let mut parser = Parser {
+        options,
+        parsed: Parsed::default(),
+        names: Vec::new(),
+        help: Vec::new(),
+    };
+    parser.run(&ordered)?;
+    parser.refuse_two_forms()?;
+    if let Some(word) = parser.help.iter().find(|(_, _, wanted)| *wanted) {
+        return Err(prints_help(&word.1));
+    }
+    let stray = parser.parsed.ignored.first();
+    if let (Library::V2, Some(word)) = (library, stray)
+        && (word.text == "help" || word.text == "h")
+    {
+        return Err(prints_help(&word.place));
+    }
+    Ok(parser.parsed)
+}
+
+fn prints_help(place: &Place) -> Ending {
+    Ending {
+        reason: "K3s is asked for its help, prints it and ends".to_owned(),
+        from: Some(place.clone()),
+    }
+}
+
+/// urfave/cli v1 moves options, with the word behind each, before all other words (`reorderArgs`).
+fn reorder(words: &[Word], options: &Options, library: Library) -> Vec<Word> {
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    let mut value_may_follow = false;
+    let mut remaining = words.iter();
+    while let Some(word) = remaining.next() {
+        let option = is_option(&word.text, options);
+        let can_be_value = match library {
+            Library::V1 => word.text != "--" && !word.text.starts_with('-'),
+            _ => !option,
+        };
+        if value_may_follow && can_be_value {
+            value_may_follow = false;
+            first.push(word.clone());
+        } else if word.text == "--" {
+            let at = if library == Library::V1 {
+                rest.len()
+            } else {
+                0
+            };
+            rest.insert(at, word.clone());
+            rest.extend(remaining.by_ref().cloned());
+        } else if option {
+            value_may_follow = !word.text.contains('=');
+            first.push(word.clone());
+        } else {
+            rest.push(word.clone());
+        }
+    }
+    first.append(&mut rest);
+    first
+}
+
+/// Whether v1 takes a word for an option of its own; up to three dashes are looked through.
+fn is_option(word: &str, options: &Options) -> bool {
+    let Some(name) = word.strip_prefix('-') else {
+        return false;
+    };
+    let name = match name.strip_prefix('-') {
+        Some(long) => long.strip_prefix('-').unwrap_or(long),
+        None => name,
+    };
+    let name = name.split('=').next().unwrap_or_default();
+    options.find(name).is_some() || matches!(name, "help" | "h")
+}
+
+struct Parser<'a> {
+    options: &'a Options,
+    parsed: Parsed,
+    /// Names by which options were given, for "two forms".
+    names: Vec<(&'static str, String, Place)>,
+    /// `help` and `h`, and whether they were set to true.
+    help: Vec<(String, Place, bool)>,
+}
+
+impl Parser<'_> {
+    /// Go's `flag.FlagSet.Parse`: stops at the first word that is no option, or after `--`.
+    fn run(&mut self, words: &[Word]) -> Result<(), Ending> {
+        let mut index = 0;
+        while let Some(word) = words.get(index) {
+            index += 1;
+            let text = word.text.as_str();
+            let name = match text.strip_prefix('-') {
+                None | Some("") => {
+                    index -= 1;
+                    break;
+                }
+                Some("-") => break,
+                Some(name) => name.strip_prefix('-').unwrap_or(name),
+            };
+            if name.is_empty() || name.starts_with(['-', '=']) {
+                let shown = shown([text]).concat();
+                return Err(ending(word, format!("bad flag syntax: {shown}")));
+            }
+            let (name, value) = match name.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (name, None),
+            };
+            if self.take(word, name, value, words.get(index))? {
+                index += 1;
+            }
+        }
+        let ignored = words.get(index..).unwrap_or_default();
+        self.parsed.ignored = ignored.to_vec();
+        Ok(())
+    }
+
+    /// Takes one option; true if it took the next word as its value.
+    fn take(
+        &mut self,
+        word: &Word,
+        name: &str,
+        value: Option<&str>,
+        next: Option<&Word>,
+    ) -> Result<bool, Ending> {
+        let Some(option) = self.options.find(name) else {
+            if matches!(name, "help" | "h") {
+                let wanted = checked(word, name, OptionKind::Bool, value.unwrap_or("true"), false)?;
+                self.help
+                    .push((name.to_owned(), word.place.clone(), wanted == "true"));
+                return Ok(false);
+            }
+            return Err(ending(
+                word,
+                format!("flag provided but not defined: -{name}"),
+            ));
+        };
+        let (text, took_next, place) = match (option.kind, value, next) {
+            (_, Some(value), _) => (value, false, &word.place),
+            (OptionKind::Bool, None, _) => ("true", false, &word.place),
+            (_, None, Some(next)) => (next.text.as_str(), true, &next.place),
+            (_, None, None) => {
+                return Err(ending(word, format!("flag needs an argument: -{name}")));
+            }
+        };
+        let value = checked(word, name, option.kind, text, option.secret)?;
+        self.names
+            .push((option.name, name.to_owned(), word.place.clone()));
+        self.parsed.settings.push(Setting {
+            option: option.name,
+            value,
+            place: place.clone(),
+        });
+        Ok(took_next)
+    }
+
+    /// urfave/cli's `normalizeFlags`: a long and a short name of one option exclude each other.
+    fn refuse_two_forms(&self) -> Result<(), Ending> {
+        for option in self.options.iter() {
+            let mut forms = self
+                .names
+                .iter()
+                .filter(|(long, _, _)| *long == option.name);
+            let Some((_, first, _)) = forms.next() else {
+                continue;
+            };
+            if let Some((_, second, place)) = forms.find(|(_, name, _)| name != first) {
+                return Err(two_forms(option, first, second, place));
+            }
+        }
+        let first = self.help.first();
+        match self
+            .help
+            .iter()
+            .find(|form| first.is_some_and(|first| first.0 != form.0))
+        {
+            Some((name, place, _)) => Err(Ending {
+                reason: format!("Cannot use two forms of the same flag: help and {name}"),
+                from: Some(place.clone()),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn two_forms(option: &KnownOption, first: &str, second: &str, place: &Place) -> Ending {
+    let (name, short) = (
+        option.name,
+        if first == option.name { second } else { first },
+    );
+    Ending {
+        reason: format!("Cannot use two forms of the same flag: {short} {name}"),
+        from: Some(place.clone()),
+    }
+}
+
+/// The value as K3s holds it, or the words with which it ends.
+fn checked(
+    word: &Word,
+    name: &str,
+    kind: OptionKind,
+    text: &str,
+    secret: bool,
+) -> Result<String, Ending> {
+    normalize(kind, text).map_err(|refused: Refused| {
+        let shown = if secret { "{secret}" } else { text };
+        let reason = match kind {
+            OptionKind::Bool => format!("invalid boolean value \"{shown}\" for -{name}"),
+            _ => format!("invalid value \"{shown}\" for flag -{name}"),
+        };
+        ending(word, format!("{reason}: {}", refused.words()))
+    })
+}
+
+fn ending(word: &Word, reason: String) -> Ending {
+    Ending {
+        reason,
+        from: Some(word.place.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::k3s::Role;
+
+    fn words(texts: &[&str]) -> Vec<Word> {
+        let place = Place::ExecStart {
+            unit: "k3s.service".into(),
+        };
+        texts
+            .iter()
+            .map(|text| Word {
+                text: (*text).to_owned(),
+                place: place.clone(),
+            })
+            .collect()
+    }
+
+    fn run(version: &str, texts: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
+        let version = version.parse().unwrap();
+        let options = Options::of(Role::Server, version);
+        parse(&words(texts), &options, version)
+            .map(|parsed| {
+                parsed
+                    .settings
+                    .into_iter()
+                    .map(|setting| (setting.option, setting.value))
+                    .collect()
+            })
+            .map_err(|ending| ending.reason)
+    }
+
+    #[test]
+    fn one_dash_two_dashes_equals_and_separate_words_are_the_same() {
+        for form in [
+            ["--data-dir=/x"].as_slice(),
+            &["-data-dir=/x"],
+            &["--data-dir", "/x"],
+            &["-d", "/x"],
+        ] {
+            assert_eq!(
+                run("1.36.3", form),
+                Ok(vec![("data-dir", "/x".into())]),
+                "{form:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stray_word_ends_all_parsing_from_1_33_on() {
+        assert_eq!(run("1.33.4", &["stray", "--data-dir=/x"]), Ok(vec![]));
+    }
+
+    #[test]
+    fn up_to_1_32_options_are_moved_before_a_stray_word() {
+        assert_eq!(
+            run("1.32.2", &["stray", "--data-dir=/x"]),
+            Ok(vec![("data-dir", "/x".into())])
+        );
+    }
+
+    #[test]
+    fn a_bool_takes_its_value_only_with_equals() {
+        for version in ["1.21.1", "1.32.2", "1.36.3"] {
+            assert_eq!(
+                run(
+                    version,
+                    &["--protect-kernel-defaults", "false", "--data-dir=/x"]
+                )
+                .unwrap()[0],
+                ("protect-kernel-defaults", "true".into()),
+            );
+        }
+    }
+
+    #[test]
+    fn two_forms_of_one_flag_are_refused() {
+        assert_eq!(
+            run("1.36.3", &["--token=a", "-t", "b"]),
+            Err("Cannot use two forms of the same flag: t token".into())
+        );
+    }
+
+    #[test]
+    fn what_go_refuses_ends_k3s() {
+        for (form, reason) in [
+            ("--nope=1", "flag provided but not defined: -nope"),
+            ("----data-dir=/x", "bad flag syntax: ----data-dir=/x"),
+            (
+                "--protect-kernel-defaults=yes",
+                "invalid boolean value \"yes\" for -protect-kernel-defaults: parse error",
+            ),
+            (
+                "--https-listen-port=x",
+                "invalid value \"x\" for flag -https-listen-port: parse error",
+            ),
+            ("--data-dir", "flag needs an argument: -data-dir"),
+        ] {
+            assert_eq!(run("1.36.3", &[form]), Err(reason.into()));
+        }
+    }
+
+    #[test]
+    fn help_ends_k3s() {
+        for form in ["--help", "-h", "help"] {
+            assert!(run("1.36.3", &[form]).is_err(), "{form}");
+        }
+    }
+
+    #[test]
+    fn words_are_shown_without_secrets() {
+        assert_eq!(
+            shown(["--token=a", "-t", "b", "--data-dir", "/x"]),
+            ["--token={secret}", "-t", "{secret}", "--data-dir", "/x"]
+        );
+        assert!(!format!("{:?}", words(&["--token=abc", "abc"])).contains("abc"));
+    }
+}

@@ -1,0 +1,323 @@
+//! Which configuration files K3s reads, in which order (`pkg/configfilearg/parser.go`).
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::command_line::Word;
+use super::environment::Environment;
+use super::files::{Files, Input};
+use super::yaml::{Entry, YamlError, decode};
+use super::{ConfigurationError, Ending, K3sVersion, Place};
+use crate::host::{HostError, Kind};
+
+/// Where K3s looks unless told otherwise.
+pub const DEFAULT_CONFIG_FILE: &str = "/etc/rancher/k3s/config.yaml";
+
+/// The variable that outranks `--config`.
+pub const CONFIG_FILE_VARIABLE: &str = "K3S_CONFIG_FILE";
+
+/// The first release that reads `config.yaml.d`.
+const DROP_INS: K3sVersion = K3sVersion::new(21, 0);
+
+/// From here on a named file that does not exist is no error (K3s e51494002).
+const NAMED_FILE_MAY_BE_MISSING: K3sVersion = K3sVersion::new(30, 3);
+
+/// One configuration file with its keys.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ConfigFile {
+    pub(super) path: PathBuf,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Where the configuration is, and who said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Location {
+    pub(super) path: PathBuf,
+    /// What named it, if it is not the default.
+    pub(super) named: Option<Place>,
+}
+
+/// Finds the configuration file: environment, then `--config` or `-c` anywhere among the words, then the default.
+/// `None` where `--config` names nothing: K3s then reads no file.
+pub(super) fn locate(words: &[Word], environment: &Environment) -> Option<Location> {
+    if let Some(location) = locate_by_environment(environment) {
+        return Some(location);
+    }
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word.text == "--config" || word.text == "-c" {
+            return words
+                .next()
+                .filter(|next| !next.text.is_empty())
+                .map(|next| located(&next.text, &next.place));
+        }
+        let value = word.text.strip_prefix("--config=");
+        if let Some(path) = value.or_else(|| word.text.strip_prefix("-c=")) {
+            return (!path.is_empty()).then(|| located(path, &word.place));
+        }
+    }
+    Some(Location {
+        path: DEFAULT_CONFIG_FILE.into(),
+        named: None,
+    })
+}
+
+/// The file that the environment names, if it does.
+pub(super) fn locate_by_environment(environment: &Environment) -> Option<Location> {
+    let variable = environment.get(CONFIG_FILE_VARIABLE)?;
+    (!variable.value.is_empty())
+        .then(|| located(&variable.value, &variable.place(CONFIG_FILE_VARIABLE)))
+}
+
+fn located(path: &str, place: &Place) -> Location {
+    Location {
+        // K3s's unit runs in the root directory.
+        path: Path::new("/").join(path),
+        named: Some(place.clone()),
+    }
+}
+
+/// What reading came to.
+#[derive(Debug, PartialEq)]
+pub(super) enum Reading {
+    /// The files in K3s's order, the main file first.
+    Files(Vec<ConfigFile>),
+    /// K3s goes on without any configuration file.
+    Nothing {
+        /// A file of it vanished or is a dangling link, which makes K3s leave out all the others too.
+        because_of: Option<PathBuf>,
+    },
+    /// K3s ends.
+    Ends(Ending),
+}
+
+/// Reads the main file and its drop-ins; every path looked at is added to `inputs`.
+pub(super) fn read(
+    files: &Files<'_>,
+    location: &Location,
+    version: K3sVersion,
+    inputs: &mut Vec<Input>,
+) -> Result<Reading, ConfigurationError> {
+    let mut reader = Reader {
+        files,
+        location,
+        version,
+        inputs,
+    };
+    reader.read()
+}
+
+struct Reader<'a> {
+    files: &'a Files<'a>,
+    location: &'a Location,
+    version: K3sVersion,
+    inputs: &'a mut Vec<Input>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Result<Reading, ConfigurationError> {
+        let main = &self.location.path;
+        let mut paths = match self.drop_ins()? {
+            Ok(paths) => paths,
+            Err(ending) => return Ok(Reading::Ends(ending)),
+        };
+        match self.files.kind(main) {
+            Ok(Some(_)) => paths.insert(0, main.clone()),
+            Ok(None) => {
+                self.inputs.push(Input::new(main, None));
+                if paths.is_empty() {
+                    return Ok(self.missing(main, None));
+                }
+            }
+            Err(error) => return self.unreadable(error, main),
+        }
+        let mut read = Vec::new();
+        for path in paths {
+            match self.read_one(&path)? {
+                Ok(Some(entries)) => read.push(ConfigFile { path, entries }),
+                Ok(None) => return Ok(self.missing(&path, Some(&path))),
+                Err(ending) => return Ok(Reading::Ends(ending)),
+            }
+        }
+        Ok(Reading::Files(read))
+    }
+
+    /// A file that is not there: fatal up to 1.30.2 where the configuration was named, else all files are left out.
+    fn missing(&self, path: &Path, because_of: Option<&Path>) -> Reading {
+        if self.location.named.is_some() && self.version < NAMED_FILE_MAY_BE_MISSING {
+            return Reading::Ends(Ending {
+                reason: format!("stat {}: no such file or directory", path.display()),
+                from: self.location.named.clone(),
+            });
+        }
+        Reading::Nothing {
+            because_of: because_of.map(Path::to_path_buf),
+        }
+    }
+
+    /// Drop-ins in byte order: every name ending in `.yaml` or `.yml` that is no directory, dot-files too.
+    fn drop_ins(&self) -> Result<Result<Vec<PathBuf>, Ending>, ConfigurationError> {
+        if self.version < DROP_INS {
+            return Ok(Ok(Vec::new()));
+        }
+        let directory = drop_in_directory(&self.location.path);
+        let is_other = matches!(
+            self.files.kind(&directory),
+            Ok(Some(kind)) if kind != Kind::Directory
+        );
+        if is_other {
+            return Ok(Err(Ending {
+                reason: format!("readdir {}: not a directory", directory.display()),
+                from: None,
+            }));
+        }
+        match self.files.names(&directory) {
+            Ok(names) => Ok(Ok(names
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|name| !name.is_directory && is_yaml(&name.name))
+                .map(|name| directory.join(name.name))
+                .collect())),
+            Err(HostError::System { errno, .. }) => Ok(Err(Ending {
+                reason: format!("open {}: {}", directory.display(), errno.desc()),
+                from: None,
+            })),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read_one(
+        &mut self,
+        path: &Path,
+    ) -> Result<Result<Option<Vec<Entry>>, Ending>, ConfigurationError> {
+        if let Some(problem) = url_problem(path) {
+            return Ok(Err(Ending {
+                reason: format!(
+                    "failed to parse config location {}: {problem}",
+                    path.display()
+                ),
+                from: None,
+            }));
+        }
+        if self.files.kind(path).ok().flatten() == Some(Kind::Directory) {
+            return Ok(Err(Ending {
+                reason: format!("read {}: is a directory", path.display()),
+                from: None,
+            }));
+        }
+        let content = match self.files.read(path) {
+            Ok(content) => content,
+            Err(error) => {
+                return match self.unreadable(error, path)? {
+                    Reading::Ends(ending) => Ok(Err(ending)),
+                    _ => Ok(Ok(None)),
+                };
+            }
+        };
+        self.inputs.push(Input::new(path, content.as_deref()));
+        let Some(content) = content else {
+            return Ok(Ok(None));
+        };
+        match decode(&content) {
+            Ok(entries) => Ok(Ok(Some(entries))),
+            Err(error @ YamlError::TooDeep { .. }) => Err(ConfigurationError::Yaml {
+                path: path.to_path_buf(),
+                error,
+            }),
+            Err(YamlError::Invalid {
+                line,
+                column,
+                problem,
+            }) => Ok(Err(Ending {
+                reason: format!(
+                    "{}: line {line}, column {column}: {problem}",
+                    path.display()
+                ),
+                from: Some(Place::File {
+                    path: path.to_path_buf(),
+                    line,
+                }),
+            })),
+        }
+    }
+
+    /// What the kernel refuses us, it refuses K3s; what we refuse (too large, a device), we cannot judge.
+    fn unreadable(&self, error: HostError, path: &Path) -> Result<Reading, ConfigurationError> {
+        match error {
+            HostError::System { errno, .. } => Ok(Reading::Ends(Ending {
+                reason: format!("open {}: {}", path.display(), errno.desc()),
+                from: self.location.named.clone(),
+            })),
+            error @ HostError::Refused { .. } => Err(error.into()),
+        }
+    }
+}
+
+/// The directory of the drop-ins follows the name of the file: `other.yaml` has `other.yaml.d`.
+#[must_use]
+pub fn drop_in_directory(config_file: &Path) -> PathBuf {
+    let mut name = config_file.as_os_str().to_os_string();
+    name.push(".d");
+    name.into()
+}
+
+fn is_yaml(name: &OsStr) -> bool {
+    let name = name.as_bytes().to_ascii_lowercase();
+    name.ends_with(b".yaml") || name.ends_with(b".yml")
+}
+
+/// K3s reads each path through Go's `url.Parse`, which has its own mind about `%` and control characters.
+fn url_problem(path: &Path) -> Option<&'static str> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.iter().any(|byte| *byte < 0x20 || *byte == 0x7f) {
+        return Some("net/url: invalid control character in URL");
+    }
+    let (before, fragment) = split_at_byte(bytes, b'#');
+    let (path, _query) = split_at_byte(before, b'?');
+    let bad = |part: &[u8]| {
+        part.split(|byte| *byte == b'%').skip(1).any(|after| {
+            !after
+                .get(..2)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        })
+    };
+    (bad(path) || bad(fragment)).then_some("invalid URL escape")
+}
+
+fn split_at_byte(bytes: &[u8], byte: u8) -> (&[u8], &[u8]) {
+    let at = bytes.iter().position(|found| *found == byte);
+    bytes
+        .split_at_checked(at.unwrap_or(bytes.len()))
+        .unwrap_or((bytes, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drop_in_directory_follows_a_renamed_file() {
+        assert_eq!(
+            drop_in_directory(Path::new("/etc/other.yaml")),
+            Path::new("/etc/other.yaml.d")
+        );
+    }
+
+    #[test]
+    fn names_of_drop_ins_end_in_yaml_or_yml_in_any_case() {
+        for name in ["a.yaml", "A.YML", ".hidden.yaml"] {
+            assert!(is_yaml(OsStr::new(name)), "{name}");
+        }
+        for name in ["a.yaml.bak", "a.yaml~", "a.tmp", "yaml"] {
+            assert!(!is_yaml(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_percent_sign_in_a_name_ends_k3s() {
+        assert!(url_problem(Path::new("/etc/50%.yaml")).is_some());
+        assert!(url_problem(Path::new("/etc/50%25.yaml")).is_none());
+        assert!(url_problem(Path::new("/etc/a b#c.yaml")).is_none());
+    }
+}

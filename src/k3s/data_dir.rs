@@ -1,0 +1,216 @@
+//! Where K3s keeps its state, as its two halves see it.
+//!
+//! The `k3s` binary is a wrapper (`cmd/k3s/main.go`): it looks for `data-dir`, `debug` and `prefer-bundled-bin` by
+//! itself, unpacks the real K3s into the state directory and runs it. It does not follow `--config`, and a file that it
+//! cannot read ends K3s before the real one has started.
+
+use std::path::{Path, PathBuf};
+
+use super::config_file::{
+    self, ConfigFile, DEFAULT_CONFIG_FILE, Location, Reading, locate_by_environment,
+};
+use super::files::{Files, Input};
+use super::yaml::to_text;
+use super::{ConfigurationError, Ending, Invocation, K3sVersion, Merge};
+
+/// K3s's own default.
+pub const DEFAULT_DATA_DIR: &str = "/var/lib/rancher/k3s";
+
+/// The wrapper looks into the configuration (K3s 332fd73d4).
+const LOOKS: K3sVersion = K3sVersion::new(20, 2);
+/// It looks into drop-ins too (K3s e1d4cff14).
+const LOOKS_INTO_DROP_INS: K3sVersion = K3sVersion::new(27, 2);
+/// It does not look when asked for help or version (K3s dc6c569b9).
+const SKIPS_FOR_HELP: K3sVersion = K3sVersion::new(27, 3);
+/// It reads `K3S_DATA_DIR`, and drop-ins without a main file (K3s e51494002).
+const READS_VARIABLE: K3sVersion = K3sVersion::new(30, 3);
+/// It takes the last `--data-dir`; before, the first.
+const LAST_WINS: K3sVersion = K3sVersion::new(26, 0);
+
+/// The state directory as both halves of K3s see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDir {
+    /// Where the real K3s keeps `server` and `agent`.
+    pub state: PathBuf,
+    /// Where the wrapper unpacks `data`; another directory than `state` where only one of them sees the setting.
+    pub unpacked: PathBuf,
+}
+
+impl DataDir {
+    pub(super) fn new(merge: &Merge, outer: Option<String>) -> Self {
+        let state = merge
+            .options
+            .get("data-dir")
+            .and_then(|option| option.values.last())
+            .map(|value| value.value.as_str());
+        Self {
+            state: absolute(state.unwrap_or_default()),
+            unpacked: absolute(outer.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// `datadir.Resolve`: the home directory is root's, and K3s's unit runs in the root directory.
+fn absolute(text: &str) -> PathBuf {
+    if text.is_empty() {
+        return DEFAULT_DATA_DIR.into();
+    }
+    let resolved = text
+        .replace("$HOME", "/root")
+        .replace("${HOME}", "/root")
+        .replace('~', "/root");
+    let mut path = PathBuf::from("/");
+    for component in Path::new(&resolved).components() {
+        match component {
+            std::path::Component::Normal(name) => path.push(name),
+            std::path::Component::ParentDir => {
+                path.pop();
+            }
+            _ => {}
+        }
+    }
+    path
+}
+
+/// What the wrapper found.
+#[derive(Debug, Default)]
+pub(super) struct OuterReading {
+    /// `data-dir`, if it found one.
+    pub(super) data_dir: Option<String>,
+    /// It ends K3s.
+    pub(super) ends: Option<Ending>,
+    /// What it read.
+    pub(super) inputs: Vec<Input>,
+}
+
+/// What the wrapper reads before it starts the real K3s.
+pub(super) fn outer_reading(
+    files: &Files<'_>,
+    invocation: &Invocation,
+    version: K3sVersion,
+) -> Result<OuterReading, ConfigurationError> {
+    let mut outer = OuterReading::default();
+    let asks_only = |word: &str| matches!(word, "--help" | "-h" | "--version" | "-v");
+    let skips =
+        version >= SKIPS_FOR_HELP && invocation.words.iter().any(|word| asks_only(&word.text));
+    if version >= LOOKS && !skips {
+        let found = find_in_files(files, invocation, version, &mut outer.inputs)?;
+        match found {
+            Ok(value) => outer.data_dir = value,
+            Err(ending) => outer.ends = Some(ending),
+        }
+    }
+    let variable = invocation
+        .environment
+        .get("K3S_DATA_DIR")
+        .filter(|variable| version >= READS_VARIABLE && !variable.value.is_empty());
+    if let Some(variable) = variable {
+        outer.data_dir = Some(variable.value.clone());
+    } else if let Some(value) = find_in_words(invocation, version) {
+        outer.data_dir = Some(value);
+    }
+    Ok(outer)
+}
+
+fn find_in_files(
+    files: &Files<'_>,
+    invocation: &Invocation,
+    version: K3sVersion,
+    inputs: &mut Vec<Input>,
+) -> Result<Result<Option<String>, Ending>, ConfigurationError> {
+    let location = locate_by_environment(&invocation.environment).unwrap_or(Location {
+        path: DEFAULT_CONFIG_FILE.into(),
+        named: None,
+    });
+    let main_exists = !matches!(files.kind(&location.path), Ok(None));
+    if !main_exists && version < READS_VARIABLE {
+        // The real K3s reads drop-ins without a main file in these releases too, the wrapper does not.
+        return Ok(match location.named {
+            None => Ok(None),
+            named => Err(Ending {
+                reason: format!(
+                    "stat {}: no such file or directory",
+                    location.path.display()
+                ),
+                from: named,
+            }),
+        });
+    }
+    // Without drop-ins K3s reads as 1.20 did.
+    let reads_as = if version < LOOKS_INTO_DROP_INS {
+        K3sVersion::new(20, 0)
+    } else {
+        version
+    };
+    Ok(
+        match config_file::read(files, &location, reads_as, inputs)? {
+            Reading::Files(read) => Ok(find(&read, version)),
+            Reading::Nothing { because_of: None } => Ok(None),
+            Reading::Nothing {
+                because_of: Some(path),
+            } => Err(Ending {
+                reason: format!("open {}: no such file or directory", path.display()),
+                from: None,
+            }),
+            Reading::Ends(ending) => Err(ending),
+        },
+    )
+}
+
+/// `FindString` for `data-dir`: the last key wins, and `data-dir+` is joined with a comma; up to 1.27.1 the first wins.
+fn find(files: &[ConfigFile], version: K3sVersion) -> Option<String> {
+    let mut entries = files.iter().flat_map(|file| &file.entries);
+    if version < LOOKS_INTO_DROP_INS {
+        return entries
+            .find(|entry| entry.key == "data-dir")
+            .map(|entry| to_text(&entry.value.value));
+    }
+    let mut last = None;
+    for entry in entries {
+        let text = to_text(&entry.value.value);
+        match entry.key.as_str() {
+            "data-dir" => last = Some(text),
+            "data-dir+" => last = Some(format!("{},{text}", last.unwrap_or_default())),
+            _ => {}
+        }
+    }
+    last
+}
+
+fn find_in_words(invocation: &Invocation, version: K3sVersion) -> Option<String> {
+    let mut found = None;
+    let mut words = invocation.words.iter().map(|word| word.text.as_str());
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--data-dir" | "-d" => words.next(),
+            _ => word
+                .strip_prefix("--data-dir=")
+                .or_else(|| word.strip_prefix("-d=")),
+        };
+        if let Some(value) = value {
+            found = Some(value.to_owned());
+            if version < LAST_WINS {
+                break;
+            }
+        }
+    }
+    found.filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_directory_becomes_an_absolute_path() {
+        for (text, path) in [
+            ("", DEFAULT_DATA_DIR),
+            ("/data/", "/data"),
+            ("data", "/data"),
+            ("/a/../b", "/b"),
+            ("~/k3s", "/root/k3s"),
+        ] {
+            assert_eq!(absolute(text), Path::new(path));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The options that `k3s server` and `k3s agent` know, by release.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::{K3sVersion, Role};
+
+/// The table, readable by an auditor.
+const TABLE: &str = include_str!("data/options.txt");
+
+/// The newest Kubernetes minor that the table was read for.
+pub const NEWEST_KNOWN_MINOR: u16 = 36;
+
+static OPTIONS: LazyLock<Vec<KnownOption>> =
+    LazyLock::new(|| rows().filter_map(KnownOption::parse).collect());
+
+/// What kind of value an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptionKind {
+    /// Any text; the last one counts.
+    Text,
+    /// `true` or `false`; without a value `true`.
+    Bool,
+    /// A number of 64 bits.
+    Integer,
+    /// Go's notation: `5m`, `1h30m`.
+    Duration,
+    /// Every occurrence counts.
+    List,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct KnownOption {
+    /// The long name, without dashes.
+    pub name: &'static str,
+    /// One-letter names.
+    pub short: Vec<&'static str>,
+    /// What it takes.
+    pub kind: OptionKind,
+    /// Environment variables, the first that is set counts.
+    pub environment: Vec<&'static str>,
+    /// K3s's built-in value, as text.
+    pub default: Option<&'static str>,
+    /// Its value must not be shown.
+    pub secret: bool,
+    /// The option whose list it fills, if that is another.
+    pub fills: Option<&'static str>,
+    server: Vec<Releases>,
+    agent: Vec<Releases>,
+}
+
+/// Releases from one up to before another.
+#[derive(Debug, Clone, Copy)]
+struct Releases {
+    from: Option<K3sVersion>,
+    before: Option<K3sVersion>,
+}
+
+impl Releases {
+    fn contain(self, version: K3sVersion) -> bool {
+        self.from.is_none_or(|from| from <= version)
+            && self.before.is_none_or(|before| version < before)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (from, before) = text.split_once("..")?;
+        let bound = |text: &str| match text {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
+        };
+        Some(Self {
+            from: bound(from)?,
+            before: bound(before)?,
+        })
+    }
+}
+
+fn rows() -> impl Iterator<Item = &'static str> {
+    TABLE
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .skip(1)
+}
+
+impl KnownOption {
+    fn parse(row: &'static str) -> Option<Self> {
+        let mut columns = row.split(" | ").map(str::trim);
+        let mut column = || {
+            columns
+                .next()
+                .map(|text| if text == "-" { "" } else { text })
+        };
+        let name = column()?;
+        let short = column()?.split_whitespace().collect();
+        let kind = match column()? {
+            "text" => OptionKind::Text,
+            "bool" => OptionKind::Bool,
+            "integer" => OptionKind::Integer,
+            "duration" => OptionKind::Duration,
+            "list" => OptionKind::List,
+            _ => return None,
+        };
+        let environment = column()?.split_whitespace().collect();
+        let default = Some(column()?).filter(|default| !default.is_empty());
+        let releases = |text: &'static str| text.split_whitespace().map(Releases::parse).collect();
+        let server = releases(column()?);
+        let agent: Option<Vec<_>> = releases(column()?);
+        let marks: Vec<_> = column()?.split_whitespace().collect();
+        Some(Self {
+            name,
+            short,
+            kind,
+            environment,
+            default,
+            secret: marks.contains(&"secret"),
+            fills: marks.iter().find_map(|mark| mark.strip_prefix("fills=")),
+            server: server?,
+            agent: agent?,
+        })
+    }
+
+    fn known_to(&self, role: Role, version: K3sVersion) -> bool {
+        let releases = match role {
+            Role::Server => &self.server,
+            Role::Agent => &self.agent,
+        };
+        releases.iter().any(|range| range.contain(version))
+    }
+
+    /// The long name, or that of the option whose list this one fills.
+    #[must_use]
+    pub fn target(&self) -> &'static str {
+        self.fills.unwrap_or(self.name)
+    }
+
+    /// The long name and the short ones.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        std::iter::once(self.name).chain(self.short.iter().copied())
+    }
+}
+
+/// The options that one release knows in one role.
+#[derive(Debug)]
+pub struct Options {
+    known: Vec<&'static KnownOption>,
+    by_name: BTreeMap<&'static str, &'static KnownOption>,
+}
+
+impl Options {
+    /// The options of a release and role, in K3s's own order.
+    #[must_use]
+    pub fn of(role: Role, version: K3sVersion) -> Self {
+        let known: Vec<_> = OPTIONS
+            .iter()
+            .filter(|option| option.known_to(role, version))
+            .collect();
+        let by_name = known
+            .iter()
+            .flat_map(|option| option.names().map(move |name| (name, *option)))
+            .collect();
+        Self { known, by_name }
+    }
+
+    /// The option of a long or short name, without dashes.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&'static KnownOption> {
+        self.by_name.get(name).copied()
+    }
+
+    /// All options in K3s's own order.
+    pub fn iter(&self) -> impl Iterator<Item = &'static KnownOption> + '_ {
+        self.known.iter().copied()
+    }
+}
+
+/// Whether a value of this option must never be shown; the name is long or short, without dashes.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    OPTIONS
+        .iter()
+        .any(|option| option.secret && option.names().any(|known| known == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knows(role: Role, version: &str, name: &str) -> bool {
+        Options::of(role, version.parse().unwrap())
+            .find(name)
+            .is_some()
+    }
+
+    #[test]
+    fn every_row_of_the_table_is_read() {
+        assert_eq!(OPTIONS.len(), rows().count());
+        assert!(OPTIONS.len() > 130);
+    }
+
+    #[test]
+    fn an_agent_does_not_know_what_only_a_server_knows() {
+        for name in [
+            "secrets-encryption",
+            "kube-apiserver-arg",
+            "write-kubeconfig-mode",
+        ] {
+            assert!(knows(Role::Server, "1.36.3", name), "{name}");
+            assert!(!knows(Role::Agent, "1.36.3", name), "{name}");
+        }
+        assert!(knows(Role::Agent, "1.36.3", "kubelet-arg"));
+    }
+
+    #[test]
+    fn options_come_and_go_with_releases() {
+        assert!(!knows(
+            Role::Server,
+            "1.32.2",
+            "secrets-encryption-provider"
+        ));
+        assert!(knows(Role::Server, "1.31.8", "secrets-encryption-provider"));
+        assert!(knows(Role::Server, "1.33.0", "secrets-encryption-provider"));
+        assert!(knows(Role::Server, "1.25.4", "no-deploy"));
+        assert!(!knows(Role::Server, "1.26.0", "no-deploy"));
+    }
+
+    #[test]
+    fn no_two_rows_speak_of_one_option_in_one_release() {
+        for minor in 20..=NEWEST_KNOWN_MINOR {
+            for role in [Role::Server, Role::Agent] {
+                let options = Options::of(role, K3sVersion::new(minor, 3));
+                let names = options.iter().flat_map(KnownOption::names).count();
+                assert_eq!(names, options.by_name.len(), "1.{minor} {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_marked_under_every_name() {
+        assert!(is_secret("token") && is_secret("t") && is_secret("etcd-s3-secret-key"));
+        assert!(!is_secret("token-file"));
+    }
+}

@@ -1,0 +1,364 @@
+//! From the tree to what `yaml.Unmarshal` leaves in K3s's `yaml.MapSlice`.
+
+use super::scalar::{resolve_plain, resolve_tagged};
+use super::tree::{Kind, Node, NodeId, Tagged, Tree};
+use super::{YamlError, to_text};
+
+/// A typed value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true`, and what YAML 1.1 takes for it.
+    Bool(bool),
+    /// A number in 64 bits.
+    Integer(i64),
+    /// A number above that.
+    Unsigned(u64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// Everything else.
+    Text(String),
+    /// A list.
+    List(Vec<Located>),
+    /// A mapping below the top level.
+    Map(Vec<(Value, Value)>),
+}
+
+/// A value and the line where it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Located {
+    /// The value.
+    pub value: Value,
+    /// Line, counted from 1.
+    pub line: usize,
+}
+
+/// One key of the document, as text, in the order of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key as K3s prints it, a trailing `+` included.
+    pub key: String,
+    /// Line of the key.
+    pub line: usize,
+    /// Its value.
+    pub value: Located,
+}
+
+/// The keys of a document in order; a key can come twice.
+pub type Decoded = Vec<Entry>;
+
+/// Decodes the first document of a file as K3s does.
+///
+/// # Errors
+/// Where K3s would end with a YAML error, or the nesting is too deep for us.
+pub fn decode(content: &[u8]) -> Result<Decoded, YamlError> {
+    let text = super::encoding::to_utf8(content)?;
+    let tree = Tree::parse(&text)?;
+    let mut decoder = Decoder::new(&tree);
+    match tree.root {
+        Some(root) => decoder.top(root),
+        None => Ok(Vec::new()),
+    }
+}
+
+struct Decoder<'a> {
+    nodes: &'a [Node],
+    /// Aliases that are being followed, to see one that contains itself.
+    following: Vec<NodeId>,
+    decoded: usize,
+    through_alias: usize,
+}
+
+impl<'a> Decoder<'a> {
+    fn new(tree: &'a Tree) -> Self {
+        Self {
+            nodes: &tree.nodes,
+            following: Vec::new(),
+            decoded: 0,
+            through_alias: 0,
+        }
+    }
+
+    fn node(&self, id: NodeId) -> Result<&'a Node, YamlError> {
+        self.nodes
+            .get(id)
+            .ok_or_else(|| YamlError::invalid(1, 1, "node out of range"))
+    }
+
+    /// A mapping at the top; or a list, whose items yaml.v2 decodes into the struct `MapItem`.
+    fn top(&mut self, root: NodeId) -> Result<Decoded, YamlError> {
+        let node = self.node(root)?;
+        match &node.kind {
+            Kind::Mapping(children) => self.entries(children),
+            Kind::Sequence(children) => {
+                children.iter().map(|child| self.map_item(*child)).collect()
+            }
+            Kind::Scalar { .. } => match self.value(root)?.value {
+                Value::Null => Ok(Vec::new()),
+                _ => Err(invalid(node, "a mapping of options is expected here")),
+            },
+            Kind::Alias(_) => Err(invalid(node, "an alias cannot be the document")),
+        }
+    }
+
+    fn entries(&mut self, children: &[NodeId]) -> Result<Decoded, YamlError> {
+        let mut entries = Vec::new();
+        for pair in children.chunks_exact(2) {
+            let [key, value] = pair else { continue };
+            if self.is_merge(*key)? {
+                self.check_merge(*value)?;
+                continue;
+            }
+            let key = self.value(*key)?;
+            entries.push(Entry {
+                key: to_text(&key.value),
+                line: key.line,
+                value: self.value(*value)?,
+            });
+        }
+        Ok(entries)
+    }
+
+    /// An item of a list at the top: `{key: …, value: …}` or null.
+    fn map_item(&mut self, id: NodeId) -> Result<Entry, YamlError> {
+        let node = self.node(self.target(id)?)?;
+        let mut entry = Entry {
+            key: String::new(),
+            line: node.line,
+            value: Located {
+                value: Value::Null,
+                line: node.line,
+            },
+        };
+        let Kind::Mapping(children) = &node.kind else {
+            return match self.value(id)?.value {
+                Value::Null => Ok(entry),
+                _ => Err(invalid(node, "options are a mapping, not a list")),
+            };
+        };
+        for field in self.entries(children)? {
+            match field.key.as_str() {
+                "key" => entry.key = to_text(&field.value.value),
+                "value" => entry.value = field.value,
+                _ => {}
+            }
+        }
+        Ok(entry)
+    }
+
+    fn target(&self, id: NodeId) -> Result<NodeId, YamlError> {
+        Ok(match &self.node(id)?.kind {
+            Kind::Alias(target) => *target,
+            _ => id,
+        })
+    }
+
+    fn value(&mut self, id: NodeId) -> Result<Located, YamlError> {
+        let node = self.node(id)?;
+        self.count(node)?;
+        let value = match &node.kind {
+            Kind::Scalar { text, plain, tag } => scalar(node, text, *plain, tag)?,
+            Kind::Sequence(children) => Value::List(
+                children
+                    .iter()
+                    .map(|child| self.value(*child))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Kind::Mapping(children) => self.map(children)?,
+            Kind::Alias(target) => return self.alias(id, *target),
+        };
+        Ok(Located {
+            value,
+            line: node.line,
+        })
+    }
+
+    fn map(&mut self, children: &[NodeId]) -> Result<Value, YamlError> {
+        let mut entries = Vec::new();
+        for pair in children.chunks_exact(2) {
+            let [key, value] = pair else { continue };
+            if self.is_merge(*key)? {
+                self.check_merge(*value)?;
+                continue;
+            }
+            entries.push((self.value(*key)?.value, self.value(*value)?.value));
+        }
+        Ok(Value::Map(entries))
+    }
+
+    fn alias(&mut self, id: NodeId, target: NodeId) -> Result<Located, YamlError> {
+        let node = self.node(id)?;
+        if self.following.contains(&id) {
+            return Err(invalid(node, "the value of this anchor contains itself"));
+        }
+        self.following.push(id);
+        let value = self.value(target)?.value;
+        self.following.pop();
+        Ok(Located {
+            value,
+            line: node.line,
+        })
+    }
+
+    /// `<<` unquoted. K3s's kind of target throws away what it merges, but looks at it.
+    fn is_merge(&self, key: NodeId) -> Result<bool, YamlError> {
+        Ok(match &self.node(key)?.kind {
+            Kind::Scalar { text, plain, tag } => {
+                text == "<<"
+                    && match tag {
+                        Tagged::No => *plain,
+                        Tagged::Bare => true,
+                        Tagged::Schema(kind) => kind == "merge",
+                        Tagged::Other => false,
+                    }
+            }
+            _ => false,
+        })
+    }
+
+    fn check_merge(&mut self, value: NodeId) -> Result<(), YamlError> {
+        let node = self.node(value)?;
+        let sources = match &node.kind {
+            Kind::Sequence(children) => children.clone(),
+            _ => vec![value],
+        };
+        for source in sources {
+            let target = self.node(self.target(source)?)?;
+            if !matches!(target.kind, Kind::Mapping(_)) {
+                return Err(invalid(node, "`<<` wants a mapping or a list of mappings"));
+            }
+            self.value(source)?;
+        }
+        Ok(())
+    }
+
+    /// The guard of yaml.v2 against documents that grow through aliases (`allowedAliasRatio`).
+    fn count(&mut self, node: &Node) -> Result<(), YamlError> {
+        const LOW: usize = 400_000;
+        const HIGH: usize = 4_000_000;
+        self.decoded = self.decoded.saturating_add(1);
+        if !self.following.is_empty() {
+            self.through_alias = self.through_alias.saturating_add(1);
+        }
+        if self.through_alias <= 100 || self.decoded <= 1000 {
+            return Ok(());
+        }
+        // In parts of a hundred: 99 for small documents, down to 10 for very large ones.
+        let allowed = match self.decoded {
+            ..=LOW => 9900,
+            HIGH.. => 1000,
+            decoded => {
+                9900usize.saturating_sub((decoded - LOW).saturating_mul(8900) / (HIGH - LOW))
+            }
+        };
+        if self.through_alias.saturating_mul(10_000) > self.decoded.saturating_mul(allowed) {
+            return Err(invalid(node, "document contains excessive aliasing"));
+        }
+        Ok(())
+    }
+}
+
+fn scalar(node: &Node, text: &str, plain: bool, tag: &Tagged) -> Result<Value, YamlError> {
+    match tag {
+        Tagged::No if plain => Ok(resolve_plain(text)),
+        Tagged::Bare => Ok(resolve_plain(text)),
+        Tagged::No | Tagged::Other => Ok(Value::Text(text.to_owned())),
+        Tagged::Schema(kind) => match kind.as_str() {
+            "str" | "bool" | "int" | "float" | "null" | "timestamp" => resolve_tagged(kind, text)
+                .ok_or_else(|| invalid(node, format!("`{text}` is no {kind}"))),
+            "binary" => Err(invalid(node, "binary values are not read here")),
+            _ => Ok(Value::Text(text.to_owned())),
+        },
+    }
+}
+
+fn invalid(node: &Node, problem: impl Into<String>) -> YamlError {
+    YamlError::invalid(node.line, node.column, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> Vec<(String, String)> {
+        decode(text.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|entry| (entry.key, to_text(&entry.value.value)))
+            .collect()
+    }
+
+    fn fails(text: &str) -> bool {
+        decode(text.as_bytes()).is_err()
+    }
+
+    #[test]
+    fn a_key_can_come_twice_and_keeps_its_line() {
+        let entries = decode(b"a: 1\n# note\na: 2\n").unwrap();
+        let lines: Vec<_> = entries.iter().map(|entry| entry.line).collect();
+        assert_eq!(lines, [1, 3]);
+    }
+
+    #[test]
+    fn only_the_first_document_is_read() {
+        assert_eq!(keys("---\na: 1\n---\nb: 2\n"), [("a".into(), "1".into())]);
+    }
+
+    #[test]
+    fn a_nested_list_keeps_its_first_element_and_a_map_is_gos_print() {
+        let entries = decode(b"x:\n- [a, b]\n- {c: d, e: null}\n").unwrap();
+        let Value::List(items) = &entries[0].value.value else {
+            panic!("no list");
+        };
+        let texts: Vec<_> = items.iter().map(|item| to_text(&item.value)).collect();
+        assert_eq!(texts, ["a", "[{c d} {e <nil>}]"]);
+        assert_eq!(items[1].line, 3);
+    }
+
+    #[test]
+    fn quoted_text_stays_and_is_trimmed() {
+        assert_eq!(keys("a: ' 0600 '\n"), [("a".into(), "0600".into())]);
+    }
+
+    #[test]
+    fn a_merge_key_is_looked_at_but_brings_nothing() {
+        assert_eq!(
+            keys("b: &b {data-dir: /x}\n<<: *b\n"),
+            [("b".into(), "[{data-dir /x}]".into())]
+        );
+        assert!(fails("<<: 5\n"));
+    }
+
+    #[test]
+    fn bom_crlf_json_flow_anchors_and_folded_text_are_yaml() {
+        assert_eq!(keys("\u{feff}a: b\r\n"), [("a".into(), "b".into())]);
+        assert_eq!(keys("{\"a\": \"b\"}"), [("a".into(), "b".into())]);
+        assert_eq!(keys("a: >-\n  b\n  c\n"), [("a".into(), "b c".into())]);
+    }
+
+    #[test]
+    fn what_is_no_mapping_is_refused() {
+        for text in [
+            "- a\n",
+            "hello\n",
+            "a: [\n",
+            "a: b: c\n",
+            "a:\n\t- b\n",
+            "a: *x\n",
+        ] {
+            assert!(fails(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_alias_bomb_and_an_alias_within_itself_are_refused() {
+        let mut text = String::from("a: &a [x, x, x, x, x, x, x, x, x, x]\n");
+        for (next, last) in "bcdefgh".chars().zip("abcdefg".chars()) {
+            let aliases = vec![format!("*{last}"); 10].join(", ");
+            text.push_str(&format!("{next}: &{next} [{aliases}]\n"));
+        }
+        assert!(fails(&text));
+        assert!(fails("a: &a [*a]\n"));
+    }
+}

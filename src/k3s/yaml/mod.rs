@@ -1,0 +1,46 @@
+//! A configuration document as K3s reads it: YAML 1.1 through `gopkg.in/yaml.v2` into an ordered list of keys.
+//!
+//! K3s (`pkg/configfilearg/parser.go`) decodes into `yaml.MapSlice`: keys keep their order, a key may come twice,
+//! only the first document counts, and scalars are typed before they become text again.
+
+mod decode;
+mod encoding;
+mod go_print;
+mod scalar;
+mod tree;
+
+pub use decode::{Decoded, Entry, Located, Value, decode};
+pub use go_print::to_text;
+
+/// Why a document cannot be used, with the place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum YamlError {
+    /// K3s refuses the document too, and ends.
+    #[error("line {line}, column {column}: {problem}")]
+    Invalid {
+        /// Line, counted from 1.
+        line: usize,
+        /// Column, counted from 1.
+        column: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// More nesting than we follow; K3s might read it.
+    #[error("line {line}: nested deeper than {limit} levels")]
+    TooDeep {
+        /// Line, counted from 1.
+        line: usize,
+        /// The limit in levels.
+        limit: usize,
+    },
+}
+
+impl YamlError {
+    fn invalid(line: usize, column: usize, problem: impl Into<String>) -> Self {
+        Self::Invalid {
+            line,
+            column,
+            problem: problem.into(),
+        }
+    }
+}
