@@ -121,7 +121,8 @@ pub struct Argument {
     pub flag: String,
     /// Its value.
     pub value: String,
-    /// What gave it; [`Place::Default`] for K3s's own.
+    /// What gave it: the item of the operator's list, or the option from which K3s made its own argument;
+    /// [`Place::Default`] where nothing but K3s decided.
     pub place: Place,
     /// Values that it replaced: K3s's default, and up to 1.23.5 earlier items of the same flag.
     pub overrode: Vec<Sourced>,

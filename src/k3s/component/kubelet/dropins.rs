@@ -75,6 +75,25 @@ pub(super) fn read(
         .collect()
 }
 
+/// Reads the one configuration file of a kubelet before 1.32 (`kubelet-arg: config=FILE`).
+///
+/// # Errors
+/// The reason for which the kubelet would end.
+pub(super) fn read_one(path: &str, place: &Place, files: &Files<'_>) -> Result<DropIn, Ending> {
+    let path = PathBuf::from(path);
+    if !matches!(files.kind(&path), Ok(Some(Kind::File))) {
+        return Err(Ending {
+            reason: format!(
+                "kubelet exited: failed to load kubelet config file, path: {}: no such file",
+                path.display()
+            ),
+            from: Some(place.clone()),
+        });
+    }
+    let name = String::new();
+    load(Source { name, path }, files)
+}
+
 fn replace(sources: &mut Vec<Source>, name: &str, path: PathBuf) {
     sources.retain(|source| source.name != name);
     sources.push(Source {
