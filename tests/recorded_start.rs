@@ -9,13 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use k3warden::host::Root;
-use k3warden::k3s::component::{
-    self, CgroupVersion, Component, Components, Facts, Node, Role, Start,
-};
-use k3warden::k3s::{K3sVersion, Merge, Place, SetOption, Sourced};
+use k3warden::k3s::component::{self, CgroupVersion, Component, Components, Facts, Node, Start};
+use k3warden::k3s::{Files, Invocation, K3sVersion, Role, merge};
 use serde_json::Value;
-
-const UNIT: &str = "k3s.service";
 
 struct Case {
     name: String,
@@ -55,56 +51,6 @@ impl Case {
             .collect()
     }
 
-    fn merge(&self) -> Merge {
-        let mut merge = Merge::default();
-        let mut lines: Vec<(String, bool, Vec<Sourced>)> = Vec::new();
-        for (path, content) in self.files() {
-            if path.starts_with("/etc/rancher/k3s") {
-                read_config(&path, &content, &mut lines);
-            }
-        }
-        let mut folded: Vec<(String, Vec<Sourced>)> = Vec::new();
-        for (key, plus, values) in lines {
-            match folded.iter_mut().find(|(name, _)| *name == key) {
-                Some((_, present)) if plus => present.extend(values),
-                Some((_, present)) => *present = values,
-                None => folded.push((key, values)),
-            }
-        }
-        for (key, values) in folded {
-            let key = long_name(&key);
-            let list = key.ends_with("-arg") || key == "node-label" || key == "tls-san";
-            add(&mut merge, key, values, list, list);
-        }
-        for word in strings(&self.record["argv"]) {
-            let word = word.trim_start_matches('-');
-            let (key, value) = word.split_once('=').unwrap_or((word, "true"));
-            let value = Sourced {
-                value: value.to_owned(),
-                place: Place::ExecStart {
-                    unit: UNIT.to_owned(),
-                },
-            };
-            let key = long_name(key);
-            let list = key.ends_with("-arg");
-            add(&mut merge, key, vec![value], list, list);
-        }
-        merge
-    }
-
-    fn node(&self, merge: &Merge) -> Node {
-        let data_dir = merge
-            .options
-            .get("data-dir")
-            .and_then(|option| option.values.last())
-            .map_or("/var/lib/rancher/k3s", |sourced| &sourced.value);
-        Node {
-            version: self.version,
-            role: Role::Server,
-            data_dir: PathBuf::from(data_dir),
-        }
-    }
-
     fn lay_out(&self, directory: &Path) -> Root {
         for (path, content) in self.files() {
             let target = directory.join(path.strip_prefix("/").unwrap());
@@ -113,52 +59,6 @@ impl Case {
         }
         Root::open(directory).unwrap()
     }
-}
-
-fn long_name(name: &str) -> &str {
-    if name == "kube-controller-arg" {
-        "kube-controller-manager-arg"
-    } else {
-        name
-    }
-}
-
-fn read_config(path: &Path, content: &str, lines: &mut Vec<(String, bool, Vec<Sourced>)>) {
-    for (number, line) in content.lines().enumerate() {
-        let sourced = |text: &str| Sourced {
-            value: text.trim().trim_matches(['"', '\'']).to_owned(),
-            place: Place::File {
-                path: path.to_owned(),
-                line: number + 1,
-            },
-        };
-        if let Some(item) = line.strip_prefix("- ") {
-            lines.last_mut().unwrap().2.push(sourced(item));
-        } else {
-            let (key, value) = line.split_once(':').unwrap();
-            let values = match value.trim() {
-                "" => Vec::new(),
-                text => vec![sourced(text)],
-            };
-            let plus = key.ends_with('+');
-            lines.push((key.trim_end_matches('+').to_owned(), plus, values));
-        }
-    }
-}
-
-fn add(merge: &mut Merge, key: &str, values: Vec<Sourced>, plus: bool, list: bool) {
-    let option = merge
-        .options
-        .entry(key.to_owned())
-        .or_insert_with(|| SetOption {
-            list,
-            values: Vec::new(),
-            overrode: Vec::new(),
-        });
-    if !plus {
-        option.overrode.append(&mut option.values);
-    }
-    option.values.extend(values);
 }
 
 fn matches(expected: &[String], found: &[String]) -> bool {
@@ -207,8 +107,16 @@ fn facts(case: &Case) -> Facts {
 fn start(case: &Case) -> Start {
     let tree = tempfile::tempdir().unwrap();
     let root = case.lay_out(tree.path());
-    let merge = case.merge();
-    component::start(&merge, &case.node(&merge), &facts(case), &root)
+    let files = Files::new(&root);
+    let argv = strings(&case.record["argv"]);
+    let invocation = Invocation::new(Role::Server, argv, &BTreeMap::new());
+    let configuration = merge(&files, &invocation, case.version).unwrap();
+    let node = Node {
+        version: case.version,
+        role: configuration.role,
+        data_dir: configuration.data_dir.state,
+    };
+    component::start(&configuration.merge, &node, &facts(case), &files)
 }
 
 fn compare_lines(case: &Case, components: &Components) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::releases::Releases;
 use super::situation::Situation;
 use super::{Component, Node};
+use crate::k3s::{Place, Sourced};
 
 const TABLE: &str = include_str!("data/defaults.txt");
 
@@ -30,6 +31,15 @@ impl<'a> Row<'a> {
         })
     }
 
+    fn place(&self, situation: &Situation) -> Place {
+        let names = placeholders(self.value);
+        let conditions = self.conditions.split(',');
+        names
+            .chain(conditions.map(|name| name.trim_start_matches('!')))
+            .find_map(|name| situation.place(name))
+            .unwrap_or(Place::Default)
+    }
+
     fn applies(&self, node: &Node, situation: &Situation) -> bool {
         Releases::parse(self.releases).is_some_and(|releases| releases.contain(node.version))
             && (self.conditions == "-"
@@ -41,6 +51,14 @@ impl<'a> Row<'a> {
                         None => situation.holds(condition),
                     }))
     }
+}
+
+/// The names in braces of a value.
+fn placeholders(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split('{')
+        .skip(1)
+        .filter_map(|part| part.split('}').next())
 }
 
 fn rows(component: Component) -> impl Iterator<Item = Row<'static>> {
@@ -59,21 +77,27 @@ fn rows(component: Component) -> impl Iterator<Item = Row<'static>> {
 }
 
 /// K3s's own arguments of a component: flag to value, before the operator's are merged in.
+///
+/// Where an option decides the value or whether the flag is there at all, the place is that of the option.
 pub(super) fn of(
     component: Component,
     node: &Node,
     situation: &Situation,
-) -> BTreeMap<String, String> {
-    let mut arguments: BTreeMap<String, String> = BTreeMap::new();
+) -> BTreeMap<String, Sourced> {
+    let mut arguments: BTreeMap<String, Sourced> = BTreeMap::new();
     for row in rows(component).filter(|row| row.applies(node, situation)) {
         let value = situation.fill(row.value);
+        let place = row.place(situation);
         match arguments.get_mut(row.flag) {
             Some(present) if row.adds => {
-                present.push(',');
-                present.push_str(&value);
+                present.value.push(',');
+                present.value.push_str(&value);
+                if present.place == Place::Default {
+                    present.place = place;
+                }
             }
             _ => {
-                arguments.insert(row.flag.to_owned(), value);
+                arguments.insert(row.flag.to_owned(), Sourced { value, place });
             }
         }
     }
@@ -103,8 +127,7 @@ mod tests {
                     row.flag
                 );
             }
-            for part in row.value.split('{').skip(1) {
-                let name = part.split('}').next().unwrap();
+            for name in placeholders(row.value) {
                 assert!(VALUES.contains(&name), "{}: {name}", row.flag);
             }
         }

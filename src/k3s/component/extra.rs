@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Argument;
 use super::releases::Since;
-use crate::k3s::{K3sVersion, Place, Sourced};
+use crate::k3s::{K3sVersion, Sourced};
 
 /// The April 2022 releases keep every value of a repeated flag and know `flag+=` and `flag-=`.
 const REPEATED_FLAGS_SINCE: &str = "1.23.6";
@@ -68,7 +68,7 @@ fn split(item: &str, version: K3sVersion) -> (&str, &str) {
 
 /// Merges K3s's own arguments with the operator's items, in the order in which K3s logs them.
 pub(super) fn merge(
-    defaults: BTreeMap<String, String>,
+    defaults: BTreeMap<String, Sourced>,
     items: &[Sourced],
     version: K3sVersion,
 ) -> Vec<Argument> {
@@ -88,17 +88,17 @@ pub(super) fn merge(
     arguments
 }
 
-fn own(flag: String, value: String) -> Argument {
+fn own(flag: String, default: Sourced) -> Argument {
     Argument {
         flag,
-        value,
-        place: Place::Default,
+        value: default.value,
+        place: default.place,
         overrode: Vec::new(),
     }
 }
 
 fn merge_repeated(
-    mut defaults: BTreeMap<String, String>,
+    mut defaults: BTreeMap<String, Sourced>,
     items: &[Sourced],
     version: K3sVersion,
 ) -> Vec<Argument> {
@@ -124,7 +124,7 @@ fn merge_repeated(
         } else {
             argument.overrode.extend(kept.map(|kept| Sourced {
                 value: kept.value,
-                place: Place::Default,
+                place: kept.place,
             }));
             values.push(argument);
         }
@@ -139,7 +139,7 @@ fn merge_repeated(
 }
 
 fn merge_last(
-    defaults: BTreeMap<String, String>,
+    defaults: BTreeMap<String, Sourced>,
     items: &[Sourced],
     version: K3sVersion,
 ) -> Vec<Argument> {
@@ -176,6 +176,7 @@ fn merge_last(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k3s::Place;
 
     fn items(texts: &[&str]) -> Vec<Sourced> {
         texts
@@ -192,7 +193,13 @@ mod tests {
     fn line(version: &str, defaults: &[(&str, &str)], texts: &[&str]) -> String {
         let defaults = defaults
             .iter()
-            .map(|(flag, value)| ((*flag).to_owned(), (*value).to_owned()))
+            .map(|(flag, value)| {
+                let default = Sourced {
+                    value: (*value).to_owned(),
+                    place: Place::Default,
+                };
+                ((*flag).to_owned(), default)
+            })
             .collect();
         let merged = merge(defaults, &items(texts), version.parse().unwrap());
         let words: Vec<String> = merged.iter().map(ToString::to_string).collect();

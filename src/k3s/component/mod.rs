@@ -24,8 +24,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::host::Root;
-use crate::k3s::{Ending, K3sVersion, Merge, Place, Sourced};
+use crate::k3s::{Ending, Files, K3sVersion, Merge, Place, Role, Sourced};
 use kubelet::Extracted;
 use options::Options;
 use situation::Situation;
@@ -34,15 +33,6 @@ use situation::Situation;
 pub const AUTO: &str = "{auto}";
 /// Stands for a value that is a secret.
 pub const SECRET: &str = "{secret}";
-
-/// The part that a node has in its cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// `k3s server`.
-    Server,
-    /// `k3s agent`.
-    Agent,
-}
 
 /// A Kubernetes component that K3s runs inside its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,7 +121,8 @@ pub struct Argument {
     pub flag: String,
     /// Its value.
     pub value: String,
-    /// What gave it; [`Place::Default`] for K3s's own.
+    /// What gave it: the item of the operator's list, or the option from which K3s made its own argument;
+    /// [`Place::Default`] where nothing but K3s decided.
     pub place: Place,
     /// Values that it replaced: K3s's default, and up to 1.23.5 earlier items of the same flag.
     pub overrode: Vec<Sourced>,
@@ -195,9 +186,9 @@ pub struct Start {
 ///
 /// `root` is looked at for the data store that exists, and for the kubelet's credential provider.
 #[must_use]
-pub fn arguments(merge: &Merge, node: &Node, root: &Root) -> Components {
+pub fn arguments(merge: &Merge, node: &Node, files: &Files<'_>) -> Components {
     let options = Options::new(merge);
-    let situation = Situation::of(options, node, root);
+    let situation = Situation::of(options, node, files);
     components(options, node, &situation, &extracted(options, node))
 }
 
@@ -205,14 +196,14 @@ pub fn arguments(merge: &Merge, node: &Node, root: &Root) -> Components {
 ///
 /// `root` is looked at for every file that an argument names. What only a running machine tells is in `facts`.
 #[must_use]
-pub fn start(merge: &Merge, node: &Node, facts: &Facts, root: &Root) -> Start {
+pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> Start {
     let options = Options::new(merge);
-    let situation = Situation::of(options, node, root);
+    let situation = Situation::of(options, node, files);
     let extracted = extracted(options, node);
     let components = components(options, node, &situation, &extracted);
     let line = components.line(Component::Kubelet);
     let settings =
-        (!line.is_empty()).then(|| kubelet::effective(line, &extracted, &situation, node, root));
+        (!line.is_empty()).then(|| kubelet::effective(line, &extracted, &situation, node, files));
     let endings = judge::endings(
         options,
         &components,
@@ -220,7 +211,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, root: &Root) -> Start {
         &extracted,
         facts,
         node,
-        root,
+        files,
     );
     Start {
         components,

@@ -8,8 +8,9 @@ use super::extra;
 use super::network::{Network, joined};
 use super::options::Options;
 use super::releases::Since;
-use super::{AUTO, Node, Role, SECRET};
-use crate::host::{Kind, Root};
+use super::{AUTO, Node, SECRET};
+use crate::host::Kind;
+use crate::k3s::{Files, Place, Role};
 
 /// The conditions that `data/defaults.txt` may name.
 #[cfg(test)]
@@ -86,25 +87,99 @@ const CRI_DOCKERD_SOCKET: &str = "unix:///run/k3s/cri-dockerd/cri-dockerd.sock";
 const PAUSE_IMAGE: &str = "rancher/mirrored-pause:3.6";
 const CREDENTIAL_PROVIDER: &str = "/var/lib/rancher/credentialprovider";
 
+/// Which options decide a value or a condition; the first that is set is the one to look at.
+const DECIDED_BY: &[(&str, &[&str])] = &[
+    (
+        "advertise-address",
+        &[
+            "advertise-address",
+            "node-external-ip",
+            "node-ip",
+            "flannel-iface",
+        ],
+    ),
+    ("advertise-port", &["advertise-port", "https-listen-port"]),
+    ("alsologtostderr", &["alsologtostderr"]),
+    ("apiserver-bind-address", &["apiserver-bind-address"]),
+    ("apiserver-port", &["apiserver-port", "https-listen-port"]),
+    ("bind-address", &["bind-address"]),
+    ("cloud-controller", &["disable-cloud-controller"]),
+    ("cluster-cidr", &["cluster-cidr"]),
+    ("cluster-dns", &["cluster-dns", "service-cidr"]),
+    ("cluster-domain", &["cluster-domain"]),
+    ("egress-selector", &["egress-selector-mode"]),
+    (
+        "etcd-cafile",
+        &["datastore-cafile", "cluster-init", "kine-tls"],
+    ),
+    ("etcd-certfile", &["datastore-certfile", "cluster-init"]),
+    ("etcd-keyfile", &["datastore-keyfile", "cluster-init"]),
+    (
+        "etcd-servers",
+        &["datastore-endpoint", "cluster-init", "server", "kine-tls"],
+    ),
+    ("flannel-external-ip", &["flannel-external-ip"]),
+    (
+        "image-credential-provider-bin-dir",
+        &["image-credential-provider-bin-dir"],
+    ),
+    (
+        "image-credential-provider-config",
+        &["image-credential-provider-config"],
+    ),
+    ("image-service-endpoint", &["image-service-endpoint"]),
+    ("log", &["log"]),
+    ("multi-cluster-cidr", &["multi-cluster-cidr"]),
+    ("node-ip", &["node-ip"]),
+    ("node-labels", &["node-label"]),
+    ("node-name", &["node-name"]),
+    ("node-taints", &["node-taint"]),
+    ("pause-image", &["pause-image"]),
+    ("protect-kernel-defaults", &["protect-kernel-defaults"]),
+    ("resolv-conf", &["resolv-conf"]),
+    (
+        "runtime-endpoint",
+        &["docker", "container-runtime-endpoint"],
+    ),
+    ("runtime-socket", &["docker", "container-runtime-endpoint"]),
+    ("secrets-encryption", &["secrets-encryption"]),
+    ("service-cidr", &["service-cidr"]),
+    ("service-node-port-range", &["service-node-port-range"]),
+    ("servicelb", &["disable"]),
+    ("v", &["v"]),
+    ("vmodule", &["vmodule"]),
+];
+
 /// Values and conditions for the table of defaults.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Situation {
     values: BTreeMap<&'static str, String>,
     conditions: BTreeSet<&'static str>,
+    places: BTreeMap<&'static str, Place>,
 }
 
 impl Situation {
     /// Looks at the merged options and, for the data store and the credential provider, at files.
-    pub(super) fn of(options: Options<'_>, node: &Node, root: &Root) -> Self {
+    pub(super) fn of(options: Options<'_>, node: &Node, files: &Files<'_>) -> Self {
         let mut situation = Self::default();
         situation.paths(options, node);
         situation.addresses(options, node);
         situation.networks(options, node);
-        situation.datastore(options, node, root);
+        situation.datastore(options, node, files);
         situation.switches(options, node);
         situation.runtime(options, node);
-        situation.credential_provider(options, root);
+        situation.credential_provider(options, files);
+        for (name, deciding) in DECIDED_BY {
+            if let Some(place) = deciding.iter().find_map(|option| options.place(option)) {
+                situation.places.insert(name, place.clone());
+            }
+        }
         situation
+    }
+
+    /// The option that decided a value or a condition; `None` where K3s's own default did.
+    pub(super) fn place(&self, name: &str) -> Option<Place> {
+        self.places.get(name).cloned()
     }
 
     /// Whether a condition holds.
@@ -114,9 +189,6 @@ impl Situation {
 
     /// Puts values into `{name}`.
     pub(super) fn fill(&self, template: &str) -> String {
-        if template == "\"\"" {
-            return String::new();
-        }
         let mut text = String::with_capacity(template.len());
         let mut parts = template.split('{');
         text.push_str(parts.next().unwrap_or_default());
@@ -281,10 +353,10 @@ impl Situation {
         self.put("service-node-port-range", ports.unwrap_or("30000-32767"));
     }
 
-    fn datastore(&mut self, options: Options<'_>, node: &Node, root: &Root) {
+    fn datastore(&mut self, options: Options<'_>, node: &Node, files: &Files<'_>) {
         let endpoint = options.text("datastore-endpoint");
         let write_ahead_log = node.data_dir.join("server/db/etcd/member/wal");
-        let initialized = matches!(root.kind(&write_ahead_log), Ok(Some(Kind::Directory)));
+        let initialized = matches!(files.kind(&write_ahead_log), Ok(Some(Kind::Directory)));
         let token = options.text("token").or_else(|| options.text("token-file"));
         let joining = options.text("server").is_some() && token.is_some();
         let creating = options.on("cluster-init") || options.on("cluster-reset") || joining;
@@ -385,7 +457,7 @@ impl Situation {
         self.put("image-service-endpoint", images.unwrap_or_default());
     }
 
-    fn credential_provider(&mut self, options: Options<'_>, root: &Root) {
+    fn credential_provider(&mut self, options: Options<'_>, files: &Files<'_>) {
         let directory = options
             .text("image-credential-provider-bin-dir")
             .map_or_else(|| format!("{CREDENTIAL_PROVIDER}/bin"), str::to_owned);
@@ -395,7 +467,7 @@ impl Situation {
                 || format!("{CREDENTIAL_PROVIDER}/config.yaml"),
                 str::to_owned,
             );
-        let kind = |path: &str| root.kind(Path::new(path)).ok().flatten();
+        let kind = |path: &str| files.kind(Path::new(path)).ok().flatten();
         let available = kind(&directory) == Some(Kind::Directory)
             && kind(&config).is_some_and(|kind| kind != Kind::Directory);
         self.when("credential-provider", available);

@@ -153,10 +153,8 @@ pub(super) fn integer(value: &str) -> Option<i128> {
         (10, lower.as_str())
     };
     let prefixed = digits.len() < lower.len();
-    let underscores = digits.contains("__")
-        || digits.ends_with('_')
-        || (digits.contains('_') && base == 10)
-        || (digits.starts_with('_') && !prefixed);
+    let underscores =
+        digits.contains("__") || digits.ends_with('_') || (digits.starts_with('_') && !prefixed);
     if underscores || digits.starts_with(['+', '-']) {
         return None;
     }
@@ -280,7 +278,8 @@ mod tests {
         assert_eq!(integer("0x1F"), Some(31));
         assert_eq!(integer("010"), Some(8));
         assert_eq!(integer("-7"), Some(-7));
-        for bad in ["", "abc", "1_000", "1.5", "--1", "0x", "09"] {
+        assert_eq!(integer("1_000"), Some(1000));
+        for bad in ["", "abc", "1__0", "_1", "1_", "1.5", "--1", "0x", "09"] {
             assert_eq!(integer(bad), None, "{bad}");
         }
         assert!(Kind::Int(32).refuses("2147483648").is_some());

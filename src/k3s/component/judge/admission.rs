@@ -187,7 +187,7 @@ fn section(line: &mut Line<'_>, argument: &Argument, plugin: &Document) -> Optio
         .parent()
         .unwrap_or(Path::new("/"));
     let path = base.join(path);
-    if !matches!(line.root.kind(&path), Ok(Some(Kind::File))) {
+    if !matches!(line.files.kind(&path), Ok(Some(Kind::File))) {
         let reason = format!(
             "Couldn't open admission plugin configuration {}",
             path.display()

@@ -7,12 +7,10 @@ use crate::host::Kind;
 use crate::k3s::component::Argument;
 use crate::k3s::component::document::Document;
 
-const LARGEST_FILE_BYTES: u64 = 1 << 20;
-
 /// Reads the file of an argument as YAML; on failure the component ends, with `prefix` before the reason.
 pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -> Option<Document> {
     let path = Path::new(&argument.value);
-    let reason = match line.root.read(path, LARGEST_FILE_BYTES) {
+    let reason = match line.files.read(path) {
         Ok(Some(bytes)) => match Document::parse(&bytes) {
             Ok(document) => return Some(document),
             Err(reason) => format!("{prefix}: {} is not YAML: {reason}", path.display()),
@@ -37,7 +35,7 @@ pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
                 continue;
             }
             if !matches!(
-                line.root.kind(Path::new(&argument.value)),
+                line.files.kind(Path::new(&argument.value)),
                 Ok(Some(Kind::File))
             ) {
                 let reason = format!(

@@ -8,8 +8,8 @@ use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
 use crate::k3s::component::value::is_port_range;
-use crate::k3s::component::{Component, Node, Role};
-use crate::k3s::{Ending, Place};
+use crate::k3s::component::{Component, Node};
+use crate::k3s::{Ending, Place, Role};
 
 /// K3s's own refusals, in the order of its code.
 pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {

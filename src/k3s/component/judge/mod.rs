@@ -16,7 +16,7 @@ use super::flags::Flags;
 use super::kubelet::{Extracted, KubeletSettings};
 use super::options::Options;
 use super::{Argument, Component, Components, Node, Place};
-use crate::host::Root;
+use crate::k3s::Files;
 use crate::k3s::{Ending, Sourced};
 
 /// The cgroup hierarchy of the host.
@@ -44,7 +44,7 @@ struct Line<'a> {
     arguments: &'a [Argument],
     flags: Flags,
     node: &'a Node,
-    root: &'a Root,
+    files: &'a Files<'a>,
     endings: Vec<Ending>,
 }
 
@@ -53,14 +53,14 @@ impl<'a> Line<'a> {
         component: Component,
         components: &'a Components,
         node: &'a Node,
-        root: &'a Root,
+        files: &'a Files<'a>,
     ) -> Self {
         Self {
             component,
             arguments: components.line(component),
             flags: Flags::of(component, node.version.minor),
             node,
-            root,
+            files,
             endings: Vec::new(),
         }
     }
@@ -113,14 +113,14 @@ pub(super) fn endings(
     extracted: &Extracted,
     facts: &Facts,
     node: &Node,
-    root: &Root,
+    files: &Files<'_>,
 ) -> Vec<Ending> {
     let mut endings = k3s::endings(options, node);
     for component in Component::ALL {
         if components.line(component).is_empty() {
             continue;
         }
-        let mut line = Line::of(component, components, node, root);
+        let mut line = Line::of(component, components, node, files);
         if component == Component::Kubelet {
             kubelet::files(&mut line, settings, extracted);
         }

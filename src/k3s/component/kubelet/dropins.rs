@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Extracted;
-use crate::host::{Kind, Root};
+use crate::host::Kind;
+use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::{Ending, Place};
 
-/// More than any configuration file has.
-const LARGEST_FILE_BYTES: u64 = 1 << 20;
 /// Directories below the drop-in directory are walked; deeper than this nobody nests them.
 const DEEPEST: usize = 8;
 /// K3s's own file, written anew at every start.
@@ -43,25 +42,25 @@ pub(super) struct DropIn {
 pub(super) fn read(
     directory: &Path,
     extracted: &Extracted,
-    root: &Root,
+    files: &Files<'_>,
 ) -> Result<Vec<DropIn>, Ending> {
     let mut sources = Vec::new();
-    walk(directory, "", root, DEEPEST, &mut sources);
+    walk(directory, "", files, DEEPEST, &mut sources);
     if let Some(file) = &extracted.file {
         let path = PathBuf::from(&file.value);
         if !path.starts_with(directory) {
-            readable(&path, root, "config", &file.place)?;
+            readable(&path, files, "config", &file.place)?;
             replace(&mut sources, "10-cli-config.conf", path);
         }
     }
     if let Some(given) = &extracted.directory {
         let path = PathBuf::from(&given.value);
         if !path.starts_with(directory) {
-            if !matches!(root.kind(&path), Ok(Some(_))) {
+            if !matches!(files.kind(&path), Ok(Some(_))) {
                 return Err(missing("config-dir", &path, &given.place));
             }
             let mut nested = Vec::new();
-            walk(&path, "20-cli-config-dir/", root, DEEPEST, &mut nested);
+            walk(&path, "20-cli-config-dir/", files, DEEPEST, &mut nested);
             for source in nested {
                 replace(&mut sources, &source.name, source.path);
             }
@@ -72,8 +71,27 @@ pub(super) fn read(
     sources
         .into_iter()
         .filter(|source| source.name != DEFAULTS)
-        .map(|source| load(source, root))
+        .map(|source| load(source, files))
         .collect()
+}
+
+/// Reads the one configuration file of a kubelet before 1.32 (`kubelet-arg: config=FILE`).
+///
+/// # Errors
+/// The reason for which the kubelet would end.
+pub(super) fn read_one(path: &str, place: &Place, files: &Files<'_>) -> Result<DropIn, Ending> {
+    let path = PathBuf::from(path);
+    if !matches!(files.kind(&path), Ok(Some(Kind::File))) {
+        return Err(Ending {
+            reason: format!(
+                "kubelet exited: failed to load kubelet config file, path: {}: no such file",
+                path.display()
+            ),
+            from: Some(place.clone()),
+        });
+    }
+    let name = String::new();
+    load(Source { name, path }, files)
 }
 
 fn replace(sources: &mut Vec<Source>, name: &str, path: PathBuf) {
@@ -84,22 +102,22 @@ fn replace(sources: &mut Vec<Source>, name: &str, path: PathBuf) {
     });
 }
 
-fn walk(directory: &Path, prefix: &str, root: &Root, depth: usize, found: &mut Vec<Source>) {
+fn walk(directory: &Path, prefix: &str, files: &Files<'_>, depth: usize, found: &mut Vec<Source>) {
     if depth == 0 {
         return;
     }
-    for name in root.names(directory).ok().flatten().unwrap_or_default() {
-        let path = directory.join(&name);
-        let name = format!("{prefix}{}", name.to_string_lossy());
-        match root.kind(&path) {
-            Ok(Some(Kind::Directory)) => walk(&path, &format!("{name}/"), root, depth - 1, found),
-            Ok(_) if name.ends_with(".conf") => found.push(Source { name, path }),
-            _ => {}
+    for entry in files.names(directory).ok().flatten().unwrap_or_default() {
+        let path = directory.join(&entry.name);
+        let name = format!("{prefix}{}", entry.name.to_string_lossy());
+        if entry.is_directory {
+            walk(&path, &format!("{name}/"), files, depth - 1, found);
+        } else if name.ends_with(".conf") {
+            found.push(Source { name, path });
         }
     }
 }
 
-fn load(source: Source, root: &Root) -> Result<DropIn, Ending> {
+fn load(source: Source, files: &Files<'_>) -> Result<DropIn, Ending> {
     let refuse = |reason: String| Ending {
         reason: format!(
             "kubelet exited: drop-in {}: {reason}",
@@ -110,7 +128,7 @@ fn load(source: Source, root: &Root) -> Result<DropIn, Ending> {
             line: 1,
         }),
     };
-    let bytes = match root.read(&source.path, LARGEST_FILE_BYTES) {
+    let bytes = match files.read(&source.path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(refuse("it points at nothing".to_owned())),
         Err(error) => return Err(refuse(error.to_string())),
@@ -130,8 +148,8 @@ fn load(source: Source, root: &Root) -> Result<DropIn, Ending> {
     })
 }
 
-fn readable(path: &Path, root: &Root, flag: &str, place: &Place) -> Result<(), Ending> {
-    match root.kind(path) {
+fn readable(path: &Path, files: &Files<'_>, flag: &str, place: &Place) -> Result<(), Ending> {
+    match files.kind(path) {
         Ok(Some(Kind::File)) => Ok(()),
         _ => Err(missing(flag, path, place)),
     }

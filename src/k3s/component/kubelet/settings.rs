@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::dropins::{self, DropIn};
 use super::{Extracted, reads_dropins};
-use crate::host::Root;
+use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::situation::Situation;
@@ -182,7 +182,7 @@ pub(in crate::k3s::component) fn effective(
     extracted: &Extracted,
     situation: &Situation,
     node: &Node,
-    root: &Root,
+    files: &Files<'_>,
 ) -> Result<KubeletSettings, Ending> {
     let mut settings = KubeletSettings::default();
     for row in ROWS {
@@ -190,7 +190,7 @@ pub(in crate::k3s::component) fn effective(
     }
     if reads_dropins(node.version) {
         let directory = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
-        let files = dropins::read(&directory, extracted, root)?;
+        let files = dropins::read(&directory, extracted, files)?;
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
             files.iter().partition(|file| file.before_defaults);
         for file in before {
@@ -202,6 +202,14 @@ pub(in crate::k3s::component) fn effective(
         }
     }
     let flags = Flags::of(Component::Kubelet, node.version.minor);
+    if !reads_dropins(node.version)
+        && let Some(argument) = flags
+            .last(line, "config")
+            .filter(|argument| !argument.value.is_empty())
+    {
+        let file = dropins::read_one(&argument.value, &argument.place, files)?;
+        merge(&mut settings, &file, node.version)?;
+    }
     for row in ROWS {
         flag(&mut settings, row, &flags, line);
     }
@@ -223,21 +231,23 @@ fn default(row: &Row, version: K3sVersion) -> Setting {
 }
 
 fn k3s_defaults(settings: &mut KubeletSettings, situation: &Situation) {
-    let mut set = |path: &'static str, value: String| {
-        let place = Place::Default;
+    let mut set = |path: &'static str, value: &str, decided_by: &str| {
+        let place = situation.place(decided_by).unwrap_or(Place::Default);
+        let value = value.to_owned();
         settings.values.insert(path, Setting { value, place });
     };
     for (path, _, _, _, own) in ROWS {
         if *own != "-" {
-            set(path, situation.fill(own));
+            set(path, &situation.fill(own), "");
         }
     }
     if situation.holds("protect-kernel-defaults") {
-        set("protectKernelDefaults", "true".to_owned());
+        let name = "protect-kernel-defaults";
+        set("protectKernelDefaults", "true", name);
     }
     if situation.holds("servicelb") {
         let sysctls = "net.ipv4.ip_forward,net.ipv6.conf.all.forwarding";
-        set("allowedUnsafeSysctls", sysctls.to_owned());
+        set("allowedUnsafeSysctls", sysctls, "servicelb");
     }
 }
 
