@@ -185,6 +185,10 @@ impl Ledger {
     /// Appends after a refresh.
     fn append(&mut self, entries: Vec<Entry>, durable: bool) -> Result<Vec<ChangeId>, LedgerError> {
         self.intact()?;
+        // An ending makes room at the next compaction. Were it refused, a full ledger could never be emptied.
+        let makes_room = entries
+            .iter()
+            .all(|entry| matches!(entry, Entry::Ended { .. }));
         let entries = self.prepare(entries)?;
         let limit_bytes = self.keeping.limit_bytes;
         let mut draft = self.draft(entries);
@@ -200,7 +204,7 @@ impl Ledger {
             kept_bytes,
             wanted_bytes,
         };
-        if needed_bytes > limit_bytes {
+        if needed_bytes > limit_bytes && !makes_room {
             return Err(no_room);
         }
         if draft.tail.end > limit_bytes {
@@ -212,7 +216,7 @@ impl Ledger {
                     .map(|(line, _)| line.entry)
                     .collect(),
             );
-            if draft.tail.end > limit_bytes {
+            if draft.tail.end > limit_bytes && !makes_room {
                 return Err(no_room);
             }
         }

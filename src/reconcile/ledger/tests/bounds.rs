@@ -200,3 +200,24 @@ fn change_after_a_refused_first_touch_of_the_same_plan_is_refused_too() {
     assert!(matches!(&results[2], Ok(Recorded::Repair(_))));
     assert_eq!(machine.verify().unwrap(), 7);
 }
+
+#[test]
+fn ledger_filled_to_the_last_byte_can_still_be_emptied() {
+    let mut machine = small();
+    let mut ledger = filled(&machine);
+    let things: Vec<Thing> = ledger
+        .touched(&machine.lock())
+        .unwrap()
+        .into_iter()
+        .map(|touch| touch.thing)
+        .collect();
+    machine.keeping.limit_bytes = machine.bytes().len() as u64;
+    let mut ledger = machine.open();
+    for thing in things {
+        ledger
+            .end(&[(thing, Ending::Reverted)], &machine.lock())
+            .unwrap();
+    }
+    assert!(machine.open().touched(&machine.lock()).unwrap().is_empty());
+    machine.verify().unwrap();
+}
