@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod diff;
+mod effective;
 mod exit;
 mod explain;
 mod ledger;
@@ -66,6 +67,8 @@ enum Command {
     Diff(diff::Diff),
     /// Make the enforced controls hold, once.
     Apply(apply::Apply),
+    /// Show what K3s really runs with, and which file and line gave each value.
+    Effective(effective::Effective),
     /// Show why a control exists, what it sets and where its values come from.
     Explain(explain::Explain),
     /// Put back what was there before k3warden changed it.
@@ -88,6 +91,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(check) => check.run(&cli.global),
         Command::Diff(diff) => diff.run(&cli.global),
         Command::Apply(apply) => apply.run(&cli.global),
+        Command::Effective(effective) => effective.run(&cli.global),
         Command::Explain(explain) => explain.run(&cli.global),
         Command::Revert(revert) => revert.run(&cli.global),
         Command::Ledger(ledger) => ledger.run(&cli.global),

@@ -3,6 +3,7 @@
 mod applied;
 mod assessment;
 mod change;
+mod effective;
 mod json;
 mod table;
 mod terminal;
@@ -10,6 +11,7 @@ mod terminal;
 pub use applied::{AppliedChange, AppliedReport};
 pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name};
 pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
+pub use effective::{ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue};
 pub use json::to_json;
 pub use table::Table;
 pub use terminal::Terminal;

@@ -17,7 +17,7 @@ mod releases;
 mod situation;
 mod value;
 
-pub use judge::{CgroupVersion, Facts};
+pub use judge::{CgroupVersion, Facts, KERNEL_PARAMETERS};
 pub use kubelet::{KubeletSettings, Setting};
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use crate::k3s::component::value::boolean;
 use crate::k3s::{Ending, Place};
 
 /// The values that `protectKernelDefaults` demands (component-helpers `node/util/sysctl`).
-const KERNEL: [(&str, i64); 6] = [
+pub const KERNEL_PARAMETERS: [(&str, i64); 6] = [
     ("vm.overcommit_memory", 1),
     ("vm.panic_on_oom", 0),
     ("kernel.panic", 10),
@@ -158,7 +158,7 @@ fn kernel(line: &mut Line<'_>, settings: &KubeletSettings, facts: &Facts) {
     if boolean(&setting.value) != Some(true) {
         return;
     }
-    let wrong: Vec<String> = KERNEL
+    let wrong: Vec<String> = KERNEL_PARAMETERS
         .iter()
         .filter_map(|(name, wanted)| {
             let live = facts.kernel.get(*name)?;

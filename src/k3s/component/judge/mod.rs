@@ -10,6 +10,8 @@ mod files;
 mod k3s;
 mod kubelet;
 
+pub use kubelet::KERNEL_PARAMETERS;
+
 use std::collections::BTreeMap;
 
 use super::flags::Flags;
