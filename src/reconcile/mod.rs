@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod baseline;
+mod configuration;
 mod judgement;
 pub mod ledger;
 pub mod lock;
