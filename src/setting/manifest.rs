@@ -118,7 +118,7 @@ impl Instance {
             Ok(Some(entry)) => entry,
         };
         match self.present(subject) {
-            Err(finding) => finding,
+            Err(finding) => *finding,
             Ok(found) if found == wanted => {
                 let mut finding = attributes::judge(root, &self.path, &entry, Kind::File, MODE);
                 finding.wanted = "our manifest".to_owned();
@@ -144,7 +144,7 @@ impl Instance {
             Err(error) => Finding::unreadable(self.what(), "no such file", &error),
             Ok(None) => self.finding("absent", absent()),
             Ok(Some(entry)) => match self.present(subject) {
-                Err(finding) => finding,
+                Err(finding) => *finding,
                 Ok(found) => {
                     let thing = Thing::Path(self.path.clone());
                     if (subject.written_by)(&thing, &found) == Ownership::Theirs {
@@ -165,9 +165,9 @@ impl Instance {
     }
 
     /// The content of what is there, or why it must be left alone.
-    fn present(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Finding> {
+    fn present(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Box<Finding>> {
         let root = &subject.host.root;
-        let unreadable = |error| Finding::unreadable(self.what(), "our manifest", &error);
+        let unreadable = |error| Box::new(Finding::unreadable(self.what(), "our manifest", &error));
         let entry = root.look(&self.path).map_err(unreadable)?;
         if let Some(entry) = entry
             && let Some(refusal) = root
@@ -175,7 +175,7 @@ impl Instance {
                 .map_err(unreadable)?
         {
             let reason = format!("left untouched: {refusal}");
-            return Err(self.finding("unknown", Outcome::Unknown(reason)));
+            return Err(Box::new(self.finding("unknown", Outcome::Unknown(reason))));
         }
         Ok(root
             .read_here(&self.path, READ_LIMIT_BYTES)

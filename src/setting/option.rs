@@ -45,11 +45,11 @@ pub(super) fn in_force(effective: &Effective, name: &str) -> Option<(Value, Plac
             .values
             .last()
             .map_or(Place::Default, |value| value.place.clone());
-        let values = option.values.iter().map(|value| value.value.clone());
+        let mut values = option.values.iter().map(|value| value.value.clone());
         let value = if option.list {
             Value::List(values.collect())
         } else {
-            values.last().map_or(Value::Absent, Value::Scalar)
+            values.next_back().map_or(Value::Absent, Value::Scalar)
         };
         return Some((value, place));
     }
