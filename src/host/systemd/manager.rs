@@ -180,9 +180,10 @@ mod tests {
     fn again<T>(mut ask: impl FnMut() -> Result<T, ServiceError>) -> Result<T, ServiceError> {
         loop {
             match ask() {
-                Err(ServiceError::Process(ProcessError::Start { errno, .. }))
-                    if errno == nix::errno::Errno::ETXTBSY =>
-                {
+                Err(ServiceError::Process(ProcessError::Start {
+                    errno: nix::errno::Errno::ETXTBSY,
+                    ..
+                })) => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 other => return other,

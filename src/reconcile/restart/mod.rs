@@ -1,0 +1,13 @@
+//! When K3s is restarted, whether it took a change of ours, and what happens when it did not.
+//!
+//! Everything that decides here is pure: [`standing`] says whether the running K3s read what is on disk, [`gate`] whether
+//! it is restarted now, [`settle`] whether a start has settled, [`own_part`] how ours is put back. [`records`] keeps what
+//! must outlive us.
+
+pub mod heard;
+pub mod inputs;
+mod log_line;
+pub mod moment;
+pub mod own_part;
+pub mod settle;
+pub mod standing;
