@@ -288,16 +288,13 @@ mod tests {
                     "Error: server panicked: runtime error".to_owned(),
                 )),
             ),
+            ("fatal", "apiserver exited: <nil>", Some(Ended::Asked)),
             (
-                "info",
-                "Shutdown request received: received signal: terminated",
+                "fatal",
+                "Tunnel watches failed to wait for RBAC: context canceled, ",
                 Some(Ended::Asked),
             ),
-            (
-                "info",
-                "Shutdown request received: \"terminated\"",
-                Some(Ended::Asked),
-            ),
+            ("info", "Shutdown request received", None),
             ("error", "apiserver exited: but not at level fatal", None),
             ("info", "Running kubelet --x=y", None),
         ] {
@@ -305,12 +302,17 @@ mod tests {
             heard.hear(&line(level, message));
             assert_eq!(heard.ended(), expected.as_ref(), "{message}");
         }
-        let mut heard = Heard::new(None, &nothing_secret);
-        heard.hear(&line(
-            "error",
-            "Shutdown request received: \"failed to wait for apiserver ready: timeout\"",
-        ));
-        assert!(matches!(heard.ended(), Some(Ended::ServerUnreachable(_))));
+        let away =
+            "Shutdown request received: \"failed to wait for API server to become ready: timeout\"";
+        for (marker, unreachable) in [(Marker::Kubelet, true), (Marker::Scheduler, false)] {
+            let mut heard = Heard::new(Some(marker), &nothing_secret);
+            heard.hear(&line("error", away));
+            let is_unreachable = matches!(heard.ended(), Some(Ended::ServerUnreachable(_)));
+            assert_eq!(
+                is_unreachable, unreachable,
+                "a server's own apiserver may well fail by what we wrote"
+            );
+        }
     }
 
     #[test]

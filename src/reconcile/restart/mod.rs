@@ -4,8 +4,10 @@
 //! it is restarted now, [`settle`] whether a start has settled, [`own_part`] how ours is put back. [`records`] keeps what
 //! must outlive us.
 
+pub mod gate;
 pub mod heard;
 pub mod inputs;
+mod limits;
 mod log_line;
 pub mod moment;
 pub mod own_part;
