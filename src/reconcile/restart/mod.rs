@@ -6,10 +6,15 @@
 
 pub mod gate;
 pub mod heard;
+pub mod history;
 pub mod inputs;
 mod limits;
 mod log_line;
 pub mod moment;
 pub mod own_part;
+pub mod proof;
+pub mod records;
 pub mod settle;
+pub mod snapshot;
 pub mod standing;
+pub mod starts;
