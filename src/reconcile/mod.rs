@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod lock;
 mod pass;
 mod plan;
+pub mod restart;
 mod revert;
 mod verdict;
 
