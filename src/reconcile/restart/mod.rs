@@ -13,7 +13,7 @@ mod log_line;
 pub mod moment;
 pub mod own_part;
 pub mod proof;
-pub mod records;
+pub use crate::host::records;
 pub mod settle;
 pub mod snapshot;
 pub mod standing;
