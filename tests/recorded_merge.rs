@@ -2,6 +2,12 @@
 //!
 //! The records lie beside the checkout; their README says how they were made.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

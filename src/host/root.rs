@@ -139,6 +139,23 @@ impl Root {
         Ok(Some(kind_of_mode(stat.st_mode)))
     }
 
+    /// Where a symbolic link points, as written in it; `None` if the name is none.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn link_target(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        if self.kind_of_name(path)? != Some(Kind::Link) {
+            return Ok(None);
+        }
+        let Some(descriptor) = self.open_existing(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)? else {
+            return Ok(None);
+        };
+        // An empty name reads the link that the descriptor itself stands for.
+        nix::fcntl::readlinkat(&descriptor, "")
+            .map(|target| Some(target.into()))
+            .map_err(|errno| system("read link", path, errno))
+    }
+
     fn open_existing(&self, path: &Path, flags: OFlag) -> Result<Option<OwnedFd>, HostError> {
         let relative = path.strip_prefix("/").unwrap_or(path);
         let relative = if relative.as_os_str().is_empty() {

@@ -96,6 +96,14 @@ impl<'a> Files<'a> {
         }
     }
 
+    /// Where a link points, as written in it; `None` where the name is none.
+    pub(super) fn link_target(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        if self.planned.contains_key(path) {
+            return Ok(None);
+        }
+        self.root.link_target(path)
+    }
+
     /// The names in a directory, byte-sorted; `None` if there is no such directory.
     pub(super) fn names(&self, directory: &Path) -> Result<Option<Vec<Name>>, HostError> {
         let present = self.root.names(directory)?;

@@ -16,6 +16,7 @@ mod node_configuration;
 mod options;
 mod place;
 mod role;
+mod unit;
 mod version;
 pub mod yaml;
 
@@ -30,4 +31,5 @@ pub use node_configuration::{ConfigurationError, NodeConfiguration, Remark, merg
 pub use options::{KnownOption, NEWEST_KNOWN_MINOR, OptionKind, Options, is_secret};
 pub use place::Place;
 pub use role::Role;
+pub use unit::{Loaded, Unit, find_k3s_units, load_unit};
 pub use version::{K3sVersion, ParseVersionError};

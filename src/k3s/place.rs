@@ -13,10 +13,19 @@ pub enum Place {
         /// Line, counted from 1.
         line: usize,
     },
-    /// The unit's command line.
+    /// The unit's command line, where the line is not known.
     ExecStart {
         /// Unit name: `k3s.service`.
         unit: String,
+    },
+    /// A line of the unit's command line.
+    ExecStartLine {
+        /// Unit name: `k3s.service`.
+        unit: String,
+        /// The unit file or drop-in that holds the line.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
     },
     /// An environment variable of the unit.
     Environment {
@@ -34,6 +43,9 @@ impl fmt::Display for Place {
         match self {
             Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
             Self::ExecStart { unit } => write!(formatter, "{unit} ExecStart"),
+            Self::ExecStartLine { unit, path, line } => {
+                write!(formatter, "{unit} ExecStart ({}:{line})", path.display())
+            }
             Self::Environment { source, variable } => write!(formatter, "{source} {variable}"),
             Self::Default => formatter.write_str("K3s default"),
         }

@@ -1,0 +1,198 @@
+//! The command of `ExecStart=`: prefixes, words, specifiers, then variables (`systemd.service`, "Command lines").
+
+use super::lines::{Assignment, BLANK};
+use super::specifier::expand;
+use super::split::{Splitter, split_relaxed};
+use crate::k3s::command_line::Word;
+use crate::k3s::environment::Environment;
+use crate::k3s::files::Files;
+use crate::k3s::{Place, Remark};
+
+/// A command before its variables are put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Command {
+    pub(super) binary: Word,
+    pub(super) words: Vec<Word>,
+    /// The prefix `:`.
+    literal: bool,
+}
+
+/// The commands of one `ExecStart=` line; several are divided by a lone `;`. An unusable line gives none.
+pub(super) fn parse(
+    assignment: &Assignment,
+    unit: &str,
+    files: &Files<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Vec<Command> {
+    let mut reader = Reader {
+        splitter: Splitter::new(&assignment.value),
+        assignment,
+        unit,
+        files,
+        remarks,
+    };
+    let mut commands = Vec::new();
+    while !reader.splitter.rest().is_empty() {
+        match reader.command() {
+            Some(command) => commands.push(command),
+            // systemd drops the rest of a line whose quotes do not close.
+            None => break,
+        }
+    }
+    commands
+}
+
+struct Reader<'a> {
+    splitter: Splitter<'a>,
+    assignment: &'a Assignment,
+    unit: &'a str,
+    files: &'a Files<'a>,
+    remarks: &'a mut Vec<Remark>,
+}
+
+impl Reader<'_> {
+    fn command(&mut self) -> Option<Command> {
+        let first = self.word()?;
+        let binary = first
+            .text
+            .trim_start_matches(['-', '@', ':', '+', '!', '|']);
+        let prefixes = first.text.strip_suffix(binary).unwrap_or_default();
+        let command = Word {
+            text: binary.to_owned(),
+            place: first.place,
+        };
+        if prefixes.contains('@') {
+            // The next word is what the process calls itself.
+            self.word()?;
+        }
+        let mut words = Vec::new();
+        loop {
+            let rest = self.splitter.rest();
+            if rest.is_empty() {
+                break;
+            }
+            if stands_alone(rest, ";") {
+                self.splitter.skip(1);
+                break;
+            }
+            if stands_alone(rest, "\\;") {
+                words.push(Word {
+                    text: ";".to_owned(),
+                    place: self.place(0),
+                });
+                self.splitter.skip(2);
+                continue;
+            }
+            words.push(self.word()?);
+        }
+        Some(Command {
+            binary: command,
+            words,
+            literal: prefixes.contains(':'),
+        })
+    }
+
+    fn word(&mut self) -> Option<Word> {
+        let Ok(split) = self.splitter.next_word() else {
+            self.remarks.push(Remark {
+                text: "a quote is not closed, so systemd does not take this command".to_owned(),
+                from: Some(self.place(0)),
+            });
+            return None;
+        };
+        let split = split?;
+        let place = self.place(split.offset);
+        let (text, undecided) = expand(&split.text, self.unit, self.files);
+        for letter in undecided {
+            self.remarks.push(Remark {
+                text: format!("%{letter} in this word cannot be decided here"),
+                from: Some(place.clone()),
+            });
+        }
+        Some(Word { text, place })
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        Place::ExecStartLine {
+            unit: self.unit.to_owned(),
+            path: self.assignment.path.clone(),
+            line: self.assignment.line_at(offset),
+        }
+    }
+}
+
+fn stands_alone(rest: &str, mark: &str) -> bool {
+    rest.strip_prefix(mark)
+        .is_some_and(|after| after.is_empty() || after.starts_with(BLANK))
+}
+
+impl Command {
+    /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is.
+    pub(super) fn expanded(&self, environment: &Environment) -> Vec<Word> {
+        if self.literal {
+            return self.words.clone();
+        }
+        let value = |name: &str| {
+            environment
+                .get(name)
+                .map(|variable| variable.value.as_str())
+        };
+        let mut expanded = Vec::new();
+        for word in &self.words {
+            match word.text.strip_prefix('$') {
+                Some(name) if !name.starts_with(['{', '$']) => {
+                    let words = split_relaxed(value(name).unwrap_or_default());
+                    expanded.extend(words.into_iter().map(|text| Word {
+                        text,
+                        place: word.place.clone(),
+                    }));
+                }
+                _ => expanded.push(Word {
+                    text: put_in(&word.text, value),
+                    place: word.place.clone(),
+                }),
+            }
+        }
+        expanded
+    }
+}
+
+/// `${NAME}` becomes the value, `$$` one `$`; all else stays (`replace_env`).
+fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut text = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('$') {
+        text.push_str(before);
+        if let Some(after) = after.strip_prefix('$') {
+            text.push('$');
+            rest = after;
+        } else if let Some((name, after)) = braced(after) {
+            text.push_str(value(name).unwrap_or_default());
+            rest = after;
+        } else {
+            text.push('$');
+            rest = after;
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+fn braced(after: &str) -> Option<(&str, &str)> {
+    let (name, rest) = after.strip_prefix('{')?.split_once('}')?;
+    (!name.contains(':')).then_some((name, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(word: &str) -> String {
+        put_in(word, |name| (name == "A").then_some("x y"))
+    }
+
+    #[test]
+    fn variables_are_put_in_as_systemd_does() {
+        assert_eq!(put("a${A}b$$c${B}d$A${A"), "ax yb$cd$A${A");
+    }
+}

@@ -1,0 +1,124 @@
+//! `%n` and its kin in unit files (`systemd.unit`, "Specifiers"), as far as a file tree decides them.
+
+use std::path::Path;
+
+use crate::k3s::files::Files;
+
+/// Replaces the specifiers of a word. What cannot be decided stays as written and is told by its letter.
+pub(super) fn expand(word: &str, unit: &str, files: &Files<'_>) -> (String, Vec<char>) {
+    let mut text = String::new();
+    let mut undecided = Vec::new();
+    let mut characters = word.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
+        }
+        let Some(letter) = characters.next() else {
+            text.push('%');
+            break;
+        };
+        match value(letter, unit, files) {
+            Some(value) => text.push_str(&value),
+            None => {
+                text.push('%');
+                text.push(letter);
+                undecided.push(letter);
+            }
+        }
+    }
+    (text, undecided)
+}
+
+fn value(letter: char, unit: &str, files: &Files<'_>) -> Option<String> {
+    let stem = unit.strip_suffix(".service").unwrap_or(unit);
+    let (prefix, instance) = match stem.split_once('@') {
+        Some((prefix, instance)) => (prefix, instance),
+        None => (stem, ""),
+    };
+    let last = prefix.rsplit('-').next().unwrap_or(prefix);
+    let fixed = match letter {
+        '%' => "%",
+        'n' => unit,
+        'N' => stem,
+        'p' => prefix,
+        'i' => instance,
+        'j' => last,
+        'E' => "/etc",
+        'S' => "/var/lib",
+        'C' => "/var/cache",
+        'L' => "/var/log",
+        't' => "/run",
+        'T' => "/tmp",
+        'V' => "/var/tmp",
+        'h' => "/root",
+        'u' | 'g' => "root",
+        'U' | 'G' => "0",
+        'P' => return Some(unescape(prefix)),
+        'I' => return Some(unescape(instance)),
+        'J' => return Some(unescape(last)),
+        'H' => return first_line(files, "/etc/hostname"),
+        'l' => {
+            let name = first_line(files, "/etc/hostname")?;
+            return name.split('.').next().map(str::to_owned);
+        }
+        'm' => return first_line(files, "/etc/machine-id"),
+        _ => return None,
+    };
+    Some(fixed.to_owned())
+}
+
+/// Undoes `systemd-escape`: `-` is `/`, `\x2d` is `-`.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let code = rest.strip_prefix("\\x").and_then(|code| code.get(..2));
+        if let Some(code) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            bytes.push(code);
+            rest = rest.get(4..).unwrap_or_default();
+            continue;
+        }
+        match character {
+            '-' => bytes.push(b'/'),
+            other => bytes.extend(other.encode_utf8(&mut [0; 4]).bytes()),
+        }
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn first_line(files: &Files<'_>, path: &str) -> Option<String> {
+    let content = files.read(Path::new(path)).ok()??;
+    let text = String::from_utf8(content).ok()?;
+    text.lines().next().map(|line| line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Root;
+
+    fn expanded(word: &str) -> (String, Vec<char>) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("etc")).unwrap();
+        std::fs::write(directory.path().join("etc/hostname"), "edge.example\n").unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        expand(word, "k3s-edge\\x2d1.service", &Files::new(&root))
+    }
+
+    #[test]
+    fn names_directories_and_the_host_are_known() {
+        let (text, undecided) = expanded("%n %N %p %P %j %E %% %H %l");
+        assert_eq!(
+            text,
+            "k3s-edge\\x2d1.service k3s-edge\\x2d1 k3s-edge\\x2d1 k3s/edge-1 edge\\x2d1 /etc % edge.example edge"
+        );
+        assert!(undecided.is_empty());
+    }
+
+    #[test]
+    fn what_only_the_running_machine_knows_stays_and_is_told() {
+        assert_eq!(expanded("a%v%"), ("a%v%".to_owned(), vec!['v']));
+    }
+}

@@ -1,0 +1,202 @@
+//! Whole units in a tree.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+use crate::host::Root;
+
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        for (path, content) in files {
+            fs::write(tree.path(path), content).unwrap();
+        }
+        tree
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        let path = self.0.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn load(&self, name: &str) -> Loaded {
+        let root = Root::open(self.0.path()).unwrap();
+        load_unit(&Files::new(&root), name).unwrap()
+    }
+
+    fn unit(&self, name: &str) -> Unit {
+        match self.load(name) {
+            Loaded::Unit(unit) => *unit,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn words(unit: &Unit) -> Vec<&str> {
+    unit.exec_start
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect()
+}
+
+const INSTALLED: &str = "[Unit]\nDescription=Lightweight Kubernetes\n\n[Install]\nWantedBy=multi-user.target\n\n\
+[Service]\nType=notify\nEnvironmentFile=-/etc/default/%N\nEnvironmentFile=-/etc/sysconfig/%N\n\
+EnvironmentFile=-/etc/systemd/system/k3s.service.env\nExecStart=/usr/local/bin/k3s \\\n    server \\\n\
+\t'--kubelet-arg=a=b c' \\\n\t'--write-kubeconfig-mode' \\\n\t'600' \\\n\n";
+
+#[test]
+fn a_unit_of_install_sh_is_read_word_by_word() {
+    let tree = Tree::new(&[
+        ("/etc/systemd/system/k3s.service", INSTALLED),
+        ("/etc/systemd/system/k3s.service.env", "K3S_TOKEN='a b'\n"),
+        ("/etc/default/k3s", "K3S_TOKEN=weaker\nK3S_URL=x\n"),
+    ]);
+    let unit = tree.unit("k3s.service");
+    assert_eq!(
+        words(&unit),
+        [
+            "server",
+            "--kubelet-arg=a=b c",
+            "--write-kubeconfig-mode",
+            "600"
+        ]
+    );
+    assert_eq!(unit.binary.text, "/usr/local/bin/k3s");
+    assert_eq!(unit.role(), Some(Role::Server));
+    assert_eq!(
+        unit.exec_start[1].place.to_string(),
+        "k3s.service ExecStart (/etc/systemd/system/k3s.service:14)"
+    );
+    let token = unit.environment.get("K3S_TOKEN").unwrap();
+    assert_eq!(
+        (token.value.as_str(), token.source.as_str()),
+        ("a b", "/etc/systemd/system/k3s.service.env")
+    );
+    assert_eq!(unit.environment.get("K3S_URL").unwrap().value, "x");
+}
+
+#[test]
+fn a_drop_in_resets_and_replaces_the_command() {
+    let tree = Tree::new(&[
+        ("/etc/systemd/system/k3s.service", INSTALLED),
+        (
+            "/etc/systemd/system/k3s.service.d/10-x.conf",
+            "[Service]\nExecStart=\nExecStart=/opt/bin/k3s agent --server ${K3S_URL} $MORE\nEnvironment=K3S_URL=https://s MORE=\"-t 'a b'\"\n",
+        ),
+    ]);
+    let unit = tree.unit("k3s.service");
+    assert_eq!(
+        words(&unit),
+        ["agent", "--server", "https://s", "-t", "a b"]
+    );
+    assert_eq!(unit.role(), Some(Role::Agent));
+    assert_eq!(
+        unit.drop_ins,
+        [Path::new("/etc/systemd/system/k3s.service.d/10-x.conf")]
+    );
+}
+
+#[test]
+fn two_commands_are_refused_unless_oneshot() {
+    let two = "[Service]\nExecStart=/k3s server\nExecStart=/k3s agent\n";
+    let tree = Tree::new(&[("/etc/systemd/system/k3s.service", two)]);
+    assert!(matches!(tree.load("k3s.service"), Loaded::Unusable { .. }));
+}
+
+#[test]
+fn etc_outranks_usr_lib_and_a_mask_ends_the_search() {
+    let agent = "[Service]\nExecStart=/k3s agent\n";
+    let tree = Tree::new(&[
+        ("/usr/lib/systemd/system/k3s.service", INSTALLED),
+        ("/etc/systemd/system/k3s.service", agent),
+        ("/usr/lib/systemd/system/k3s-agent.service", agent),
+    ]);
+    assert_eq!(words(&tree.unit("k3s.service")), ["agent"]);
+    symlink(
+        "/dev/null",
+        tree.path("/etc/systemd/system/k3s-agent.service"),
+    )
+    .unwrap();
+    assert_eq!(
+        tree.load("k3s-agent.service"),
+        Loaded::Masked("/etc/systemd/system/k3s-agent.service".into())
+    );
+    assert_eq!(tree.load("k3s-x.service"), Loaded::Missing);
+}
+
+#[test]
+fn drop_ins_apply_by_name_and_the_strongest_of_a_name_counts() {
+    let set = |value: &str| format!("[Service]\nEnvironment=A={value}\n");
+    let tree = Tree::new(&[
+        (
+            "/etc/systemd/system/k3s-a.service",
+            "[Service]\nExecStart=/k3s server $A\n",
+        ),
+        ("/etc/systemd/system/k3s-.service.d/20.conf", &set("prefix")),
+        (
+            "/usr/lib/systemd/system/k3s-a.service.d/20.conf",
+            &set("weaker"),
+        ),
+        ("/etc/systemd/system/service.d/10.conf", &set("all")),
+        (
+            "/etc/systemd/system/k3s-a.service.d/.30.conf",
+            &set("hidden"),
+        ),
+    ]);
+    assert_eq!(words(&tree.unit("k3s-a.service")), ["server", "prefix"]);
+}
+
+#[test]
+fn only_units_that_start_k3s_are_found() {
+    let tree = Tree::new(&[
+        ("/etc/systemd/system/k3s.service", INSTALLED),
+        (
+            "/etc/systemd/system/k3s-edge.service",
+            "[Service]\nExecStart=/k3s agent\n",
+        ),
+        (
+            "/etc/systemd/system/k3s-backup.service",
+            "[Service]\nExecStart=/bin/backup now\n",
+        ),
+    ]);
+    symlink(
+        "k3s.service",
+        tree.path("/etc/systemd/system/k3s-alias.service"),
+    )
+    .unwrap();
+    let root = Root::open(tree.0.path()).unwrap();
+    let units = find_k3s_units(&Files::new(&root)).unwrap();
+    let names: Vec<_> = units.iter().map(|unit| unit.name.as_str()).collect();
+    assert_eq!(names, ["k3s-edge.service", "k3s.service"]);
+}
+
+#[test]
+fn a_missing_environment_file_matters_only_without_a_dash() {
+    let unit = |line: &str| format!("[Service]\nEnvironmentFile={line}\nExecStart=/k3s server\n");
+    for (line, usable) in [
+        ("-/etc/none", true),
+        ("/etc/none", false),
+        ("/etc/none*", true),
+    ] {
+        let tree = Tree::new(&[("/etc/systemd/system/k3s.service", &unit(line))]);
+        assert_eq!(
+            matches!(tree.load("k3s.service"), Loaded::Unit(_)),
+            usable,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn unset_environment_takes_names_and_exact_values() {
+    let tree = Tree::new(&[(
+        "/etc/systemd/system/k3s.service",
+        "[Service]\nEnvironment=A=1 B=2 C=3\nUnsetEnvironment=A B=x C=3\nExecStart=@/k3s me server ${A}-${B}-${C}\n",
+    )]);
+    assert_eq!(words(&tree.unit("k3s.service")), ["server", "-2-"]);
+}
