@@ -4,6 +4,7 @@
 //! it is restarted now, [`settle`] whether a start has settled, [`own_part`] how ours is put back. [`records`] keeps what
 //! must outlive us.
 
+pub mod follow;
 pub mod gate;
 pub mod heard;
 pub mod history;
