@@ -2,11 +2,11 @@
 
 use jiff::civil::Date;
 
-use crate::catalogue::{Catalogue, Control, KeepKind, SettingBody};
+use crate::catalogue::{Catalogue, Control, KeepKind, Setting, SettingBody};
 use crate::host::{Host, HostError, State, Thing};
 use crate::node::Node;
 use crate::policy::{Policy, Stance};
-use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
+use crate::setting::{self, Change, Finding, Named, Outcome, Ownership, Subject, Want};
 
 use super::baseline::{self, Applies};
 use super::{Judgement, Verdict, Written};
@@ -75,6 +75,34 @@ impl<'a> Pass<'a> {
             (_, verdict) => verdict,
         };
         judgement
+    }
+
+    /// Judges what one setting of a control says about one thing, and looks at nothing else. `None` if the control is
+    /// off or does not concern this node.
+    #[must_use]
+    pub fn judge_named(
+        &self,
+        control: &'a Control,
+        setting: &Setting,
+        named: Named<'_>,
+    ) -> Option<Judgement<'a>> {
+        let decision = self.policy.enforcement(control, self.today);
+        let concerned = decision.stance != Stance::Off
+            && baseline::control(control, self.node) == Applies::Yes
+            && baseline::version(setting.k3s, self.node) == Applies::Yes;
+        if !concerned {
+            return None;
+        }
+        let findings = self.with_subject(Some(control), |subject| {
+            setting::judge_named(&setting.body, subject, named)
+        });
+        Some(Judgement {
+            control,
+            decision,
+            verdict: Verdict::of(&findings),
+            findings,
+            note: None,
+        })
     }
 
     /// The changes after which the next boot sets these values.
