@@ -3,7 +3,11 @@
 mod applied;
 mod assessment;
 mod change;
+pub mod event;
+pub mod journal;
 mod json;
+mod metrics;
+pub mod status;
 mod table;
 mod terminal;
 
@@ -11,5 +15,6 @@ pub use applied::{AppliedChange, AppliedReport};
 pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name};
 pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
 pub use json::to_json;
+pub use metrics::metrics;
 pub use table::Table;
 pub use terminal::Terminal;

@@ -14,8 +14,8 @@ mod template;
 mod watched;
 
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
-pub use subject::{Ownership, Places, Subject};
 pub use permissions::matches_pattern;
+pub use subject::{Ownership, Places, Subject};
 pub use sysctl_file::{persist as persist_sysctls, with_settings as sysctl_file_with};
 
 pub use watched::{Aspect, Named, Watched, judge_named, watched};

@@ -58,9 +58,7 @@ pub(super) fn judge_key(
     let read = subject.host.live.as_ref().map(|live| live.read(key));
     let finding = match read {
         Some(Ok(Some(value))) => judge_live(setting, key, &value),
-        Some(Err(error)) => {
-            Finding::unreadable(setting.key.clone(), setting.value.clone(), &error)
-        }
+        Some(Err(error)) => Finding::unreadable(setting.key.clone(), setting.value.clone(), &error),
         Some(Ok(None)) | None => return Vec::new(),
     };
     vec![finding]

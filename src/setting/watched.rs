@@ -68,12 +68,19 @@ pub fn watched(setting: &SettingBody, root: &Root, places: &Places) -> Vec<Watch
             };
             let target = permissions.follow.then(|| link_target(root, &path));
             let mut all = vec![pattern_or_path(path, Aspect::Access)];
-            all.extend(target.flatten().map(|path| Watched::Path(path, Aspect::Access)));
+            all.extend(
+                target
+                    .flatten()
+                    .map(|path| Watched::Path(path, Aspect::Access)),
+            );
             all
         }
         SettingBody::Manifest(manifest) => {
             let directory = places.data_dir.join("server/manifests");
-            vec![Watched::Path(directory.join(&manifest.name), Aspect::Content)]
+            vec![Watched::Path(
+                directory.join(&manifest.name),
+                Aspect::Content,
+            )]
         }
         SettingBody::Option(_) | SettingBody::Argument(_) => of_configuration(places),
     }
@@ -81,11 +88,7 @@ pub fn watched(setting: &SettingBody, root: &Root, places: &Places) -> Vec<Watch
 
 /// The findings of a setting about one thing. What it says about others is not looked at.
 #[must_use]
-pub fn judge_named(
-    setting: &SettingBody,
-    subject: &Subject<'_>,
-    named: Named<'_>,
-) -> Vec<Finding> {
+pub fn judge_named(setting: &SettingBody, subject: &Subject<'_>, named: Named<'_>) -> Vec<Finding> {
     match (setting, named) {
         (SettingBody::Sysctl(setting), Named::Key(key)) => sysctl::judge_key(setting, key, subject),
         (SettingBody::Permissions(setting), Named::Path(path)) if !setting.follow => {
@@ -188,8 +191,14 @@ mod tests {
         let all = watched(&setting, &root, &Places::default());
         assert_eq!(all.len(), 1 + DIRECTORIES.len());
         assert!(matches!(&all[0], Watched::Key(key) if key.as_str() == "vm/panic_on_oom"));
-        assert!(all.iter().any(|one| one.names(Path::new("/run/sysctl.d/x.conf"))));
-        assert!(!all.iter().any(|one| one.names(Path::new("/run/sysctl.d/x.txt"))));
+        assert!(
+            all.iter()
+                .any(|one| one.names(Path::new("/run/sysctl.d/x.conf")))
+        );
+        assert!(
+            !all.iter()
+                .any(|one| one.names(Path::new("/run/sysctl.d/x.txt")))
+        );
     }
 
     #[test]

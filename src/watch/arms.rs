@@ -55,7 +55,9 @@ struct Post {
 #[derive(Debug, thiserror::Error)]
 pub enum ArmError {
     /// The kernel gives no more watches or instances.
-    #[error("inotify is exhausted ({0}); fs.inotify.max_user_instances or max_user_watches is too low")]
+    #[error(
+        "inotify is exhausted ({0}); fs.inotify.max_user_instances or max_user_watches is too low"
+    )]
     Exhausted(io::Error),
     /// The host refused.
     #[error(transparent)]
@@ -173,13 +175,21 @@ impl Arms {
         }
     }
 
-    fn add(&mut self, descriptor: BorrowedFd<'_>, mask: WatchMask) -> Result<WatchDescriptor, ArmError> {
+    fn add(
+        &mut self,
+        descriptor: BorrowedFd<'_>,
+        mask: WatchMask,
+    ) -> Result<WatchDescriptor, ArmError> {
         let path = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
         let added = self.inotify.watches().add(&path, mask);
-        added.map_err(|error| match error.raw_os_error().map(nix::errno::Errno::from_raw) {
-            Some(nix::errno::Errno::ENOSPC | nix::errno::Errno::ENOMEM) => ArmError::Exhausted(error),
-            _ => ArmError::Host(HostError::io("watch", Path::new(&path), &error)),
-        })
+        added.map_err(
+            |error| match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+                Some(nix::errno::Errno::ENOSPC | nix::errno::Errno::ENOMEM) => {
+                    ArmError::Exhausted(error)
+                }
+                _ => ArmError::Host(HostError::io("watch", Path::new(&path), &error)),
+            },
+        )
     }
 
     fn exchange(&mut self, directories: HashMap<WatchDescriptor, Armed>) {
@@ -254,10 +264,8 @@ impl Post {
     }
 
     fn take(&self, mask: EventMask, name: Option<&OsStr>, index: &Index, seen: &mut Events) {
-        let gone = EventMask::DELETE_SELF
-            | EventMask::MOVE_SELF
-            | EventMask::UNMOUNT
-            | EventMask::IGNORED;
+        let gone =
+            EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::UNMOUNT | EventMask::IGNORED;
         seen.structure |= mask.intersects(gone);
         let Some(name) = name else { return };
         seen.structure |= self.awaited.contains(name);

@@ -47,9 +47,12 @@ impl Bed {
         let (mut names, mut structure) = (Vec::new(), false);
         while let Some(events) = self.arms.read(&self.index).unwrap() {
             structure |= events.structure;
-            names.extend(events.names.into_iter().map(|(directory, name)| {
-                directory.join(name).display().to_string()
-            }));
+            names.extend(
+                events
+                    .names
+                    .into_iter()
+                    .map(|(directory, name)| directory.join(name).display().to_string()),
+            );
         }
         (names, structure)
     }
@@ -85,7 +88,11 @@ fn a_directory_on_the_way_that_is_exchanged_is_noticed() {
     assert!(bed.events().1);
     assert_eq!(bed.place(), [Path::new("/a/b")]);
     fs::write(bed.path("away/b/file"), "").unwrap();
-    assert_eq!(bed.events(), (vec![], false), "the old one is of no concern");
+    assert_eq!(
+        bed.events(),
+        (vec![], false),
+        "the old one is of no concern"
+    );
     fs::write(bed.path("a/b/file"), "").unwrap();
     assert_eq!(bed.events().0, ["/a/b/file"]);
     fs::remove_dir_all(bed.path("a")).unwrap();
@@ -112,7 +119,10 @@ fn a_link_on_the_way_is_followed_and_its_exchange_noticed() {
 
 #[test]
 fn what_k3s_writes_all_the_time_wakes_nobody() {
-    let mut bed = Bed::new(&[("/db/state", Aspect::Access), ("/etc/file", Aspect::Content)]);
+    let mut bed = Bed::new(&[
+        ("/db/state", Aspect::Access),
+        ("/etc/file", Aspect::Content),
+    ]);
     fs::create_dir_all(bed.path("db")).unwrap();
     fs::create_dir_all(bed.path("etc")).unwrap();
     fs::write(bed.path("db/state"), "").unwrap();
@@ -120,7 +130,10 @@ fn what_k3s_writes_all_the_time_wakes_nobody() {
     bed.place();
     let append = |path: &str| {
         use std::io::Write;
-        let mut file = fs::OpenOptions::new().append(true).open(bed.path(path)).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .open(bed.path(path))
+            .unwrap();
         file.write_all(b"x").unwrap();
     };
     append("db/state");

@@ -69,7 +69,11 @@ impl Contention {
     /// Whether a thing that diverges may be repaired now.
     #[must_use]
     pub fn advice(&self, thing: &Thing, now: Instant) -> Advice {
-        match self.things.get(thing).and_then(|history| history.left_until) {
+        match self
+            .things
+            .get(thing)
+            .and_then(|history| history.left_until)
+        {
             Some(until) if until > now => Advice::LeaveUntil(until),
             _ => Advice::Repair,
         }
@@ -78,7 +82,10 @@ impl Contention {
     /// Takes note of a repair.
     pub fn repaired(&mut self, thing: &Thing, now: Instant) -> Option<Turn> {
         self.forget_one(now);
-        let history = self.things.entry(thing.clone()).or_insert_with(History::new);
+        let history = self
+            .things
+            .entry(thing.clone())
+            .or_insert_with(History::new);
         history.count += 1;
         if history.repairs.len() == FAST_COUNT {
             history.repairs.pop_front();
@@ -222,7 +229,10 @@ mod tests {
             (500 * MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
         ] {
             let (found, pause, _) = fight(total, undone_after);
-            assert!(repairs.contains(&found), "{undone_after:?}: {found} repairs");
+            assert!(
+                repairs.contains(&found),
+                "{undone_after:?}: {found} repairs"
+            );
             assert!(pause <= longest, "{undone_after:?}: {pause:?}");
             assert!(pause + SECOND >= longest, "{undone_after:?}: {pause:?}");
         }
@@ -253,10 +263,7 @@ mod tests {
     fn one_contended_thing_does_not_hold_up_another() {
         let (_, _, contention) = fight(30 * SECOND, MILLISECOND);
         let other = Thing::Sysctl("kernel/panic".to_owned());
-        assert_eq!(
-            contention.advice(&other, Instant::now()),
-            Advice::Repair
-        );
+        assert_eq!(contention.advice(&other, Instant::now()), Advice::Repair);
     }
 
     #[test]

@@ -59,7 +59,10 @@ impl Index {
                 aspect,
             } => {
                 let names = self.names(&directory, aspect);
-                let known = names.patterns.iter_mut().find(|(known, _)| *known == pattern);
+                let known = names
+                    .patterns
+                    .iter_mut()
+                    .find(|(known, _)| *known == pattern);
                 match known {
                     Some((_, concerns)) => push(concerns, concern),
                     None => names.patterns.push((pattern, vec![concern])),
