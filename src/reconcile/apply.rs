@@ -120,11 +120,21 @@ fn make(
 ) -> Result<(), ApplyError> {
     let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
     let result = put(host, change);
-    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) {
+    if result.is_err()
+        && matches!(recorded, Recorded::FirstTouch(_))
+        && untouched(host, change)
+    {
         // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
         let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], &lock);
     }
     result
+}
+
+/// Whether a change that failed left the thing alone: a file may have been replaced and only its directory not been
+/// synced, and then revert must know of it.
+fn untouched(host: &Host, change: &Change) -> bool {
+    host.capture(&change.thing, extent(&change.before, &change.after))
+        .is_ok_and(|now| now == change.before)
 }
 
 fn put(host: &Host, change: &Change) -> Result<(), ApplyError> {

@@ -110,10 +110,36 @@ impl Draft {
 
     fn finish(self) -> Plan {
         Plan {
-            changes: self.changes.into_values().collect(),
+            changes: once_each(self.changes.into_values()),
             refused: self.refused,
         }
     }
+}
+
+/// Two stages may want the same: a directory for itself, and because a file comes into it. It is done once, at the
+/// earlier one.
+fn once_each(planned: impl Iterator<Item = PlannedChange>) -> Vec<PlannedChange> {
+    let mut changes: Vec<PlannedChange> = Vec::new();
+    let mut places: BTreeMap<Thing, usize> = BTreeMap::new();
+    for next in planned {
+        let earlier = places
+            .get(&next.change.thing)
+            .and_then(|place| changes.get_mut(*place));
+        match earlier {
+            Some(earlier) if earlier.change.after == next.change.after => {
+                for control in next.controls {
+                    if !earlier.controls.contains(&control) {
+                        earlier.controls.push(control);
+                    }
+                }
+            }
+            _ => {
+                places.insert(next.change.thing.clone(), changes.len());
+                changes.push(next);
+            }
+        }
+    }
+    changes
 }
 
 /// Parents come before what is in them.

@@ -161,7 +161,8 @@ impl Revert<'_> {
         if now == State::Absent && extent == Extent::AttributesOnly {
             return Ok(PutBack::Stays("it is not there any more".to_owned()));
         }
-        if !self.force && !last_written.matches(&now) {
+        let ours = last_written.matches(&now) || last_written.is_halfway(before, &now);
+        if !self.force && !ours {
             let reason = "it was changed by somebody else since; --force takes it back";
             return Ok(PutBack::Stays(reason.to_owned()));
         }
