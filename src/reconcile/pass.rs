@@ -6,7 +6,7 @@ use crate::catalogue::{Catalogue, Control, KeepKind, SettingBody};
 use crate::host::{Host, HostError, State, Thing};
 use crate::node::Node;
 use crate::policy::{Policy, Stance};
-use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
+use crate::setting::{self, Finding, Outcome, Ownership, Persisted, Subject, Want};
 
 use super::baseline::{self, Applies};
 use super::{Judgement, Verdict, Written};
@@ -81,7 +81,7 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When the sysctl.d files cannot be read.
-    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Change>, HostError> {
+    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
         self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::catalogue::ControlId;
 use crate::host::Thing;
-use crate::setting::{Change, Remedy, Stage, Want};
+use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
 use super::{Judgement, Pass};
 
@@ -96,13 +96,17 @@ impl Draft {
 
     fn persist_sysctls(&mut self, pass: &Pass<'_>) {
         let sysctls = std::mem::take(&mut self.sysctls);
-        let (controls, wants): (Vec<ControlId>, Vec<Want>) = sysctls.into_iter().unzip();
+        let wants: Vec<Want> = sysctls.iter().map(|(_, want)| want.clone()).collect();
         match pass.persist_sysctls(&wants) {
-            Ok(changes) => changes
-                .into_iter()
-                .for_each(|change| self.add(&controls, change)),
+            Ok(persisted) => {
+                for Persisted { change, keys } in persisted {
+                    let concerned = sysctls.iter().filter(|(_, want)| keys.contains(&want.key));
+                    let controls: Vec<ControlId> = concerned.map(|(id, _)| id.clone()).collect();
+                    self.add(&controls, change);
+                }
+            }
             Err(error) => self.refused.push(Refused {
-                controls,
+                controls: sysctls.into_iter().map(|(control, _)| control).collect(),
                 reason: error.to_string(),
             }),
         }

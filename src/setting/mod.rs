@@ -14,7 +14,7 @@ mod template;
 
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
 pub use subject::{Ownership, Places, Subject};
-pub use sysctl_file::{persist as persist_sysctls, with_settings as sysctl_file_with};
+pub use sysctl_file::{Persisted, persist as persist_sysctls, with_settings as sysctl_file_with};
 
 use crate::catalogue::SettingBody;
 

@@ -18,16 +18,26 @@ use crate::host::{
 use super::directory::missing_parents;
 use super::{Change, Effect, Stage, Subject, Want};
 
+const STAGE: Stage = Stage::PersistedSysctl;
 const DIRECTORY: &str = "/etc/sysctl.d";
 const GUIDE_FILE: &str = "90-kubelet.conf";
 const HEADING: &str =
     "# Kernel parameters that the kubelet checks, kept by k3warden (see: k3warden explain).\n";
 
+/// A change and the keys that need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Persisted {
+    /// The change.
+    pub change: Change,
+    /// Normalised keys.
+    pub keys: Vec<String>,
+}
+
 /// The changes after which the next boot sets every wanted value.
 ///
 /// # Errors
 /// When the sysctl.d files cannot be read.
-pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Change>, HostError> {
+pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
     if wants.is_empty() {
         return Ok(Vec::new());
     }
@@ -47,20 +57,32 @@ pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Change>, Hos
         .partition(|want| usable && !outranked(&next_boot, want, &guide_file));
     let mut changes = Vec::new();
     if !ours.is_empty() {
-        changes.extend(with_lines(subject, &guide_file, &ours)?);
+        let change = with_lines(subject, &guide_file, &ours)?;
+        changes.extend(change.map(|change| persisted(change, &ours)));
     }
     if !losing.is_empty() {
         let name = last_sorting_name(next_boot.names()).ok_or_else(|| {
             HostError::system("sort after every file in", directory, Errno::ENAMETOOLONG)
         })?;
-        changes.extend(with_lines(subject, &directory.join(name), &losing)?);
+        let change = with_lines(subject, &directory.join(name), &losing)?;
+        changes.extend(change.map(|change| persisted(change, &losing)));
     }
-    if let Some(first) = changes.first().cloned() {
-        let mut parents = missing_parents(subject, thing_path(&first), Stage::PersistedSysctl)?;
+    if let Some(first) = changes.first() {
+        let mut parents = missing_parents(subject, thing_path(&first.change), STAGE)?
+            .into_iter()
+            .map(|change| persisted(change, &wants.iter().collect::<Vec<_>>()))
+            .collect::<Vec<_>>();
         parents.append(&mut changes);
         changes = parents;
     }
     Ok(changes)
+}
+
+fn persisted(change: Change, wants: &[&Want]) -> Persisted {
+    Persisted {
+        change,
+        keys: wants.iter().map(|want| want.key.clone()).collect(),
+    }
 }
 
 /// A sysctl.d file as it was before us, with a line for each of these settings; `None` if the thing is none.
@@ -159,7 +181,7 @@ fn with_lines(
             content,
             attributes,
         },
-        stage: Stage::PersistedSysctl,
+        stage: STAGE,
         effect: Effect::None,
     }))
 }
