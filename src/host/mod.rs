@@ -12,6 +12,8 @@ mod resolve;
 mod root;
 mod state;
 pub mod sysctl;
+#[cfg(test)]
+mod testing;
 
 pub use append::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
 pub use change::{Extent, Host};

@@ -336,9 +336,8 @@ fn temporary_name() -> OsString {
 
 fn security_label(located: &Located) -> Option<Vec<u8>> {
     let descriptor = located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok()?;
-    // An extended attribute is at most 64 KiB (XATTR_SIZE_MAX); a label with many categories needs some hundred bytes.
-    let length = rustix::fs::fgetxattr(&descriptor, SECURITY_LABEL, &mut [0_u8; 0][..]).ok()?;
-    let mut label = vec![0_u8; length];
+    // XATTR_SIZE_MAX: a label with many categories needs some hundred bytes, and one cut off would be a wrong one.
+    let mut label = vec![0_u8; 64 * 1024];
     let length = rustix::fs::fgetxattr(&descriptor, SECURITY_LABEL, &mut label[..]).ok()?;
     label.truncate(length);
     Some(label)

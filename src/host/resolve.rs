@@ -101,7 +101,7 @@ impl Root {
             return self.walk(path, Links::Trusted);
         };
         if self.resolver() == Resolver::Openat2 {
-            let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+            let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
             let how = OpenHow::new().flags(flags).resolve(resolve);
             match openat2(&self.descriptor, relative(directory), how) {
@@ -127,7 +127,10 @@ impl Root {
 
     /// Every directory that leads to a path, those that links lead through included, outermost first, and whether the
     /// last one holds the path itself. Links that others than root may have made are refused.
-    pub(super) fn way_to(&self, path: &Path) -> Result<(Vec<(PathBuf, Attributes)>, bool), HostError> {
+    pub(super) fn way_to(
+        &self,
+        path: &Path,
+    ) -> Result<(Vec<(PathBuf, Attributes)>, bool), HostError> {
         let failed = |errno| HostError::system("inspect", Path::new("/"), errno);
         let top = Entry::new(&fstat(&self.descriptor).map_err(failed)?);
         let mut walk = Walk::new(self, path, Links::Trusted);

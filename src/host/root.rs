@@ -266,12 +266,15 @@ impl Root {
     pub fn writable_parent(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
         let (way, complete) = self.way_to(path)?;
         let last = way.len().saturating_sub(1);
-        let unsafe_one = way.into_iter().enumerate().find(|(index, (_, attributes))| {
-            // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
-            let sticky = attributes.mode.bits() & 0o1000 != 0;
-            let above = *index != last || !complete;
-            !(self.only_root_writes(attributes) || (sticky && above))
-        });
+        let unsafe_one = way
+            .into_iter()
+            .enumerate()
+            .find(|(index, (_, attributes))| {
+                // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
+                let sticky = attributes.mode.bits() & 0o1000 != 0;
+                let above = *index != last || !complete;
+                !(self.only_root_writes(attributes) || (sticky && above))
+            });
         Ok(unsafe_one.map(|(_, (directory, _))| directory))
     }
 

@@ -124,10 +124,7 @@ fn make(
 ) -> Result<(), ApplyError> {
     let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
     let result = put(host, change);
-    if result.is_err()
-        && matches!(recorded, Recorded::FirstTouch(_))
-        && untouched(host, change)
-    {
+    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) && untouched(host, change) {
         // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
         let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], &lock);
     }

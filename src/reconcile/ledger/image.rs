@@ -174,7 +174,11 @@ impl Fingerprint {
     pub fn is_halfway(&self, before: &State, now: &State) -> bool {
         let access = match &self.0 {
             Short::Attributes(access) | Short::Directory(access) => access,
-            Short::File { access, bytes, sha256 } => match now {
+            Short::File {
+                access,
+                bytes,
+                sha256,
+            } => match now {
                 State::File { content, .. }
                     if *bytes == content.len() as u64 && *sha256 == Hash::of(content) =>
                 {
