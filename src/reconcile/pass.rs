@@ -12,7 +12,9 @@ use crate::k3s::{Effective, K3sVersion};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
-use crate::setting::{self, Change, Finding, Named, Outcome, Ownership, Stage, Subject, Want};
+use crate::setting::{
+    self, Change, Finding, Named, Outcome, Ownership, Persisted, Stage, Subject, Want,
+};
 
 use super::baseline::{self, Applies};
 use super::{Judgement, Verdict, Written};
@@ -139,7 +141,7 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When the sysctl.d files cannot be read.
-    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Change>, HostError> {
+    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
         self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
     }
 
