@@ -1,11 +1,11 @@
 //! What can go wrong on a machine, always with the operation and the path.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 /// A failed operation on the host. Reads as one sentence.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// The kernel refused the operation.
     #[error("cannot {operation} {}: {}", path.display(), errno.desc())]
@@ -25,6 +25,16 @@ pub enum HostError {
         /// Why.
         reason: Refusal,
     },
+    /// The kernel took a write of a parameter and says something else afterwards.
+    #[error("{} was set to {wanted:?} but the kernel says {observed:?}", path.display())]
+    NotTaken {
+        /// The parameter's path.
+        path: PathBuf,
+        /// The value that was written.
+        wanted: String,
+        /// The value that was read back.
+        observed: String,
+    },
 }
 
 /// Why a thing on the host is left untouched.
@@ -43,7 +53,7 @@ pub enum Refusal {
         count: u64,
     },
     /// Something else than expected stands there: a FIFO, a device, a socket, a directory.
-    #[error("it is a {found}, not a {expected}")]
+    #[error("it is a {found} where a {expected} is expected")]
     Kind {
         /// What is there.
         found: &'static str,
@@ -71,4 +81,44 @@ pub enum Refusal {
         /// The path as seen inside the root.
         path: PathBuf,
     },
+}
+
+impl HostError {
+    /// The kernel's answer to an operation on a path.
+    #[must_use]
+    pub fn system(operation: &'static str, path: &Path, errno: Errno) -> Self {
+        Self::System {
+            operation,
+            path: path.to_path_buf(),
+            errno,
+        }
+    }
+
+    /// The same from a standard library error.
+    #[must_use]
+    pub fn io(operation: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        Self::system(operation, path, errno)
+    }
+
+    /// A refusal to touch a path.
+    #[must_use]
+    pub fn refused(path: &Path, reason: Refusal) -> Self {
+        Self::Refused {
+            path: path.to_path_buf(),
+            reason,
+        }
+    }
+
+    /// Whether it is a lack of privilege rather than of anything on the machine.
+    #[must_use]
+    pub const fn is_permission_denied(&self) -> bool {
+        matches!(
+            self,
+            Self::System {
+                errno: Errno::EACCES | Errno::EPERM,
+                ..
+            }
+        )
+    }
 }

@@ -1,35 +1,49 @@
 //! The root directory as a capability: every path is resolved below it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{SFlag, fstat};
+use nix::fcntl::{AtFlags, OFlag, readlinkat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
-use super::{HostError, Refusal};
+use super::resolve::Located;
+use super::{Attributes, Entry, HostError, Kind, Refusal};
 
-/// What kind of thing a path names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link.
-    Link,
-    /// A FIFO, socket or device.
-    Special,
+/// The largest file that is ever read whole. K3s's own configuration is a few KiB.
+pub const READ_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// Whether writes reach the disk before they count as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Files and directories are synced.
+    #[default]
+    Synced,
+    /// The page cache is good enough: image builds that sync once at the end, measurements.
+    PageCache,
 }
 
 /// A directory that is the machine: `/`, an image or a test tree.
+///
+/// Paths are given as they are seen inside the root and never lead out of it, whatever links say.
 #[derive(Debug)]
 pub struct Root {
-    descriptor: OwnedFd,
+    pub(super) descriptor: OwnedFd,
     directory: PathBuf,
+    /// Who counts as root here, user and group: 0 on the machine itself, the owner of the top directory in a tree, so that an
+    /// image unpacked by a build user and a test tree are judged by the same rules.
+    superuser: (u32, u32),
+    pub(super) sealed: Option<PathBuf>,
+    /// Openat2 is not there: an older kernel, or a filter; learnt at the first attempt.
+    pub(super) without_openat2: AtomicBool,
+    pub(super) durability: Durability,
+    /// Pretends that the file system has no O_TMPFILE, as NFS, vfat and 9p have none. Tests only.
+    pub(super) without_unnamed_files: bool,
 }
 
 impl Root {
@@ -38,22 +52,67 @@ impl Root {
     /// # Errors
     /// When the directory cannot be opened.
     pub fn open(directory: &Path) -> Result<Self, HostError> {
-        let descriptor = nix::fcntl::open(
-            directory,
-            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-            nix::sys::stat::Mode::empty(),
-        )
-        .map_err(|errno| system("open", directory, errno))?;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let descriptor = nix::fcntl::open(directory, flags, Mode::empty())
+            .map_err(|errno| HostError::system("open", directory, errno))?;
+        let top =
+            fstat(&descriptor).map_err(|errno| HostError::system("inspect", directory, errno))?;
+        let directory = directory
+            .canonicalize()
+            .unwrap_or_else(|_| directory.to_path_buf());
+        let live = directory == Path::new("/");
         Ok(Self {
             descriptor,
-            directory: directory.to_path_buf(),
+            directory,
+            superuser: if live {
+                (0, 0)
+            } else {
+                (top.st_uid, top.st_gid)
+            },
+            sealed: None,
+            without_openat2: AtomicBool::new(false),
+            durability: Durability::Synced,
+            without_unnamed_files: false,
         })
     }
 
-    /// Whether this is the running machine itself.
+    /// Below this directory (the K3s data dir) no link is followed when something is changed.
+    #[must_use]
+    pub fn sealed_below(mut self, directory: &Path) -> Self {
+        self.sealed = Some(directory.to_path_buf());
+        self
+    }
+
+    /// Chooses whether writes are synced.
+    #[must_use]
+    pub const fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Resolves paths component by component, as on a kernel without openat2.
+    #[must_use]
+    pub fn without_openat2(self) -> Self {
+        self.without_openat2.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Whether this is `/` and not a directory given by the operator.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.directory == Path::new("/")
+    }
+
+    /// The directory outside, for messages about the root itself.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// User and group that count as root below this directory.
+    #[must_use]
+    pub const fn superuser(&self) -> (u32, u32) {
+        self.superuser
     }
 
     /// Reads a whole regular file, following links inside the root; `None` if there is none.
@@ -61,143 +120,229 @@ impl Root {
     /// # Errors
     /// When it is no regular file, larger than the limit, or cannot be read.
     pub fn read(&self, path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, HostError> {
-        let Some(descriptor) = self.open_existing(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?
-        else {
-            return Ok(None);
-        };
-        let stat = fstat(&descriptor).map_err(|errno| system("inspect", path, errno))?;
-        let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
-        if kind != SFlag::S_IFREG {
-            let found = if kind == SFlag::S_IFDIR {
-                "directory"
-            } else {
-                "special file"
-            };
-            return Err(refused(
-                path,
-                Refusal::Kind {
-                    found,
-                    expected: "file",
-                },
-            ));
-        }
-        let mut content = Vec::new();
-        let mut file = File::from(descriptor).take(limit_bytes + 1);
-        file.read_to_end(&mut content)
-            .map_err(|error| system("read", path, errno_of(&error)))?;
-        if content.len() as u64 > limit_bytes {
-            return Err(refused(path, Refusal::TooLarge { limit_bytes }));
-        }
-        Ok(Some(content))
+        let read = self.read_with_attributes(path, limit_bytes)?;
+        Ok(read.map(|(content, _)| content))
     }
 
-    /// Names in a directory, byte-sorted; `None` if there is no such directory.
+    /// Like [`Root::read`], with owner and bits of the very file that was read, so that nobody can exchange it between
+    /// the look and the reading.
     ///
     /// # Errors
-    /// When it is no directory or cannot be read.
-    pub fn names(&self, path: &Path) -> Result<Option<Vec<OsString>>, HostError> {
-        use std::os::unix::ffi::OsStrExt;
-        let Some(descriptor) = self.open_existing(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?
-        else {
+    /// When it is no regular file, larger than the limit, or cannot be read.
+    pub fn read_with_attributes(
+        &self,
+        path: &Path,
+        limit_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, Attributes)>, HostError> {
+        // O_NONBLOCK: opening a FIFO must not wait for a writer.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        match self.open_following(path, flags)? {
+            Some(descriptor) => read_regular(descriptor, path, limit_bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a whole regular file that is no link; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// When it is no regular file, larger than the limit, or cannot be read.
+    pub fn read_here(&self, path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, HostError> {
+        let Some(located) = self.locate(path)? else {
             return Ok(None);
         };
-        let mut directory =
-            nix::dir::Dir::from_fd(descriptor).map_err(|errno| system("list", path, errno))?;
+        match located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+            Ok(descriptor) => {
+                read_regular(descriptor, path, limit_bytes).map(|(content, _)| Some(content))
+            }
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(HostError::system("open", path, errno)),
+        }
+    }
+
+    /// Names in a directory, byte-sorted, links to it followed; `None` if there is no such directory.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn names(&self, path: &Path) -> Result<Option<Vec<OsString>>, HostError> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let Some(descriptor) = self.open_following(path, flags)? else {
+            return Ok(None);
+        };
+        let failed = |errno| HostError::system("list", path, errno);
+        let mut directory = nix::dir::Dir::from_fd(descriptor).map_err(failed)?;
         let mut names = Vec::new();
         for entry in directory.iter() {
-            let entry = entry.map_err(|errno| system("list", path, errno))?;
+            let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
-                names.push(std::ffi::OsStr::from_bytes(name).to_os_string());
+                names.push(OsStr::from_bytes(name).to_os_string());
             }
         }
         names.sort();
         Ok(Some(names))
     }
 
-    /// What a path names, following links inside the root; `None` if nothing.
+    /// A descriptor that names a directory and what it is, links to it followed inside the root; `None` if there is no
+    /// such directory. It can be watched, not read.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn directory_descriptor(&self, path: &Path) -> Result<Option<(OwnedFd, Entry)>, HostError> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let Some(descriptor) = self.open_following(path, flags)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+        let entry = Entry::new(&stat);
+        Ok((entry.kind == Kind::Directory).then_some((descriptor, entry)))
+    }
+
+    /// What kind of thing a path names, following links inside the root; `None` if nothing.
     ///
     /// # Errors
     /// When it cannot be looked at.
     pub fn kind(&self, path: &Path) -> Result<Option<Kind>, HostError> {
-        let Some(descriptor) = self.open_existing(path, OFlag::O_PATH)? else {
-            return Ok(None);
-        };
-        let stat = fstat(&descriptor).map_err(|errno| system("inspect", path, errno))?;
-        Ok(Some(kind_of_mode(stat.st_mode)))
+        Ok(self.look_through(path)?.map(|entry| entry.kind))
     }
 
-    /// What a name itself is, a link not followed at the end; `None` if there is no such name.
+    /// What a name itself is, found as K3s finds it, a link not followed at the end; `None` if there is no such name.
     ///
     /// # Errors
     /// When it cannot be looked at.
     pub fn kind_of_name(&self, path: &Path) -> Result<Option<Kind>, HostError> {
-        let Some(descriptor) = self.open_existing(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)? else {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let Some(descriptor) = self.open_following(path, flags)? else {
             return Ok(None);
         };
-        let stat = fstat(&descriptor).map_err(|errno| system("inspect", path, errno))?;
-        Ok(Some(kind_of_mode(stat.st_mode)))
+        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+        Ok(Some(Entry::new(&stat).kind))
     }
 
-    /// Where a symbolic link points, as written in it; `None` if the name is none.
+    /// Where a symbolic link points, found as systemd finds it; `None` if the name is none.
     ///
     /// # Errors
     /// When it cannot be looked at.
     pub fn link_target(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
-        if self.kind_of_name(path)? != Some(Kind::Link) {
-            return Ok(None);
-        }
-        let Some(descriptor) = self.open_existing(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)? else {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let Some(descriptor) = self.open_following(path, flags)? else {
             return Ok(None);
         };
-        // An empty name reads the link that the descriptor itself stands for.
-        nix::fcntl::readlinkat(&descriptor, "")
-            .map(|target| Some(target.into()))
-            .map_err(|errno| system("read link", path, errno))
-    }
-
-    fn open_existing(&self, path: &Path, flags: OFlag) -> Result<Option<OwnedFd>, HostError> {
-        let relative = path.strip_prefix("/").unwrap_or(path);
-        let relative = if relative.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            relative
-        };
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        match openat2(&self.descriptor, relative, how) {
-            Ok(descriptor) => Ok(Some(descriptor)),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-            Err(errno) => Err(system("open", path, errno)),
+        // An empty name reads the link that the descriptor itself stands for; EINVAL and ENOENT: it is none.
+        match readlinkat(&descriptor, "") {
+            Ok(target) => Ok(Some(target.into())),
+            Err(Errno::EINVAL | Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(HostError::system("read link", path, errno)),
         }
     }
-}
 
-fn kind_of_mode(mode: nix::libc::mode_t) -> Kind {
-    match SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) {
-        SFlag::S_IFREG => Kind::File,
-        SFlag::S_IFDIR => Kind::Directory,
-        SFlag::S_IFLNK => Kind::Link,
-        _ => Kind::Special,
+    /// What a path names, following links inside the root; `None` if nothing.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn look_through(&self, path: &Path) -> Result<Option<Entry>, HostError> {
+        let Some(descriptor) = self.open_following(path, OFlag::O_PATH)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+        Ok(Some(Entry::new(&stat)))
+    }
+
+    /// What stands at a path itself: a link is a link; `None` if nothing.
+    ///
+    /// # Errors
+    /// When it cannot be looked at, or a link on the way may not be followed.
+    pub fn look(&self, path: &Path) -> Result<Option<Entry>, HostError> {
+        let Some(located) = self.locate(path)? else {
+            return Ok(None);
+        };
+        Ok(located.stat(path)?.map(|stat| Entry::new(&stat)))
+    }
+
+    /// Where a link points; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// When it is no link or cannot be read.
+    pub fn read_link(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        let Some(located) = self.locate(path)? else {
+            return Ok(None);
+        };
+        match readlinkat(&located.parent, located.name.as_os_str()) {
+            Ok(target) => Ok(Some(PathBuf::from(target))),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(HostError::system("read link", path, errno)),
+        }
+    }
+
+    /// Who else than root could exchange what stands at a path: the first directory on the way that others write,
+    /// the directories that links on the way lead through included.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be looked at, or a link on the way may not be followed.
+    pub fn writable_parent(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        let (way, complete) = self.way_to(path)?;
+        let last = way.len().saturating_sub(1);
+        let unsafe_one = way
+            .into_iter()
+            .enumerate()
+            .find(|(index, (_, attributes))| {
+                // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
+                let sticky = attributes.mode.bits() & 0o1000 != 0;
+                let above = *index != last || !complete;
+                !(self.only_root_writes(attributes) || (sticky && above))
+            });
+        Ok(unsafe_one.map(|(_, (directory, _))| directory))
+    }
+
+    pub(super) fn only_root_writes(&self, attributes: &Attributes) -> bool {
+        let mode = attributes.mode.bits();
+        let group_is_root = attributes.gid == self.superuser.1;
+        attributes.uid == self.superuser.0
+            && mode & 0o002 == 0
+            && (mode & 0o020 == 0 || group_is_root)
     }
 }
 
-fn system(operation: &'static str, path: &Path, errno: Errno) -> HostError {
-    HostError::System {
-        operation,
-        path: path.to_path_buf(),
-        errno,
+fn read_regular(
+    descriptor: OwnedFd,
+    path: &Path,
+    limit_bytes: u64,
+) -> Result<(Vec<u8>, Attributes), HostError> {
+    let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+    let entry = Entry::new(&stat);
+    if entry.kind != Kind::File {
+        let reason = Refusal::Kind {
+            found: entry.kind.name(),
+            expected: Kind::File.name(),
+        };
+        return Err(HostError::refused(path, reason));
     }
+    let mut content =
+        Vec::with_capacity(usize::try_from(entry.size_bytes.min(limit_bytes)).unwrap_or(0));
+    File::from(descriptor)
+        .take(limit_bytes.saturating_add(1))
+        .read_to_end(&mut content)
+        .map_err(|error| HostError::io("read", path, &error))?;
+    if content.len() as u64 > limit_bytes {
+        return Err(HostError::refused(path, Refusal::TooLarge { limit_bytes }));
+    }
+    Ok((content, entry.attributes))
 }
 
-fn refused(path: &Path, reason: Refusal) -> HostError {
-    HostError::Refused {
-        path: path.to_path_buf(),
-        reason,
+impl Located {
+    pub(super) fn open(&self, flags: OFlag) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        nix::fcntl::openat(&self.parent, self.name.as_os_str(), flags, Mode::empty())
     }
-}
 
-fn errno_of(error: &std::io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(nix::libc::EIO))
+    pub(super) fn stat(&self, path: &Path) -> Result<Option<FileStat>, HostError> {
+        match fstatat(
+            self.parent.as_fd(),
+            self.name.as_os_str(),
+            AtFlags::AT_SYMLINK_NOFOLLOW,
+        ) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(HostError::system("inspect", path, errno)),
+        }
+    }
 }

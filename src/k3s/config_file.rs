@@ -242,14 +242,17 @@ impl Reader<'_> {
         }
     }
 
-    /// What the kernel refuses us, it refuses K3s; what we refuse (too large, a device), we cannot judge.
+    /// What the kernel refuses us, it refuses K3s, unless we have less privilege than K3s; what we refuse (too large, a
+    /// device), we cannot judge.
     fn unreadable(&self, error: HostError, path: &Path) -> Result<Reading, ConfigurationError> {
         match error {
-            HostError::System { errno, .. } => Ok(Reading::Ends(Ending {
-                reason: format!("open {}: {}", path.display(), errno.desc()),
-                from: self.location.named.clone(),
-            })),
-            error @ HostError::Refused { .. } => Err(error.into()),
+            HostError::System { errno, .. } if !error.is_permission_denied() => {
+                Ok(Reading::Ends(Ending {
+                    reason: format!("open {}: {}", path.display(), errno.desc()),
+                    from: self.location.named.clone(),
+                }))
+            }
+            error => Err(error.into()),
         }
     }
 }

@@ -2,9 +2,11 @@
 //! merges them, and what its components are started with.
 
 mod command_line;
+pub mod component;
 mod config_file;
 mod config_merge;
 mod data_dir;
+mod effective;
 mod environment;
 mod files;
 mod go_value;
@@ -24,6 +26,7 @@ mod hostile_tests;
 pub use command_line::{Word, shown};
 pub use config_file::{CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory};
 pub use data_dir::{DEFAULT_DATA_DIR, DataDir};
+pub use effective::Effective;
 pub use environment::{Environment, Variable};
 pub use files::{FILE_LIMIT_BYTES, Files, Input};
 pub use invocation::Invocation;

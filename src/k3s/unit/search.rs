@@ -47,7 +47,7 @@ pub(super) fn look(files: &Files<'_>, path: &Path) -> Result<Found, HostError> {
     }
     match files.kind(path)? {
         Some(Kind::File) => {}
-        Some(Kind::Special) => return Ok(Found::Masked),
+        Some(Kind::Fifo | Kind::Socket | Kind::Device) => return Ok(Found::Masked),
         _ => return Ok(Found::Nothing),
     }
     Ok(match files.read(path)? {

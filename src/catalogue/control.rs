@@ -1,0 +1,164 @@
+//! One requirement of the catalogue.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use super::{Datastore, Setting, VersionRange};
+use crate::k3s::Role;
+
+/// The name of a control: lower-case words joined by dashes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ControlId(String);
+
+impl ControlId {
+    /// Reads a name; `None` if it is not lower-case words and digits joined by dashes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let word = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        text.split('-').all(word).then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ControlId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl Borrow<str> for ControlId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for ControlId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            D::Error::custom(format!(
+                "`{text}` is no control id; use lower-case words joined by dashes"
+            ))
+        })
+    }
+}
+
+/// How far a control is taken on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Enforcement {
+    /// Judged and made true.
+    #[default]
+    Enforce,
+    /// Judged only.
+    Observe,
+    /// Not looked at.
+    Off,
+}
+
+/// What kind of value a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterKind {
+    /// A list of names.
+    Names,
+    /// A whole number.
+    Integer,
+    /// A text.
+    Text,
+    /// True or false.
+    Boolean,
+}
+
+/// A value of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum ParameterValue {
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+    /// A list of names.
+    Names(Vec<String>),
+}
+
+impl ParameterValue {
+    /// The kind of this value.
+    #[must_use]
+    pub const fn kind(&self) -> ParameterKind {
+        match self {
+            Self::Boolean(_) => ParameterKind::Boolean,
+            Self::Integer(_) => ParameterKind::Integer,
+            Self::Text(_) => ParameterKind::Text,
+            Self::Names(_) => ParameterKind::Names,
+        }
+    }
+}
+
+impl fmt::Display for ParameterValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(formatter, "{value}"),
+            Self::Integer(value) => write!(formatter, "{value}"),
+            Self::Text(value) => formatter.write_str(value),
+            Self::Names(values) => formatter.write_str(&values.join(", ")),
+        }
+    }
+}
+
+/// Something about a control that the operator may set in the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// What kind of value it takes.
+    pub kind: ParameterKind,
+    /// The value when the policy says nothing.
+    pub default: ParameterValue,
+    /// One sentence for the operator.
+    pub about: String,
+}
+
+/// One requirement: which nodes it is for and what makes it true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Its name.
+    pub id: ControlId,
+    /// The state that holds, in one sentence.
+    pub title: String,
+    /// What goes wrong without it.
+    pub why: String,
+    /// The role it is for; `None` for every node.
+    pub role: Option<Role>,
+    /// The K3s versions it is for.
+    pub k3s: VersionRange,
+    /// The datastore it is for; `None` for every one.
+    pub datastore: Option<Datastore>,
+    /// How far it is taken when the policy says nothing.
+    pub default: Enforcement,
+    /// It may keep a workload from running: observed on clusters that have data.
+    pub restricts_workloads: bool,
+    /// CIS recommendation numbers by benchmark edition.
+    pub cis: BTreeMap<String, String>,
+    /// What the operator may set.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// All of these must hold.
+    pub settings: Vec<Setting>,
+    /// Where it is defined: `built-in` or the file.
+    pub source: String,
+}

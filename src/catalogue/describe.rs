@@ -1,0 +1,79 @@
+//! Settings and requirements in words.
+
+use std::fmt;
+
+use super::{Requirement, Setting, SettingBody};
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Equals(value) => write!(formatter, "{value}"),
+            Self::NotEquals(value) => write!(formatter, "anything but {value}"),
+            Self::AtLeast(number) => write!(formatter, "at least {number}"),
+            Self::AtMost(number) => write!(formatter, "at most {number}"),
+            Self::MoreThan(number) => write!(formatter, "more than {number}"),
+            Self::Includes(values) => write!(formatter, "includes {}", values.join(",")),
+            Self::Excludes(values) => write!(formatter, "without {}", values.join(",")),
+            Self::SubsetOf(values) => write!(formatter, "only of {}", values.join(",")),
+            Self::OneOf(values) => write!(formatter, "one of {}", values.join(", ")),
+            Self::Absent(_) => formatter.write_str("not given"),
+            Self::Present(_) => formatter.write_str("given"),
+            Self::NonzeroDuration(_) => formatter.write_str("a duration other than 0"),
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            SettingBody::Sysctl(sysctl) => {
+                write!(
+                    formatter,
+                    "kernel parameter {} = {}",
+                    sysctl.key, sysctl.value
+                )?;
+            }
+            SettingBody::Directory(directory) => {
+                write!(
+                    formatter,
+                    "directory {} {} or stricter",
+                    directory.path, directory.mode
+                )?;
+            }
+            SettingBody::File(file) => {
+                write!(
+                    formatter,
+                    "file {} with content `{}`, {}",
+                    file.path, file.content, file.mode
+                )?;
+            }
+            SettingBody::Permissions(permissions) => {
+                write!(
+                    formatter,
+                    "{} {} or stricter, root:root",
+                    permissions.path, permissions.mode
+                )?;
+            }
+            SettingBody::Option(option) => {
+                write!(formatter, "K3s option {}: {}", option.name, option.require)?;
+            }
+            SettingBody::Argument(argument) => write!(
+                formatter,
+                "{} --{}: {}",
+                argument.component, argument.flag, argument.require
+            )?,
+            SettingBody::Manifest(manifest) => {
+                write!(
+                    formatter,
+                    "manifest {} with content `{}`",
+                    manifest.name, manifest.content
+                )?;
+            }
+        }
+        if self.k3s.is_any() {
+            Ok(())
+        } else {
+            write!(formatter, " (K3s {})", self.k3s)
+        }
+    }
+}

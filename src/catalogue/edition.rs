@@ -1,0 +1,61 @@
+//! Editions of the CIS benchmark for K3s, and which one a K3s version is assessed with.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{CatalogueError, VersionRange};
+use crate::k3s::K3sVersion;
+
+/// One edition of the CIS benchmark.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edition {
+    /// Its name as CIS and the K3s documentation write it: `1.23`, `2.1`.
+    pub name: String,
+    /// The K3s versions that are assessed with it by default.
+    pub k3s: VersionRange,
+}
+
+/// All known editions, oldest first.
+#[derive(Debug, Clone)]
+pub struct Editions(Vec<Edition>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditionFile {
+    edition: Vec<Edition>,
+}
+
+impl Editions {
+    /// The editions that came with this build.
+    pub(super) fn built_in() -> Result<Self, CatalogueError> {
+        let file: EditionFile = toml::from_str(include_str!("editions.toml")).map_err(|error| {
+            CatalogueError::Syntax {
+                path: PathBuf::from("editions.toml"),
+                message: error.to_string(),
+            }
+        })?;
+        Ok(Self(file.edition))
+    }
+
+    /// The edition that a K3s version is assessed with; the newest for a version not known.
+    #[must_use]
+    pub fn for_version(&self, version: Option<K3sVersion>) -> Option<&Edition> {
+        version
+            .and_then(|version| self.0.iter().find(|edition| edition.k3s.contains(version)))
+            .or_else(|| self.0.last())
+    }
+
+    /// Every edition, oldest first.
+    #[must_use]
+    pub fn all(&self) -> &[Edition] {
+        &self.0
+    }
+
+    /// An edition by name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Edition> {
+        self.0.iter().find(|edition| edition.name == name)
+    }
+}

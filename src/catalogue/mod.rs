@@ -1,0 +1,25 @@
+//! The catalogue: what CIS and the K3s guide ask of a node, as data that an auditor can read.
+//!
+//! The engine knows no control by name. A control is an entry in `controls/*.toml`: which nodes it is for, and the
+//! settings that make it true. Operators add their own in `/etc/k3warden/catalogue.d`.
+
+mod applies;
+mod content;
+mod control;
+mod describe;
+mod edition;
+mod load;
+mod requirement;
+mod setting;
+
+pub use applies::{Component, Datastore, VersionRange};
+pub use content::content;
+pub use control::{Control, ControlId, Enforcement, Parameter, ParameterKind, ParameterValue};
+pub use edition::{Edition, Editions};
+pub use load::{Catalogue, CatalogueError};
+
+pub use requirement::Requirement;
+pub use setting::{
+    ArgumentSetting, DirectorySetting, EntryKind, FileSetting, KeepKind, ManifestSetting,
+    OptionSetting, PermissionsSetting, Setting, SettingBody, SysctlSetting,
+};

@@ -1,0 +1,36 @@
+//! What a K3s option or component argument must be.
+
+use serde::Deserialize;
+
+/// What the effective value of an option or argument must be.
+///
+/// Values are compared as the types they are: numbers as numbers, lists as sets, durations as durations. A
+/// stricter value of the operator's holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Requirement {
+    /// Exactly this value.
+    Equals(String),
+    /// Any value but this one.
+    NotEquals(String),
+    /// A number of at least this.
+    AtLeast(i64),
+    /// A number of at most this.
+    AtMost(i64),
+    /// A number above this.
+    MoreThan(i64),
+    /// A list with all of these.
+    Includes(Vec<String>),
+    /// A list with none of these.
+    Excludes(Vec<String>),
+    /// A list with nothing but these, and not empty.
+    SubsetOf(Vec<String>),
+    /// One of these values.
+    OneOf(Vec<String>),
+    /// Not given at all.
+    Absent(bool),
+    /// Given, with some value.
+    Present(bool),
+    /// A duration other than zero (`5m`, `4h0m0s`).
+    NonzeroDuration(bool),
+}

@@ -1,0 +1,85 @@
+//! `k3warden apply`: make the enforced controls hold, once.
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Format, Global, check};
+use crate::host::Interrupt;
+use crate::reconcile::{Outcome, Plan, Refused, Verdict, apply};
+use crate::report::{AppliedReport, to_json};
+
+/// Directories have to be safe before what is in them can be judged, so one round may uncover the next. More than
+/// this would mean that somebody changes things as fast as we do.
+const ROUNDS: usize = 4;
+
+/// Make the enforced controls hold, once.
+#[derive(Debug, Default, Args)]
+pub struct Apply {
+    /// How to write what was done.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Apply {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        if let Some(switch) = session.kill_switch()? {
+            println!("Nothing is changed: {switch}.");
+            return Ok(Exit::Holds);
+        }
+        session.require_root()?;
+        let interrupt = Interrupt::catch()?;
+        let mut ledger = session.open_ledger("k3warden apply")?;
+        session.sweep("k3warden apply")?;
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut refused: Vec<Refused> = Vec::new();
+        for _ in 0..ROUNDS {
+            let plan = session.plan();
+            refused.clone_from(&plan.refused);
+            if plan.is_empty() || interrupt.is_wanted() {
+                break;
+            }
+            let stop = || interrupt.is_wanted();
+            let round = apply(&session.host, &mut ledger, plan, "k3warden apply", &stop);
+            let stuck = round.iter().all(|outcome| outcome.result.is_err());
+            outcomes.extend(round);
+            if stuck {
+                break;
+            }
+        }
+        let session = session.seen_again(&mut ledger)?;
+        report(&session, &outcomes, &refused, self.format)
+    }
+}
+
+fn report(
+    session: &Session,
+    outcomes: &[Outcome],
+    refused: &[Refused],
+    format: Format,
+) -> Result<Exit, CliError> {
+    let pass = session.pass();
+    let judgements = pass.judge();
+    let report = AppliedReport::of(outcomes, refused, session.assessment(&judgements));
+    match format {
+        Format::Json => print!("{}", to_json(&report)),
+        Format::Table => {
+            print!("{}", report.changes_text());
+            check::print_table(&report.check, false);
+        }
+    }
+    let failed = |judgement: &crate::reconcile::Judgement<'_>| {
+        judgement.is_enforced() && judgement.verdict == Verdict::Divergent
+    };
+    let exit = check::exit(&judgements, failed);
+    // A change that failed and yet holds afterwards was made by somebody else; what counts is what is.
+    Ok(exit)
+}
+
+impl Session {
+    fn plan(&self) -> Plan {
+        let pass = self.pass();
+        Plan::of(&pass, &pass.judge())
+    }
+}

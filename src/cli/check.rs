@@ -1,0 +1,65 @@
+//! `k3warden check`: verdicts, with the evidence.
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Format, Global};
+use crate::reconcile::{Judgement, Verdict};
+use crate::report::{Assessment, Table, Terminal, to_json};
+
+/// Show which controls hold, with the evidence.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Only these controls.
+    #[arg(value_name = "CONTROL")]
+    controls: Vec<String>,
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// List controls that hold or do not apply too.
+    #[arg(long, short)]
+    all: bool,
+}
+
+impl Check {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        let controls = session.named(&self.controls)?;
+        let pass = session.pass();
+        let judgements: Vec<Judgement<'_>> = match controls.as_slice() {
+            [] => pass.judge(),
+            named => named
+                .iter()
+                .map(|control| pass.judge_control(control))
+                .collect(),
+        };
+        let assessment = session.assessment(&judgements);
+        match self.format {
+            Format::Json => print!("{}", to_json(&assessment)),
+            Format::Table => print_table(&assessment, self.all || !self.controls.is_empty()),
+        }
+        Ok(exit(&judgements, |judgement| {
+            judgement.verdict == Verdict::Divergent
+        }))
+    }
+}
+
+pub(super) fn print_table(assessment: &Assessment, all: bool) {
+    print!(
+        "{}",
+        Table::new(assessment, Terminal::of_stdout(), all).render()
+    );
+}
+
+/// 2 if an enforced control is unknown, 1 if a control fails the test, else 0.
+pub(super) fn exit(judgements: &[Judgement<'_>], fails: impl Fn(&Judgement<'_>) -> bool) -> Exit {
+    let blind = |judgement: &Judgement<'_>| judgement.is_enforced() && judgement.has_unknown();
+    if judgements.iter().any(blind) {
+        Exit::Unable
+    } else if judgements.iter().any(fails) {
+        Exit::DoesNotHold
+    } else {
+        Exit::Holds
+    }
+}

@@ -1,0 +1,35 @@
+//! `k3warden diff`: what apply would change.
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Format, Global, check};
+use crate::reconcile::Plan;
+use crate::report::{PlanReport, to_json};
+
+/// Show what apply would change.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// How to write the plan.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Diff {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        let pass = session.pass();
+        let judgements = pass.judge();
+        let plan = Plan::of(&pass, &judgements);
+        let report = PlanReport::of(&plan);
+        match self.format {
+            Format::Json => print!("{}", to_json(&report)),
+            Format::Table => print!("{}", report.text()),
+        }
+        if plan.is_empty() && plan.refused.is_empty() && self.format == Format::Table {
+            println!("Nothing to change.");
+        }
+        Ok(check::exit(&judgements, |_| !plan.is_empty()))
+    }
+}

@@ -1,0 +1,129 @@
+//! `k3warden explain`: why a control exists, what it sets and where the values come from.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Global, check};
+use crate::catalogue::Control;
+use crate::policy::PolicyPlace;
+use crate::reconcile::Judgement;
+use crate::report::stance_name;
+
+/// Show why a control exists, what it sets and where its values come from.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The control: its name, or a CIS number of this node's edition.
+    #[arg(value_name = "CONTROL")]
+    control: String,
+}
+
+impl Explain {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        let pass = session.pass();
+        let numbered = pass.edition().map_or_else(Vec::new, |edition| {
+            session.catalogue.with_number(edition, &self.control)
+        });
+        let controls = if numbered.is_empty() {
+            session.named(std::slice::from_ref(&self.control))?
+        } else {
+            numbered
+        };
+        for control in controls {
+            let judgement = pass.judge_control(control);
+            print_control(control);
+            print_standing(&session, &judgement);
+            println!();
+            check::print_table(&session.assessment(&[judgement]), true);
+        }
+        Ok(Exit::Holds)
+    }
+}
+
+fn print_control(control: &Control) {
+    println!(
+        "{}\n{}\n\n{}\n",
+        control.id,
+        control.title,
+        control.why.trim()
+    );
+    println!("For:         {}", scope(control));
+    println!("CIS:         {}", numbers(&control.cis));
+    println!("Defined in:  {}", control.source);
+    for (setting, settings) in [("Settings:    ", &control.settings)] {
+        for (index, item) in settings.iter().enumerate() {
+            let label = if index == 0 { setting } else { "             " };
+            println!("{label}{item}");
+        }
+    }
+}
+
+fn scope(control: &Control) -> String {
+    let mut parts = vec![match control.role {
+        None => "servers and agents".to_owned(),
+        Some(role) => format!("{role}s"),
+    }];
+    if !control.k3s.is_any() {
+        parts.push(format!("K3s {}", control.k3s));
+    }
+    if let Some(datastore) = control.datastore {
+        parts.push(format!("datastore {datastore}"));
+    }
+    if control.restricts_workloads {
+        parts.push("restricts workloads".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// Editions with the same number stand together.
+fn numbers(cis: &BTreeMap<String, String>) -> String {
+    let mut editions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (edition, number) in cis {
+        editions.entry(number).or_default().push(edition);
+    }
+    if editions.is_empty() {
+        return "no number of its own; the K3s guide asks for it".to_owned();
+    }
+    let parts: Vec<String> = editions
+        .iter()
+        .map(|(number, editions)| format!("{number} ({})", editions.join(", ")))
+        .collect();
+    parts.join("; ")
+}
+
+fn print_standing(session: &Session, judgement: &Judgement<'_>) {
+    let from = |place: Option<&PolicyPlace>| match place {
+        Some(place) => place.to_string(),
+        None => "the default".to_owned(),
+    };
+    let control = judgement.control;
+    let decision = judgement.decision;
+    println!(
+        "Standing:    {} ({})",
+        stance_name(decision.stance),
+        from(decision.place)
+    );
+    for (name, parameter) in &control.parameters {
+        if let Some((value, place)) = session.policy.parameter(control, name) {
+            println!(
+                "Parameter:   {name} = {value} ({}); {}",
+                from(place),
+                parameter.about
+            );
+        }
+    }
+    if let Some(exception) = judgement.exception() {
+        println!(
+            "Exception:   {} (owner {}, until {})",
+            exception.reason, exception.owner, exception.expires
+        );
+    }
+    println!(
+        "To except:   [[exception]] with control = \"{}\", reason, owner and expires in \
+         /etc/k3warden/config.toml",
+        control.id
+    );
+}

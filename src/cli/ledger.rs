@@ -1,0 +1,46 @@
+//! `k3warden ledger`: what was changed, when, and that the record is whole.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Global};
+use crate::reconcile::ledger::{FILE, LedgerError};
+
+/// Show what was changed and when, or verify that the record is whole.
+#[derive(Debug, Args)]
+pub struct LedgerCommand {
+    /// Check every link of the hash chain.
+    #[arg(long)]
+    verify: bool,
+}
+
+impl LedgerCommand {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        if session.host.root.look(Path::new(FILE))?.is_none() {
+            println!("Nothing was changed here yet: there is no ledger.");
+            return Ok(Exit::Holds);
+        }
+        session.require_root()?;
+        let mut ledger = session.open_ledger("k3warden ledger")?;
+        let lock = session.lock("k3warden ledger")?;
+        if self.verify {
+            return match ledger.verify(&lock) {
+                Ok(lines) => {
+                    println!("The ledger is whole: {lines} lines.");
+                    Ok(Exit::Holds)
+                }
+                Err(LedgerError::Broken(damage)) => {
+                    println!("The ledger is broken: {damage}.");
+                    Ok(Exit::DoesNotHold)
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+        ledger.each(&lock, |record| println!("{record}"))?;
+        Ok(Exit::Holds)
+    }
+}

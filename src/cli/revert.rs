@@ -1,0 +1,105 @@
+//! `k3warden revert`: put back what was there before.
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Global};
+use crate::host::{Interrupt, State, Thing};
+use crate::reconcile::ledger::{Ledger, Touch};
+use crate::reconcile::{PutBack, Revert as Undo, Reverted};
+use crate::report::describe;
+
+/// Put back what was there before k3warden changed it.
+#[derive(Debug, Args)]
+pub struct Revert {
+    /// Only what these controls changed.
+    #[arg(value_name = "CONTROL")]
+    controls: Vec<String>,
+    /// Take back also what somebody else has changed since.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Revert {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        session.require_root()?;
+        let interrupt = Interrupt::catch()?;
+        let mut ledger = session.open_ledger("k3warden revert")?;
+        session.sweep("k3warden revert")?;
+        self.require_known(&session, &mut ledger)?;
+        if let Some(damage) = ledger.damage() {
+            eprintln!(
+                "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
+            );
+        }
+        let undo = Undo {
+            controls: &self.controls,
+            force: self.force,
+            must_stay: &|thing| session.must_stay(thing),
+            shared: &|touch, before| self.remaining(&session, touch, before),
+            who: "k3warden revert",
+        };
+        let reverted = undo.run(&session.host, &mut ledger, &|| interrupt.is_wanted())?;
+        if reverted.is_empty() {
+            println!("Nothing to put back.");
+        }
+        for done in &reverted {
+            println!("{}", line(done));
+        }
+        let failed = reverted.iter().any(|done| done.result.is_err());
+        let stays = reverted
+            .iter()
+            .any(|done| matches!(done.result, Ok(PutBack::Stays(_))));
+        Ok(match (failed, stays) {
+            (true, _) => Exit::Unable,
+            (false, true) => Exit::DoesNotHold,
+            (false, false) => Exit::Holds,
+        })
+    }
+
+    /// A control that the catalogue has no longer may still have changed something.
+    fn require_known(&self, session: &Session, ledger: &mut Ledger) -> Result<(), CliError> {
+        if self.controls.is_empty() {
+            return Ok(());
+        }
+        let touched = ledger.touched(&session.lock("k3warden revert")?)?;
+        let recorded = touched.iter().flat_map(|touch| &touch.controls);
+        let unknown: Vec<String> = self
+            .controls
+            .iter()
+            .filter(|control| !recorded.clone().any(|known| known == *control))
+            .cloned()
+            .collect();
+        session.named(&unknown).map(|_| ())
+    }
+
+    /// What a thing that several controls share becomes when only some of them are reverted.
+    fn remaining(&self, session: &Session, touch: &Touch, before: &State) -> Option<State> {
+        let stay: Vec<&str> = touch
+            .controls
+            .iter()
+            .filter(|control| !self.controls.contains(control))
+            .map(String::as_str)
+            .collect();
+        session.pass().shared_state(&touch.thing, before, &stay)
+    }
+}
+
+impl Session {
+    /// Why a thing must stay as it is for the sake of the cluster.
+    fn must_stay(&self, _thing: &Thing) -> Option<String> {
+        None
+    }
+}
+
+fn line(done: &Reverted) -> String {
+    let thing = &done.thing;
+    match &done.result {
+        Ok(PutBack::Restored(state)) => format!("put back   {thing}: {}", describe(state)),
+        Ok(PutBack::Already) => format!("unchanged  {thing}: it is what it was before"),
+        Ok(PutBack::Stays(reason)) => format!("stays      {thing}: {reason}"),
+        Err(error) => format!("failed     {error}"),
+    }
+}

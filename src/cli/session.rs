@@ -1,0 +1,204 @@
+//! What every command starts from: the machine, the policy, the catalogue and the node.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Zoned;
+use jiff::civil::Date;
+
+use super::Global;
+use super::exit::CliError;
+use crate::catalogue::{Catalogue, Control};
+use crate::host::{Durability, Host, LiveSysctls, Root};
+use crate::node::{self, Node, Surroundings};
+use crate::policy::{self, KillSwitch, Policy};
+use crate::reconcile::ledger::{self, Keeping, Ledger};
+use crate::reconcile::lock::Lock;
+use crate::reconcile::{Judgement, Pass, Written};
+use crate::report::Assessment;
+
+/// How long a command waits for a change of another process.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// One run of a command.
+#[derive(Debug)]
+pub struct Session {
+    /// The machine.
+    pub host: Host,
+    /// What CIS and the guide ask.
+    pub catalogue: Catalogue,
+    /// What the operator wants.
+    pub policy: Policy,
+    /// What the node is.
+    pub node: Node,
+    /// What we wrote so far, as far as the ledger can be read.
+    pub written: Written,
+    /// The day that exceptions are judged by.
+    pub today: Date,
+}
+
+impl Session {
+    /// Opens the machine that the command line names.
+    ///
+    /// # Errors
+    /// When the root cannot be opened, or the policy or the catalogue is wrong.
+    pub fn open(global: &Global) -> Result<Self, CliError> {
+        let durability = if global.no_sync {
+            Durability::PageCache
+        } else {
+            Durability::Synced
+        };
+        let root = Root::open(&global.root)?.with_durability(durability);
+        let surroundings = Surroundings::look(&root);
+        let catalogue = policy::load_catalogue(&root)?;
+        let policy = Policy::load(&root, &catalogue)?;
+        let node = node::discover(&root, &policy, surroundings, global.k3s_version);
+        let root = root.sealed_below(&node.places.data_dir);
+        // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
+        let live = if surroundings.is_machine() {
+            LiveSysctls::of(&root)
+        } else {
+            None
+        };
+        let host = Host { root, live };
+        let today = Zoned::now().date();
+        let mut session = Self {
+            host,
+            catalogue,
+            policy,
+            node,
+            written: Written::default(),
+            today,
+        };
+        session.written = session.read_written();
+        Ok(session)
+    }
+
+    /// A pass over this node.
+    #[must_use]
+    pub fn pass(&self) -> Pass<'_> {
+        Pass {
+            host: &self.host,
+            node: &self.node,
+            policy: &self.policy,
+            catalogue: &self.catalogue,
+            today: self.today,
+            written: &self.written,
+            effective: OnceCell::new(),
+        }
+    }
+
+    /// The same after changes: what we wrote is looked up again.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn seen_again(mut self, ledger: &mut Ledger) -> Result<Self, CliError> {
+        let lock = self.lock("k3warden")?;
+        self.written = Written::of(ledger, &lock)?;
+        Ok(self)
+    }
+
+    /// Waits for the lock that keeps changes apart.
+    ///
+    /// # Errors
+    /// When another process holds it for too long.
+    pub fn lock(&self, who: &str) -> Result<Lock, CliError> {
+        Ok(Lock::acquire(&self.host.root, LOCK_PATIENCE, who)?)
+    }
+
+    /// Opens the ledger for recording.
+    ///
+    /// # Errors
+    /// When it cannot be read or another process holds the lock for too long.
+    pub fn open_ledger(&self, who: &str) -> Result<Ledger, CliError> {
+        let lock = self.lock(who)?;
+        let keeping = Keeping {
+            limit_bytes: self.policy.ledger_limit.value.bytes(),
+            ..Keeping::of(&self.host.root)
+        };
+        Ok(Ledger::open(&self.host.root, keeping, &lock)?)
+    }
+
+    /// What we wrote, for commands that only look: nothing is created, and what cannot be read is not ours.
+    fn read_written(&self) -> Written {
+        if !matches!(self.host.root.look(Path::new(ledger::FILE)), Ok(Some(_))) {
+            return Written::default();
+        }
+        let read = || -> Result<Written, CliError> {
+            let mut ledger = self.open_ledger("k3warden")?;
+            let lock = self.lock("k3warden")?;
+            Ok(Written::of(&mut ledger, &lock)?)
+        };
+        read().unwrap_or_default()
+    }
+
+    /// Removes what a killed run left behind, where we write files.
+    ///
+    /// # Errors
+    /// When another process changes something for too long: what it is writing must not be taken for a leftover.
+    pub fn sweep(&self, who: &str) -> Result<(), CliError> {
+        let _lock = self.lock(who)?;
+        for directory in self.node.places.written_directories() {
+            // What cannot be swept now is swept next time; it is loaded by nobody.
+            let _ = self.host.root.sweep(&directory);
+        }
+        Ok(())
+    }
+
+    /// Refuses to change a machine without being root there.
+    ///
+    /// # Errors
+    /// When we are not root and the machine is not a directory of our own.
+    pub fn require_root(&self) -> Result<(), CliError> {
+        let (superuser, _) = self.host.root.superuser();
+        let us = nix::unistd::geteuid();
+        if us.is_root() || us.as_raw() == superuser {
+            return Ok(());
+        }
+        Err(
+            "this changes the machine and needs root: try `sudo k3warden apply`, or \
+             `k3warden diff` to see what it would do"
+                .into(),
+        )
+    }
+
+    /// The controls of these names.
+    ///
+    /// # Errors
+    /// When one is not in the catalogue; names the nearest one.
+    pub fn named(&self, names: &[String]) -> Result<Vec<&Control>, CliError> {
+        names.iter().map(|name| self.control(name)).collect()
+    }
+
+    fn control(&self, name: &str) -> Result<&Control, CliError> {
+        if let Some(control) = self.catalogue.control(name) {
+            return Ok(control);
+        }
+        let ids = self
+            .catalogue
+            .controls()
+            .iter()
+            .map(|control| control.id.as_str());
+        Err(match policy::nearest(name, ids) {
+            Some(near) => format!("there is no control `{name}`; did you mean `{near}`?").into(),
+            None => {
+                format!("there is no control `{name}`; `k3warden check --all` lists them").into()
+            }
+        })
+    }
+
+    /// The report of judgements.
+    #[must_use]
+    pub fn assessment(&self, judgements: &[Judgement<'_>]) -> Assessment {
+        Assessment::of(&self.pass(), judgements, node::id(&self.host.root))
+    }
+
+    /// Why nothing may be changed at all, if so.
+    ///
+    /// # Errors
+    /// When it cannot be looked for; nothing may be changed then either.
+    pub fn kill_switch(&self) -> Result<Option<KillSwitch>, CliError> {
+        Ok(KillSwitch::look(&self.host.root)?)
+    }
+}

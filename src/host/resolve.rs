@@ -1,0 +1,325 @@
+//! Resolving paths below the root.
+//!
+//! Two ways in: what K3s reads is found as K3s finds it, through any link inside the root. What we change is found
+//! through links only where root alone could have put them.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
+use nix::sys::stat::{Mode, fstat};
+
+use super::{Attributes, Entry, HostError, Kind, Refusal, Root};
+
+/// As many as the kernel follows (MAXSYMLINKS, path_resolution(7)).
+const LINK_LIMIT: usize = 40;
+
+/// How paths are resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resolver {
+    /// One system call, openat2(2), Linux 5.6.
+    Openat2,
+    /// Component by component with `O_PATH|O_NOFOLLOW`: an older kernel, or the filter of `RestrictSUIDSGID=` in our
+    /// own unit, which lets openat2 answer ENOSYS because it cannot look into its argument structure.
+    Walk,
+}
+
+/// A name in an open directory. What stands there may be anything or nothing.
+#[derive(Debug)]
+pub(super) struct Located {
+    pub parent: OwnedFd,
+    pub name: OsString,
+}
+
+/// Which links are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    /// Every link, the last component included.
+    All,
+    /// Every link but the last component.
+    AllButLast,
+    /// Links that only root can have made, and none below the sealed directory.
+    Trusted,
+}
+
+impl Root {
+    fn resolver(&self) -> Resolver {
+        if self.without_openat2.load(Ordering::Relaxed) {
+            Resolver::Walk
+        } else {
+            Resolver::Openat2
+        }
+    }
+
+    /// Opens what a path names through any link inside the root.
+    pub(super) fn open_following(
+        &self,
+        path: &Path,
+        flags: OFlag,
+    ) -> Result<Option<OwnedFd>, HostError> {
+        let answer = match self.resolver() {
+            Resolver::Openat2 => {
+                let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+                let how = OpenHow::new()
+                    .flags(flags | OFlag::O_CLOEXEC)
+                    .resolve(resolve);
+                match openat2(&self.descriptor, relative(path), how) {
+                    Err(Errno::ENOSYS) => {
+                        self.without_openat2.store(true, Ordering::Relaxed);
+                        return self.open_following(path, flags);
+                    }
+                    answer => answer,
+                }
+            }
+            Resolver::Walk => match self.walk(path, links_of(flags)) {
+                Ok(Some(located)) => {
+                    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                    nix::fcntl::openat(
+                        &located.parent,
+                        located.name.as_os_str(),
+                        flags,
+                        Mode::empty(),
+                    )
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        match answer {
+            Ok(descriptor) => Ok(Some(descriptor)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(errno) => Err(HostError::system("open", path, errno)),
+        }
+    }
+
+    /// Finds the directory that holds a path which may be changed; `None` if that directory is absent.
+    pub(super) fn locate(&self, path: &Path) -> Result<Option<Located>, HostError> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return self.walk(path, Links::Trusted);
+        };
+        if self.resolver() == Resolver::Openat2 {
+            let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            let how = OpenHow::new().flags(flags).resolve(resolve);
+            match openat2(&self.descriptor, relative(directory), how) {
+                Ok(parent) => {
+                    return Ok(Some(Located {
+                        parent,
+                        name: name.to_os_string(),
+                    }));
+                }
+                Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+                Err(Errno::ENOSYS) => self.without_openat2.store(true, Ordering::Relaxed),
+                // A link on the way: the walk judges whether it may be followed.
+                Err(Errno::ELOOP) => {}
+                Err(errno) => return Err(HostError::system("open", directory, errno)),
+            }
+        }
+        self.walk(path, Links::Trusted)
+    }
+
+    fn walk(&self, path: &Path, links: Links) -> Result<Option<Located>, HostError> {
+        Walk::new(self, path, links).run()
+    }
+
+    /// Every directory that leads to a path, those that links lead through included, outermost first, and whether the
+    /// last one holds the path itself. Links that others than root may have made are refused.
+    pub(super) fn way_to(
+        &self,
+        path: &Path,
+    ) -> Result<(Vec<(PathBuf, Attributes)>, bool), HostError> {
+        let failed = |errno| HostError::system("inspect", Path::new("/"), errno);
+        let top = Entry::new(&fstat(&self.descriptor).map_err(failed)?);
+        let mut walk = Walk::new(self, path, Links::Trusted);
+        walk.seen.push((PathBuf::from("/"), top.attributes));
+        let complete = walk.run()?.is_some();
+        Ok((walk.seen, complete))
+    }
+}
+
+/// A walk from the root to the directory of a path.
+struct Walk<'a> {
+    root: &'a Root,
+    path: &'a Path,
+    links: Links,
+    followed: usize,
+    /// The directories entered so far, so that `..` leads back and never above the root.
+    at: Vec<(OwnedFd, PathBuf)>,
+    /// Every directory entered, those that an absolute link led away from too.
+    seen: Vec<(PathBuf, Attributes)>,
+}
+
+impl<'a> Walk<'a> {
+    const fn new(root: &'a Root, path: &'a Path, links: Links) -> Self {
+        Self {
+            root,
+            path,
+            links,
+            followed: 0,
+            at: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) -> Result<Option<Located>, HostError> {
+        let mut remaining = components(self.path);
+        while let Some(component) = remaining.pop() {
+            if component == OsStr::new("..") {
+                self.at.pop();
+                continue;
+            }
+            let last = remaining.is_empty();
+            if last && self.links != Links::All {
+                return self.located(component).map(Some);
+            }
+            let Some((descriptor, entry)) = self.enter(&component)? else {
+                // An absent last component is still a name in a directory.
+                return if last {
+                    self.located(component).map(Some)
+                } else {
+                    Ok(None)
+                };
+            };
+            match entry.kind {
+                Kind::Link => self.follow(&component, &mut remaining)?,
+                _ if last => return self.located(component).map(Some),
+                Kind::Directory => {
+                    let path = self.here().join(&component);
+                    self.seen.push((path.clone(), entry.attributes));
+                    self.at.push((descriptor, path));
+                }
+                _ => return Ok(None),
+            }
+        }
+        self.located(OsString::from(".")).map(Some)
+    }
+
+    fn here(&self) -> PathBuf {
+        self.at
+            .last()
+            .map_or_else(|| PathBuf::from("/"), |(_, path)| path.clone())
+    }
+
+    fn directory(&self) -> &OwnedFd {
+        self.at
+            .last()
+            .map_or(&self.root.descriptor, |(descriptor, _)| descriptor)
+    }
+
+    fn enter(&self, name: &OsStr) -> Result<Option<(OwnedFd, Entry)>, HostError> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let path = self.here().join(name);
+        match nix::fcntl::openat(self.directory(), name, flags, Mode::empty()) {
+            Ok(descriptor) => {
+                let stat = fstat(&descriptor)
+                    .map_err(|errno| HostError::system("inspect", &path, errno))?;
+                Ok(Some((descriptor, Entry::new(&stat))))
+            }
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(errno) => Err(HostError::system("open", &path, errno)),
+        }
+    }
+
+    fn follow(&mut self, name: &OsStr, remaining: &mut Vec<OsString>) -> Result<(), HostError> {
+        let here = self.here();
+        let link = here.join(name);
+        let target = readlinkat(self.directory(), name)
+            .map_err(|errno| HostError::system("read link", &link, errno))?;
+        let target = PathBuf::from(target);
+        self.followed += 1;
+        if self.followed > LINK_LIMIT {
+            return Err(HostError::system("open", self.path, Errno::ELOOP));
+        }
+        if self.links == Links::Trusted && !self.is_trusted(name, &here)? {
+            return Err(HostError::refused(&link, Refusal::SymbolicLink { target }));
+        }
+        if target.is_absolute() {
+            self.at.clear();
+        }
+        remaining.extend(components(&target));
+        Ok(())
+    }
+
+    fn is_trusted(&self, name: &OsStr, here: &Path) -> Result<bool, HostError> {
+        if self.is_sealed(here)? {
+            return Ok(false);
+        }
+        let failed = |errno| HostError::system("inspect", here, errno);
+        let directory = Entry::new(&fstat(self.directory()).map_err(failed)?);
+        let Some((_, link)) = self.enter(name)? else {
+            return Ok(false);
+        };
+        Ok(link.attributes.uid == self.root.superuser().0
+            && self.root.only_root_writes(&directory.attributes))
+    }
+
+    /// Whether we are below the sealed directory. It may itself lie behind a link, so the directory counts and not its
+    /// name.
+    fn is_sealed(&self, here: &Path) -> Result<bool, HostError> {
+        let Some(sealed) = self.root.sealed.as_deref() else {
+            return Ok(false);
+        };
+        if here.starts_with(sealed) {
+            return Ok(true);
+        }
+        let Some(sealed) = self.root.look_through(sealed)? else {
+            return Ok(false);
+        };
+        for (descriptor, path) in &self.at {
+            let stat =
+                fstat(descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+            if Entry::new(&stat).identity == sealed.identity {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn located(&mut self, name: OsString) -> Result<Located, HostError> {
+        let parent = match self.at.pop() {
+            Some((descriptor, _)) => descriptor,
+            None => self
+                .root
+                .descriptor
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| HostError::io("open", self.path, &error))?,
+        };
+        Ok(Located { parent, name })
+    }
+}
+
+fn links_of(flags: OFlag) -> Links {
+    if flags.contains(OFlag::O_NOFOLLOW) {
+        Links::AllButLast
+    } else {
+        Links::All
+    }
+}
+
+/// Names of a path in reverse, so that the next one is popped.
+fn components(path: &Path) -> Vec<OsString> {
+    path.components()
+        .rev()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_os_string()),
+            Component::ParentDir => Some(OsString::from("..")),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+        })
+        .collect()
+}
+
+fn relative(path: &Path) -> &Path {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    if relative.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        relative
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Who may call the apiserver: authentication and authorization flags and files.
+//!
+//! kubernetes `pkg/kubeapiserver/options/{authentication,authorization}.go`.
+
+use std::collections::BTreeSet;
+
+use super::{Line, files};
+use crate::k3s::component::Argument;
+use crate::k3s::component::document::Document;
+
+/// Judges both.
+pub(super) fn judge(line: &mut Line<'_>) {
+    authentication(line);
+    authorization(line);
+}
+
+fn authentication(line: &mut Line<'_>) {
+    issuers(line);
+    let oidc = line
+        .arguments
+        .iter()
+        .find(|argument| argument.flag.starts_with("oidc-"));
+    let Some(argument) = line.given("authentication-config") else {
+        let halves = ["oidc-issuer-url", "oidc-client-id"];
+        if oidc.is_some() && halves.iter().any(|flag| line.given(flag).is_none()) {
+            line.end(
+                "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set",
+                oidc,
+            );
+        }
+        return;
+    };
+    if line.minor() < 30 && !gate_on(line, "StructuredAuthenticationConfiguration") {
+        line.end(
+            "set --feature-gates=StructuredAuthenticationConfiguration=true to use authentication-config file",
+            Some(argument),
+        );
+        return;
+    }
+    if oidc.is_some() {
+        line.end(
+            "authentication-config file and oidc-* flags are mutually exclusive",
+            oidc,
+        );
+        return;
+    }
+    let prefix = "failed to load authentication configuration from file";
+    let Some(config) = files::document(line, argument, prefix) else {
+        return;
+    };
+    if let Some(reason) = wrong_kind(&config, "AuthenticationConfiguration", &versions(line, 34)) {
+        line.end(
+            &format!("{prefix} {:?}: {reason}", argument.value),
+            Some(argument),
+        );
+        return;
+    }
+    let anonymous = matches!(config.get("anonymous"), Some(Document::Map(_)));
+    if let Some(flag) = line
+        .last("anonymous-auth")
+        .filter(|_| anonymous && line.minor() >= 31)
+    {
+        let blamed = if flag.place == crate::k3s::Place::Default {
+            argument
+        } else {
+            flag
+        };
+        line.end(
+            "--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file",
+            Some(blamed),
+        );
+    }
+}
+
+fn issuers(line: &mut Line<'_>) {
+    let mut seen = BTreeSet::new();
+    for argument in line
+        .flags
+        .effective(line.arguments, "service-account-issuer")
+    {
+        if argument.value.is_empty() {
+            line.end(
+                "service-account-issuer should not be an empty string",
+                Some(argument),
+            );
+        } else if !seen.insert(&argument.value) {
+            let reason = format!(
+                "service-account-issuer {:?} is already specified",
+                argument.value
+            );
+            line.end(&reason, Some(argument));
+        }
+    }
+}
+
+fn gate_on(line: &Line<'_>, name: &str) -> bool {
+    let wanted = format!("{name}=true");
+    line.words("feature-gates")
+        .iter()
+        .any(|(pair, _)| pair.rsplit(':').next() == Some(wanted.as_str()))
+}
+
+/// Versions of the two files: v1 since the minor given, v1beta1 since 1.30, v1alpha1 since 1.29.
+fn versions(line: &Line<'_>, stable_since: u16) -> Vec<&'static str> {
+    let mut versions = vec!["apiserver.config.k8s.io/v1alpha1"];
+    if line.minor() >= 30 {
+        versions.push("apiserver.config.k8s.io/v1beta1");
+    }
+    if line.minor() >= stable_since {
+        versions.push("apiserver.config.k8s.io/v1");
+    }
+    versions
+}
+
+fn wrong_kind(config: &Document, wanted: &str, versions: &[&str]) -> Option<String> {
+    let (version, kind) = (config.text("apiVersion"), config.text("kind"));
+    (kind != wanted || !versions.contains(&version))
+        .then(|| format!("no kind {kind:?} is registered for version {version:?}"))
+}
+
+fn authorization(line: &mut Line<'_>) {
+    if let Some(argument) = line.given("authorization-config") {
+        authorization_config(line, argument);
+        return;
+    }
+    let modes = line.words("authorization-mode");
+    let mut seen = BTreeSet::new();
+    for (mode, argument) in &modes {
+        let known = [
+            "AlwaysAllow",
+            "AlwaysDeny",
+            "ABAC",
+            "Webhook",
+            "RBAC",
+            "Node",
+        ];
+        let reason = if !known.contains(mode) {
+            format!("authorization-mode {mode:?} is not a valid mode")
+        } else if *mode == "ABAC" && line.given("authorization-policy-file").is_none() {
+            "authorization-mode ABAC's authorization policy file not passed".to_owned()
+        } else if *mode == "Webhook" && line.given("authorization-webhook-config-file").is_none() {
+            "authorization-mode Webhook's authorization config file not passed".to_owned()
+        } else if !seen.insert(*mode) {
+            format!("authorization-mode {mode:?} has mode specified more than once")
+        } else {
+            continue;
+        };
+        line.end(&reason, Some(argument));
+    }
+    if let Some(argument) = line.last("authorization-mode").filter(|_| modes.is_empty()) {
+        line.end(
+            "at least one authorization-mode must be passed",
+            Some(argument),
+        );
+    }
+    for (flag, mode) in [
+        ("authorization-policy-file", "ABAC"),
+        ("authorization-webhook-config-file", "Webhook"),
+    ] {
+        if let Some(argument) = line.given(flag)
+            && !modes.iter().any(|(given, _)| *given == mode)
+        {
+            line.end(
+                &format!("cannot specify --{flag} without mode {mode}"),
+                Some(argument),
+            );
+        }
+    }
+}
+
+fn authorization_config(line: &mut Line<'_>, argument: &Argument) {
+    if line.minor() < 30 && !gate_on(line, "StructuredAuthorizationConfiguration") {
+        line.end(
+            "--authorization-config cannot be used without enabling StructuredAuthorizationConfiguration feature flag",
+            Some(argument),
+        );
+        return;
+    }
+    let legacy = line.arguments.iter().any(|argument| {
+        argument.flag == "authorization-mode" || argument.flag.starts_with("authorization-webhook-")
+    });
+    if legacy {
+        line.end(
+            "--authorization-config can not be specified when --authorization-mode or --authorization-webhook-* flags are defined",
+            Some(argument),
+        );
+        return;
+    }
+    let Some(config) = files::document(line, argument, "authorization configuration") else {
+        return;
+    };
+    let reason = wrong_kind(&config, "AuthorizationConfiguration", &versions(line, 32))
+        .or_else(|| authorizers(&config));
+    if let Some(reason) = reason {
+        line.end(&format!("{}: {reason}", argument.value), Some(argument));
+    }
+}
+
+fn authorizers(config: &Document) -> Option<String> {
+    let authorizers = config.get("authorizers").map_or(&[][..], Document::items);
+    if authorizers.is_empty() {
+        return Some("authorizers: at least one authorization mode must be defined".to_owned());
+    }
+    let (mut types, mut names) = (BTreeSet::new(), BTreeSet::new());
+    authorizers
+        .iter()
+        .enumerate()
+        .find_map(|(index, authorizer)| {
+            let (kind, name) = (authorizer.text("type"), authorizer.text("name"));
+            let known = ["AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook"];
+            let wrong = if !known.contains(&kind) {
+                "type: Unsupported value"
+            } else if kind != "Webhook" && !types.insert(kind) {
+                "type: Duplicate value"
+            } else if name.is_empty() {
+                "name: Required value"
+            } else if !names.insert(name) {
+                "name: Duplicate value"
+            } else if (kind == "Webhook")
+                != matches!(authorizer.get("webhook"), Some(Document::Map(_)))
+            {
+                "webhook: required for, and only for, type Webhook"
+            } else {
+                return None;
+            };
+            Some(format!("authorizers[{index}].{wrong}"))
+        })
+}

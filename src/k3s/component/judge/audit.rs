@@ -1,0 +1,179 @@
+//! The audit policy of kube-apiserver (apiserver `pkg/audit/policy/reader.go`, `pkg/apis/audit/validation`).
+
+use super::{Line, common, files};
+use crate::k3s::component::document::Document;
+
+const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
+const STAGES: [&str; 4] = [
+    "RequestReceived",
+    "ResponseStarted",
+    "ResponseComplete",
+    "Panic",
+];
+
+/// Judges the audit flags and the policy file.
+pub(super) fn judge(line: &mut Line<'_>) {
+    // Without a path the log back end is off and its flags are not looked at.
+    if line.given("audit-log-path").is_some() {
+        for flag in [
+            "audit-log-maxage",
+            "audit-log-maxbackup",
+            "audit-log-maxsize",
+        ] {
+            common::range(line, flag, 0, i128::from(i64::MAX));
+        }
+        common::one_of(line, "audit-log-format", &["legacy", "json"]);
+        common::one_of(
+            line,
+            "audit-log-mode",
+            &["batch", "blocking", "blocking-strict"],
+        );
+        common::one_of(line, "audit-log-version", &versions(line.minor()));
+    }
+    if let Some(argument) = line.given("audit-policy-file") {
+        let prefix = "loading audit policy file";
+        let Some(policy) = files::document(line, argument, prefix) else {
+            return;
+        };
+        if let Some(reason) = refuses(&policy, line.minor()) {
+            let reason = format!("{prefix}: {reason}: from file {}", argument.value);
+            line.end(&reason, Some(argument));
+        }
+    }
+}
+
+fn versions(minor: u16) -> Vec<&'static str> {
+    let mut versions = vec!["audit.k8s.io/v1"];
+    if minor < 24 {
+        versions.extend(["audit.k8s.io/v1beta1", "audit.k8s.io/v1alpha1"]);
+    }
+    versions
+}
+
+/// Why the apiserver would not take a policy; unknown fields are only warned about.
+pub(super) fn refuses(policy: &Document, minor: u16) -> Option<String> {
+    let (version, kind) = (policy.text("apiVersion"), policy.text("kind"));
+    if !versions(minor).contains(&version) || kind != "Policy" {
+        return Some(format!(
+            "failed decoding: no kind {kind:?} is registered for version {version:?}"
+        ));
+    }
+    if let Some(reason) = stages(policy, "") {
+        return Some(reason);
+    }
+    let rules = match policy.get("rules") {
+        Some(Document::List(rules)) => rules.as_slice(),
+        None | Some(Document::Null) => &[],
+        Some(_) => return Some("failed decoding: rules is no list".to_owned()),
+    };
+    if rules.is_empty() {
+        return Some("loaded illegal policy with 0 rules".to_owned());
+    }
+    rules
+        .iter()
+        .enumerate()
+        .find_map(|(index, rule)| refuses_rule(index, rule))
+}
+
+fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
+    let level = match rule.get("level") {
+        Some(Document::Text(level)) => level.as_str(),
+        None | Some(Document::Null) => {
+            return Some(format!("rules[{index}].level: Required value"));
+        }
+        Some(_) => return Some(format!("rules[{index}].level is no text")),
+    };
+    if !LEVELS.contains(&level) {
+        return Some(format!(
+            "rules[{index}].level: Unsupported value: {level:?}: supported values: {LEVELS:?}"
+        ));
+    }
+    let urls = rule.get("nonResourceURLs").map_or(&[][..], Document::items);
+    for url in urls {
+        let Document::Text(url) = url else { continue };
+        let inner = url.strip_suffix('*').unwrap_or(url);
+        if url != "*" && (!url.starts_with('/') || inner.contains('*')) {
+            return Some(format!(
+                "rules[{index}].nonResourceURLs: Invalid value: {url:?}"
+            ));
+        }
+    }
+    let resources = rule.get("resources").map_or(&[][..], Document::items);
+    let namespaces = rule.get("namespaces").map_or(&[][..], Document::items);
+    if !urls.is_empty() && (!resources.is_empty() || !namespaces.is_empty()) {
+        return Some(format!(
+            "rules[{index}].nonResourceURLs: rules cannot apply to both regular resources and non-resource URLs"
+        ));
+    }
+    for resource in resources {
+        let some = |key: &str| {
+            resource
+                .get(key)
+                .is_some_and(|value| !value.items().is_empty())
+        };
+        if some("resourceNames") && !some("resources") {
+            return Some(format!(
+                "rules[{index}].resources: using resourceNames requires at least one resource"
+            ));
+        }
+        let group = resource.text("group");
+        if group != "*" && group.contains(|c: char| c == '/' || c.is_ascii_uppercase()) {
+            return Some(format!(
+                "rules[{index}].resources.group: Invalid value: {group:?}"
+            ));
+        }
+    }
+    stages(rule, &format!("rules[{index}]."))
+}
+
+fn stages(holder: &Document, prefix: &str) -> Option<String> {
+    let stages = holder.get("omitStages").map_or(&[][..], Document::items);
+    stages.iter().find_map(|stage| match stage {
+        Document::Text(stage) if STAGES.contains(&stage.as_str()) => None,
+        other => Some(format!(
+            "{prefix}omitStages: Invalid value: {other:?}: allowed stages are {STAGES:?}"
+        )),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(rules: &str) -> Option<String> {
+        let text = format!("apiVersion: audit.k8s.io/v1\nkind: Policy\n{rules}");
+        refuses(&Document::parse(text.as_bytes()).unwrap(), 36)
+    }
+
+    #[test]
+    fn a_policy_needs_rules_with_known_levels_and_stages() {
+        assert_eq!(reason("rules: [{level: Metadata, noSuchField: 1}]"), None);
+        assert!(reason("rules: []").unwrap().contains("0 rules"));
+        assert!(reason("").unwrap().contains("0 rules"));
+        assert!(
+            reason("rules: [{level: Everything}]")
+                .unwrap()
+                .contains("Unsupported")
+        );
+        assert!(reason("rules: [{}]").unwrap().contains("Required"));
+        assert!(reason("rules: [{level: None, omitStages: [Nope]}]").is_some());
+        assert!(reason("omitStages: [RequestReceived]\nrules: [{level: None}]").is_none());
+    }
+
+    #[test]
+    fn urls_start_with_a_slash_and_do_not_mix_with_resources() {
+        assert!(reason("rules: [{level: None, nonResourceURLs: ['/healthz*', '*']}]").is_none());
+        assert!(reason("rules: [{level: None, nonResourceURLs: [healthz]}]").is_some());
+        assert!(reason("rules: [{level: None, nonResourceURLs: [/x], namespaces: [a]}]").is_some());
+    }
+
+    #[test]
+    fn another_kind_or_version_is_refused() {
+        let policy = Document::parse(
+            b"apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: [{level: None}]",
+        )
+        .unwrap();
+        assert!(refuses(&policy, 36).is_some());
+        assert!(refuses(&policy, 23).is_none());
+    }
+}

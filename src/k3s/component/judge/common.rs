@@ -1,0 +1,182 @@
+//! What every component checks: its flags, feature gates and TLS.
+
+use super::Line;
+use crate::k3s::Place;
+use crate::k3s::component::Argument;
+use crate::k3s::component::minors::{self, GATES};
+use crate::k3s::component::value::{Kind, boolean, gate_pairs};
+
+/// Cipher suites that Go's crypto/tls has, and the two short names that Kubernetes keeps.
+const CIPHERS: &[&str] = &[
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_RC4_128_SHA",
+];
+
+/// HTTP/2 needs one of these unless only TLS 1.3 is spoken (golang.org/x/net/http2 ConfigureServer).
+const HTTP2_CIPHERS: [&str; 2] = [
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+];
+
+/// TLS versions by the names that Kubernetes takes.
+pub(super) const TLS_VERSIONS: [&str; 4] = [
+    "VersionTLS10",
+    "VersionTLS11",
+    "VersionTLS12",
+    "VersionTLS13",
+];
+
+/// The name of a cipher suite is known.
+pub(super) fn is_cipher(name: &str) -> bool {
+    CIPHERS.contains(&name)
+}
+
+/// The first argument that the component refuses to read, then its feature gates.
+///
+/// What K3s gives by itself is not judged: a K3s is built with the components that take it.
+pub(super) fn command_line(line: &mut Line<'_>) {
+    let given = |argument: &&Argument| argument.place != Place::Default;
+    for argument in line.arguments.iter().filter(given) {
+        if let Some(reason) = line.flags.refuses(argument) {
+            line.end(&reason, Some(argument));
+            return;
+        }
+    }
+    feature_gates(line);
+}
+
+fn feature_gates(line: &mut Line<'_>) {
+    for argument in line.flags.effective(line.arguments, "feature-gates") {
+        if line.flags.kind("feature-gates") != Some(Kind::Gates) {
+            return;
+        }
+        for (name, value) in gate_pairs(&argument.value) {
+            if let Some(reason) = gate(name, value.and_then(boolean), line.minor()) {
+                line.end(&reason, Some(argument));
+                return;
+            }
+        }
+    }
+}
+
+/// Why a feature gate would be refused.
+fn gate(name: &str, value: Option<bool>, minor: u16) -> Option<String> {
+    if minor > minors::NEWEST || name == "AllAlpha" || name == "AllBeta" {
+        return None;
+    }
+    let kind = minors::lines(GATES, minor)
+        .find(|columns| columns.first() == Some(&name))
+        .and_then(|columns| columns.get(1).copied());
+    match (kind, value) {
+        (None, _) => Some(format!("unrecognized feature gate: {name}")),
+        (Some("locked-on"), Some(false)) | (Some("locked-off"), Some(true)) => Some(format!(
+            "cannot set feature gate {name} to {}, feature is locked to {}",
+            value == Some(true),
+            value != Some(true)
+        )),
+        _ => None,
+    }
+}
+
+/// Ciphers and the least TLS version of a component that serves HTTPS.
+pub(super) fn serving(line: &mut Line<'_>) {
+    let least = line.given("tls-min-version");
+    if let Some(argument) = least
+        && !TLS_VERSIONS.contains(&argument.value.as_str())
+    {
+        let reason = format!("unknown tls version {:?}", argument.value);
+        line.end(&reason, Some(argument));
+    }
+    let words = line.words("tls-cipher-suites");
+    if let Some((word, argument)) = words.iter().find(|(word, _)| !is_cipher(word)) {
+        let reason = format!("Cipher suite {word} not supported or doesn't exist");
+        line.end(&reason, Some(argument));
+        return;
+    }
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let plain_http = line
+        .last("disable-http2-serving")
+        .is_some_and(|argument| boolean(&argument.value) == Some(true));
+    let newest_only = least.is_some_and(|argument| argument.value == "VersionTLS13");
+    if !plain_http && lacks_http2_cipher(&names, newest_only) {
+        let argument = words.last().map(|(_, argument)| *argument);
+        line.end(HTTP2_REASON, argument);
+    }
+}
+
+/// Why HTTP/2 could not be served.
+pub(super) const HTTP2_REASON: &str = "error configuring http2: http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher (need at least one of TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)";
+
+/// Whether a list of suites leaves HTTP/2 without the one that it must have.
+pub(super) fn lacks_http2_cipher(names: &[&str], only_tls13: bool) -> bool {
+    !names.is_empty() && !only_tls13 && !names.iter().any(|name| HTTP2_CIPHERS.contains(name))
+}
+
+/// A whole number flag outside its range.
+pub(super) fn range(line: &mut Line<'_>, flag: &str, lowest: i128, highest: i128) {
+    if let Some((number, argument)) = line.flags.number(line.arguments, flag)
+        && !(lowest..=highest).contains(&number)
+    {
+        let reason = format!("--{flag} {number} must be between {lowest} and {highest}");
+        line.end(&reason, Some(argument));
+    }
+}
+
+/// A flag with a value that is none of those it may have.
+pub(super) fn one_of(line: &mut Line<'_>, flag: &str, allowed: &[&str]) {
+    if let Some(argument) = line.last(flag)
+        && !allowed.contains(&argument.value.as_str())
+    {
+        let reason = format!("--{flag} {:?} is none of {allowed:?}", argument.value);
+        line.end(&reason, Some(argument));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_gate_and_a_locked_one_are_refused() {
+        assert!(gate("NoSuchGate", Some(true), 36).is_some());
+        assert_eq!(gate("AllAlpha", Some(false), 36), None);
+        assert_eq!(
+            gate("RotateKubeletServerCertificate", Some(false), 36),
+            None
+        );
+        assert_eq!(gate("NoSuchGate", Some(true), minors::NEWEST + 1), None);
+    }
+
+    #[test]
+    fn http2_needs_its_cipher_unless_only_tls_1_3_is_spoken() {
+        assert!(lacks_http2_cipher(&["TLS_RSA_WITH_AES_128_CBC_SHA"], false));
+        assert!(!lacks_http2_cipher(&["TLS_RSA_WITH_AES_128_CBC_SHA"], true));
+        assert!(!lacks_http2_cipher(&[], false));
+        assert!(!lacks_http2_cipher(&HTTP2_CIPHERS, false));
+    }
+}

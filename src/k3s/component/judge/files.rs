@@ -1,0 +1,56 @@
+//! Files that an argument points at.
+
+use std::path::Path;
+
+use super::Line;
+use crate::host::Kind;
+use crate::k3s::component::Argument;
+use crate::k3s::component::document::Document;
+
+/// Reads the file of an argument as YAML; on failure the component ends, with `prefix` before the reason.
+pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -> Option<Document> {
+    let path = Path::new(&argument.value);
+    let reason = match line.files.read(path) {
+        Ok(Some(bytes)) => match Document::parse(&bytes) {
+            Ok(document) => return Some(document),
+            Err(reason) => format!("{prefix}: {} is not YAML: {reason}", path.display()),
+        },
+        Ok(None) => format!(
+            "{prefix}: open {}: no such file or directory",
+            path.display()
+        ),
+        Err(error) => format!("{prefix}: {error}"),
+    };
+    line.end(&reason, Some(argument));
+    None
+}
+
+/// Ends the component when the operator names a file that is not there.
+///
+/// K3s's own files come into being at its start, and so do those of an operator who repeats their paths.
+pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
+    for flag in flags {
+        for argument in line.flags.effective(line.arguments, flag) {
+            if argument.value.is_empty() || made_by_k3s(line, &argument.value) {
+                continue;
+            }
+            if !matches!(
+                line.files.kind(Path::new(&argument.value)),
+                Ok(Some(Kind::File))
+            ) {
+                let reason = format!(
+                    "--{flag}: open {}: no such file or directory",
+                    argument.value
+                );
+                line.end(&reason, Some(argument));
+            }
+        }
+    }
+}
+
+fn made_by_k3s(line: &Line<'_>, path: &str) -> bool {
+    let data = &line.node.data_dir;
+    ["server/tls", "server/cred", "server/etc", "agent"]
+        .iter()
+        .any(|part| Path::new(path).starts_with(data.join(part)))
+}

@@ -1,0 +1,177 @@
+//! What K3s itself refuses before it starts a component (`pkg/cli/server/server.go`).
+
+use std::net::IpAddr;
+
+use super::common;
+use crate::k3s::component::extra::{self, Found};
+use crate::k3s::component::network::Network;
+use crate::k3s::component::options::Options;
+use crate::k3s::component::releases::Since;
+use crate::k3s::component::value::is_port_range;
+use crate::k3s::component::{Component, Node};
+use crate::k3s::{Ending, Place, Role};
+
+/// K3s's own refusals, in the order of its code.
+pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let mut found = addresses(options, &["node-ip", "node-external-ip"]);
+    if node.role == Role::Agent {
+        return found;
+    }
+    found.extend(combinations(options));
+    found.extend(networks(options));
+    found.extend(modes(options, node));
+    found.extend(tls(options, node));
+    found.extend(panics(options, node));
+    found
+}
+
+fn ending(reason: String, from: Option<&Place>) -> Ending {
+    Ending {
+        reason,
+        from: from.cloned(),
+    }
+}
+
+fn addresses(options: Options<'_>, names: &[&str]) -> Vec<Ending> {
+    let mut found = Vec::new();
+    for name in names {
+        for (word, place) in options.words(name) {
+            if word.parse::<IpAddr>().is_err() {
+                found.push(ending(format!("invalid {name} {word}"), Some(place)));
+            }
+        }
+    }
+    found
+}
+
+fn combinations(options: Options<'_>) -> Vec<Ending> {
+    let datastore = options.text("datastore-endpoint").is_some();
+    let joins = options.text("server").is_some();
+    let rules = [
+        (
+            "cluster-reset-restore-path",
+            options.text("cluster-reset-restore-path").is_some() && !options.on("cluster-reset"),
+            "invalid flag use; --cluster-reset required with --cluster-reset-restore-path",
+        ),
+        (
+            "disable-etcd",
+            options.on("disable-etcd") && !joins,
+            "invalid flag use; --server is required with --disable-etcd",
+        ),
+        (
+            "disable-apiserver",
+            options.on("disable-apiserver") && datastore,
+            "invalid flag use; cannot use --disable-apiserver with --datastore-endpoint",
+        ),
+        (
+            "disable-etcd",
+            options.on("disable-etcd") && datastore,
+            "invalid flag use; cannot use --disable-etcd with --datastore-endpoint",
+        ),
+        (
+            "cluster-reset",
+            options.on("cluster-reset") && joins,
+            "cannot perform cluster-reset while server URL is set",
+        ),
+    ];
+    rules
+        .into_iter()
+        .filter(|(_, broken, _)| *broken)
+        .map(|(name, _, reason)| ending(reason.to_owned(), options.place(name)))
+        .collect()
+}
+
+fn networks(options: Options<'_>) -> Vec<Ending> {
+    let mut found = Vec::new();
+    for name in ["cluster-cidr", "service-cidr"] {
+        for (word, place) in options.words(name) {
+            if Network::parse(word).is_none() {
+                found.push(ending(format!("invalid {name} {word}"), Some(place)));
+            }
+        }
+    }
+    if let Some(range) = options.text("service-node-port-range")
+        && !is_port_range(range)
+    {
+        let place = options.place("service-node-port-range");
+        found.push(ending(format!("invalid port range {range}"), place));
+    }
+    found.extend(addresses(options, &["cluster-dns"]));
+    found
+}
+
+fn modes(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let mut found = Vec::new();
+    let mut one_of = |name: &str, since: &str, allowed: &[&str]| {
+        let known = Since::parse(since).is_some_and(|since| since.reached(node.version));
+        if let Some(value) = options.text(name)
+            && known
+            && !allowed.contains(&value)
+        {
+            let reason = format!(
+                "invalid {name} {value}; it is one of {}",
+                allowed.join(", ")
+            );
+            found.push(ending(reason, options.place(name)));
+        }
+    };
+    one_of(
+        "egress-selector-mode",
+        "1.24.1",
+        &["agent", "cluster", "pod", "disabled"],
+    );
+    if options.on("secrets-encryption") {
+        one_of(
+            "secrets-encryption-provider",
+            "1.30.12+1.31.8+1.32.4",
+            &["aescbc", "secretbox"],
+        );
+    }
+    found
+}
+
+/// K3s serves its own port with the apiserver's TLS flags, and reads the first of each only.
+fn tls(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let items = options.items(Component::Apiserver.option());
+    let mut found = Vec::new();
+    if let Found::Value(item, least) = extra::find("tls-min-version", items, node.version)
+        && !least.is_empty()
+        && !common::TLS_VERSIONS.contains(&least)
+    {
+        let reason = format!("invalid tls-min-version: unknown tls version {least:?}");
+        found.push(ending(reason, Some(&item.place)));
+    }
+    if let Found::Value(item, ciphers) = extra::find("tls-cipher-suites", items, node.version) {
+        let names: Vec<&str> = ciphers.split(',').map(str::trim).collect();
+        let given = names.first().is_some_and(|first| !first.is_empty());
+        if let Some(name) = names.iter().find(|name| given && !common::is_cipher(name)) {
+            let reason = format!(
+                "invalid tls-cipher-suites: Cipher suite {name} not supported or doesn't exist"
+            );
+            found.push(ending(reason, Some(&item.place)));
+        }
+    }
+    found
+}
+
+/// Flags that K3s looks up itself: an item without `=` makes it read past the end of a slice.
+fn panics(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let items = options.items(Component::Apiserver.option());
+    let looked_up = [
+        ("tls-min-version", "1.20.0"),
+        ("tls-cipher-suites", "1.20.0"),
+        ("authorization-config", "1.30.12+1.31.8+1.32.4"),
+        ("authentication-config", "1.30.13+1.31.9+1.32.5+1.33.1"),
+    ];
+    looked_up
+        .into_iter()
+        .filter(|(_, since)| Since::parse(since).is_some_and(|since| since.reached(node.version)))
+        .filter_map(|(flag, _)| match extra::find(flag, items, node.version) {
+            Found::Bare(item) => Some(ending(
+                format!("server panicked: runtime error: kube-apiserver-arg {flag} has no value; write {flag}=VALUE"),
+                Some(&item.place),
+            )),
+            _ => None,
+        })
+        .collect()
+}

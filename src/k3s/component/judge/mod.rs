@@ -1,0 +1,158 @@
+//! Whether K3s would end at its start because of what its components are given.
+
+mod access;
+mod admission;
+mod apiserver;
+mod audit;
+mod common;
+mod controllers;
+mod files;
+mod k3s;
+mod kubelet;
+mod own_files;
+
+pub use kubelet::KERNEL_PARAMETERS;
+pub use own_files::{refuses_admission_configuration, refuses_audit_policy};
+
+use std::collections::BTreeMap;
+
+use super::flags::Flags;
+use super::kubelet::{Extracted, KubeletSettings};
+use super::options::Options;
+use super::{Argument, Component, Components, Node, Place};
+use crate::k3s::Files;
+use crate::k3s::{Ending, Sourced};
+
+/// The cgroup hierarchy of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CgroupVersion {
+    /// cgroup v1, or the hybrid form.
+    V1,
+    /// The unified hierarchy.
+    V2,
+}
+
+/// What the machine tells; everything may be unknown, as it is for a root that does not run.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The cgroup hierarchy.
+    pub cgroup: Option<CgroupVersion>,
+    /// Live kernel values by sysctl name (`vm.overcommit_memory`). A name that is missing is not known; `None` could
+    /// not be read, which the kubelet counts as wrong.
+    pub kernel: BTreeMap<String, Option<i64>>,
+}
+
+/// One component's command line with what is needed to judge it.
+struct Line<'a> {
+    component: Component,
+    arguments: &'a [Argument],
+    flags: Flags,
+    node: &'a Node,
+    files: &'a Files<'a>,
+    endings: Vec<Ending>,
+}
+
+impl<'a> Line<'a> {
+    fn of(
+        component: Component,
+        components: &'a Components,
+        node: &'a Node,
+        files: &'a Files<'a>,
+    ) -> Self {
+        Self {
+            component,
+            arguments: components.line(component),
+            flags: Flags::of(component, node.version.minor),
+            node,
+            files,
+            endings: Vec::new(),
+        }
+    }
+
+    fn minor(&self) -> u16 {
+        self.node.version.minor
+    }
+
+    /// The words with which K3s names the component when it ends.
+    fn name(&self) -> &'static str {
+        match self.component {
+            Component::Apiserver => "apiserver",
+            Component::Scheduler => "scheduler",
+            Component::ControllerManager => "controller-manager",
+            other => other.name(),
+        }
+    }
+
+    /// K3s would end; the operator's argument is the place to mend.
+    fn end(&mut self, reason: &str, argument: Option<&Argument>) {
+        let from = argument
+            .map(|argument| argument.place.clone())
+            .filter(|place| *place != Place::Default);
+        let reason = format!("{} exited: {reason}", self.name());
+        self.endings.push(Ending { reason, from });
+    }
+
+    fn last(&self, flag: &str) -> Option<&'a Argument> {
+        self.flags.last(self.arguments, flag)
+    }
+
+    fn words(&self, flag: &str) -> Vec<(&'a str, &'a Argument)> {
+        self.flags.words(self.arguments, flag)
+    }
+
+    /// A flag whose value is not empty.
+    fn given(&self, flag: &str) -> Option<&'a Argument> {
+        self.last(flag)
+            .filter(|argument| !argument.value.is_empty())
+    }
+}
+
+/// Everything that would keep K3s from running with these arguments, in the order in which it would meet it.
+///
+/// `settings` are the kubelet's, or why its configuration files could not be read.
+pub(super) fn endings(
+    options: Options<'_>,
+    components: &Components,
+    settings: Option<&Result<KubeletSettings, Ending>>,
+    extracted: &Extracted,
+    facts: &Facts,
+    node: &Node,
+    files: &Files<'_>,
+) -> Vec<Ending> {
+    let mut endings = k3s::endings(options, node);
+    for component in Component::ALL {
+        if components.line(component).is_empty() {
+            continue;
+        }
+        let mut line = Line::of(component, components, node, files);
+        if component == Component::Kubelet {
+            kubelet::files(&mut line, settings, extracted);
+        }
+        if line.endings.is_empty() {
+            common::command_line(&mut line);
+        }
+        if line.endings.is_empty() {
+            match component {
+                Component::Apiserver => apiserver::judge(&mut line),
+                Component::Kubelet => kubelet::judge(&mut line, settings, facts),
+                Component::ControllerManager => controllers::manager(&mut line),
+                Component::CloudControllerManager => controllers::cloud(&mut line),
+                Component::Scheduler => controllers::scheduler(&mut line),
+                Component::KubeProxy => controllers::proxy(&mut line),
+            }
+        }
+        endings.append(&mut line.endings);
+    }
+    endings
+}
+
+/// The operator's items that K3s loses without a word, as warnings.
+pub(super) fn warnings(extracted: &Extracted) -> Vec<String> {
+    let lost = |(bare, lost): &(Sourced, Sourced)| {
+        format!(
+            "{}: kubelet-arg `{}` has no `=`, so K3s takes the next item `{}` for its value and loses it; write `{}=true`",
+            bare.place, bare.value, lost.value, bare.value
+        )
+    };
+    extracted.swallowed.iter().map(lost).collect()
+}

@@ -1,0 +1,166 @@
+//! The files that the kubelet merges from its drop-in directory, in its order.
+
+use std::path::{Path, PathBuf};
+
+use super::Extracted;
+use crate::host::Kind;
+use crate::k3s::Files;
+use crate::k3s::component::document::Document;
+use crate::k3s::{Ending, Place};
+
+/// Directories below the drop-in directory are walked; deeper than this nobody nests them.
+const DEEPEST: usize = 8;
+/// K3s's own file, written anew at every start.
+pub(super) const DEFAULTS: &str = "00-k3s-defaults.conf";
+
+/// A file that the kubelet will read.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// The name by which it sorts in the drop-in directory; `20-cli-config-dir/x.conf` for a nested one.
+    name: String,
+    /// Where its content lies now.
+    path: PathBuf,
+}
+
+/// A file with its content.
+#[derive(Debug, Clone)]
+pub(super) struct DropIn {
+    /// Whether it sorts before K3s's own file.
+    pub(super) before_defaults: bool,
+    /// Where its content lies.
+    pub(super) path: PathBuf,
+    /// What is in it.
+    pub(super) content: Document,
+}
+
+/// Reads every drop-in that the next start would merge, in the kubelet's order.
+///
+/// The kubelet walks the directory in byte order, goes into directories, and reads the names that end in `.conf`.
+///
+/// # Errors
+/// The reason for which the kubelet, or K3s before it, would end.
+pub(super) fn read(
+    directory: &Path,
+    extracted: &Extracted,
+    files: &Files<'_>,
+) -> Result<Vec<DropIn>, Ending> {
+    let mut sources = Vec::new();
+    walk(directory, "", files, DEEPEST, &mut sources);
+    if let Some(file) = &extracted.file {
+        let path = PathBuf::from(&file.value);
+        if !path.starts_with(directory) {
+            readable(&path, files, "config", &file.place)?;
+            replace(&mut sources, "10-cli-config.conf", path);
+        }
+    }
+    if let Some(given) = &extracted.directory {
+        let path = PathBuf::from(&given.value);
+        if !path.starts_with(directory) {
+            if !matches!(files.kind(&path), Ok(Some(_))) {
+                return Err(missing("config-dir", &path, &given.place));
+            }
+            let mut nested = Vec::new();
+            walk(&path, "20-cli-config-dir/", files, DEEPEST, &mut nested);
+            for source in nested {
+                replace(&mut sources, &source.name, source.path);
+            }
+        }
+    }
+    // A directory sorts by its own name, so the parts of a path are compared one by one.
+    sources.sort_by(|one, other| one.name.split('/').cmp(other.name.split('/')));
+    sources
+        .into_iter()
+        .filter(|source| source.name != DEFAULTS)
+        .map(|source| load(source, files))
+        .collect()
+}
+
+/// Reads the one configuration file of a kubelet before 1.32 (`kubelet-arg: config=FILE`).
+///
+/// # Errors
+/// The reason for which the kubelet would end.
+pub(super) fn read_one(path: &str, place: &Place, files: &Files<'_>) -> Result<DropIn, Ending> {
+    let path = PathBuf::from(path);
+    if !matches!(files.kind(&path), Ok(Some(Kind::File))) {
+        return Err(Ending {
+            reason: format!(
+                "kubelet exited: failed to load kubelet config file, path: {}: no such file",
+                path.display()
+            ),
+            from: Some(place.clone()),
+        });
+    }
+    let name = String::new();
+    load(Source { name, path }, files)
+}
+
+fn replace(sources: &mut Vec<Source>, name: &str, path: PathBuf) {
+    sources.retain(|source| source.name != name);
+    sources.push(Source {
+        name: name.to_owned(),
+        path,
+    });
+}
+
+fn walk(directory: &Path, prefix: &str, files: &Files<'_>, depth: usize, found: &mut Vec<Source>) {
+    if depth == 0 {
+        return;
+    }
+    for entry in files.names(directory).ok().flatten().unwrap_or_default() {
+        let path = directory.join(&entry.name);
+        let name = format!("{prefix}{}", entry.name.to_string_lossy());
+        if entry.is_directory {
+            walk(&path, &format!("{name}/"), files, depth - 1, found);
+        } else if name.ends_with(".conf") {
+            found.push(Source { name, path });
+        }
+    }
+}
+
+fn load(source: Source, files: &Files<'_>) -> Result<DropIn, Ending> {
+    let refuse = |reason: String| Ending {
+        reason: format!(
+            "kubelet exited: drop-in {}: {reason}",
+            source.path.display()
+        ),
+        from: Some(Place::File {
+            path: source.path.clone(),
+            line: 1,
+        }),
+    };
+    let bytes = match files.read(&source.path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Err(refuse("it points at nothing".to_owned())),
+        Err(error) => return Err(refuse(error.to_string())),
+    };
+    let content =
+        Document::parse(&bytes).map_err(|reason| refuse(format!("not YAML: {reason}")))?;
+    let (version, kind) = (content.text("apiVersion"), content.text("kind"));
+    if (version, kind) != ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") {
+        return Err(refuse(format!(
+            "apiVersion {version:?} and kind {kind:?} are not kubelet.config.k8s.io/v1beta1 KubeletConfiguration"
+        )));
+    }
+    Ok(DropIn {
+        before_defaults: source.name.as_str() < DEFAULTS,
+        path: source.path,
+        content,
+    })
+}
+
+fn readable(path: &Path, files: &Files<'_>, flag: &str, place: &Place) -> Result<(), Ending> {
+    match files.kind(path) {
+        Ok(Some(Kind::File)) => Ok(()),
+        _ => Err(missing(flag, path, place)),
+    }
+}
+
+fn missing(flag: &str, path: &Path, place: &Place) -> Ending {
+    Ending {
+        reason: format!(
+            "failed to start kubelet: {} of kubelet-arg {flag} cannot be copied: no such file",
+            path.display()
+        ),
+        from: Some(place.clone()),
+    }
+}

@@ -1,0 +1,18 @@
+//! The kubelet: which of its arguments K3s takes away, its configuration files, and the settings that come out.
+
+mod dropins;
+mod extract;
+mod settings;
+
+pub use settings::{KubeletSettings, Setting};
+
+pub(super) use extract::{Extracted, extract};
+pub(super) use settings::effective;
+
+use super::releases::Since;
+use crate::k3s::K3sVersion;
+
+/// From 1.32 on K3s configures the kubelet by files in `agent/etc/kubelet.conf.d`.
+pub(super) fn reads_dropins(version: K3sVersion) -> bool {
+    Since::parse("1.32.0").is_some_and(|since| since.reached(version))
+}

@@ -1,0 +1,90 @@
+//! What K3s really runs with: its options and its components' arguments after every merge, and whether it would start.
+
+use std::path::PathBuf;
+
+use super::component::{self, Facts, Start};
+use super::{
+    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Remark, merge,
+};
+
+/// Everything that K3s of one release makes of one node's configuration.
+#[derive(Debug)]
+pub struct Effective {
+    /// The release.
+    pub version: K3sVersion,
+    /// Options, files read and directories.
+    pub configuration: NodeConfiguration,
+    /// Components, the kubelet's settings, and why a component would end.
+    pub start: Start,
+}
+
+impl Effective {
+    /// Works it out, for the files as they are or as a plan would leave them.
+    ///
+    /// # Errors
+    /// When a file cannot be looked at, or the command is no K3s server or agent. That K3s would end is no error.
+    pub fn of(
+        files: &Files<'_>,
+        invocation: &Invocation,
+        version: K3sVersion,
+        facts: &Facts,
+    ) -> Result<Self, ConfigurationError> {
+        let configuration = merge(files, invocation, version)?;
+        let node = component::Node {
+            version,
+            role: configuration.role,
+            data_dir: configuration.data_dir.state.clone(),
+        };
+        let start = component::start(&configuration.merge, &node, facts, files);
+        Ok(Self {
+            version,
+            configuration,
+            start,
+        })
+    }
+
+    /// Why K3s would end at its start: the first thing that would stop it; `None` if nothing is known that would.
+    #[must_use]
+    pub fn ends(&self) -> Option<&Ending> {
+        self.configuration
+            .wrapper_ends
+            .as_ref()
+            .or(self.configuration.merge.ends.as_ref())
+            .or_else(|| self.start.endings.first())
+    }
+
+    /// Everything that would stop it.
+    pub fn endings(&self) -> impl Iterator<Item = &Ending> {
+        self.configuration
+            .wrapper_ends
+            .iter()
+            .chain(&self.configuration.merge.ends)
+            .chain(&self.start.endings)
+    }
+
+    /// What K3s would warn about, or do without a word and the operator should know.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let remark = |remark: &Remark| match &remark.from {
+            Some(from) => format!("{} ({from})", remark.text),
+            None => remark.text.clone(),
+        };
+        self.configuration
+            .merge
+            .warnings
+            .iter()
+            .cloned()
+            .chain(self.configuration.remarks.iter().map(remark))
+            .chain(self.start.warnings.iter().cloned())
+            .collect()
+    }
+
+    /// The directory in which drop-ins of the configuration file lie; `None` where K3s reads no file.
+    #[must_use]
+    pub fn drop_in_directory(&self) -> Option<PathBuf> {
+        self.configuration
+            .config_file
+            .as_deref()
+            .map(super::drop_in_directory)
+    }
+}

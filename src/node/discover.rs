@@ -1,0 +1,192 @@
+//! Finding out what a node is.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{Fact, Node, Surroundings, datastore, version};
+use crate::host::{HostError, Root};
+use crate::k3s::{
+    ConfigurationError, Files, K3sVersion, NEWEST_KNOWN_MINOR, NodeConfiguration, Role, Unit,
+    find_k3s_units, merge,
+};
+use crate::policy::{Given, Policy};
+use crate::setting::Places;
+
+/// What this node is, from its files alone where it is not the running machine.
+#[must_use]
+pub fn discover(
+    root: &Root,
+    policy: &Policy,
+    surroundings: Surroundings,
+    given: Option<K3sVersion>,
+) -> Node {
+    let mut problems = Vec::new();
+    let unit = find_unit(root, policy, &mut problems);
+    let mut node = Node {
+        role: role(policy, unit.as_ref()),
+        version: None,
+        places: Places {
+            unit: unit.as_ref().map(|unit| unit.name.clone()),
+            ..Places::default()
+        },
+        unit,
+        datastore: None,
+        disabled: Vec::new(),
+        new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
+        surroundings,
+        problems,
+    };
+    node.version = find_version(root, policy, given, &mut node);
+    look_into_configuration(root, policy, &mut node);
+    node
+}
+
+fn find_unit(root: &Root, policy: &Policy, problems: &mut Vec<HostError>) -> Option<Unit> {
+    let wanted = policy.role.as_ref().map(|given| given.value);
+    let units = match find_k3s_units(&Files::new(root)) {
+        Ok(units) => units,
+        Err(error) => {
+            problems.push(error);
+            return None;
+        }
+    };
+    // A machine with two units is rare; the policy's role chooses, else the plain name that comes first.
+    let fits = |unit: &&Unit| wanted.is_none() || unit.role() == wanted;
+    units.iter().find(fits).or(units.first()).cloned()
+}
+
+fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
+    if let Some(given) = &policy.role {
+        return Some(Fact {
+            value: given.value,
+            source: source(given),
+        });
+    }
+    let unit = unit?;
+    Some(Fact {
+        value: unit.role()?,
+        source: format!("ExecStart of {}", unit.name),
+    })
+}
+
+fn source<T>(given: &Given<T>) -> String {
+    given
+        .place
+        .as_ref()
+        .map_or_else(|| "the default".to_owned(), ToString::to_string)
+}
+
+fn find_version(
+    root: &Root,
+    policy: &Policy,
+    given: Option<K3sVersion>,
+    node: &mut Node,
+) -> Option<Fact<K3sVersion>> {
+    if let Some(value) = given {
+        return Some(Fact {
+            value,
+            source: "--k3s-version".to_owned(),
+        });
+    }
+    if let Some(binary) = node.binary().filter(|_| node.surroundings.is_machine()) {
+        match version::ask(root, &binary) {
+            Ok(Some(value)) => {
+                let source = format!("{} --version", binary.display());
+                return Some(Fact { value, source });
+            }
+            Ok(None) => {}
+            Err(error) => node.problems.push(error),
+        }
+    }
+    let given = policy.k3s_version.as_ref()?;
+    Some(Fact {
+        value: given.value,
+        source: source(given),
+    })
+}
+
+/// Directories, datastore and disabled components. Where the version is not known the newest one's reading is taken:
+/// the places have been the same in all of them.
+fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
+    let Some(invocation) = node.invocation() else {
+        return;
+    };
+    let newest = K3sVersion::new(NEWEST_KNOWN_MINOR, 0);
+    let version = node.version.as_ref().map_or(newest, |fact| fact.value);
+    match merge(&Files::new(root), &invocation, version) {
+        Ok(configuration) => {
+            take_in(root, node, &configuration);
+            if policy.new_cluster.is_none() && node.surroundings.is_machine() && node.is_installed()
+            {
+                node.new_cluster = begins_a_cluster(root, node, &configuration);
+            }
+        }
+        Err(ConfigurationError::Host(error)) => node.problems.push(error),
+        Err(ConfigurationError::Yaml { .. } | ConfigurationError::NotK3s) => {}
+    }
+}
+
+fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
+    node.places
+        .data_dir
+        .clone_from(&configuration.data_dir.state);
+    if let Some(file) = &configuration.config_file {
+        node.places.config_file.clone_from(file);
+    }
+    if configuration.role == Role::Server {
+        match datastore::of(root, &configuration.merge, &node.places.data_dir) {
+            Ok(datastore) => node.datastore = Some(datastore),
+            Err(error) => node.problems.push(error),
+        }
+        node.disabled = disabled(configuration);
+    }
+}
+
+/// Whether K3s's first start here would begin a cluster: it joins none, uses no datastore that is somewhere else, resets
+/// none, and has no data. What cannot be looked at may be data.
+fn begins_a_cluster(root: &Root, node: &Node, configuration: &NodeConfiguration) -> bool {
+    let given = |name: &str| {
+        let option = configuration.merge.options.get(name);
+        let value = option.and_then(|option| option.values.last());
+        value.is_some_and(|value| !value.value.is_empty() && value.value != "false")
+    };
+    let elsewhere = ["server", "datastore-endpoint", "cluster-reset"];
+    configuration.role == Role::Server
+        && !elsewhere.iter().any(|name| given(name))
+        && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
+}
+
+/// `disable` takes names one by one or joined by commas (K3s pkg/cli/server/server.go).
+fn disabled(configuration: &NodeConfiguration) -> Vec<String> {
+    let option = configuration.merge.options.get("disable");
+    option
+        .into_iter()
+        .flat_map(|option| &option.values)
+        .flat_map(|value| value.value.split(','))
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// A name for the node that gives nothing away: its machine id is confidential (machine-id(5)), a keyed digest of it
+/// is not.
+#[must_use]
+pub fn id(root: &Root) -> Option<String> {
+    let machine_id = root.read(Path::new("/etc/machine-id"), 64).ok()??;
+    let text = std::str::from_utf8(&machine_id).ok()?.trim().to_owned();
+    if text.is_empty() {
+        return None;
+    }
+    let digest = Sha256::new()
+        .chain_update("k3warden node id")
+        .chain_update(text)
+        .finalize();
+    Some(
+        digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
+}

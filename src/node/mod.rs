@@ -1,0 +1,116 @@
+//! What this node is: role, K3s version, places, datastore, and whether it is the running machine.
+
+mod datastore;
+mod discover;
+mod kernel;
+mod surroundings;
+mod version;
+
+use std::path::PathBuf;
+
+pub use discover::{discover, id};
+pub use kernel::facts;
+pub use surroundings::Surroundings;
+
+use crate::catalogue::Datastore;
+use crate::host::{Host, HostError};
+use crate::k3s::{ConfigurationError, Effective, Files, Invocation, K3sVersion, Role, Unit};
+use crate::setting::Places;
+
+/// A fact and where it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact<T> {
+    /// The fact.
+    pub value: T,
+    /// Where it was found: the unit, the policy, the binary.
+    pub source: String,
+}
+
+/// What this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Server or agent; `None` while nothing is installed and nobody said.
+    pub role: Option<Fact<Role>>,
+    /// The version of the K3s binary.
+    pub version: Option<Fact<K3sVersion>>,
+    /// Where things are.
+    pub places: Places,
+    /// The unit that starts K3s.
+    pub unit: Option<Unit>,
+    /// Where the cluster keeps its state; `None` on an agent.
+    pub datastore: Option<Datastore>,
+    /// Packaged components that `disable` names.
+    pub disabled: Vec<String>,
+    /// Whether this is the first server of a cluster that has no data yet.
+    pub new_cluster: bool,
+    /// Whether live values and services are ours to look at.
+    pub surroundings: Surroundings,
+    /// What could not be looked at while finding all this out.
+    pub problems: Vec<HostError>,
+}
+
+/// Why it is not known what K3s runs with.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKnown {
+    /// Nothing says whether this is a server or an agent.
+    #[error(
+        "no K3s unit is here and no role is given: set role = \"server\" or \"agent\" in /etc/k3warden/config.toml"
+    )]
+    Role,
+    /// Nothing says which release.
+    #[error(
+        "the K3s version is not known: give --k3s-version, or set k3s_version in /etc/k3warden/config.toml"
+    )]
+    Version,
+    /// Its configuration cannot be looked at.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+}
+
+impl Node {
+    /// Whether K3s is installed: a unit that starts it.
+    #[must_use]
+    pub const fn is_installed(&self) -> bool {
+        self.unit.is_some()
+    }
+
+    /// The path of the K3s binary.
+    #[must_use]
+    pub fn binary(&self) -> Option<PathBuf> {
+        self.unit
+            .as_ref()
+            .map(|unit| PathBuf::from(&unit.binary.text))
+    }
+
+    /// The command that starts K3s; without a unit the bare role, as install.sh would write it.
+    #[must_use]
+    pub fn invocation(&self) -> Option<Invocation> {
+        match (&self.unit, &self.role) {
+            (Some(unit), _) => Some(unit.invocation()),
+            (None, Some(role)) => Some(Invocation::new(
+                role.value,
+                std::iter::empty::<String>(),
+                &std::collections::BTreeMap::new(),
+            )),
+            (None, None) => None,
+        }
+    }
+
+    /// What K3s would run with at its next start, for the files as they are.
+    ///
+    /// # Errors
+    /// When role or version are not known, or a file cannot be looked at.
+    pub fn effective(&self, host: &Host) -> Result<Effective, NotKnown> {
+        self.effective_with(host, &Files::new(&host.root))
+    }
+
+    /// What K3s would run with at its next start, for the files as a plan would leave them.
+    ///
+    /// # Errors
+    /// When role or version are not known, or a file cannot be looked at.
+    pub fn effective_with(&self, host: &Host, files: &Files<'_>) -> Result<Effective, NotKnown> {
+        let invocation = self.invocation().ok_or(NotKnown::Role)?;
+        let version = self.version.as_ref().ok_or(NotKnown::Version)?.value;
+        Ok(Effective::of(files, &invocation, version, &facts(host))?)
+    }
+}

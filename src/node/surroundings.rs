@@ -1,0 +1,78 @@
+//! Whether we look at a running machine, a container, a chroot or a directory.
+
+use std::path::Path;
+
+use crate::host::Root;
+
+/// What surrounds us. Live kernel values and services are touched on a machine only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surroundings {
+    /// The machine itself.
+    Machine,
+    /// A container: its kernel belongs to somebody else.
+    Container,
+    /// A chroot, as an installer or image build makes one.
+    Chroot,
+    /// A directory given with `--root`.
+    Image,
+}
+
+impl Surroundings {
+    /// Finds out, without running anything.
+    #[must_use]
+    pub fn look(root: &Root) -> Self {
+        if !root.is_live() {
+            Self::Image
+        } else if is_chroot() {
+            Self::Chroot
+        } else if is_container(root) {
+            Self::Container
+        } else {
+            Self::Machine
+        }
+    }
+
+    /// Whether live values and services are ours.
+    #[must_use]
+    pub const fn is_machine(self) -> bool {
+        matches!(self, Self::Machine)
+    }
+
+    /// The word for it in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Container => "container",
+            Self::Chroot => "chroot",
+            Self::Image => "image",
+        }
+    }
+}
+
+/// The way systemd-detect-virt --chroot looks: our root is not that of PID 1. Not to be seen without privilege, and
+/// then nothing is written either.
+fn is_chroot() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &str| {
+        std::fs::metadata(path)
+            .ok()
+            .map(|metadata| (metadata.dev(), metadata.ino()))
+    };
+    match (identity("/"), identity("/proc/1/root/.")) {
+        (Some(here), Some(init)) => here != init,
+        // PID 1's root cannot be read: not root, or /proc is not mounted, as in a bare chroot.
+        _ => !Path::new("/proc/1").exists(),
+    }
+}
+
+/// The marks that container managers leave (systemd.io/CONTAINER_INTERFACE, podman and docker).
+fn is_container(root: &Root) -> bool {
+    [
+        "/run/systemd/container",
+        "/run/.containerenv",
+        "/.dockerenv",
+    ]
+    .iter()
+    .any(|mark| matches!(root.kind(Path::new(mark)), Ok(Some(_))))
+}

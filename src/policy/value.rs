@@ -1,0 +1,205 @@
+//! TOML values read as the types of the policy.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::path::{Component, PathBuf};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use toml::Spanned;
+use toml::de::{DeInteger, DeValue};
+
+use super::nearest::did_you_mean;
+use super::problem::shown;
+use super::{ByteSize, Window, quantity};
+use crate::catalogue::{ParameterKind, ParameterValue};
+use crate::k3s::K3sVersion;
+
+/// A value as the parser hands it out, with the bytes that it stands on.
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+
+/// A value that is not what its key takes.
+#[derive(Debug)]
+pub(super) struct Complaint {
+    pub span: Range<usize>,
+    /// What the key takes: `true or false`.
+    pub takes: String,
+    /// What stands there.
+    pub found: String,
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    pub(super) fn new(value: &Value<'_>, takes: impl Into<String>) -> Self {
+        let found = match value.get_ref() {
+            DeValue::String(text) => format!("\"{}\"", shown(text)),
+            DeValue::Integer(number) => shown(number.as_str()),
+            DeValue::Float(number) => format!("the number {}", shown(number.as_str())),
+            DeValue::Boolean(value) => value.to_string(),
+            DeValue::Datetime(stamp) => shown(&stamp.to_string()),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a section".to_owned(),
+        };
+        Self {
+            span: value.span(),
+            takes: takes.into(),
+            found,
+            hint: None,
+        }
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(value: &Value<'_>, choices: &[(&str, T)]) -> Result<T, Complaint> {
+    let text = value.get_ref().as_str();
+    let chosen = text.and_then(|text| choices.iter().find(|(name, _)| *name == text));
+    if let Some((_, choice)) = chosen {
+        return Ok(*choice);
+    }
+    let names: Vec<String> = choices
+        .iter()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    let mut complaint = Complaint::new(value, names.join(" or "));
+    complaint.hint =
+        text.and_then(|text| did_you_mean(text, choices.iter().map(|(name, _)| *name)));
+    Err(complaint)
+}
+
+pub(super) fn boolean(value: &Value<'_>) -> Result<bool, Complaint> {
+    let boolean = value.get_ref().as_bool();
+    boolean.ok_or_else(|| Complaint::new(value, "true or false"))
+}
+
+/// A text with something in it, on one line.
+pub(super) fn text(value: &Value<'_>) -> Result<String, Complaint> {
+    let text = value.get_ref().as_str().map(str::trim);
+    let fits = text.filter(|text| !text.is_empty() && !text.contains(char::is_control));
+    fits.map(str::to_owned)
+        .ok_or_else(|| Complaint::new(value, "a text of one line that is not empty"))
+}
+
+pub(super) fn version(value: &Value<'_>) -> Result<K3sVersion, Complaint> {
+    parsed(
+        value,
+        "a K3s version such as \"1.36.3\" or \"v1.36.3+k3s1\"",
+        |text| text.parse().ok(),
+    )
+}
+
+pub(super) fn duration(value: &Value<'_>) -> Result<Duration, Complaint> {
+    let takes = "a duration of at most 366 days such as \"30s\", \"10m\" or \"1h30m\"";
+    parsed(value, takes, quantity::duration)
+}
+
+/// A duration between two looks or acts; zero would be a busy loop.
+pub(super) fn interval(value: &Value<'_>) -> Result<Duration, Complaint> {
+    let takes = "a duration between one second and 366 days such as \"10s\" or \"5m\"";
+    parsed(value, takes, |text| {
+        quantity::duration(text).filter(|duration| !duration.is_zero())
+    })
+}
+
+/// A size that leaves the ledger room for what was there before our first touch.
+pub(super) fn ledger_size(value: &Value<'_>) -> Result<ByteSize, Complaint> {
+    let least = ByteSize::new(64 << 10);
+    parsed(value, "a size of at least 64KiB such as \"8MiB\"", |text| {
+        ByteSize::parse(text).filter(|size| *size >= least)
+    })
+}
+
+/// A whole number of at least one.
+pub(super) fn count(value: &Value<'_>) -> Result<NonZeroU32, Complaint> {
+    let number = value.get_ref().as_integer().and_then(integer_of);
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        .and_then(NonZeroU32::new)
+        .ok_or_else(|| Complaint::new(value, "a whole number of at least 1"))
+}
+
+pub(super) fn absolute_path(value: &Value<'_>) -> Result<PathBuf, Complaint> {
+    parsed(value, "an absolute path without `..`", |text| {
+        let path = PathBuf::from(text);
+        let fits = path.is_absolute()
+            && path.file_name().is_some()
+            && !path.components().any(|part| part == Component::ParentDir)
+            && !text.contains(char::is_control);
+        fits.then_some(path)
+    })
+}
+
+/// A date alone, as TOML's own type or as a text.
+pub(super) fn date(value: &Value<'_>) -> Result<Date, Complaint> {
+    let date = match value.get_ref() {
+        DeValue::Datetime(stamp) if stamp.time.is_none() => stamp.date.and_then(|date| {
+            let year = i16::try_from(date.year).ok()?;
+            let (month, day) = (i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?);
+            Date::new(year, month, day).ok()
+        }),
+        DeValue::String(text) if text.len() == "2027-01-31".len() => text.parse().ok(),
+        _ => None,
+    };
+    date.ok_or_else(|| Complaint::new(value, "a date such as 2027-01-31"))
+}
+
+pub(super) fn windows(value: &Value<'_>) -> Result<Vec<Window>, Complaint> {
+    let takes = "a window such as \"Mon-Fri 02:00-04:00\" or \"03:00-05:00\"";
+    each(
+        value,
+        "a list of windows such as [\"Mon-Fri 02:00-04:00\"]",
+        |entry| parsed(entry, takes, Window::parse),
+    )
+}
+
+/// A value of a control's parameter.
+pub(super) fn parameter(
+    value: &Value<'_>,
+    kind: ParameterKind,
+) -> Result<ParameterValue, Complaint> {
+    match kind {
+        ParameterKind::Boolean => boolean(value).map(ParameterValue::Boolean),
+        ParameterKind::Text => text(value).map(ParameterValue::Text),
+        ParameterKind::Integer => value
+            .get_ref()
+            .as_integer()
+            .and_then(integer_of)
+            .map(ParameterValue::Integer)
+            .ok_or_else(|| Complaint::new(value, "a whole number")),
+        ParameterKind::Names => each(value, "a list of names such as [\"one\", \"two\"]", name)
+            .map(ParameterValue::Names),
+    }
+}
+
+/// A name of something in Kubernetes. Names go into YAML, so nothing that YAML would take for its own passes.
+fn name(value: &Value<'_>) -> Result<String, Complaint> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "-_.:/@".contains(character);
+    parsed(value, "a name of letters, digits and `-_.:/@`", |text| {
+        let begins_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+        (begins_well && text.chars().all(fits)).then(|| text.to_owned())
+    })
+}
+
+fn parsed<T>(
+    value: &Value<'_>,
+    takes: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Complaint> {
+    let text = value.get_ref().as_str();
+    text.and_then(parse)
+        .ok_or_else(|| Complaint::new(value, takes))
+}
+
+fn each<T>(
+    value: &Value<'_>,
+    takes: &str,
+    read: impl Fn(&Value<'_>) -> Result<T, Complaint>,
+) -> Result<Vec<T>, Complaint> {
+    let Some(entries) = value.get_ref().as_array() else {
+        return Err(Complaint::new(value, takes));
+    };
+    entries.iter().map(read).collect()
+}
+
+fn integer_of(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}

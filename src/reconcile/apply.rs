@@ -1,0 +1,172 @@
+//! Making a plan true: one change at a time, each recorded before it is made and judged again after.
+
+use std::time::Duration;
+
+use crate::host::{Extent, Host, HostError, State, Thing};
+use crate::setting::Change;
+
+use super::ledger::{self, ChangeId, Ending, Ledger, LedgerError, Recorded};
+use super::lock::{Lock, LockError};
+use super::{Plan, PlannedChange};
+
+/// How long a change waits for another process's change.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What became of a planned change.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The change.
+    pub planned: PlannedChange,
+    /// Its name in the ledger; `None` if it could not be recorded.
+    pub change_id: Option<ChangeId>,
+    /// Made, or why not.
+    pub result: Result<(), ApplyError>,
+}
+
+/// Why a change was not made. The thing is then as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// It could not be recorded, and what cannot be undone is not done.
+    #[error("{thing} is not changed, because it could not be recorded first: {source}")]
+    Ledger {
+        /// The thing.
+        thing: Thing,
+        /// What the ledger said.
+        source: LedgerError,
+    },
+    /// Somebody else changes things.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// It is not any more what was judged.
+    #[error("{0} changed while it was about to be changed; the next pass looks again")]
+    Overtaken(Thing),
+    /// The operator or systemd wants us to end.
+    #[error("{0} is not changed: interrupted")]
+    Interrupted(Thing),
+}
+
+/// Makes the changes of a plan in their order. One that fails does not stop the others.
+///
+/// `stop` is asked before each change: a signal ends the run after the change in hand.
+pub fn apply(
+    host: &Host,
+    ledger: &mut Ledger,
+    plan: Plan,
+    who: &str,
+    stop: &dyn Fn() -> bool,
+) -> Vec<Outcome> {
+    let recorded = record(host, ledger, &plan, who);
+    let (answers, lock) = match recorded {
+        Ok(recorded) => recorded,
+        Err(error) => return none_made(plan, &error),
+    };
+    // The first change goes on under the lock of the record; between two changes others have their turn.
+    let mut lock = Some(lock);
+    plan.changes
+        .into_iter()
+        .zip(answers)
+        .map(|(planned, answer)| {
+            let thing = planned.change.thing.clone();
+            let change_id = answer.as_ref().ok().and_then(Recorded::id);
+            let result = match answer {
+                _ if stop() => Err(ApplyError::Interrupted(thing)),
+                Err(source) => Err(ApplyError::Ledger { thing, source }),
+                Ok(recorded) => lock
+                    .take()
+                    .map_or_else(|| Lock::acquire(&host.root, LOCK_PATIENCE, who), Ok)
+                    .map_err(ApplyError::from)
+                    .and_then(|lock| make(host, ledger, &planned.change, &recorded, &lock)),
+            };
+            Outcome {
+                planned,
+                change_id,
+                result,
+            }
+        })
+        .collect()
+}
+
+/// Writes ahead, with one sync for the whole plan. The lock is still held.
+fn record(
+    host: &Host,
+    ledger: &mut Ledger,
+    plan: &Plan,
+    who: &str,
+) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
+    // One line for each control, so that one alone can be put back. The first line of a thing carries the image.
+    let lines = plan.changes.iter().flat_map(|planned| {
+        let change = &planned.change;
+        planned.controls.iter().map(|control| ledger::Change {
+            control: control.to_string(),
+            thing: change.thing.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
+        })
+    });
+    let lines: Vec<ledger::Change> = lines.collect();
+    let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
+    let mut answers = ledger.record_all(&lines, &lock).into_iter();
+    let of_change = |planned: &PlannedChange| {
+        let mut answers = answers.by_ref().take(planned.controls.len());
+        let first = answers.next();
+        answers.for_each(drop);
+        first.unwrap_or_else(|| Err(LedgerError::NotTouched(planned.change.thing.clone())))
+    };
+    Ok((plan.changes.iter().map(of_change).collect(), lock))
+}
+
+fn none_made(plan: Plan, error: &LockError) -> Vec<Outcome> {
+    plan.changes
+        .into_iter()
+        .map(|planned| Outcome {
+            planned,
+            change_id: None,
+            result: Err(ApplyError::Lock(error.clone())),
+        })
+        .collect()
+}
+
+fn make(
+    host: &Host,
+    ledger: &mut Ledger,
+    change: &Change,
+    recorded: &Recorded,
+    lock: &Lock,
+) -> Result<(), ApplyError> {
+    let result = put(host, change);
+    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) && untouched(host, change) {
+        // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
+        let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], lock);
+    }
+    result
+}
+
+/// Whether a change that failed left the thing alone: a file may have been replaced and only its directory not been
+/// synced, and then revert must know of it.
+fn untouched(host: &Host, change: &Change) -> bool {
+    host.capture(&change.thing, extent(&change.before, &change.after))
+        .is_ok_and(|now| now == change.before)
+}
+
+fn put(host: &Host, change: &Change) -> Result<(), ApplyError> {
+    let now = host.capture(&change.thing, extent(&change.before, &change.after))?;
+    if now == change.after {
+        return Ok(());
+    }
+    if now != change.before {
+        return Err(ApplyError::Overtaken(change.thing.clone()));
+    }
+    host.put(&change.thing, &change.after)?;
+    Ok(())
+}
+
+/// How much of a thing a change is about.
+pub(super) const fn extent(before: &State, after: &State) -> Extent {
+    match (before, after) {
+        (State::Attributes(_), _) | (_, State::Attributes(_)) => Extent::AttributesOnly,
+        _ => Extent::Whole,
+    }
+}

@@ -1,0 +1,94 @@
+//! Why the ledger cannot be written or trusted.
+
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+use super::scan::Damage;
+use crate::host::{HostError, Refusal, Thing};
+
+/// Where the ledger is, as seen inside the root.
+pub const FILE: &str = "/var/lib/k3warden/ledger.jsonl";
+
+/// A failed operation on the ledger. Reads as one sentence.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// The disk, a quota or a file size limit leaves no room.
+    #[error("no room to record what was there before ({operation} {}: {}); nothing new is changed", path.display(), errno.desc())]
+    Full {
+        /// What was tried.
+        operation: &'static str,
+        /// The path as seen inside the root.
+        path: PathBuf,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The ledger has reached its limit and everything in it is still needed.
+    #[error(
+        "the ledger's limit of {limit_bytes} bytes leaves no room for another {wanted_bytes} bytes: {kept_bytes} bytes of it are needed to undo changes; revert some, or raise the limit"
+    )]
+    LimitReached {
+        /// The limit of the file.
+        limit_bytes: u64,
+        /// What cannot be dropped.
+        kept_bytes: u64,
+        /// What was to be added.
+        wanted_bytes: u64,
+    },
+    /// The record is not whole.
+    #[error("the ledger {FILE} is damaged: {0}")]
+    Broken(Damage),
+    /// The kernel refused an operation on the ledger's files.
+    #[error("cannot {operation} {}: {}", path.display(), errno.desc())]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// The path as seen inside the root.
+        path: PathBuf,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// Something that is not ours stands where the ledger should be.
+    #[error("{} is left untouched: {reason}", path.display())]
+    Refused {
+        /// The path as seen inside the root.
+        path: PathBuf,
+        /// Why.
+        reason: Refusal,
+    },
+    /// There is no record of a first state of this thing.
+    #[error("the ledger knows nothing to undo for {0}")]
+    NotTouched(Thing),
+}
+
+impl From<HostError> for LedgerError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::System {
+                operation,
+                path,
+                errno: errno @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG),
+            } => Self::Full {
+                operation,
+                path,
+                errno,
+            },
+            HostError::System {
+                operation,
+                path,
+                errno,
+            } => Self::System {
+                operation,
+                path,
+                errno,
+            },
+            HostError::Refused { path, reason } => Self::Refused { path, reason },
+            // Of kernel parameters only, which the ledger never writes.
+            HostError::NotTaken { path, .. } => Self::System {
+                operation: "write",
+                path,
+                errno: Errno::EIO,
+            },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where in the file the lines are that undoing needs. Contents stay on the disk: the daemon holds this for months.
+
+use std::collections::BTreeMap;
+
+use super::image::{Image, Short, ThingName};
+use super::line::{Entry, Line};
+use crate::host::Thing;
+
+/// A line's place in the file, its end included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) offset: u64,
+    pub(super) length: usize,
+    /// Counted from 1.
+    pub(super) line: u64,
+}
+
+/// A thing that we changed and did not put back.
+#[derive(Debug)]
+pub(super) struct Touched {
+    /// The first touch's id: order of first touch.
+    pub(super) id: u64,
+    /// Lines with images of before, oldest first. A second one follows an image of attributes alone, when a change
+    /// of content is announced.
+    pub(super) images: Vec<Span>,
+    /// Whether an image holds more than attributes.
+    pub(super) whole: bool,
+    /// The last change that announced more than attributes.
+    pub(super) content: Option<Span>,
+    /// The last change of each control, in order of time; the newest is the last.
+    pub(super) changes: Vec<(String, Span)>,
+}
+
+/// The lines that must outlive a compaction.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) touched: BTreeMap<Thing, Touched>,
+    pub(super) notes: BTreeMap<String, Span>,
+    unknown: Vec<Span>,
+}
+
+impl Index {
+    /// Takes a line in; what it makes superfluous is forgotten.
+    pub(super) fn add(&mut self, line: Line, span: Span) {
+        match line.entry {
+            Entry::FirstTouch {
+                control,
+                thing,
+                before,
+                after,
+            } => {
+                let whole = !matches!(before, Image::Attributes(_));
+                if let Some(thing) = thing.thing() {
+                    let touched = self.touch(thing, line.id);
+                    touched.images.push(span);
+                    touched.whole |= whole;
+                    touched.changed(control, &after, span);
+                }
+            }
+            Entry::Repair {
+                control,
+                thing,
+                after,
+                ..
+            } => {
+                if let Some(touched) = lookup(&mut self.touched, thing) {
+                    touched.changed(control, &after, span);
+                }
+            }
+            Entry::Ended { thing, .. } => {
+                if let Some(thing) = thing.thing() {
+                    self.touched.remove(&thing);
+                }
+            }
+            Entry::Note { key, .. } => {
+                self.notes.insert(key, span);
+            }
+            Entry::Checkpoint { .. } => {}
+            Entry::Unknown => self.unknown.push(span),
+        }
+    }
+
+    fn touch(&mut self, thing: Thing, id: u64) -> &mut Touched {
+        self.touched.entry(thing).or_insert_with(|| Touched {
+            id,
+            images: Vec::new(),
+            whole: false,
+            content: None,
+            changes: Vec::new(),
+        })
+    }
+
+    /// The lines to keep, in their order in the file, each once.
+    pub(super) fn kept(&self) -> Vec<Span> {
+        let of_things = self.touched.values().flat_map(|touched| {
+            let changes = touched.changes.iter().map(|(_, span)| span);
+            touched.images.iter().chain(&touched.content).chain(changes)
+        });
+        let mut spans: Vec<Span> = of_things
+            .chain(self.notes.values())
+            .chain(&self.unknown)
+            .copied()
+            .collect();
+        spans.sort_by_key(|span| span.offset);
+        spans.dedup();
+        spans
+    }
+
+    /// Size of the lines to keep, in bytes.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.kept().iter().map(|span| span.length as u64).sum()
+    }
+}
+
+impl Touched {
+    /// Lines with what was last written, oldest first: the last content, and the attributes set since.
+    pub(super) fn last_written(&self) -> Vec<Span> {
+        let since = self.content.map_or(0, |span| span.offset);
+        let changes = self.changes.iter().map(|(_, span)| *span);
+        let later = changes.filter(|span| span.offset > since || self.content.is_none());
+        self.content.into_iter().chain(later).collect()
+    }
+
+    fn changed(&mut self, control: String, after: &Short, span: Span) {
+        if !matches!(after, Short::Attributes(_)) {
+            self.content = Some(span);
+        }
+        self.changes.retain(|(known, _)| *known != control);
+        self.changes.push((control, span));
+    }
+}
+
+fn lookup(touched: &mut BTreeMap<Thing, Touched>, name: ThingName) -> Option<&mut Touched> {
+    touched.get_mut(&name.thing()?)
+}

@@ -1,0 +1,329 @@
+//! The record of what we changed, written ahead of each change, so that everything can be undone.
+//!
+//! `/var/lib/k3warden/ledger.jsonl` holds one JSON object a line; each carries the SHA-256 of the line before. The
+//! first touch of a thing keeps what was there whole; later repairs of it keep only what they saw and wrote. What is
+//! read and written here is the file alone: making and undoing changes is done elsewhere.
+//!
+//! All methods that look at the disk take the [`Lock`], since other processes append, cut and compact.
+
+mod base64;
+mod compact;
+mod error;
+mod hash;
+mod head;
+mod history;
+mod image;
+mod index;
+mod line;
+mod scan;
+mod store;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fmt;
+use std::path::Path;
+
+pub use error::{FILE, LedgerError};
+pub use hash::Hash;
+pub use history::{Record, RecordKind};
+pub use image::Fingerprint;
+pub use line::Ending;
+pub use scan::Damage;
+pub use write::{Change, Recorded};
+
+use head::Mark;
+use image::{Short, earlier_over_later};
+use index::{Index, Span, Touched};
+use line::{Entry, Line};
+use scan::{Scan, Tail};
+use store::{Opened, Store};
+
+use super::lock::Lock;
+use crate::host::{FileMode, OwnPlace, Root, State, Thing};
+
+const DIRECTORY: &str = "/var/lib/k3warden";
+/// Images of before and repairs of some years; an eighth of it is kept free for repairs.
+const LIMIT_BYTES: u64 = 8 << 20;
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+const BOOT_ID_LIMIT_BYTES: u64 = 64;
+
+/// Names a change, for the journal and for `k3warden ledger`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId(u64);
+
+impl fmt::Display for ChangeId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// How a ledger is kept.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// The limit of the file in bytes. Default 8 MiB.
+    pub limit_bytes: u64,
+    /// The kernel's id of this boot, which tells what a crash of the machine may have lost from what somebody cut.
+    /// Without one every line is synced.
+    pub boot_id: Option<String>,
+}
+
+impl Keeping {
+    /// The default: on a live root with its boot id; of a directory nothing of the host is read.
+    #[must_use]
+    pub fn of(root: &Root) -> Self {
+        let boot_id = if root.is_live() {
+            root.read(Path::new(BOOT_ID), BOOT_ID_LIMIT_BYTES)
+                .ok()
+                .flatten()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .map(|text| text.trim().to_owned())
+        } else {
+            None
+        };
+        Self {
+            limit_bytes: LIMIT_BYTES,
+            boot_id,
+        }
+    }
+}
+
+/// A thing that we changed and that was not put back since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// The first touch.
+    pub id: ChangeId,
+    /// The thing.
+    pub thing: Thing,
+    /// Every control that changed it; the first touch's control is not always first. More than one: what was there
+    /// before cannot be put back for one of them alone.
+    pub controls: Vec<String>,
+    /// What it was when we last wrote it. If it is something else now, somebody changed it since.
+    pub last_written: Fingerprint,
+    /// Whether the record of what was there before is proven by the chain; false from the first damage on.
+    pub proven: bool,
+}
+
+/// The ledger below a root. Opened once by the daemon; it notices what others append.
+#[derive(Debug)]
+pub struct Ledger {
+    place: OwnPlace,
+    keeping: Keeping,
+    store: Option<Store>,
+    index: Index,
+    tail: Tail,
+    torn_bytes: u64,
+    damage: Option<Damage>,
+}
+
+impl Ledger {
+    /// Reads the ledger. One that does not exist is empty, and nothing is created before the first record.
+    ///
+    /// # Errors
+    /// When its files cannot be read. Damage is no error here: see [`Ledger::damage`].
+    pub fn open(root: &Root, keeping: Keeping, lock: &Lock) -> Result<Self, LedgerError> {
+        let mut ledger = Self {
+            place: OwnPlace::below(root, Path::new(DIRECTORY), FileMode::new(0o700))?,
+            keeping,
+            store: None,
+            index: Index::default(),
+            tail: Tail::EMPTY,
+            torn_bytes: 0,
+            damage: None,
+        };
+        ledger.refresh(lock)?;
+        Ok(ledger)
+    }
+
+    /// The first fault of the record, as of the last reading.
+    #[must_use]
+    pub const fn damage(&self) -> Option<&Damage> {
+        self.damage.as_ref()
+    }
+
+    /// Reads the whole record again and checks every link. The end that an interrupted write left is no damage.
+    /// Returns the number of lines.
+    ///
+    /// # Errors
+    /// [`LedgerError::Broken`] with the first line that was changed, cut or moved; or when the files cannot be read.
+    pub fn verify(&mut self, _lock: &Lock) -> Result<u64, LedgerError> {
+        self.reload()?;
+        match &self.damage {
+            Some(damage) => Err(LedgerError::Broken(damage.clone())),
+            None => Ok(self.tail.lines),
+        }
+    }
+
+    /// What is to be undone, last touched first.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn touched(&mut self, lock: &Lock) -> Result<Vec<Touch>, LedgerError> {
+        self.refresh(lock)?;
+        let mut all = Vec::with_capacity(self.index.touched.len());
+        for (thing, touched) in &self.index.touched {
+            all.push(self.touch(thing, touched)?);
+        }
+        all.sort_by_key(|touch| std::cmp::Reverse(touch.id));
+        Ok(all)
+    }
+
+    /// What is to be undone for one control, last touched first.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn for_control(&mut self, control: &str, lock: &Lock) -> Result<Vec<Touch>, LedgerError> {
+        let mut touched = self.touched(lock)?;
+        touched.retain(|touch| touch.controls.iter().any(|known| known == control));
+        Ok(touched)
+    }
+
+    /// What a thing was before our first touch, read from the disk.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotTouched`] if there is no first touch to undo; or when the line cannot be read.
+    pub fn before(&mut self, thing: &Thing, lock: &Lock) -> Result<State, LedgerError> {
+        self.refresh(lock)?;
+        let not_touched = || LedgerError::NotTouched(thing.clone());
+        let touched = self.index.touched.get(thing).ok_or_else(not_touched)?;
+        let mut result = None;
+        for span in touched.images.iter().rev() {
+            let unreadable = || LedgerError::Broken(Damage::Unreadable { line: span.line });
+            let Entry::FirstTouch { before, .. } = self.read(*span)?.entry else {
+                return Err(unreadable());
+            };
+            let earlier = before.state().ok_or_else(unreadable)?;
+            result = Some(match result {
+                Some(later) => earlier_over_later(earlier, later),
+                None => earlier,
+            });
+        }
+        result.ok_or_else(not_touched)
+    }
+
+    /// A decision recorded by [`Ledger::note`].
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn noted(&mut self, key: &str, lock: &Lock) -> Result<Option<String>, LedgerError> {
+        self.refresh(lock)?;
+        let Some(span) = self.index.notes.get(key) else {
+            return Ok(None);
+        };
+        match self.read(*span)?.entry {
+            Entry::Note { value, .. } => Ok(Some(value)),
+            _ => Err(LedgerError::Broken(Damage::Unreadable { line: span.line })),
+        }
+    }
+
+    fn touch(&self, thing: &Thing, touched: &Touched) -> Result<Touch, LedgerError> {
+        let mut last_written: Option<Fingerprint> = None;
+        for span in touched.last_written() {
+            let after = self.after(span)?;
+            last_written = Some(match last_written {
+                Some(earlier) => earlier.then(after),
+                None => Fingerprint::from_short(after),
+            });
+        }
+        let first_doubt = self.damage.as_ref().and_then(Damage::line);
+        let proven = |span: &Span| first_doubt.is_none_or(|line| span.line < line);
+        Ok(Touch {
+            id: ChangeId(touched.id),
+            thing: thing.clone(),
+            controls: touched
+                .changes
+                .iter()
+                .map(|(name, _)| name.clone())
+                .collect(),
+            last_written: last_written.ok_or_else(|| LedgerError::NotTouched(thing.clone()))?,
+            proven: touched.images.iter().all(proven),
+        })
+    }
+
+    fn after(&self, span: Span) -> Result<Short, LedgerError> {
+        match self.read(span)?.entry {
+            Entry::FirstTouch { after, .. } | Entry::Repair { after, .. } => Ok(after),
+            _ => Err(LedgerError::Broken(Damage::Unreadable { line: span.line })),
+        }
+    }
+
+    fn read(&self, span: Span) -> Result<Line, LedgerError> {
+        let unreadable = |_| LedgerError::Broken(Damage::Unreadable { line: span.line });
+        serde_json::from_slice(&self.text(span)?).map_err(unreadable)
+    }
+
+    fn text(&self, span: Span) -> Result<Vec<u8>, LedgerError> {
+        let unreadable = || LedgerError::Broken(Damage::Unreadable { line: span.line });
+        let store = self.store.as_ref().ok_or_else(unreadable)?;
+        Ok(store.file.read_at(span.offset, span.length)?)
+    }
+
+    /// Takes in what other processes did since: the rest of a file that grew, or all of another file.
+    fn refresh(&mut self, _lock: &Lock) -> Result<(), LedgerError> {
+        let Some(store) = &mut self.store else {
+            return self.reload();
+        };
+        let size = store.file.size_bytes()?;
+        if size < self.tail.end || !store.is_current()? {
+            return self.reload();
+        }
+        if size == self.tail.end && self.torn_bytes == 0 {
+            return Ok(());
+        }
+        let marks = store.read_head(self.keeping.boot_id.as_deref())?;
+        let limit = self.keeping.line_limit_bytes();
+        let scan = Scan::run(&store.file, self.tail, marks, limit, &mut self.index)?;
+        self.tail = scan.tail;
+        self.torn_bytes = scan.torn_bytes;
+        self.damage = self.damage.take().or(scan.damage);
+        Ok(())
+    }
+
+    /// Reads everything. What we knew to be there must still be there.
+    fn reload(&mut self) -> Result<(), LedgerError> {
+        let known = self.tail.mark;
+        self.index = Index::default();
+        self.tail = Tail::EMPTY;
+        self.torn_bytes = 0;
+        self.damage = None;
+        let opened = match self.place.open()? {
+            Some(directory) => Store::open(directory)?,
+            None => Opened::Nothing,
+        };
+        let missing = match opened {
+            Opened::Store(store) => return self.read_all(*store, known),
+            Opened::Lost { lines } => lines.max(known.seq),
+            Opened::Nothing => known.seq,
+        };
+        self.store = None;
+        if missing > 0 {
+            self.damage = Some(Damage::Cut { line: 1, missing });
+        }
+        Ok(())
+    }
+
+    fn read_all(&mut self, mut store: Store, known: Mark) -> Result<(), LedgerError> {
+        // On a read-only mount a leftover stays; it is read by nobody.
+        let _ = store.sweep();
+        let mut marks = store.read_head(self.keeping.boot_id.as_deref())?;
+        let head_lost = store.head.durable().is_none();
+        marks.push(known);
+        let limit = self.keeping.line_limit_bytes();
+        let scan = Scan::run(&store.file, Tail::EMPTY, marks, limit, &mut self.index)?;
+        self.tail = scan.tail;
+        self.torn_bytes = scan.torn_bytes;
+        self.damage = scan.damage;
+        if head_lost && self.tail.end > 0 {
+            self.damage.get_or_insert(Damage::HeadLost);
+        }
+        self.store = Some(store);
+        Ok(())
+    }
+}
+
+impl Keeping {
+    /// No line that we write is longer than the file may be, and the rest of a crash may be of any size.
+    const fn line_limit_bytes(&self) -> u64 {
+        self.limit_bytes.saturating_add(1)
+    }
+}

@@ -1,0 +1,20 @@
+//! From the catalogue to a node that holds: judge, plan, apply, verify, record, revert.
+
+mod apply;
+pub mod baseline;
+mod configuration;
+mod judgement;
+pub mod ledger;
+pub mod lock;
+mod pass;
+mod plan;
+pub mod restart;
+mod revert;
+mod verdict;
+
+pub use apply::{ApplyError, Outcome, apply};
+pub use judgement::Judgement;
+pub use pass::Pass;
+pub use plan::{Plan, PlannedChange, Refused};
+pub use revert::{PutBack, Revert, RevertError, Reverted, Written};
+pub use verdict::Verdict;

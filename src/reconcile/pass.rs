@@ -1,0 +1,275 @@
+//! One pass over the node: everything that judging and planning look at, taken together.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use crate::catalogue::{Catalogue, Control, KeepKind, Setting, SettingBody};
+use crate::host::{Host, HostError, State, Thing};
+use crate::k3s::component::{refuses_admission_configuration, refuses_audit_policy};
+use crate::k3s::{Effective, K3sVersion};
+use crate::node::Node;
+use crate::policy::{Decision, Policy, Stance};
+use crate::setting::configuration::Wish;
+use crate::setting::{
+    self, Change, Finding, Named, Outcome, Ownership, Persisted, Stage, Subject, Want,
+};
+
+use super::baseline::{self, Applies};
+use super::{Judgement, Verdict, Written};
+
+/// What a pass looks at. Borrowed, so that it cannot outlive a reload.
+#[allow(missing_debug_implementations)]
+pub struct Pass<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// What the node is.
+    pub node: &'a Node,
+    /// What the operator wants.
+    pub policy: &'a Policy,
+    /// What CIS and the guide ask.
+    pub catalogue: &'a Catalogue,
+    /// The day that exceptions are judged by.
+    pub today: Date,
+    /// What we wrote ourselves, as far as the ledger knows.
+    pub written: &'a Written,
+    /// What K3s would run with, worked out once.
+    pub effective: OnceCell<Result<Effective, String>>,
+}
+
+impl<'a> Pass<'a> {
+    /// Judges every control.
+    #[must_use]
+    pub fn judge(&self) -> Vec<Judgement<'a>> {
+        self.catalogue
+            .controls()
+            .iter()
+            .map(|control| self.judge_control(control))
+            .collect()
+    }
+
+    /// Judges one control.
+    #[must_use]
+    pub fn judge_control(&self, control: &'a Control) -> Judgement<'a> {
+        let (decision, note) = self.decide(control);
+        let mut judgement = Judgement {
+            control,
+            decision,
+            verdict: Verdict::NotApplicable,
+            findings: Vec::new(),
+            note,
+        };
+        if decision.stance == Stance::Off {
+            judgement.note = Some(match decision.place {
+                Some(place) => format!("turned off in {place}"),
+                None => "opt-in, and not turned on".to_owned(),
+            });
+            return judgement;
+        }
+        match baseline::control(control, self.node) {
+            Applies::Yes => {}
+            Applies::No(reason) => {
+                judgement.note = Some(reason);
+                return judgement;
+            }
+            Applies::Unknown(reason) => {
+                judgement.note = Some(reason);
+                judgement.verdict = Verdict::Unknown;
+                return judgement;
+            }
+        }
+        judgement.findings = self.findings(control);
+        judgement.verdict = match (judgement.exception(), Verdict::of(&judgement.findings)) {
+            (Some(_), Verdict::Divergent | Verdict::Unknown) => Verdict::Excepted,
+            (_, verdict) => verdict,
+        };
+        judgement
+    }
+
+    /// How far a control is taken here. One that restricts workloads is only observed on a cluster that has data, until
+    /// the policy says otherwise: a workload that cannot be made again after a reboot would be our fault.
+    fn decide(&self, control: &Control) -> (Decision<'a>, Option<String>) {
+        let decision = self.policy.enforcement(control, self.today);
+        let by_default = decision.stance == Stance::Enforce && decision.place.is_none();
+        if !control.restricts_workloads || !by_default || self.node.new_cluster {
+            return (decision, None);
+        }
+        let note = format!(
+            "it restricts workloads, and this is not known to be a new cluster: observed until \
+             [control.{}] state = \"enforce\"",
+            control.id
+        );
+        (
+            Decision {
+                stance: Stance::Observe,
+                place: None,
+            },
+            Some(note),
+        )
+    }
+
+    /// Judges what one setting of a control says about one thing, and looks at nothing else. `None` if the control is
+    /// off or does not concern this node.
+    #[must_use]
+    pub fn judge_named(
+        &self,
+        control: &'a Control,
+        setting: &Setting,
+        named: Named<'_>,
+    ) -> Option<Judgement<'a>> {
+        let (decision, note) = self.decide(control);
+        let concerned = decision.stance != Stance::Off
+            && baseline::control(control, self.node) == Applies::Yes
+            && baseline::version(setting.k3s, self.node) == Applies::Yes;
+        if !concerned {
+            return None;
+        }
+        let findings = self.with_subject(Some(control), |subject| {
+            setting::judge_named(&setting.body, subject, named)
+        });
+        Some(Judgement {
+            control,
+            decision,
+            verdict: Verdict::of(&findings),
+            findings,
+            note,
+        })
+    }
+
+    /// The changes after which the next boot sets these values.
+    ///
+    /// # Errors
+    /// When the sysctl.d files cannot be read.
+    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
+        self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
+    }
+
+    /// What a thing that several controls share becomes when only some of them stay: its state before us, with what
+    /// those that stay ask for. `None` where that cannot be told.
+    #[must_use]
+    pub fn shared_state(&self, thing: &Thing, before: &State, stay: &[&str]) -> Option<State> {
+        let controls = stay.iter().filter_map(|id| self.catalogue.control(id));
+        let settings: Vec<&SettingBody> = controls
+            .flat_map(|control| control.settings.iter().map(|setting| &setting.body))
+            .collect();
+        setting::sysctl_file_with(&self.host.root, thing, before, &settings)
+    }
+
+    /// The directories to create so that a file of our configuration has a parent.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be looked at.
+    pub fn missing_directories(&self, path: &Path) -> Result<Vec<Change>, HostError> {
+        self.with_subject(None, |subject| {
+            setting::missing_parents(subject, path, Stage::Configuration)
+        })
+    }
+
+    fn findings(&self, control: &Control) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for setting in &control.settings {
+            match baseline::version(setting.k3s, self.node) {
+                Applies::Yes => {
+                    findings.extend(self.with_subject(Some(control), |subject| {
+                        setting::judge(&setting.body, subject)
+                    }));
+                }
+                Applies::No(reason) => {
+                    findings.extend(self.with_subject(Some(control), |subject| {
+                        setting::judge_unwanted(&setting.body, subject, &reason)
+                    }))
+                }
+                Applies::Unknown(reason) => findings.push(Finding {
+                    what: control.id.to_string(),
+                    wanted: String::new(),
+                    observed: "unknown".to_owned(),
+                    seen_at: String::new(),
+                    outcome: Outcome::Unknown(reason),
+                }),
+            }
+        }
+        findings
+    }
+
+    fn with_subject<T>(
+        &self,
+        control: Option<&Control>,
+        judge: impl FnOnce(&Subject<'_>) -> T,
+    ) -> T {
+        let edition = self.edition();
+        let version = self.node.version.as_ref().map(|fact| fact.value);
+        let valid = |kind: KeepKind, content: &[u8]| is_valid(kind, content, version);
+        judge(&Subject {
+            host: self.host,
+            places: &self.node.places,
+            version,
+            effective: self.effective(),
+            disabled: &self.node.disabled,
+            edition,
+            parameter: &|name| {
+                let (value, _) = self.policy.parameter(control?, name)?;
+                Some(value.clone())
+            },
+            content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
+            valid: &valid,
+            written_by: &|thing, content| {
+                if self.written.is_ours(thing, content) {
+                    Ownership::Ours
+                } else {
+                    Ownership::Theirs
+                }
+            },
+        })
+    }
+
+    /// What K3s would run with at its next start, or why that is not known.
+    pub fn effective(&self) -> &Result<Effective, String> {
+        self.effective.get_or_init(|| {
+            self.node
+                .effective(self.host)
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    /// The lines that the settings of a control want in K3s's configuration.
+    #[must_use]
+    pub fn wishes(&self, control: &Control) -> Vec<Wish> {
+        let applies = |range| baseline::version(range, self.node) == Applies::Yes;
+        let settings = control
+            .settings
+            .iter()
+            .filter(|setting| applies(setting.k3s));
+        settings
+            .filter_map(|setting| {
+                self.with_subject(Some(control), |subject| {
+                    setting::wish(&setting.body, subject)
+                })
+            })
+            .collect()
+    }
+
+    /// The CIS edition that numbers and modes are taken from.
+    #[must_use]
+    pub fn edition(&self) -> Option<&'a str> {
+        let version = self.node.version.as_ref().map(|fact| fact.value);
+        let editions = self.catalogue.editions();
+        self.policy
+            .edition
+            .as_ref()
+            .and_then(|given| editions.named(&given.value))
+            .or_else(|| editions.for_version(version))
+            .map(|edition| edition.name.as_str())
+    }
+}
+
+/// Whether the apiserver of this node would take an operator's file. Where the version is not known no file is known to
+/// be valid, and nothing is written over it either: its control is unknown then.
+fn is_valid(kind: KeepKind, content: &[u8], version: Option<K3sVersion>) -> bool {
+    let Some(version) = version else { return true };
+    let refused = match kind {
+        KeepKind::AuditPolicy => refuses_audit_policy(content, version),
+        KeepKind::AdmissionConfiguration => refuses_admission_configuration(content, version),
+    };
+    refused.is_none()
+}

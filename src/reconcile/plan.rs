@@ -1,0 +1,182 @@
+//! The ordered changes that remove the divergences.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::catalogue::ControlId;
+use crate::host::Thing;
+use crate::setting::{Change, Persisted, Remedy, Stage, Want};
+
+use super::{Judgement, Pass, configuration};
+
+/// One change and the controls that want it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// The controls, in the order of the catalogue.
+    pub controls: Vec<ControlId>,
+    /// The change.
+    pub change: Change,
+}
+
+impl PlannedChange {
+    fn want(&mut self, controls: &[ControlId]) {
+        for control in controls {
+            if !self.controls.contains(control) {
+                self.controls.push(control.clone());
+            }
+        }
+    }
+}
+
+/// Something that should change and will not, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The controls that stay divergent.
+    pub controls: Vec<ControlId>,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// What a pass would do: changes in their order, and what it refuses to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Changes, first to last.
+    pub changes: Vec<PlannedChange>,
+    /// What is left as it is.
+    pub refused: Vec<Refused>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Plans the enforced divergences of an assessment.
+    #[must_use]
+    pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        let mut draft = Draft::default();
+        for judgement in judgements
+            .iter()
+            .filter(|judgement| judgement.is_enforced())
+        {
+            for remedy in judgement.remedies() {
+                draft.take(&judgement.control.id, remedy);
+            }
+        }
+        draft.persist_sysctls(pass);
+        draft.configure(pass, judgements);
+        draft.finish()
+    }
+}
+
+/// A plan while it is being put together: one change for a thing, whoever wants it.
+#[derive(Default)]
+struct Draft {
+    changes: BTreeMap<(Stage, usize, Thing), PlannedChange>,
+    sysctls: Vec<(ControlId, Want)>,
+    refused: Vec<Refused>,
+}
+
+impl Draft {
+    fn take(&mut self, control: &ControlId, remedy: &Remedy) {
+        match remedy {
+            Remedy::Change(change) => self.add(std::slice::from_ref(control), change.clone()),
+            Remedy::PersistSysctl(want) => self.sysctls.push((control.clone(), want.clone())),
+            // All lines of our drop-in are worked out together, see `configuration`.
+            Remedy::Configure | Remedy::ByOperator => {}
+        }
+    }
+
+    fn add(&mut self, controls: &[ControlId], change: Change) {
+        let depth = match &change.thing {
+            Thing::Path(path) => depth(path),
+            Thing::Sysctl(_) => 0,
+        };
+        let same = |planned: &&mut PlannedChange| {
+            planned.change.thing == change.thing && planned.change.after == change.after
+        };
+        // A directory that several stages need is made in the first of them.
+        if let Some(planned) = self.changes.values_mut().find(same) {
+            planned.want(controls);
+            return;
+        }
+        let key = (change.stage, depth, change.thing.clone());
+        let planned = self.changes.entry(key).or_insert(PlannedChange {
+            controls: Vec::new(),
+            change,
+        });
+        planned.want(controls);
+    }
+
+    fn persist_sysctls(&mut self, pass: &Pass<'_>) {
+        let sysctls = std::mem::take(&mut self.sysctls);
+        let wants: Vec<Want> = sysctls.iter().map(|(_, want)| want.clone()).collect();
+        match pass.persist_sysctls(&wants) {
+            Ok(persisted) => {
+                for Persisted { change, keys } in persisted {
+                    let concerned = sysctls.iter().filter(|(_, want)| keys.contains(&want.key));
+                    let controls: Vec<ControlId> = concerned.map(|(id, _)| id.clone()).collect();
+                    self.add(&controls, change);
+                }
+            }
+            Err(error) => self.refused.push(Refused {
+                controls: sysctls.into_iter().map(|(control, _)| control).collect(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Our drop-in for K3s's configuration, judged with everything else of this plan in place.
+    fn configure(&mut self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) {
+        let planned: Vec<Change> = self
+            .changes
+            .values()
+            .map(|planned| planned.change.clone())
+            .collect();
+        let outcome = configuration::plan(pass, judgements, &planned);
+        for (controls, change) in outcome.changes {
+            self.add(&controls, change);
+        }
+        self.refused.extend(outcome.refused);
+    }
+
+    fn finish(self) -> Plan {
+        Plan {
+            changes: once_each(self.changes.into_values()),
+            refused: self.refused,
+        }
+    }
+}
+
+/// Two stages may want the same: a directory for itself, and because a file comes into it. It is done once, at the
+/// earlier one.
+fn once_each(planned: impl Iterator<Item = PlannedChange>) -> Vec<PlannedChange> {
+    let mut changes: Vec<PlannedChange> = Vec::new();
+    let mut places: BTreeMap<Thing, usize> = BTreeMap::new();
+    for next in planned {
+        let earlier = places
+            .get(&next.change.thing)
+            .and_then(|place| changes.get_mut(*place));
+        match earlier {
+            Some(earlier) if earlier.change.after == next.change.after => {
+                for control in next.controls {
+                    if !earlier.controls.contains(&control) {
+                        earlier.controls.push(control);
+                    }
+                }
+            }
+            _ => {
+                places.insert(next.change.thing.clone(), changes.len());
+                changes.push(next);
+            }
+        }
+    }
+    changes
+}
+
+/// Parents come before what is in them.
+fn depth(path: &Path) -> usize {
+    path.components().count()
+}

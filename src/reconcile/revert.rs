@@ -1,0 +1,249 @@
+//! Putting back what was there before us, last change first.
+//!
+//! The reverse order of the changes keeps K3s startable at every step: its configuration goes before the files that
+//! it names, and `protect-kernel-defaults` before the kernel values.
+
+use std::collections::BTreeMap;
+
+use crate::host::{Extent, Host, HostError, State, Thing};
+
+use super::ledger::{self, Ending, Fingerprint, Ledger, LedgerError, Touch};
+use super::lock::{Lock, LockError};
+
+/// What became of one thing.
+#[derive(Debug)]
+pub struct Reverted {
+    /// The thing.
+    pub thing: Thing,
+    /// The controls that had changed it.
+    pub controls: Vec<String>,
+    /// What was done.
+    pub result: Result<PutBack, RevertError>,
+}
+
+/// How a thing was put back, or why it stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutBack {
+    /// It is what it was before.
+    Restored(State),
+    /// It was that already.
+    Already,
+    /// It stays, and why.
+    Stays(String),
+}
+
+/// Why a thing could not be put back.
+#[derive(Debug, thiserror::Error)]
+pub enum RevertError {
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// What was there before cannot be read from the ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Somebody else changes things.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// It was put back and is something else again.
+    #[error("{0} was put back but is not what it was")]
+    NotVerified(Thing),
+}
+
+/// What to put back.
+#[allow(missing_debug_implementations)]
+pub struct Revert<'a> {
+    /// Only what these controls changed; empty means everything.
+    pub controls: &'a [String],
+    /// Put back also what somebody else has changed since.
+    pub force: bool,
+    /// What must stay for the sake of a running cluster, and why.
+    pub must_stay: &'a dyn Fn(&Thing) -> Option<String>,
+    /// What a thing should become when only some of the controls that share it are reverted.
+    pub shared: &'a dyn Fn(&Touch, &State) -> Option<State>,
+    /// Who we are, for others that wait for the lock.
+    pub who: &'a str,
+}
+
+impl Revert<'_> {
+    /// Puts everything back, last change first. One failure does not stop the others.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read at all.
+    pub fn run(
+        &self,
+        host: &Host,
+        ledger: &mut Ledger,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Reverted>, RevertError> {
+        let touched = {
+            let lock = self.lock(host)?;
+            ledger.touched(&lock)?
+        };
+        let mut reverted = Vec::new();
+        for touch in touched {
+            if stop() {
+                break;
+            }
+            if self.concerns(&touch) {
+                let result = self.put_back(host, ledger, &touch);
+                reverted.push(Reverted {
+                    thing: touch.thing,
+                    controls: touch.controls,
+                    result,
+                });
+            }
+        }
+        Ok(reverted)
+    }
+
+    fn lock(&self, host: &Host) -> Result<Lock, LockError> {
+        Lock::acquire(&host.root, super::apply::LOCK_PATIENCE, self.who)
+    }
+
+    fn concerns(&self, touch: &Touch) -> bool {
+        self.controls.is_empty()
+            || touch
+                .controls
+                .iter()
+                .any(|control| self.controls.contains(control))
+    }
+
+    fn put_back(
+        &self,
+        host: &Host,
+        ledger: &mut Ledger,
+        touch: &Touch,
+    ) -> Result<PutBack, RevertError> {
+        let lock = self.lock(host)?;
+        let thing = &touch.thing;
+        if let Some(reason) = (self.must_stay)(thing) {
+            return Ok(PutBack::Stays(reason));
+        }
+        let before = ledger.before(thing, &lock)?;
+        let alone = self.controls.is_empty()
+            || touch
+                .controls
+                .iter()
+                .all(|control| self.controls.contains(control));
+        let target = if alone {
+            Some(before)
+        } else {
+            (self.shared)(touch, &before)
+        };
+        let Some(target) = target else {
+            let others = touch.controls.join(", ");
+            return Ok(PutBack::Stays(format!(
+                "it is shared by {others}; revert them together"
+            )));
+        };
+        if !alone {
+            self.announce(host, ledger, touch, &target, &lock)?;
+        }
+        let done = self.restore(host, thing, &target, &touch.last_written)?;
+        if alone {
+            ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
+        }
+        Ok(done)
+    }
+
+    /// A thing that stays ours in part is written anew by us, and a later revert must know it as ours.
+    fn announce(
+        &self,
+        host: &Host,
+        ledger: &mut Ledger,
+        touch: &Touch,
+        target: &State,
+        lock: &Lock,
+    ) -> Result<(), RevertError> {
+        let now = host.capture(&touch.thing, Extent::Whole)?;
+        if now == *target || !(self.force || touch.last_written.matches(&now)) {
+            return Ok(());
+        }
+        let stays = touch
+            .controls
+            .iter()
+            .find(|control| !self.controls.contains(control));
+        let change = ledger::Change {
+            control: stays.cloned().unwrap_or_default(),
+            thing: touch.thing.clone(),
+            before: now,
+            after: target.clone(),
+        };
+        let _recorded = ledger.record(&change, lock)?;
+        Ok(())
+    }
+
+    fn restore(
+        &self,
+        host: &Host,
+        thing: &Thing,
+        before: &State,
+        last_written: &Fingerprint,
+    ) -> Result<PutBack, RevertError> {
+        let extent = match before {
+            State::Attributes(_) => Extent::AttributesOnly,
+            _ => Extent::Whole,
+        };
+        let now = host.capture(thing, extent)?;
+        if now == *before {
+            return Ok(PutBack::Already);
+        }
+        if now == State::Absent && extent == Extent::AttributesOnly {
+            return Ok(PutBack::Stays("it is not there any more".to_owned()));
+        }
+        let ours = last_written.matches(&now) || last_written.is_halfway(before, &now);
+        if !self.force && !ours {
+            let reason = "it was changed by somebody else since; --force takes it back";
+            return Ok(PutBack::Stays(reason.to_owned()));
+        }
+        match host.put(thing, before) {
+            Err(HostError::System {
+                errno: nix::errno::Errno::ENOTEMPTY,
+                ..
+            }) => {
+                return Ok(PutBack::Stays("it is not empty any more".to_owned()));
+            }
+            result => result?,
+        }
+        if host.capture(thing, extent)? == *before {
+            Ok(PutBack::Restored(before.clone()))
+        } else {
+            Err(RevertError::NotVerified(thing.clone()))
+        }
+    }
+}
+
+const fn ending(done: &PutBack) -> Ending {
+    match done {
+        PutBack::Restored(_) | PutBack::Already => Ending::Reverted,
+        PutBack::Stays(_) => Ending::Released,
+    }
+}
+
+/// What we last wrote, thing by thing: tells our own old content from an operator's file.
+#[derive(Debug, Clone, Default)]
+pub struct Written(BTreeMap<Thing, Fingerprint>);
+
+impl Written {
+    /// Takes it from the ledger.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn of(ledger: &mut Ledger, lock: &Lock) -> Result<Self, LedgerError> {
+        let touched = ledger.touched(lock)?;
+        Ok(Self(
+            touched
+                .into_iter()
+                .map(|touch| (touch.thing, touch.last_written))
+                .collect(),
+        ))
+    }
+
+    /// Whether a file's content is what we wrote there last.
+    #[must_use]
+    pub fn is_ours(&self, thing: &Thing, content: &[u8]) -> bool {
+        self.0
+            .get(thing)
+            .is_some_and(|fingerprint| fingerprint.has_content(content))
+    }
+}

@@ -1,0 +1,207 @@
+//! The report of one pass: the node, every control and what was seen.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::policy::Stance;
+use crate::reconcile::{Judgement, Pass, Verdict};
+use crate::setting::{Finding, Outcome};
+
+/// The name of the report's format; a field is only ever added within one version.
+const FORMAT: &str = "k3warden.check/v1";
+
+/// The report of one pass.
+#[derive(Debug, Clone, Serialize)]
+pub struct Assessment {
+    /// Format and its version.
+    pub format: &'static str,
+    /// The k3warden that made it.
+    pub k3warden_version: &'static str,
+    /// The node.
+    pub node: NodeReport,
+    /// The CIS edition of the numbers.
+    pub cis_edition: Option<String>,
+    /// SHA-256 of the catalogue.
+    pub catalogue_digest: String,
+    /// SHA-256 of the policy files.
+    pub policy_digest: String,
+    /// How many of each verdict.
+    pub summary: Summary,
+    /// Every control.
+    pub controls: Vec<ControlReport>,
+}
+
+/// What the node is.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeReport {
+    /// A name for this node that gives nothing away: derived from its machine id.
+    pub id: Option<String>,
+    /// `machine`, `container`, `chroot` or `image`.
+    pub surroundings: &'static str,
+    /// `server` or `agent`.
+    pub role: Option<String>,
+    /// Where the role was found.
+    pub role_source: Option<String>,
+    /// K3s's version.
+    pub k3s_version: Option<String>,
+    /// The unit that runs K3s.
+    pub unit: Option<String>,
+    /// `sqlite`, `etcd` or `external`.
+    pub datastore: Option<String>,
+    /// K3s's data directory.
+    pub data_dir: String,
+}
+
+/// How many controls have which verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// Observed to hold.
+    pub compliant: usize,
+    /// Observed not to hold.
+    pub divergent: usize,
+    /// Accepted by the operator.
+    pub excepted: usize,
+    /// Of no concern here.
+    pub not_applicable: usize,
+    /// Could not be observed.
+    pub unknown: usize,
+}
+
+/// One control.
+#[derive(Debug, Clone, Serialize)]
+pub struct ControlReport {
+    /// Its name.
+    pub id: String,
+    /// The state that should hold.
+    pub title: String,
+    /// Recommendation numbers in the report's CIS edition.
+    pub cis: Option<String>,
+    /// `enforce`, `observe`, `off` or `excepted`.
+    pub enforcement: &'static str,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why it does not apply or cannot be known.
+    pub note: Option<String>,
+    /// The exception in force.
+    pub exception: Option<BTreeMap<&'static str, String>>,
+    /// What was observed.
+    pub findings: Vec<FindingReport>,
+}
+
+/// One observation.
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingReport {
+    /// The thing.
+    pub what: String,
+    /// What it should be.
+    pub wanted: String,
+    /// What it is.
+    pub observed: String,
+    /// Where that was seen.
+    pub seen_at: String,
+    /// The comparison.
+    pub verdict: Verdict,
+    /// Why it does not apply or could not be observed.
+    pub reason: Option<String>,
+}
+
+impl Assessment {
+    /// The report of a pass.
+    #[must_use]
+    pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>], node_id: Option<String>) -> Self {
+        let edition = pass.edition();
+        let node = pass.node;
+        Self {
+            format: FORMAT,
+            k3warden_version: env!("CARGO_PKG_VERSION"),
+            node: NodeReport {
+                id: node_id,
+                surroundings: node.surroundings.name(),
+                role: node.role.as_ref().map(|fact| fact.value.to_string()),
+                role_source: node.role.as_ref().map(|fact| fact.source.clone()),
+                k3s_version: node.version.as_ref().map(|fact| fact.value.to_string()),
+                unit: node.places.unit.clone(),
+                datastore: node.datastore.map(|datastore| datastore.to_string()),
+                data_dir: node.places.data_dir.display().to_string(),
+            },
+            cis_edition: edition.map(str::to_owned),
+            catalogue_digest: pass.catalogue.digest().to_owned(),
+            policy_digest: pass.policy.digest().to_owned(),
+            summary: Summary::of(judgements),
+            controls: judgements
+                .iter()
+                .map(|judgement| control(judgement, edition))
+                .collect(),
+        }
+    }
+}
+
+impl Summary {
+    /// Counts verdicts.
+    #[must_use]
+    pub fn of(judgements: &[Judgement<'_>]) -> Self {
+        let mut summary = Self::default();
+        for judgement in judgements {
+            *match judgement.verdict {
+                Verdict::Compliant => &mut summary.compliant,
+                Verdict::Divergent => &mut summary.divergent,
+                Verdict::Excepted => &mut summary.excepted,
+                Verdict::NotApplicable => &mut summary.not_applicable,
+                Verdict::Unknown => &mut summary.unknown,
+            } += 1;
+        }
+        summary
+    }
+}
+
+fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
+    let control = judgement.control;
+    ControlReport {
+        id: control.id.to_string(),
+        title: control.title.clone(),
+        cis: edition
+            .and_then(|edition| control.cis.get(edition))
+            .cloned(),
+        enforcement: stance_name(judgement.decision.stance),
+        verdict: judgement.verdict,
+        note: judgement.note.clone(),
+        exception: judgement.exception().map(|exception| {
+            BTreeMap::from([
+                ("reason", exception.reason.clone()),
+                ("owner", exception.owner.clone()),
+                ("expires", exception.expires.to_string()),
+            ])
+        }),
+        findings: judgement.findings.iter().map(finding).collect(),
+    }
+}
+
+/// The word for how far a control is taken.
+#[must_use]
+pub const fn stance_name(stance: Stance<'_>) -> &'static str {
+    match stance {
+        Stance::Off => "off",
+        Stance::Observe => "observe",
+        Stance::Enforce => "enforce",
+        Stance::Excepted(_) => "excepted",
+    }
+}
+
+fn finding(finding: &Finding) -> FindingReport {
+    let (verdict, reason) = match &finding.outcome {
+        Outcome::Holds => (Verdict::Compliant, None),
+        Outcome::Diverges(_) => (Verdict::Divergent, None),
+        Outcome::NotApplicable(reason) => (Verdict::NotApplicable, Some(reason.clone())),
+        Outcome::Unknown(reason) => (Verdict::Unknown, Some(reason.clone())),
+    };
+    FindingReport {
+        what: finding.what.clone(),
+        wanted: finding.wanted.clone(),
+        observed: finding.observed.clone(),
+        seen_at: finding.seen_at.clone(),
+        verdict,
+        reason,
+    }
+}

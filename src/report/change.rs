@@ -1,0 +1,181 @@
+//! A change as people read it: unified diffs for contents, old → new for the rest.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::host::{Attributes, State, Thing};
+use crate::reconcile::{Plan, PlannedChange, Refused};
+use crate::setting::Effect;
+
+/// The name of the plan's format; a field is only ever added within one version.
+const FORMAT: &str = "k3warden.plan/v1";
+
+/// A plan for machines.
+#[derive(Debug, Serialize)]
+pub struct PlanReport {
+    /// Format and its version.
+    pub format: &'static str,
+    /// The changes in their order.
+    pub changes: Vec<ChangeReport>,
+    /// What is left as it is, and why.
+    pub refused: Vec<RefusedReport>,
+}
+
+/// One change for machines.
+#[derive(Debug, Serialize)]
+pub struct ChangeReport {
+    /// The controls that want it.
+    pub controls: Vec<String>,
+    /// The path or kernel parameter.
+    pub thing: String,
+    /// What it is.
+    pub before: String,
+    /// What it will be.
+    pub after: String,
+    /// What is needed before it is in force.
+    pub effect: &'static str,
+    /// The unified diff of a text file.
+    pub diff: Option<String>,
+}
+
+/// Something refused, for machines.
+#[derive(Debug, Serialize)]
+pub struct RefusedReport {
+    /// The controls that stay divergent.
+    pub controls: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl PlanReport {
+    /// The report of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            format: FORMAT,
+            changes: plan.changes.iter().map(ChangeReport::of).collect(),
+            refused: plan.refused.iter().map(RefusedReport::of).collect(),
+        }
+    }
+
+    /// The report as text for a person.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for change in &self.changes {
+            let _ = writeln!(text, "{}  [{}]", change.thing, change.controls.join(", "));
+            match &change.diff {
+                Some(diff) => text.push_str(diff),
+                None => {
+                    let _ = writeln!(text, "  {} → {}", change.before, change.after);
+                }
+            }
+            if change.effect != effect_name(Effect::None) {
+                let _ = writeln!(text, "  in force after: {}", change.effect);
+            }
+            text.push('\n');
+        }
+        for refused in &self.refused {
+            let _ = writeln!(
+                text,
+                "not changed: {}  [{}]",
+                refused.reason,
+                refused.controls.join(", ")
+            );
+        }
+        text
+    }
+}
+
+impl RefusedReport {
+    /// The report of a refusal.
+    #[must_use]
+    pub fn of(refused: &Refused) -> Self {
+        Self {
+            controls: refused.controls.iter().map(ToString::to_string).collect(),
+            reason: refused.reason.clone(),
+        }
+    }
+}
+
+impl ChangeReport {
+    /// The report of a planned change.
+    #[must_use]
+    pub fn of(planned: &PlannedChange) -> Self {
+        let change = &planned.change;
+        Self {
+            controls: planned.controls.iter().map(ToString::to_string).collect(),
+            thing: change.thing.to_string(),
+            before: describe(&change.before),
+            after: describe(&change.after),
+            effect: effect_name(change.effect),
+            diff: diff(&change.thing, &change.before, &change.after),
+        }
+    }
+}
+
+/// One line about a change, as apply prints it.
+#[must_use]
+pub fn one_line(planned: &PlannedChange) -> String {
+    let change = &planned.change;
+    format!(
+        "{}: {} → {}",
+        change.thing,
+        describe(&change.before),
+        describe(&change.after)
+    )
+}
+
+/// A state in a few words; never a content.
+#[must_use]
+pub fn describe(state: &State) -> String {
+    match state {
+        State::Absent => "absent".to_owned(),
+        State::File {
+            content,
+            attributes,
+        } => {
+            format!("file of {} bytes, {}", content.len(), access(attributes))
+        }
+        State::Directory(attributes) => format!("directory {}", access(attributes)),
+        State::Attributes(attributes) => access(attributes),
+        State::Value(value) => value.clone(),
+    }
+}
+
+fn access(attributes: &Attributes) -> String {
+    format!("{} {}:{}", attributes.mode, attributes.uid, attributes.gid)
+}
+
+const fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::None => "nothing",
+        Effect::DaemonReload => "systemctl daemon-reload",
+        Effect::K3sRestart => "a start of K3s",
+    }
+}
+
+fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
+    let old = text(before)?;
+    let new = text(after)?;
+    let differ = similar::TextDiff::from_lines(old, new);
+    let name = |state: &State| match state {
+        State::Absent => "/dev/null".to_owned(),
+        _ => thing.to_string(),
+    };
+    Some(
+        differ
+            .unified_diff()
+            .header(&name(before), &name(after))
+            .to_string(),
+    )
+}
+
+fn text(state: &State) -> Option<&str> {
+    match state {
+        State::Absent => Some(""),
+        State::File { content, .. } => std::str::from_utf8(content).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,230 @@
+//! What K3s runs with, for people and for tools.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::k3s::component::{AUTO, Component, SECRET};
+use crate::k3s::{Effective, OptionKind, Options, Place, is_secret};
+
+/// The name of the format; a field is only ever added within one version.
+const FORMAT: &str = "k3warden.effective/v1";
+
+/// What only the running machine knows where nothing sets it.
+const AUTOMATIC: &[&str] = &["node-ip", "node-name", "advertise-address"];
+
+/// Options and arguments at the next start.
+#[derive(Debug, Serialize)]
+pub struct EffectiveReport {
+    /// Format and its version.
+    pub format: &'static str,
+    /// The release that they were worked out for.
+    pub k3s_version: String,
+    /// `server` or `agent`.
+    pub role: String,
+    /// The unit that starts K3s.
+    pub unit: Option<String>,
+    /// Why K3s would end at its start.
+    pub ends: Option<EndsReport>,
+    /// Every option by its long name.
+    pub options: BTreeMap<String, OptionReport>,
+    /// Every component's arguments in K3s's own order.
+    pub arguments: BTreeMap<&'static str, Vec<String>>,
+    /// Where each argument comes from, in the same order.
+    pub argument_sources: BTreeMap<&'static str, Vec<ArgumentSource>>,
+    /// What K3s would warn about, or do without a word.
+    pub warnings: Vec<String>,
+}
+
+/// Why K3s would end.
+#[derive(Debug, Serialize)]
+pub struct EndsReport {
+    /// One sentence.
+    pub reason: String,
+    /// The place to mend.
+    pub from: Option<String>,
+}
+
+/// One option.
+#[derive(Debug, Serialize)]
+pub struct OptionReport {
+    /// A text, or a list of texts.
+    pub value: OptionValue,
+    /// The places that gave the values.
+    pub from: Vec<String>,
+    /// Nothing sets it.
+    pub default: bool,
+    /// What was given too and does not count, with its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrode: Vec<String>,
+}
+
+/// A value as Go prints it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// A scalar.
+    Text(String),
+    /// A list.
+    List(Vec<String>),
+}
+
+/// Where one argument comes from.
+#[derive(Debug, Serialize)]
+pub struct ArgumentSource {
+    /// The flag.
+    pub flag: String,
+    /// The place.
+    pub from: String,
+    /// What was given too and does not count, with its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrode: Vec<String>,
+}
+
+impl EffectiveReport {
+    /// The report.
+    #[must_use]
+    pub fn of(effective: &Effective, unit: Option<&str>) -> Self {
+        let role = effective.configuration.role;
+        let mut arguments = BTreeMap::new();
+        let mut argument_sources = BTreeMap::new();
+        for (component, line) in &effective.start.components.lines {
+            arguments.insert(
+                component.name(),
+                line.iter().map(ToString::to_string).collect(),
+            );
+            let sources = line.iter().map(|argument| ArgumentSource {
+                flag: argument.flag.clone(),
+                from: argument.place.to_string(),
+                overrode: argument.overrode.iter().map(sourced).collect(),
+            });
+            argument_sources.insert(component.name(), sources.collect());
+        }
+        Self {
+            format: FORMAT,
+            k3s_version: effective.version.to_string(),
+            role: role.to_string(),
+            unit: unit.map(str::to_owned),
+            ends: effective.ends().map(|ending| EndsReport {
+                reason: ending.reason.clone(),
+                from: ending.from.as_ref().map(ToString::to_string),
+            }),
+            options: options(effective),
+            arguments,
+            argument_sources,
+            warnings: effective.warnings(),
+        }
+    }
+
+    /// The report as text for a person.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = writeln!(
+            text,
+            "K3s {} {} ({})",
+            self.k3s_version,
+            self.role,
+            self.unit.as_deref().unwrap_or("no unit")
+        );
+        if let Some(ends) = &self.ends {
+            let from = ends
+                .from
+                .as_deref()
+                .map(|from| format!(" ({from})"))
+                .unwrap_or_default();
+            let _ = writeln!(text, "\nK3s would end at its start: {}{from}", ends.reason);
+        }
+        text.push_str("\nOptions that something sets:\n");
+        for (name, option) in self.options.iter().filter(|(_, option)| !option.default) {
+            let value = match &option.value {
+                OptionValue::Text(value) => value.clone(),
+                OptionValue::List(values) => values.join(" "),
+            };
+            let _ = writeln!(text, "  {name} = {value}  [{}]", option.from.join(", "));
+            for overrode in &option.overrode {
+                let _ = writeln!(text, "      instead of {overrode}");
+            }
+        }
+        for component in Component::ALL {
+            let name = component.name();
+            let (Some(line), Some(sources)) =
+                (self.arguments.get(name), self.argument_sources.get(name))
+            else {
+                continue;
+            };
+            let _ = writeln!(text, "\n{name}:");
+            for (argument, source) in line.iter().zip(sources) {
+                let _ = writeln!(text, "  {argument}  [{}]", source.from);
+                for overrode in &source.overrode {
+                    let _ = writeln!(text, "      instead of {overrode}");
+                }
+            }
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "\nwarning: {warning}");
+        }
+        text
+    }
+}
+
+fn sourced(value: &crate::k3s::Sourced) -> String {
+    format!("{} ({})", value.value, value.place)
+}
+
+fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
+    let merge = &effective.configuration.merge;
+    let mut reports = BTreeMap::new();
+    for known in Options::of(effective.configuration.role, effective.version).iter() {
+        let name = known.target();
+        if !merge.options.contains_key(name) {
+            let default = known.default.unwrap_or_default();
+            let value = match known.kind {
+                OptionKind::List if default.is_empty() => OptionValue::List(Vec::new()),
+                OptionKind::List => OptionValue::List(vec![default.to_owned()]),
+                _ if AUTOMATIC.contains(&name) => OptionValue::Text(AUTO.to_owned()),
+                OptionKind::Bool if default.is_empty() => OptionValue::Text("false".to_owned()),
+                OptionKind::Integer if default.is_empty() => OptionValue::Text("0".to_owned()),
+                OptionKind::Duration if default.is_empty() => OptionValue::Text("0s".to_owned()),
+                _ => OptionValue::Text(default.to_owned()),
+            };
+            let from = vec![Place::Default.to_string()];
+            let report = OptionReport {
+                value,
+                from,
+                default: true,
+                overrode: Vec::new(),
+            };
+            reports.insert(name.to_owned(), report);
+        }
+    }
+    for (name, option) in &merge.options {
+        let values = merge.shown_values(name);
+        let value = if option.list {
+            OptionValue::List(values)
+        } else {
+            OptionValue::Text(values.into_iter().last().unwrap_or_default())
+        };
+        let hidden = is_secret(name);
+        let overrode = option.overrode.iter().map(|earlier| {
+            if hidden {
+                format!("{SECRET} ({})", earlier.place)
+            } else {
+                sourced(earlier)
+            }
+        });
+        let report = OptionReport {
+            value,
+            from: option
+                .values
+                .iter()
+                .map(|value| value.place.to_string())
+                .collect(),
+            default: false,
+            overrode: overrode.collect(),
+        };
+        reports.insert(name.clone(), report);
+    }
+    reports
+}

@@ -1,0 +1,22 @@
+//! What we found and did, for people and for machines.
+
+mod applied;
+mod assessment;
+mod change;
+mod effective;
+pub mod event;
+pub mod journal;
+mod json;
+mod metrics;
+pub mod status;
+mod table;
+mod terminal;
+
+pub use applied::{AppliedChange, AppliedReport};
+pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name};
+pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
+pub use effective::{ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue};
+pub use json::to_json;
+pub use metrics::metrics;
+pub use table::Table;
+pub use terminal::Terminal;

@@ -1,0 +1,126 @@
+//! What judging a setting says.
+
+use crate::host::{HostError, State, Thing};
+
+/// When in a pass a change is made: earlier ones first, and the reverse on revert.
+///
+/// Files come before the flags that point at them and live kernel values before `protect-kernel-defaults`, so that
+/// a node which is restarted between any two changes still starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Live kernel parameters.
+    LiveSysctl,
+    /// Kernel parameters at the next boot.
+    PersistedSysctl,
+    /// Directories, parents before children.
+    Directory,
+    /// Files that K3s's configuration points at.
+    File,
+    /// Owner and bits of what K3s writes.
+    Permissions,
+    /// Manifests for the deploy controller.
+    Manifest,
+    /// K3s's configuration.
+    Configuration,
+    /// A drop-in for K3s's unit.
+    UnitDropIn,
+}
+
+/// What a change needs before it is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// It is in force at once.
+    None,
+    /// systemd must read its units again.
+    DaemonReload,
+    /// K3s must start again.
+    K3sRestart,
+}
+
+/// One step: a thing taken from one state to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What is changed.
+    pub thing: Thing,
+    /// What it was when it was judged.
+    pub before: State,
+    /// What it shall be.
+    pub after: State,
+    /// When in the pass.
+    pub stage: Stage,
+    /// What is needed before it is in force.
+    pub effect: Effect,
+}
+
+/// A kernel parameter that must be set at the next boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// Normalised key with slashes.
+    pub key: String,
+    /// Value.
+    pub value: String,
+}
+
+/// How a divergence is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// By changing one thing.
+    Change(Change),
+    /// By a line in a sysctl.d file, together with the other keys that need one.
+    PersistSysctl(Want),
+    /// By a line in our drop-in for K3s's configuration, together with all others that it needs.
+    Configure,
+    /// Not by us; the finding says how.
+    ByOperator,
+}
+
+/// Whether a thing is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is.
+    Holds,
+    /// It is not.
+    Diverges(Vec<Remedy>),
+    /// It does not concern this node, and why.
+    NotApplicable(String),
+    /// It could not be looked at, and why.
+    Unknown(String),
+}
+
+/// One observation, compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The thing: a path, a key, an argument.
+    pub what: String,
+    /// What it should be.
+    pub wanted: String,
+    /// What it is.
+    pub observed: String,
+    /// Where that was seen: a file and line, /proc, the journal.
+    pub seen_at: String,
+    /// The comparison.
+    pub outcome: Outcome,
+}
+
+impl Finding {
+    /// A finding that could not be made, because the host did not let us look.
+    #[must_use]
+    pub fn unreadable(
+        what: impl Into<String>,
+        wanted: impl Into<String>,
+        error: &HostError,
+    ) -> Self {
+        let what = what.into();
+        let mut reason = error.to_string();
+        if error.is_permission_denied() {
+            reason.push_str(" (run as root to see it)");
+        }
+        Self {
+            seen_at: what.clone(),
+            what,
+            wanted: wanted.into(),
+            observed: "unknown".to_owned(),
+            outcome: Outcome::Unknown(reason),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Comparing the value of an option or argument with what the catalogue asks, as the types that they are.
+
+use std::time::Duration;
+
+use crate::catalogue::Requirement;
+
+/// A value that K3s or a component would run with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Nothing sets it and there is no default that we know.
+    Absent,
+    /// One value.
+    Scalar(String),
+    /// The elements of a list, all its places united.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// The words for a report.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Absent => "not set".to_owned(),
+            Self::Scalar(value) if value.is_empty() => "empty".to_owned(),
+            Self::Scalar(value) => value.clone(),
+            Self::List(elements) => elements.join(","),
+        }
+    }
+
+    /// The elements, of a scalar too: a list written in one word.
+    pub(super) fn elements(&self) -> Vec<&str> {
+        match self {
+            Self::Absent => Vec::new(),
+            Self::Scalar(value) => value
+                .split(',')
+                .map(str::trim)
+                .filter(|element| !element.is_empty())
+                .collect(),
+            Self::List(elements) => elements.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// Whether a value satisfies a requirement.
+pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) -> bool {
+    if *value == Value::Absent {
+        return absent_holds
+            || matches!(
+                require,
+                Requirement::Absent(true) | Requirement::Present(false)
+            );
+    }
+    let text = value.shown();
+    let number = || text.parse::<i64>().ok();
+    match require {
+        Requirement::Equals(wanted) => same(&text, wanted),
+        Requirement::NotEquals(unwanted) => !same(&text, unwanted),
+        Requirement::AtLeast(least) => number().is_some_and(|number| number >= *least),
+        Requirement::AtMost(most) => number().is_some_and(|number| number <= *most),
+        Requirement::MoreThan(less) => number().is_some_and(|number| number > *less),
+        Requirement::Includes(wanted) => {
+            let elements = value.elements();
+            wanted
+                .iter()
+                .all(|element| elements.contains(&element.as_str()))
+        }
+        Requirement::Excludes(unwanted) => {
+            let elements = value.elements();
+            !unwanted
+                .iter()
+                .any(|element| elements.contains(&element.as_str()))
+        }
+        Requirement::SubsetOf(allowed) => {
+            let elements = value.elements();
+            !elements.is_empty()
+                && elements
+                    .iter()
+                    .all(|element| allowed.iter().any(|known| known == element))
+        }
+        Requirement::OneOf(allowed) => allowed.iter().any(|known| same(&text, known)),
+        Requirement::Absent(absent) => !absent,
+        Requirement::Present(present) => *present && !text.is_empty(),
+        Requirement::NonzeroDuration(_) => {
+            duration(&text).is_some_and(|duration| !duration.is_zero())
+        }
+    }
+}
+
+/// Equal as text, or as what Go's `strconv.ParseBool` makes of both.
+fn same(one: &str, other: &str) -> bool {
+    one == other || boolean(one).is_some_and(|truth| boolean(other) == Some(truth))
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// A duration as Go's `time.ParseDuration` reads it, negative ones left out: `300s`, `4h0m0s`, `1.5h`.
+fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut total = 0.0_f64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (number, unit) = rest.split_at_checked(digits)?;
+        let letters = unit
+            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .unwrap_or(unit.len());
+        let (unit, after) = unit.split_at_checked(letters)?;
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = after;
+    }
+    (!text.is_empty())
+        .then(|| Duration::try_from_secs_f64(total).ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(text: &str) -> Value {
+        Value::Scalar(text.to_owned())
+    }
+
+    #[test]
+    fn a_stricter_number_of_the_operator_holds() {
+        let at_least = Requirement::AtLeast(30);
+        assert!(holds(&at_least, &scalar("90"), false));
+        assert!(!holds(&at_least, &scalar("7"), false));
+        assert!(!holds(&at_least, &scalar("many"), false));
+        assert!(!holds(&at_least, &Value::Absent, false));
+    }
+
+    #[test]
+    fn lists_are_compared_as_sets_and_not_as_text() {
+        let includes = Requirement::Includes(vec!["NodeRestriction".to_owned()]);
+        assert!(holds(
+            &includes,
+            &scalar("AlwaysPullImages,NodeRestriction"),
+            false
+        ));
+        assert!(!holds(&includes, &scalar("NodeRestrictionX"), false));
+        let subset = Requirement::SubsetOf(vec!["A".to_owned(), "B".to_owned()]);
+        assert!(holds(&subset, &scalar("B"), false));
+        assert!(!holds(&subset, &scalar("A,C"), false));
+        assert!(!holds(&subset, &scalar(""), false));
+    }
+
+    #[test]
+    fn absence_holds_only_where_the_catalogue_says_so() {
+        let equals = Requirement::Equals("true".to_owned());
+        assert!(holds(&equals, &Value::Absent, true));
+        assert!(!holds(&equals, &Value::Absent, false));
+        assert!(holds(&Requirement::Absent(true), &Value::Absent, false));
+        assert!(!holds(&Requirement::Absent(true), &scalar("x"), false));
+    }
+
+    #[test]
+    fn durations_are_compared_as_durations() {
+        let nonzero = Requirement::NonzeroDuration(true);
+        for (text, expected) in [
+            ("5m", true),
+            ("4h0m0s", true),
+            ("0s", false),
+            ("0", false),
+            ("1.5h", true),
+            ("5", false),
+            ("x", false),
+            ("", false),
+        ] {
+            assert_eq!(holds(&nonzero, &scalar(text), false), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn booleans_are_equal_however_they_are_spelled() {
+        assert!(holds(
+            &Requirement::Equals("true".to_owned()),
+            &scalar("1"),
+            false
+        ));
+        assert!(!holds(
+            &Requirement::Equals("true".to_owned()),
+            &scalar("yes"),
+            false
+        ));
+    }
+}

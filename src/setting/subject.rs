@@ -1,0 +1,110 @@
+//! What a setting is judged against: the host, where things are on it, and what the policy says.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::template;
+use crate::catalogue::{KeepKind, ParameterValue};
+use crate::host::{Host, Thing};
+use crate::k3s::{Effective, K3sVersion};
+
+/// Where things are on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// K3s's data directory, `/var/lib/rancher/k3s` by default.
+    pub data_dir: PathBuf,
+    /// K3s's configuration file, `/etc/rancher/k3s/config.yaml` by default.
+    pub config_file: PathBuf,
+    /// The name of K3s's unit, where there is one: `k3s.service`.
+    pub unit: Option<String>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("/var/lib/rancher/k3s"),
+            config_file: PathBuf::from("/etc/rancher/k3s/config.yaml"),
+            unit: None,
+        }
+    }
+}
+
+impl Places {
+    /// The directories in which we write files.
+    #[must_use]
+    pub fn written_directories(&self) -> Vec<PathBuf> {
+        let mut drop_ins = self.config_file.clone().into_os_string();
+        drop_ins.push(".d");
+        vec![
+            PathBuf::from("/etc/sysctl.d"),
+            PathBuf::from(drop_ins),
+            self.data_dir.join("server"),
+            self.data_dir.join("server/manifests"),
+        ]
+    }
+
+    /// A path of the catalogue with its placeholders filled in; `None` where this node has no such place.
+    #[must_use]
+    pub fn expand(&self, path: &str) -> Option<PathBuf> {
+        let mut filled = OsString::with_capacity(path.len());
+        let mut rest = path;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}')?;
+            filled.push(before);
+            match name {
+                "data_dir" => filled.push(&self.data_dir),
+                "config_dir" => filled.push(self.config_file.parent()?),
+                "config_file" => filled.push(&self.config_file),
+                "unit" => filled.push(self.unit.as_ref()?),
+                _ => return None,
+            }
+            rest = after;
+        }
+        filled.push(rest);
+        Some(PathBuf::from(filled))
+    }
+}
+
+/// Who wrote a file that is not what we would write now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// We did, and nobody changed it since.
+    Ours,
+    /// Somebody else.
+    Theirs,
+}
+
+/// Everything that judging needs. Borrowed: one pass builds one.
+#[allow(missing_debug_implementations)]
+pub struct Subject<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// Where things are.
+    pub places: &'a Places,
+    /// K3s's version, where known.
+    pub version: Option<K3sVersion>,
+    /// What K3s would run with at its next start, or why that is not known.
+    pub effective: &'a Result<Effective, String>,
+    /// Packaged components that are disabled on this node.
+    pub disabled: &'a [String],
+    /// The CIS edition whose numbers and modes are used.
+    pub edition: Option<&'a str>,
+    /// A parameter of the control that is being judged, from the policy or its default.
+    pub parameter: &'a dyn Fn(&str) -> Option<ParameterValue>,
+    /// Whether the policy wants our content even over an operator's own valid file.
+    pub content_is_ours: bool,
+    /// Whether an operator's own file is a valid one of its kind for this node's K3s.
+    pub valid: &'a dyn Fn(KeepKind, &[u8]) -> bool,
+    /// Who wrote a file with this content, as far as the ledger knows.
+    pub written_by: &'a dyn Fn(&Thing, &[u8]) -> Ownership,
+}
+
+impl Subject<'_> {
+    /// A value of the catalogue with parameters and places filled in; `None` where one of them is not known.
+    #[must_use]
+    pub fn filled(&self, value: &str) -> Option<String> {
+        let value = template::fill(value, self.parameter).ok()?;
+        let path = self.places.expand(&value)?;
+        path.into_os_string().into_string().ok()
+    }
+}

@@ -1,0 +1,129 @@
+//! Kernel parameters: the live value, and the one that the next boot will set.
+
+use crate::catalogue::SysctlSetting;
+use crate::host::sysctl::same_value;
+use crate::host::{NextBoot, State, SysctlKey, Thing};
+
+use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, Want};
+
+pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Finding> {
+    let key = match SysctlKey::parse(&setting.key) {
+        Ok(key) => key,
+        Err(error) => {
+            return vec![finding(
+                setting,
+                "unknown",
+                "",
+                Outcome::Unknown(error.to_string()),
+            )];
+        }
+    };
+    let live = subject.host.live.as_ref().map_or_else(
+        || Live::NotOurs,
+        |live| match live.read(&key) {
+            Ok(None) => Live::NoSuchKey,
+            Ok(Some(value)) => Live::Value(value),
+            Err(error) => Live::Unreadable(Finding::unreadable(
+                setting.key.clone(),
+                setting.value.clone(),
+                &error,
+            )),
+        },
+    );
+    if matches!(live, Live::NoSuchKey) {
+        let reason = "not supported by this kernel".to_owned();
+        return vec![finding(
+            setting,
+            "no such key",
+            "/proc/sys",
+            Outcome::NotApplicable(reason),
+        )];
+    }
+    let mut findings = Vec::with_capacity(2);
+    match live {
+        Live::Value(value) => findings.push(judge_live(setting, &key, &value)),
+        Live::Unreadable(finding) => findings.push(finding),
+        Live::NotOurs | Live::NoSuchKey => {}
+    }
+    findings.push(judge_next_boot(setting, &key, subject));
+    findings
+}
+
+/// Judges the live value alone; nothing if this kernel has no such key.
+pub(super) fn judge_key(
+    setting: &SysctlSetting,
+    key: &SysctlKey,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    let read = subject.host.live.as_ref().map(|live| live.read(key));
+    let finding = match read {
+        Some(Ok(Some(value))) => judge_live(setting, key, &value),
+        Some(Err(error)) => Finding::unreadable(setting.key.clone(), setting.value.clone(), &error),
+        Some(Ok(None)) | None => return Vec::new(),
+    };
+    vec![finding]
+}
+
+/// The live value, where there is one that concerns us.
+enum Live {
+    NotOurs,
+    NoSuchKey,
+    Value(String),
+    Unreadable(Finding),
+}
+
+fn judge_live(setting: &SysctlSetting, key: &SysctlKey, value: &str) -> Finding {
+    let outcome = if same_value(value, &setting.value) {
+        Outcome::Holds
+    } else {
+        Outcome::Diverges(vec![Remedy::Change(Change {
+            thing: Thing::Sysctl(key.as_str().to_owned()),
+            before: State::Value(value.to_owned()),
+            after: State::Value(setting.value.clone()),
+            stage: Stage::LiveSysctl,
+            effect: Effect::None,
+        })])
+    };
+    finding(
+        setting,
+        value,
+        &format!("/proc/sys/{}", key.as_str()),
+        outcome,
+    )
+}
+
+fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'_>) -> Finding {
+    let remedy = || {
+        let key = key.as_str().to_owned();
+        Outcome::Diverges(vec![Remedy::PersistSysctl(Want {
+            key,
+            value: setting.value.clone(),
+        })])
+    };
+    let mut finding = match NextBoot::read(&subject.host.root) {
+        Err(error) => {
+            return Finding::unreadable(setting.key.clone(), setting.value.clone(), &error);
+        }
+        Ok(next_boot) => match next_boot.assignment(key) {
+            Some(winner) => {
+                let place = winner.place();
+                let holds = same_value(&winner.value, &setting.value);
+                let outcome = if holds { Outcome::Holds } else { remedy() };
+                finding(setting, &winner.value, &place, outcome)
+            }
+            None => finding(setting, "not set", "sysctl.d", remedy()),
+        },
+    };
+    finding.what = format!("{} at next boot", setting.key);
+    finding
+}
+
+fn finding(setting: &SysctlSetting, observed: &str, seen_at: &str, outcome: Outcome) -> Finding {
+    Finding {
+        what: setting.key.clone(),
+        wanted: setting.value.clone(),
+        observed: observed.to_owned(),
+        seen_at: seen_at.to_owned(),
+        outcome,
+    }
+}

@@ -1,0 +1,225 @@
+//! The files in `/etc/sysctl.d` that set kernel parameters at the next boot.
+//!
+//! The guide's file is `90-kubelet.conf`. Where a later file sets another value, a last-sorting file of our own sets
+//! just the keys that lose; an operator's lines and files are never edited away.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::catalogue::SettingBody;
+use crate::host::sysctl::last_sorting_name;
+use crate::host::{
+    Attributes, FileMode, HostError, Kind, NextBoot, READ_LIMIT_BYTES, Root, State, SysctlKey,
+    Thing,
+};
+
+use super::directory::missing_parents;
+use super::{Change, Effect, Stage, Subject, Want};
+
+const STAGE: Stage = Stage::PersistedSysctl;
+const DIRECTORY: &str = "/etc/sysctl.d";
+const GUIDE_FILE: &str = "90-kubelet.conf";
+const HEADING: &str =
+    "# Kernel parameters that the kubelet checks, kept by k3warden (see: k3warden explain).\n";
+
+/// A change and the keys that need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Persisted {
+    /// The change.
+    pub change: Change,
+    /// Normalised keys.
+    pub keys: Vec<String>,
+}
+
+/// The changes after which the next boot sets every wanted value.
+///
+/// # Errors
+/// When the sysctl.d files cannot be read.
+pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
+    if wants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let root = &subject.host.root;
+    let next_boot = NextBoot::read(root)?;
+    let directory = Path::new(DIRECTORY);
+    let guide_file = directory.join(GUIDE_FILE);
+    let name = OsStr::new(GUIDE_FILE);
+    let masked = next_boot.is_masked(name);
+    // A file of that name in another directory holds lines of somebody else, which ours would hide.
+    let elsewhere = next_boot
+        .winner_of(name)
+        .is_some_and(|winner| winner != guide_file);
+    let usable = !masked && !elsewhere;
+    let (ours, losing): (Vec<&Want>, Vec<&Want>) = wants
+        .iter()
+        .partition(|want| usable && !outranked(&next_boot, want, &guide_file));
+    let mut changes = Vec::new();
+    if !ours.is_empty() {
+        let change = with_lines(subject, &guide_file, &ours)?;
+        changes.extend(change.map(|change| persisted(change, &ours)));
+    }
+    if !losing.is_empty() {
+        let name = last_sorting_name(next_boot.names()).ok_or_else(|| {
+            HostError::system("sort after every file in", directory, Errno::ENAMETOOLONG)
+        })?;
+        let change = with_lines(subject, &directory.join(name), &losing)?;
+        changes.extend(change.map(|change| persisted(change, &losing)));
+    }
+    if let Some(first) = changes.first() {
+        let mut parents = missing_parents(subject, thing_path(&first.change), STAGE)?
+            .into_iter()
+            .map(|change| persisted(change, &wants.iter().collect::<Vec<_>>()))
+            .collect::<Vec<_>>();
+        parents.append(&mut changes);
+        changes = parents;
+    }
+    Ok(changes)
+}
+
+fn persisted(change: Change, wants: &[&Want]) -> Persisted {
+    Persisted {
+        change,
+        keys: wants.iter().map(|want| want.key.clone()).collect(),
+    }
+}
+
+/// A sysctl.d file as it was before us, with a line for each of these settings; `None` if the thing is none.
+#[must_use]
+pub fn with_settings(
+    root: &Root,
+    thing: &Thing,
+    before: &State,
+    settings: &[&SettingBody],
+) -> Option<State> {
+    let Thing::Path(path) = thing else {
+        return None;
+    };
+    if path.parent() != Some(Path::new(DIRECTORY)) {
+        return None;
+    }
+    let wants: Vec<Want> = settings
+        .iter()
+        .filter_map(|setting| match setting {
+            SettingBody::Sysctl(sysctl) => Some(Want {
+                key: SysctlKey::parse(&sysctl.key).ok()?.as_str().to_owned(),
+                value: sysctl.value.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    let (old, attributes) = match before {
+        State::File {
+            content,
+            attributes,
+        } => (content.as_slice(), attributes.clone()),
+        State::Absent => (&[][..], fresh(root)),
+        _ => return None,
+    };
+    let content = merged(old, &wants.iter().collect::<Vec<_>>());
+    Some(State::File {
+        content,
+        attributes,
+    })
+}
+
+fn fresh(root: &Root) -> Attributes {
+    let (uid, gid) = root.superuser();
+    Attributes {
+        mode: FileMode::new(0o644),
+        uid,
+        gid,
+    }
+}
+
+/// Whether a line in the guide's file would lose to another file, or to its own later line.
+fn outranked(next_boot: &NextBoot, want: &Want, guide_file: &Path) -> bool {
+    let Ok(key) = SysctlKey::parse(&want.key) else {
+        return false;
+    };
+    let later = next_boot.assignment(&key).is_some_and(|winner| {
+        winner.path != guide_file && winner.path.file_name() > guide_file.file_name()
+    });
+    // Said rightly in the guide's file and yet not what the boot sets: it loses there, whatever the reason.
+    let in_vain = next_boot.all(&key).iter().any(|statement| {
+        statement.path() == guide_file && statement.value() == Some(want.value.as_str())
+    });
+    later || in_vain
+}
+
+/// The change that gives a file one line for each key, its other lines kept as they are.
+fn with_lines(
+    subject: &Subject<'_>,
+    path: &Path,
+    wants: &[&Want],
+) -> Result<Option<Change>, HostError> {
+    let root = &subject.host.root;
+    let (before, old, attributes) = match root.look(path)? {
+        None => (State::Absent, Vec::new(), fresh(root)),
+        Some(entry) => {
+            if let Some(reason) = root.hazard(&entry, path, Kind::File)? {
+                return Err(HostError::refused(path, reason));
+            }
+            let content = root.read_here(path, READ_LIMIT_BYTES)?.unwrap_or_default();
+            let attributes = entry.attributes;
+            let before = State::File {
+                content: content.clone(),
+                attributes: attributes.clone(),
+            };
+            (before, content, attributes)
+        }
+    };
+    let content = merged(&old, wants);
+    if content == old {
+        return Ok(None);
+    }
+    Ok(Some(Change {
+        thing: Thing::Path(path.to_path_buf()),
+        before,
+        after: State::File {
+            content,
+            attributes,
+        },
+        stage: STAGE,
+        effect: Effect::None,
+    }))
+}
+
+/// The file's lines without other values for these keys, and one line for each key at the end. The operator's lines
+/// stay as they are to the byte, whatever their encoding.
+fn merged(old: &[u8], wants: &[&Want]) -> Vec<u8> {
+    let keys: Vec<SysctlKey> = wants
+        .iter()
+        .filter_map(|want| SysctlKey::parse(&want.key).ok())
+        .collect();
+    let mut content = Vec::with_capacity(old.len());
+    for line in old.split_inclusive(|byte| *byte == b'\n') {
+        let sets_one_of_ours = assigned_key(line).is_some_and(|key| keys.contains(&key));
+        if !sets_one_of_ours {
+            content.extend_from_slice(line);
+        }
+    }
+    if content.is_empty() {
+        content.extend_from_slice(HEADING.as_bytes());
+    } else if content.last() != Some(&b'\n') {
+        content.push(b'\n');
+    }
+    for (want, key) in wants.iter().zip(&keys) {
+        content.extend_from_slice(format!("{key} = {}\n", want.value).as_bytes());
+    }
+    content
+}
+
+fn assigned_key(line: &[u8]) -> Option<SysctlKey> {
+    let (key, _) = std::str::from_utf8(line).ok()?.split_once('=')?;
+    let key = key.trim();
+    SysctlKey::parse(key.strip_prefix('-').unwrap_or(key).trim()).ok()
+}
+
+fn thing_path(change: &Change) -> &Path {
+    match &change.thing {
+        Thing::Path(path) => path,
+        Thing::Sysctl(_) => Path::new(DIRECTORY),
+    }
+}

@@ -1,0 +1,62 @@
+# Sourced by every part of a case, in the guest, under bash -Eeuo pipefail. A failed expectation ends the case and names the line.
+
+# Called where something is wrong; $1 says what. The place is the case's line that asked.
+fail() {
+  local depth=0 where
+  while where=$(caller "$depth"); do
+    case $where in *expect.sh) depth=$((depth + 1)) ;; *) break ;; esac
+  done
+  echo "$CASE.sh:${where%% *}: $1"
+  exit 1
+}
+
+# expect_equal WANTED SEEN [WHAT]
+expect_equal() {
+  [ "$1" = "$2" ] || fail "${3:-value}: wanted '$1', saw '$2'"
+}
+
+# expect_contains TEXT PART
+expect_contains() {
+  case $1 in *"$2"*) ;; *) fail "wanted '$2' in:
+$1" ;; esac
+}
+
+# expect_exit CODE COMMAND...: what the command prints (both streams) is left in $output.
+expect_exit() {
+  local wanted=$1 seen=0
+  shift
+  output=$("$@" 2>&1) || seen=$?
+  [ "$wanted" = "$seen" ] || fail "$*: wanted exit code $wanted, saw $seen; it printed:
+$output"
+}
+
+# expect_mode MODE PATH...: permission bits in octal, owner root:root.
+expect_mode() {
+  local mode=$1 path
+  shift
+  for path; do expect_equal "$mode root:root" "$(stat -c '%a %U:%G' "$path")" "mode and owner of $path"; done
+}
+
+# expect_sysctl KEY VALUE: the live value.
+expect_sysctl() {
+  expect_equal "$2" "$(sysctl -n "$1")" "live $1"
+}
+
+# wait_until SECONDS COMMAND...: the machine is emulated, so be generous.
+wait_until() {
+  local end=$((SECONDS + $1)) seconds=$1
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || fail "not within $seconds s: $*"
+    sleep 0.2
+  done
+}
+
+# describe_tree PATH...: one line for each file below, with type, mode, owner, link target, content's digest and extended attributes.
+describe_tree() {
+  find "$@" -xdev -printf '%p %y %m %U:%G %l\n' | sort
+  find "$@" -xdev -type f -print0 | sort -z | xargs -0 -r sha256sum
+  getfattr -h -d -m - -R --absolute-names -- "$@" 2>/dev/null
+}
+
+trap 'fail "command failed: $BASH_COMMAND"' ERR
