@@ -215,7 +215,7 @@ fn the_arguments_of_every_recorded_start() {
                 .as_str()
                 .is_some_and(|error| error.contains("kernel flag"));
             let differs = ENDS_WITHOUT_A_RECORDED_ERROR.contains(&name.as_str());
-            if ends_are_evidence && !of_the_kernel && !differs && ended != !answer["ends"].is_null()
+            if ends_are_evidence && !of_the_kernel && !differs && ended == answer["ends"].is_null()
             {
                 wrong.push(format!(
                     "{name}: K3s said {}, we {}",

@@ -1,5 +1,6 @@
 //! What every command starts from: the machine, the policy, the catalogue and the node.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl Session {
 
     /// A pass over this node.
     #[must_use]
-    pub const fn pass(&self) -> Pass<'_> {
+    pub fn pass(&self) -> Pass<'_> {
         Pass {
             host: &self.host,
             node: &self.node,
@@ -84,6 +85,7 @@ impl Session {
             catalogue: &self.catalogue,
             today: self.today,
             written: &self.written,
+            effective: OnceCell::new(),
         }
     }
 

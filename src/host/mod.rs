@@ -2,19 +2,23 @@
 
 mod append;
 mod change;
+mod clock;
 mod entry;
 mod error;
 mod file_mode;
 mod interrupt;
 mod permissions;
+pub mod process;
 mod replace;
 mod resolve;
 mod root;
 mod state;
 pub mod sysctl;
+pub mod systemd;
 
 pub use append::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
 pub use change::{Extent, Host};
+pub use clock::{Clock, SystemClock};
 pub use entry::{Entry, Kind};
 pub use error::{HostError, Refusal};
 pub use file_mode::FileMode;

@@ -114,6 +114,7 @@ pub(super) fn parse(
     };
     let mut parser = Parser {
         options,
+        library,
         parsed: Parsed::default(),
         names: Vec::new(),
         help: Vec::new(),
@@ -187,6 +188,7 @@ fn is_option(word: &str, options: &Options) -> bool {
 
 struct Parser<'a> {
     options: &'a Options,
+    library: Library,
     parsed: Parsed,
     /// Names by which options were given, for "two forms".
     names: Vec<(&'static str, String, Place)>,
@@ -253,6 +255,11 @@ impl Parser<'_> {
             (_, None, None) => {
                 return Err(ending(word, format!("flag needs an argument: -{name}")));
             }
+        };
+        // urfave/cli v2 trims the items of a list.
+        let text = match (option.kind, self.library) {
+            (OptionKind::List, Library::V2) => text.trim(),
+            _ => text,
         };
         let value = checked(word, name, option.kind, text, option.secret)?;
         self.names

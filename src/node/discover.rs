@@ -33,11 +33,12 @@ pub fn discover(
         unit,
         datastore: None,
         disabled: Vec::new(),
+        new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
         surroundings,
         problems,
     };
     node.version = find_version(root, policy, given, &mut node);
-    look_into_configuration(root, &mut node);
+    look_into_configuration(root, policy, &mut node);
     node
 }
 
@@ -110,14 +111,20 @@ fn find_version(
 
 /// Directories, datastore and disabled components. Where the version is not known the newest one's reading is taken:
 /// the places have been the same in all of them.
-fn look_into_configuration(root: &Root, node: &mut Node) {
+fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
     let Some(invocation) = node.invocation() else {
         return;
     };
     let newest = K3sVersion::new(NEWEST_KNOWN_MINOR, 0);
     let version = node.version.as_ref().map_or(newest, |fact| fact.value);
     match merge(&Files::new(root), &invocation, version) {
-        Ok(configuration) => take_in(root, node, &configuration),
+        Ok(configuration) => {
+            take_in(root, node, &configuration);
+            if policy.new_cluster.is_none() && node.surroundings.is_machine() && node.is_installed()
+            {
+                node.new_cluster = begins_a_cluster(root, node, &configuration);
+            }
+        }
         Err(ConfigurationError::Host(error)) => node.problems.push(error),
         Err(ConfigurationError::Yaml { .. } | ConfigurationError::NotK3s) => {}
     }
@@ -137,6 +144,20 @@ fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
         }
         node.disabled = disabled(configuration);
     }
+}
+
+/// Whether K3s's first start here would begin a cluster: it joins none, uses no datastore that is somewhere else, resets
+/// none, and has no data. What cannot be looked at may be data.
+fn begins_a_cluster(root: &Root, node: &Node, configuration: &NodeConfiguration) -> bool {
+    let given = |name: &str| {
+        let option = configuration.merge.options.get(name);
+        let value = option.and_then(|option| option.values.last());
+        value.is_some_and(|value| !value.value.is_empty() && value.value != "false")
+    };
+    let elsewhere = ["server", "datastore-endpoint", "cluster-reset"];
+    configuration.role == Role::Server
+        && !elsewhere.iter().any(|name| given(name))
+        && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
 }
 
 /// `disable` takes names one by one or joined by commas (K3s pkg/cli/server/server.go).

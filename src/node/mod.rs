@@ -41,6 +41,8 @@ pub struct Node {
     pub datastore: Option<Datastore>,
     /// Packaged components that `disable` names.
     pub disabled: Vec<String>,
+    /// Whether this is the first server of a cluster that has no data yet.
+    pub new_cluster: bool,
     /// Whether live values and services are ours to look at.
     pub surroundings: Surroundings,
     /// What could not be looked at while finding all this out.

@@ -28,6 +28,12 @@ impl<'a> Judgement<'a> {
         self.decision.stance == Stance::Enforce
     }
 
+    /// Whether it concerns this node, so far as that is known.
+    #[must_use]
+    pub fn applies(&self) -> bool {
+        !matches!(self.verdict, Verdict::NotApplicable | Verdict::Unknown)
+    }
+
     /// The exception in force.
     #[must_use]
     pub const fn exception(&self) -> Option<&'a Exception> {

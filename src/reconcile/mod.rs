@@ -2,11 +2,13 @@
 
 mod apply;
 pub mod baseline;
+mod configuration;
 mod judgement;
 pub mod ledger;
 pub mod lock;
 mod pass;
 mod plan;
+pub mod restart;
 mod revert;
 mod verdict;
 

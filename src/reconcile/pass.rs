@@ -1,12 +1,18 @@
 //! One pass over the node: everything that judging and planning look at, taken together.
 
+use std::cell::OnceCell;
+use std::path::Path;
+
 use jiff::civil::Date;
 
 use crate::catalogue::{Catalogue, Control, KeepKind, SettingBody};
 use crate::host::{Host, HostError, State, Thing};
+use crate::k3s::component::{refuses_admission_configuration, refuses_audit_policy};
+use crate::k3s::{Effective, K3sVersion};
 use crate::node::Node;
-use crate::policy::{Policy, Stance};
-use crate::setting::{self, Change, Finding, Outcome, Ownership, Subject, Want};
+use crate::policy::{Decision, Policy, Stance};
+use crate::setting::configuration::Wish;
+use crate::setting::{self, Change, Finding, Outcome, Ownership, Stage, Subject, Want};
 
 use super::baseline::{self, Applies};
 use super::{Judgement, Verdict, Written};
@@ -26,6 +32,8 @@ pub struct Pass<'a> {
     pub today: Date,
     /// What we wrote ourselves, as far as the ledger knows.
     pub written: &'a Written,
+    /// What K3s would run with, worked out once.
+    pub effective: OnceCell<Result<Effective, String>>,
 }
 
 impl<'a> Pass<'a> {
@@ -42,13 +50,13 @@ impl<'a> Pass<'a> {
     /// Judges one control.
     #[must_use]
     pub fn judge_control(&self, control: &'a Control) -> Judgement<'a> {
-        let decision = self.policy.enforcement(control, self.today);
+        let (decision, note) = self.decide(control);
         let mut judgement = Judgement {
             control,
             decision,
             verdict: Verdict::NotApplicable,
             findings: Vec::new(),
-            note: None,
+            note,
         };
         if decision.stance == Stance::Off {
             judgement.note = Some(match decision.place {
@@ -77,6 +85,28 @@ impl<'a> Pass<'a> {
         judgement
     }
 
+    /// How far a control is taken here. One that restricts workloads is only observed on a cluster that has data, until
+    /// the policy says otherwise: a workload that cannot be made again after a reboot would be our fault.
+    fn decide(&self, control: &Control) -> (Decision<'a>, Option<String>) {
+        let decision = self.policy.enforcement(control, self.today);
+        let by_default = decision.stance == Stance::Enforce && decision.place.is_none();
+        if !control.restricts_workloads || !by_default || self.node.new_cluster {
+            return (decision, None);
+        }
+        let note = format!(
+            "it restricts workloads, and this is not known to be a new cluster: observed until \
+             [control.{}] state = \"enforce\"",
+            control.id
+        );
+        (
+            Decision {
+                stance: Stance::Observe,
+                place: None,
+            },
+            Some(note),
+        )
+    }
+
     /// The changes after which the next boot sets these values.
     ///
     /// # Errors
@@ -96,6 +126,16 @@ impl<'a> Pass<'a> {
         setting::sysctl_file_with(&self.host.root, thing, before, &settings)
     }
 
+    /// The directories to create so that a file of our configuration has a parent.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be looked at.
+    pub fn missing_directories(&self, path: &Path) -> Result<Vec<Change>, HostError> {
+        self.with_subject(None, |subject| {
+            setting::missing_parents(subject, path, Stage::Configuration)
+        })
+    }
+
     fn findings(&self, control: &Control) -> Vec<Finding> {
         let mut findings = Vec::new();
         for setting in &control.settings {
@@ -105,7 +145,11 @@ impl<'a> Pass<'a> {
                         setting::judge(&setting.body, subject)
                     }));
                 }
-                Applies::No(_) => {}
+                Applies::No(reason) => {
+                    findings.extend(self.with_subject(Some(control), |subject| {
+                        setting::judge_unwanted(&setting.body, subject, &reason)
+                    }))
+                }
                 Applies::Unknown(reason) => findings.push(Finding {
                     what: control.id.to_string(),
                     wanted: String::new(),
@@ -125,12 +169,13 @@ impl<'a> Pass<'a> {
     ) -> T {
         let edition = self.edition();
         let version = self.node.version.as_ref().map(|fact| fact.value);
-        // Until K3s's own reading of these files is here, no operator's file is known to be valid.
-        let valid = |_: KeepKind, _: &[u8]| false;
+        let valid = |kind: KeepKind, content: &[u8]| is_valid(kind, content, version);
         judge(&Subject {
             host: self.host,
             places: &self.node.places,
             version,
+            effective: self.effective(),
+            disabled: &self.node.disabled,
             edition,
             parameter: &|name| {
                 let (value, _) = self.policy.parameter(control?, name)?;
@@ -148,6 +193,32 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// What K3s would run with at its next start, or why that is not known.
+    pub fn effective(&self) -> &Result<Effective, String> {
+        self.effective.get_or_init(|| {
+            self.node
+                .effective(self.host)
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    /// The lines that the settings of a control want in K3s's configuration.
+    #[must_use]
+    pub fn wishes(&self, control: &Control) -> Vec<Wish> {
+        let applies = |range| baseline::version(range, self.node) == Applies::Yes;
+        let settings = control
+            .settings
+            .iter()
+            .filter(|setting| applies(setting.k3s));
+        settings
+            .filter_map(|setting| {
+                self.with_subject(Some(control), |subject| {
+                    setting::wish(&setting.body, subject)
+                })
+            })
+            .collect()
+    }
+
     /// The CIS edition that numbers and modes are taken from.
     #[must_use]
     pub fn edition(&self) -> Option<&'a str> {
@@ -160,4 +231,15 @@ impl<'a> Pass<'a> {
             .or_else(|| editions.for_version(version))
             .map(|edition| edition.name.as_str())
     }
+}
+
+/// Whether the apiserver of this node would take an operator's file. Where the version is not known no file is known to
+/// be valid, and nothing is written over it either: its control is unknown then.
+fn is_valid(kind: KeepKind, content: &[u8], version: Option<K3sVersion>) -> bool {
+    let Some(version) = version else { return true };
+    let refused = match kind {
+        KeepKind::AuditPolicy => refuses_audit_policy(content, version),
+        KeepKind::AdmissionConfiguration => refuses_admission_configuration(content, version),
+    };
+    refused.is_none()
 }

@@ -7,7 +7,7 @@ use crate::catalogue::ControlId;
 use crate::host::Thing;
 use crate::setting::{Change, Remedy, Stage, Want};
 
-use super::{Judgement, Pass};
+use super::{Judgement, Pass, configuration};
 
 /// One change and the controls that want it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,16 @@ pub struct PlannedChange {
     pub controls: Vec<ControlId>,
     /// The change.
     pub change: Change,
+}
+
+impl PlannedChange {
+    fn want(&mut self, controls: &[ControlId]) {
+        for control in controls {
+            if !self.controls.contains(control) {
+                self.controls.push(control.clone());
+            }
+        }
+    }
 }
 
 /// Something that should change and will not, with the reason.
@@ -56,6 +66,7 @@ impl Plan {
             }
         }
         draft.persist_sysctls(pass);
+        draft.configure(pass, judgements);
         draft.finish()
     }
 }
@@ -73,7 +84,8 @@ impl Draft {
         match remedy {
             Remedy::Change(change) => self.add(std::slice::from_ref(control), change.clone()),
             Remedy::PersistSysctl(want) => self.sysctls.push((control.clone(), want.clone())),
-            Remedy::ByOperator => {}
+            // All lines of our drop-in are worked out together, see `configuration`.
+            Remedy::Configure | Remedy::ByOperator => {}
         }
     }
 
@@ -82,16 +94,20 @@ impl Draft {
             Thing::Path(path) => depth(path),
             Thing::Sysctl(_) => 0,
         };
+        let same = |planned: &&mut PlannedChange| {
+            planned.change.thing == change.thing && planned.change.after == change.after
+        };
+        // A directory that several stages need is made in the first of them.
+        if let Some(planned) = self.changes.values_mut().find(same) {
+            planned.want(controls);
+            return;
+        }
         let key = (change.stage, depth, change.thing.clone());
         let planned = self.changes.entry(key).or_insert(PlannedChange {
             controls: Vec::new(),
             change,
         });
-        for control in controls {
-            if !planned.controls.contains(control) {
-                planned.controls.push(control.clone());
-            }
-        }
+        planned.want(controls);
     }
 
     fn persist_sysctls(&mut self, pass: &Pass<'_>) {
@@ -106,6 +122,20 @@ impl Draft {
                 reason: error.to_string(),
             }),
         }
+    }
+
+    /// Our drop-in for K3s's configuration, judged with everything else of this plan in place.
+    fn configure(&mut self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) {
+        let planned: Vec<Change> = self
+            .changes
+            .values()
+            .map(|planned| planned.change.clone())
+            .collect();
+        let outcome = configuration::plan(pass, judgements, &planned);
+        for (controls, change) in outcome.changes {
+            self.add(&controls, change);
+        }
+        self.refused.extend(outcome.refused);
     }
 
     fn finish(self) -> Plan {

@@ -68,7 +68,10 @@ pub(super) fn creation(
 }
 
 /// The directories to create so that a path has a parent, outermost first, in the stage of what comes into them.
-pub(super) fn missing_parents(
+///
+/// # Errors
+/// When a directory on the way cannot be looked at.
+pub fn missing_parents(
     subject: &Subject<'_>,
     path: &Path,
     stage: Stage,

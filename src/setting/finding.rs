@@ -68,6 +68,8 @@ pub enum Remedy {
     Change(Change),
     /// By a line in a sysctl.d file, together with the other keys that need one.
     PersistSysctl(Want),
+    /// By a line in our drop-in for K3s's configuration, together with all others that it needs.
+    Configure,
     /// Not by us; the finding says how.
     ByOperator,
 }

@@ -2,16 +2,22 @@
 //!
 //! Judging reads the host and changes nothing. What would have to change is part of the answer, as [`Remedy`].
 
+mod argument;
 mod attributes;
+pub mod configuration;
 mod directory;
 mod file;
 mod finding;
+mod manifest;
+mod option;
 mod permissions;
+mod requirement;
 mod subject;
 mod sysctl;
 mod sysctl_file;
 mod template;
 
+pub use directory::missing_parents;
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
 pub use subject::{Ownership, Places, Subject};
 pub use sysctl_file::{persist as persist_sysctls, with_settings as sysctl_file_with};
@@ -26,6 +32,28 @@ pub fn judge(setting: &SettingBody, subject: &Subject<'_>) -> Vec<Finding> {
         SettingBody::Directory(directory) => directory::judge(directory, subject),
         SettingBody::File(file) => file::judge(file, subject),
         SettingBody::Permissions(permissions) => permissions::judge(permissions, subject),
-        SettingBody::Option(_) | SettingBody::Argument(_) | SettingBody::Manifest(_) => Vec::new(),
+        SettingBody::Option(option) => option::judge(option, subject),
+        SettingBody::Argument(argument) => argument::judge(argument, subject),
+        SettingBody::Manifest(manifest) => manifest::judge(manifest, subject),
+    }
+}
+
+/// Judges a setting that this node should not have, because its K3s is not one that it is for: what we left there for
+/// another version is taken away again.
+#[must_use]
+pub fn judge_unwanted(setting: &SettingBody, subject: &Subject<'_>, reason: &str) -> Vec<Finding> {
+    match setting {
+        SettingBody::Manifest(manifest) => manifest::withdraw(manifest, subject, reason),
+        _ => Vec::new(),
+    }
+}
+
+/// The line that a setting wants in K3s's configuration; `None` for other kinds and for those that are only judged.
+#[must_use]
+pub fn wish(setting: &SettingBody, subject: &Subject<'_>) -> Option<configuration::Wish> {
+    match setting {
+        SettingBody::Option(option) => option::wish(option, subject),
+        SettingBody::Argument(argument) => argument::wish(argument, subject),
+        _ => None,
     }
 }

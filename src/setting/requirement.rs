@@ -30,9 +30,11 @@ impl Value {
     pub(super) fn elements(&self) -> Vec<&str> {
         match self {
             Self::Absent => Vec::new(),
-            Self::Scalar(value) => {
-                value.split(',').map(str::trim).filter(|element| !element.is_empty()).collect()
-            }
+            Self::Scalar(value) => value
+                .split(',')
+                .map(str::trim)
+                .filter(|element| !element.is_empty())
+                .collect(),
             Self::List(elements) => elements.iter().map(String::as_str).collect(),
         }
     }
@@ -42,7 +44,10 @@ impl Value {
 pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) -> bool {
     if *value == Value::Absent {
         return absent_holds
-            || matches!(require, Requirement::Absent(true) | Requirement::Present(false));
+            || matches!(
+                require,
+                Requirement::Absent(true) | Requirement::Present(false)
+            );
     }
     let text = value.shown();
     let number = || text.parse::<i64>().ok();
@@ -54,16 +59,22 @@ pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) ->
         Requirement::MoreThan(less) => number().is_some_and(|number| number > *less),
         Requirement::Includes(wanted) => {
             let elements = value.elements();
-            wanted.iter().all(|element| elements.contains(&element.as_str()))
+            wanted
+                .iter()
+                .all(|element| elements.contains(&element.as_str()))
         }
         Requirement::Excludes(unwanted) => {
             let elements = value.elements();
-            !unwanted.iter().any(|element| elements.contains(&element.as_str()))
+            !unwanted
+                .iter()
+                .any(|element| elements.contains(&element.as_str()))
         }
         Requirement::SubsetOf(allowed) => {
             let elements = value.elements();
             !elements.is_empty()
-                && elements.iter().all(|element| allowed.iter().any(|known| known == element))
+                && elements
+                    .iter()
+                    .all(|element| allowed.iter().any(|known| known == element))
         }
         Requirement::OneOf(allowed) => allowed.iter().any(|known| same(&text, known)),
         Requirement::Absent(absent) => !absent,
@@ -97,8 +108,9 @@ fn duration(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
         let (number, unit) = rest.split_at_checked(digits)?;
-        let letters =
-            unit.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(unit.len());
+        let letters = unit
+            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .unwrap_or(unit.len());
         let (unit, after) = unit.split_at_checked(letters)?;
         let seconds = match unit {
             "ns" => 1e-9,
@@ -112,7 +124,9 @@ fn duration(text: &str) -> Option<Duration> {
         total += number.parse::<f64>().ok()? * seconds;
         rest = after;
     }
-    (!text.is_empty()).then(|| Duration::try_from_secs_f64(total).ok()).flatten()
+    (!text.is_empty())
+        .then(|| Duration::try_from_secs_f64(total).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -135,7 +149,11 @@ mod tests {
     #[test]
     fn lists_are_compared_as_sets_and_not_as_text() {
         let includes = Requirement::Includes(vec!["NodeRestriction".to_owned()]);
-        assert!(holds(&includes, &scalar("AlwaysPullImages,NodeRestriction"), false));
+        assert!(holds(
+            &includes,
+            &scalar("AlwaysPullImages,NodeRestriction"),
+            false
+        ));
         assert!(!holds(&includes, &scalar("NodeRestrictionX"), false));
         let subset = Requirement::SubsetOf(vec!["A".to_owned(), "B".to_owned()]);
         assert!(holds(&subset, &scalar("B"), false));
@@ -155,16 +173,31 @@ mod tests {
     #[test]
     fn durations_are_compared_as_durations() {
         let nonzero = Requirement::NonzeroDuration(true);
-        for (text, expected) in
-            [("5m", true), ("4h0m0s", true), ("0s", false), ("0", false), ("1.5h", true), ("5", false), ("x", false), ("", false)]
-        {
+        for (text, expected) in [
+            ("5m", true),
+            ("4h0m0s", true),
+            ("0s", false),
+            ("0", false),
+            ("1.5h", true),
+            ("5", false),
+            ("x", false),
+            ("", false),
+        ] {
             assert_eq!(holds(&nonzero, &scalar(text), false), expected, "{text}");
         }
     }
 
     #[test]
     fn booleans_are_equal_however_they_are_spelled() {
-        assert!(holds(&Requirement::Equals("true".to_owned()), &scalar("1"), false));
-        assert!(!holds(&Requirement::Equals("true".to_owned()), &scalar("yes"), false));
+        assert!(holds(
+            &Requirement::Equals("true".to_owned()),
+            &scalar("1"),
+            false
+        ));
+        assert!(!holds(
+            &Requirement::Equals("true".to_owned()),
+            &scalar("yes"),
+            false
+        ));
     }
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::template;
 use crate::catalogue::{KeepKind, ParameterValue};
 use crate::host::{Host, Thing};
-use crate::k3s::K3sVersion;
+use crate::k3s::{Effective, K3sVersion};
 
 /// Where things are on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,10 @@ pub struct Subject<'a> {
     pub places: &'a Places,
     /// K3s's version, where known.
     pub version: Option<K3sVersion>,
+    /// What K3s would run with at its next start, or why that is not known.
+    pub effective: &'a Result<Effective, String>,
+    /// Packaged components that are disabled on this node.
+    pub disabled: &'a [String],
     /// The CIS edition whose numbers and modes are used.
     pub edition: Option<&'a str>,
     /// A parameter of the control that is being judged, from the policy or its default.
@@ -92,4 +97,14 @@ pub struct Subject<'a> {
     pub valid: &'a dyn Fn(KeepKind, &[u8]) -> bool,
     /// Who wrote a file with this content, as far as the ledger knows.
     pub written_by: &'a dyn Fn(&Thing, &[u8]) -> Ownership,
+}
+
+impl Subject<'_> {
+    /// A value of the catalogue with parameters and places filled in; `None` where one of them is not known.
+    #[must_use]
+    pub fn filled(&self, value: &str) -> Option<String> {
+        let value = template::fill(value, self.parameter).ok()?;
+        let path = self.places.expand(&value)?;
+        path.into_os_string().into_string().ok()
+    }
 }

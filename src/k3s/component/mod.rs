@@ -8,6 +8,7 @@ mod defaults;
 mod document;
 mod extra;
 mod flags;
+mod in_force;
 mod judge;
 mod kubelet;
 mod minors;
@@ -17,7 +18,10 @@ mod releases;
 mod situation;
 mod value;
 
-pub use judge::{CgroupVersion, Facts, KERNEL_PARAMETERS};
+pub use in_force::InForce;
+pub use judge::{
+    CgroupVersion, Facts, KERNEL_PARAMETERS, refuses_admission_configuration, refuses_audit_policy,
+};
 pub use kubelet::{KubeletSettings, Setting};
 
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! From the tree to what `yaml.Unmarshal` leaves in K3s's `yaml.MapSlice`.
 
-use super::scalar::{resolve_plain, resolve_tagged};
-use super::tree::{Kind, Node, NodeId, Tagged, Tree};
-use super::{YamlError, to_text};
+use super::scalar::{base64, resolve_plain, resolve_tagged};
+use super::tree::{Kind, Node, NodeId, Scalar, Tree};
+use super::{DEPTH_LIMIT, YamlError, to_text};
 
 /// A typed value.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +62,15 @@ pub fn decode(content: &[u8]) -> Result<Decoded, YamlError> {
     }
 }
 
+/// What the tags of the YAML schema begin with.
+const SCHEMA: &str = "tag:yaml.org,2002:";
+const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
+
 struct Decoder<'a> {
     nodes: &'a [Node],
     /// Aliases that are being followed, to see one that contains itself.
     following: Vec<NodeId>,
+    depth: usize,
     decoded: usize,
     through_alias: usize,
 }
@@ -75,6 +80,7 @@ impl<'a> Decoder<'a> {
         Self {
             nodes: &tree.nodes,
             following: Vec::new(),
+            depth: 0,
             decoded: 0,
             through_alias: 0,
         }
@@ -94,7 +100,7 @@ impl<'a> Decoder<'a> {
             Kind::Sequence(children) => {
                 children.iter().map(|child| self.map_item(*child)).collect()
             }
-            Kind::Scalar { .. } => match self.value(root)?.value {
+            Kind::Scalar(_) => match self.value(root)?.value {
                 Value::Null => Ok(Vec::new()),
                 _ => Err(invalid(node, "a mapping of options is expected here")),
             },
@@ -125,10 +131,10 @@ impl<'a> Decoder<'a> {
         let node = self.node(self.target(id)?)?;
         let mut entry = Entry {
             key: String::new(),
-            line: node.line,
+            line: node.mark.line.saturating_add(1),
             value: Located {
                 value: Value::Null,
-                line: node.line,
+                line: node.mark.line.saturating_add(1),
             },
         };
         let Kind::Mapping(children) = &node.kind else {
@@ -157,8 +163,21 @@ impl<'a> Decoder<'a> {
     fn value(&mut self, id: NodeId) -> Result<Located, YamlError> {
         let node = self.node(id)?;
         self.count(node)?;
+        if self.depth > 2 * DEPTH_LIMIT {
+            return Err(YamlError::TooDeep {
+                line: node.mark.line.saturating_add(1),
+                limit: 2 * DEPTH_LIMIT,
+            });
+        }
+        self.depth = self.depth.saturating_add(1);
+        let value = self.value_of(id, node);
+        self.depth = self.depth.saturating_sub(1);
+        value
+    }
+
+    fn value_of(&mut self, id: NodeId, node: &'a Node) -> Result<Located, YamlError> {
         let value = match &node.kind {
-            Kind::Scalar { text, plain, tag } => scalar(node, text, *plain, tag)?,
+            Kind::Scalar(written) => scalar(node, written)?,
             Kind::Sequence(children) => Value::List(
                 children
                     .iter()
@@ -170,7 +189,7 @@ impl<'a> Decoder<'a> {
         };
         Ok(Located {
             value,
-            line: node.line,
+            line: node.mark.line.saturating_add(1),
         })
     }
 
@@ -197,21 +216,16 @@ impl<'a> Decoder<'a> {
         self.following.pop();
         Ok(Located {
             value,
-            line: node.line,
+            line: node.mark.line.saturating_add(1),
         })
     }
 
     /// `<<` unquoted. K3s's kind of target throws away what it merges, but looks at it.
     fn is_merge(&self, key: NodeId) -> Result<bool, YamlError> {
         Ok(match &self.node(key)?.kind {
-            Kind::Scalar { text, plain, tag } => {
-                text == "<<"
-                    && match tag {
-                        Tagged::No => *plain,
-                        Tagged::Bare => true,
-                        Tagged::Schema(kind) => kind == "merge",
-                        Tagged::Other => false,
-                    }
+            Kind::Scalar(written) => {
+                written.text == "<<"
+                    && (written.implicit || written.tag.as_deref() == Some(MERGE_TAG))
             }
             _ => false,
         })
@@ -259,22 +273,34 @@ impl<'a> Decoder<'a> {
     }
 }
 
-fn scalar(node: &Node, text: &str, plain: bool, tag: &Tagged) -> Result<Value, YamlError> {
-    match tag {
-        Tagged::No if plain => Ok(resolve_plain(text)),
-        Tagged::Bare => Ok(resolve_plain(text)),
-        Tagged::No | Tagged::Other => Ok(Value::Text(text.to_owned())),
-        Tagged::Schema(kind) => match kind.as_str() {
-            "str" | "bool" | "int" | "float" | "null" | "timestamp" => resolve_tagged(kind, text)
-                .ok_or_else(|| invalid(node, format!("`{text}` is no {kind}"))),
-            "binary" => Err(invalid(node, "binary values are not read here")),
-            _ => Ok(Value::Text(text.to_owned())),
-        },
+fn scalar(node: &Node, written: &Scalar) -> Result<Value, YamlError> {
+    let text = written.text.as_str();
+    let Some(tag) = written.tag.as_deref() else {
+        return Ok(if written.implicit {
+            resolve_plain(text)
+        } else {
+            Value::Text(text.to_owned())
+        });
+    };
+    match tag.strip_prefix(SCHEMA) {
+        Some(kind @ ("str" | "bool" | "int" | "float" | "null" | "timestamp")) => {
+            resolve_tagged(kind, text)
+                .ok_or_else(|| invalid(node, format!("`{text}` is no {kind}")))
+        }
+        Some("binary") => base64(text)
+            .map(|bytes| Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
+            .ok_or_else(|| invalid(node, "this is no base64")),
+        _ => Ok(Value::Text(text.to_owned())),
     }
 }
 
 fn invalid(node: &Node, problem: impl Into<String>) -> YamlError {
-    YamlError::invalid(node.line, node.column, problem)
+    let mark = node.mark;
+    YamlError::invalid(
+        mark.line.saturating_add(1),
+        mark.column.saturating_add(1),
+        problem,
+    )
 }
 
 #[cfg(test)]

@@ -47,7 +47,6 @@ fn allowed(character: char) -> bool {
     matches!(character,
         '\t' | '\n' | '\r' | '\u{20}'..='\u{7e}' | '\u{85}' | '\u{a0}'..='\u{d7ff}'
         | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-        && character != '\u{feff}'
 }
 
 fn at_offset(text: &str, offset: usize, problem: &str) -> YamlError {

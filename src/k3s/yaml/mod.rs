@@ -3,11 +3,18 @@
 //! K3s (`pkg/configfilearg/parser.go`) decodes into `yaml.MapSlice`: keys keep their order, a key may come twice,
 //! only the first document counts, and scalars are typed before they become text again.
 
+mod cursor;
 mod decode;
 mod encoding;
+mod folding;
 mod go_print;
 mod scalar;
+mod scanner;
+mod tag;
 mod tree;
+
+/// Deeper than anybody nests a K3s configuration. K3s itself stops at 10000.
+const DEPTH_LIMIT: usize = 100;
 
 pub use decode::{Decoded, Entry, Located, Value, decode};
 pub use go_print::to_text;

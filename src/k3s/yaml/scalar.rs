@@ -180,6 +180,40 @@ fn is_timestamp(text: &str) -> bool {
     dated && (time.is_empty() || clock.bytes().filter(|byte| *byte == b':').count() >= 2)
 }
 
+/// Go's `base64.StdEncoding`: padded, line breaks are passed over.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    let clean: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+        .collect();
+    let digits = clean
+        .strip_suffix(b"==")
+        .or_else(|| clean.strip_suffix(b"="))
+        .unwrap_or(&clean);
+    if !clean.len().is_multiple_of(4) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let (mut bits, mut width) = (0u32, 0u32);
+    for digit in digits {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xffff;
+        width += 6;
+        if width >= 8 {
+            width -= 8;
+            bytes.extend(u8::try_from(bits >> width & 0xff));
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -107,6 +107,22 @@ fn refuses(config: &Document, minor: u16) -> Option<String> {
     unknown.map(|field| format!("strict decoding error: unknown field {field:?}"))
 }
 
+/// Why a configuration would not be taken, or does not configure Pod Security. A section in a file of its own is taken
+/// on trust: where it points is only known to the one who named the file.
+pub(super) fn refuses_pod_security(config: &Document, minor: u16) -> Option<String> {
+    if let Some(reason) = refuses(config, minor) {
+        return Some(reason);
+    }
+    let plugin = plugins(config)
+        .iter()
+        .find(|plugin| plugin.text("name") == "PodSecurity");
+    match plugin.map(|plugin| plugin.get("configuration")) {
+        None => Some("it has no PodSecurity section".to_owned()),
+        Some(Some(section)) => pod_security(section),
+        Some(None) => None,
+    }
+}
+
 fn unknown_field(document: &Document, known: &[&str]) -> Option<String> {
     let mut seen = BTreeSet::new();
     document

@@ -51,7 +51,7 @@ fn versions(minor: u16) -> Vec<&'static str> {
 }
 
 /// Why the apiserver would not take a policy; unknown fields are only warned about.
-fn refuses(policy: &Document, minor: u16) -> Option<String> {
+pub(super) fn refuses(policy: &Document, minor: u16) -> Option<String> {
     let (version, kind) = (policy.text("apiVersion"), policy.text("kind"));
     if !versions(minor).contains(&version) || kind != "Policy" {
         return Some(format!(

@@ -9,8 +9,10 @@ mod controllers;
 mod files;
 mod k3s;
 mod kubelet;
+mod own_files;
 
 pub use kubelet::KERNEL_PARAMETERS;
+pub use own_files::{refuses_admission_configuration, refuses_audit_policy};
 
 use std::collections::BTreeMap;
 

@@ -35,6 +35,13 @@ impl KubeletSettings {
         self.values.get(path)
     }
 
+    /// A setting by the flag that sets it too; `None` for one that is not judged here.
+    #[must_use]
+    pub fn of_flag(&self, flag: &str) -> Option<&Setting> {
+        let row = ROWS.iter().find(|row| row.1 == flag)?;
+        self.get(row.0)
+    }
+
     /// A switch; `None` if it is no switch that is judged here.
     #[must_use]
     pub fn on(&self, path: &str) -> Option<bool> {

@@ -1,0 +1,77 @@
+//! What systemd says of a unit.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::InvocationId;
+
+/// Whether systemd knows a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadState {
+    /// It is loaded.
+    Loaded,
+    /// There is no such unit.
+    NotFound,
+    /// It is masked.
+    Masked,
+    /// Its file is wrong, or systemd uses a word that we do not know.
+    Other,
+}
+
+/// Where a unit is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActiveState {
+    /// READY=1 was sent, or the type needs none.
+    Active,
+    /// Being started; also while systemd waits to start it again (`SubState=auto-restart`).
+    Activating,
+    /// Being stopped.
+    Deactivating,
+    /// Not running.
+    Inactive,
+    /// Not running, after a failure.
+    Failed,
+    /// A word that we do not know (`reloading`, `maintenance`, `refreshing`).
+    Other,
+}
+
+/// What `systemctl show` says of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitStatus {
+    /// Whether systemd knows it.
+    pub load: LoadState,
+    /// Where it is in its life.
+    pub active: ActiveState,
+    /// The finer word: `running`, `start`, `auto-restart`, `stop-sigterm`.
+    pub sub: String,
+    /// The main process; `None` while there is none.
+    pub main_pid: Option<u32>,
+    /// Automatic restarts since it was last started by somebody.
+    pub restarts: u32,
+    /// The current or last run.
+    pub invocation: Option<InvocationId>,
+    /// systemd's word for how the last run ended: `success`, `exit-code`.
+    pub result: String,
+    /// When the main process was started, as time since boot without sleep (CLOCK_MONOTONIC).
+    pub main_started: Option<Duration>,
+    /// A unit file changed since systemd read it.
+    pub need_daemon_reload: bool,
+    /// The unit's file.
+    pub fragment: Option<PathBuf>,
+    /// Its drop-ins, in the order in which they apply.
+    pub drop_ins: Vec<PathBuf>,
+    /// The command lines of ExecStart= as systemd prints them: words joined by blanks, quoting lost.
+    pub exec_start: Vec<String>,
+    /// The environment of the unit itself, as systemd prints it. May hold secrets.
+    pub environment: String,
+    /// The environment files, in order.
+    pub environment_files: Vec<PathBuf>,
+}
+
+impl UnitStatus {
+    /// Whether systemd waits to start it again by itself.
+    #[must_use]
+    pub fn is_auto_restart(&self) -> bool {
+        self.sub.starts_with("auto-restart")
+    }
+}

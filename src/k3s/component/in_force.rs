@@ -1,0 +1,75 @@
+//! The value of one flag that a component would run with, whatever way it comes.
+
+use super::flags::Flags;
+use super::{Component, Start};
+use crate::k3s::{K3sVersion, Place};
+
+/// What a flag would come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InForce {
+    /// The component does not run on this node.
+    NotRunning,
+    /// The component of this release knows no such flag.
+    NoSuchFlag,
+    /// Nothing gives it; the component's own default counts.
+    Absent,
+    /// One value.
+    One {
+        /// The value.
+        value: String,
+        /// What gave it.
+        place: Place,
+    },
+    /// The united elements of a list.
+    List {
+        /// Each element and what gave it.
+        elements: Vec<(String, Place)>,
+    },
+}
+
+impl Start {
+    /// The value of a component's flag after all merges. The kubelet's files count as much as its flags.
+    #[must_use]
+    pub fn in_force(&self, component: Component, flag: &str, version: K3sVersion) -> InForce {
+        let line = self.components.line(component);
+        if line.is_empty() {
+            return InForce::NotRunning;
+        }
+        let flags = Flags::of(component, version.minor);
+        let Some(kind) = flags.kind(flag) else {
+            return InForce::NoSuchFlag;
+        };
+        if component == Component::Kubelet
+            && let Some(setting) = self
+                .kubelet
+                .as_ref()
+                .and_then(|settings| settings.of_flag(flag))
+        {
+            return match (setting.value.is_empty(), &setting.place) {
+                (true, _) => InForce::Absent,
+                (false, place) => InForce::One {
+                    value: setting.value.clone(),
+                    place: place.clone(),
+                },
+            };
+        }
+        if kind.unites() {
+            let words = flags.words(line, flag);
+            if words.is_empty() {
+                return InForce::Absent;
+            }
+            let elements = words
+                .into_iter()
+                .map(|(word, argument)| (word.to_owned(), argument.place.clone()))
+                .collect();
+            return InForce::List { elements };
+        }
+        match flags.last(line, flag) {
+            None => InForce::Absent,
+            Some(argument) => InForce::One {
+                value: argument.value.clone(),
+                place: argument.place.clone(),
+            },
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What the journal of one run of K3s tells: the arguments of its components, how far it came, and how it ended.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::log_line;
+use crate::catalogue::Component;
+
+/// What stands in the place of a secret, in `effective` as well.
+pub const SECRET: &str = "{secret}";
+/// A value that only the running machine knows.
+pub const AUTO: &str = "{auto}";
+
+/// The last error lines that are kept for the alarm.
+const ERRORS_KEPT: usize = 5;
+const ERROR_LIMIT_CHARS: usize = 500;
+
+const COMPONENTS: [Component; 5] = [
+    Component::KubeApiserver,
+    Component::KubeControllerManager,
+    Component::KubeScheduler,
+    Component::Kubelet,
+    Component::KubeProxy,
+];
+
+/// Component arguments, in K3s's own order.
+pub type Arguments = BTreeMap<Component, Vec<String>>;
+
+/// The line from which on K3s must live to count as settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marker {
+    /// `Starting Kubernetes Scheduler`: on a server the scheduler waits for the node, so its flags are judged last.
+    Scheduler,
+    /// `Started kubelet`, on an agent.
+    Kubelet,
+}
+
+impl Marker {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Scheduler => "Starting Kubernetes Scheduler",
+            Self::Kubelet => "Started kubelet",
+        }
+    }
+}
+
+/// How K3s said that it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// A signal asked it to.
+    Asked,
+    /// An agent gave up waiting for its server: nothing that a change of ours does.
+    ServerUnreachable(String),
+    /// A component or K3s itself failed.
+    Failed(String),
+}
+
+/// What was heard so far of one run. Fed line by line; keeps little, however long the journal.
+pub struct Heard<'m> {
+    /// Says which flags of which component hold a secret; their values are never kept.
+    is_secret: &'m dyn Fn(Component, &str) -> bool,
+    marker: Option<Marker>,
+    arguments: Arguments,
+    marker_seen: bool,
+    ended: Option<Ended>,
+    errors: VecDeque<String>,
+}
+
+impl std::fmt::Debug for Heard<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Heard")
+            .field("arguments", &self.arguments)
+            .field("marker_seen", &self.marker_seen)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'m> Heard<'m> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(marker: Option<Marker>, is_secret: &'m dyn Fn(Component, &str) -> bool) -> Self {
+        Self {
+            is_secret,
+            marker,
+            arguments: Arguments::new(),
+            marker_seen: false,
+            ended: None,
+            errors: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next line.
+    pub fn hear(&mut self, line: &str) {
+        if let Some(marker) = self.marker {
+            self.marker_seen |= line.contains(marker.text());
+        }
+        let Some(entry) = log_line::parse(line) else {
+            return;
+        };
+        if let Some((component, arguments)) = running(&entry.message) {
+            let arguments = arguments
+                .iter()
+                .map(|argument| self.masked(component, argument));
+            self.arguments.insert(component, arguments.collect());
+        }
+        if let Some(ended) = end(
+            &entry.level,
+            &entry.message,
+            self.marker == Some(Marker::Kubelet),
+        ) {
+            // The first is the cause; others follow from it.
+            self.ended.get_or_insert(ended);
+        }
+        if matches!(entry.level.as_str(), "error" | "fatal") {
+            if self.errors.len() == ERRORS_KEPT {
+                self.errors.pop_front();
+            }
+            let text = entry.message.chars().take(ERROR_LIMIT_CHARS).collect();
+            self.errors.push_back(text);
+        }
+    }
+
+    fn masked(&self, component: Component, argument: &str) -> String {
+        match argument.split_once('=') {
+            Some((flag, _)) if (self.is_secret)(component, flag.trim_start_matches('-')) => {
+                format!("{flag}={SECRET}")
+            }
+            _ => argument.to_owned(),
+        }
+    }
+
+    /// The arguments of each component that was heard of.
+    #[must_use]
+    pub const fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+
+    /// Whether the line was there from which on K3s settles.
+    #[must_use]
+    pub const fn is_marker_seen(&self) -> bool {
+        self.marker_seen
+    }
+
+    /// How K3s said that it ends, if it did.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// The last lines of level error and fatal.
+    pub fn errors(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(String::as_str)
+    }
+}
+
+/// `Running kube-apiserver --a=b --c=d e`: K3s joins the arguments by blanks and quotes none (K
+/// pkg/daemons/config/types.go), so a word without dashes belongs to the value before it.
+fn running(message: &str) -> Option<(Component, Vec<String>)> {
+    let rest = message.strip_prefix("Running ")?;
+    let (name, words) = rest.split_once(' ').unwrap_or((rest, ""));
+    let component = COMPONENTS
+        .into_iter()
+        .find(|component| component.name() == name)?;
+    let mut arguments: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match arguments.last_mut() {
+            Some(last) if !word.starts_with("--") => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ if word.is_empty() => {}
+            _ => arguments.push(word.to_owned()),
+        }
+    }
+    Some((component, arguments))
+}
+
+/// From 1.33 on `Shutdown request received: "apiserver exited: ..."`, which K3s writes only for an error of its own (K
+/// pkg/signals/signals.go; a signal is logged at debug level); up to 1.32 `apiserver exited: ...` at level fatal, which a
+/// stopped K3s writes too, with `<nil>` or `context canceled` as the error.
+fn end(level: &str, message: &str, is_agent: bool) -> Option<Ended> {
+    let reason = match message.strip_prefix("Shutdown request received: ") {
+        Some(reason) => match reason.strip_prefix('"') {
+            Some(quoted) => log_line::unquote(quoted).0,
+            None => reason.to_owned(),
+        },
+        None if level == "fatal" && is_stop(message) => return Some(Ended::Asked),
+        None if level == "fatal" => message.to_owned(),
+        None => return None,
+    };
+    Some(if is_agent && is_unreachable(&reason) {
+        Ended::ServerUnreachable(reason)
+    } else {
+        Ended::Failed(reason)
+    })
+}
+
+fn is_stop(message: &str) -> bool {
+    message.ends_with("<nil>") || message.contains("context canceled")
+}
+
+/// Words with which an agent gives up on a server (K pkg/agent/run.go, pkg/util/api.go): up to 1.32 the first, then the
+/// second.
+fn is_unreachable(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    [
+        "failed to wait for apiserver ready",
+        "failed to wait for api server to become ready",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing_secret(_: Component, _: &str) -> bool {
+        false
+    }
+
+    fn line(level: &str, message: &str) -> String {
+        format!("time=\"2026-11-23T10:00:00Z\" level={level} msg={message:?}")
+    }
+
+    #[test]
+    fn running_lines_give_the_arguments_of_each_component_in_order() {
+        let mut heard = Heard::new(None, &nothing_secret);
+        heard.hear(&line(
+            "info",
+            "Running kube-apiserver --b=2 --a=1 --a=3 --event=a b --t=",
+        ));
+        heard.hear(&line("info", "Running kubelet"));
+        heard.hear(&line("info", "Running etcd --x=y"));
+        let apiserver = &heard.arguments()[&Component::KubeApiserver];
+        assert_eq!(
+            apiserver,
+            &["--b=2", "--a=1", "--a=3", "--event=a b", "--t="]
+        );
+        assert!(heard.arguments()[&Component::Kubelet].is_empty());
+        assert_eq!(heard.arguments().len(), 2);
+    }
+
+    #[test]
+    fn a_secret_is_masked_before_anything_keeps_it() {
+        let is_secret =
+            |component, flag: &str| component == Component::KubeApiserver && flag == "etcd-servers";
+        let mut heard = Heard::new(None, &is_secret);
+        heard.hear(&line(
+            "info",
+            "Running kube-apiserver --etcd-servers=https://user:pw@db --a=1",
+        ));
+        let arguments = &heard.arguments()[&Component::KubeApiserver];
+        assert_eq!(arguments, &["--etcd-servers={secret}", "--a=1"]);
+    }
+
+    #[test]
+    fn the_marker_is_heard_in_the_components_own_lines() {
+        let mut heard = Heard::new(Some(Marker::Scheduler), &nothing_secret);
+        heard.hear("I1123 10:00:00.1 25 server.go:1] \"Started kubelet\"");
+        assert!(!heard.is_marker_seen());
+        heard.hear("I1123 10:00:09.1 25 server.go:176] \"Starting Kubernetes Scheduler\" version=\"v1.36.3\"");
+        assert!(heard.is_marker_seen());
+    }
+
+    #[test]
+    fn an_end_is_told_from_a_stop_and_from_a_server_that_is_away() {
+        for (level, message, expected) in [
+            (
+                "error",
+                "Shutdown request received: \"apiserver exited: unknown flag: --nope\"",
+                Some(Ended::Failed(
+                    "apiserver exited: unknown flag: --nope".to_owned(),
+                )),
+            ),
+            (
+                "fatal",
+                "apiserver exited: unknown flag: --x",
+                Some(Ended::Failed(
+                    "apiserver exited: unknown flag: --x".to_owned(),
+                )),
+            ),
+            (
+                "fatal",
+                "Error: server panicked: runtime error",
+                Some(Ended::Failed(
+                    "Error: server panicked: runtime error".to_owned(),
+                )),
+            ),
+            ("fatal", "apiserver exited: <nil>", Some(Ended::Asked)),
+            (
+                "fatal",
+                "Tunnel watches failed to wait for RBAC: context canceled, ",
+                Some(Ended::Asked),
+            ),
+            ("info", "Shutdown request received", None),
+            ("error", "apiserver exited: but not at level fatal", None),
+            ("info", "Running kubelet --x=y", None),
+        ] {
+            let mut heard = Heard::new(None, &nothing_secret);
+            heard.hear(&line(level, message));
+            assert_eq!(heard.ended(), expected.as_ref(), "{message}");
+        }
+        let away =
+            "Shutdown request received: \"failed to wait for API server to become ready: timeout\"";
+        for (marker, unreachable) in [(Marker::Kubelet, true), (Marker::Scheduler, false)] {
+            let mut heard = Heard::new(Some(marker), &nothing_secret);
+            heard.hear(&line("error", away));
+            let is_unreachable = matches!(heard.ended(), Some(Ended::ServerUnreachable(_)));
+            assert_eq!(
+                is_unreachable, unreachable,
+                "a server's own apiserver may well fail by what we wrote"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_end_is_the_cause_and_the_last_errors_are_kept() {
+        let mut heard = Heard::new(None, &nothing_secret);
+        for number in 0..9 {
+            heard.hear(&line("fatal", &format!("end {number}")));
+        }
+        assert_eq!(heard.ended(), Some(&Ended::Failed("end 0".to_owned())));
+        assert_eq!(
+            heard.errors().collect::<Vec<_>>(),
+            ["end 4", "end 5", "end 6", "end 7", "end 8"]
+        );
+    }
+}

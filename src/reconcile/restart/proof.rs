@@ -1,0 +1,208 @@
+//! What is known of our part: the last state that settled, and one that failed.
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+use super::own_part::OurPart;
+use super::records::{Found, Records};
+use crate::host::HostError;
+use crate::reconcile::ledger::Hash;
+
+const LAST_GOOD: &str = "last-good.json";
+const QUARANTINE: &str = "quarantine.json";
+const KEPT_ERRORS: usize = 5;
+
+/// Our part as a K3s read it that settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastGood {
+    /// Its files.
+    pub part: OurPart,
+    /// The version of the K3s that settled.
+    pub k3s_version: Option<String>,
+    /// When.
+    pub settled: Moment,
+}
+
+impl LastGood {
+    /// Reads it.
+    #[must_use]
+    pub fn load(records: &Records) -> Found<Self> {
+        records.load(LAST_GOOD)
+    }
+
+    /// Keeps it, once a start that read exactly this has settled.
+    ///
+    /// # Errors
+    /// When it cannot be written; the one before is then still there.
+    pub fn save(&self, records: &Records) -> Result<(), HostError> {
+        records.save(LAST_GOOD, self)
+    }
+}
+
+/// Whether a part of ours is proven: a start that read it has settled. Nothing of ours needs no proof. A last good state
+/// that cannot be read proves nothing.
+#[must_use]
+pub fn is_proven(part: &OurPart, last_good: &Found<LastGood>) -> bool {
+    part.files.is_empty()
+        || matches!(last_good, Found::Record(good) if good.part.digest() == part.digest())
+}
+
+/// What lifts a quarantine when it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// The digest of the policy.
+    pub policy: String,
+    /// The digest of the catalogue.
+    pub catalogue: String,
+    /// The version of K3s.
+    pub k3s_version: Option<String>,
+}
+
+/// A part of ours with which K3s did not settle. It is not written again until something changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Names the part.
+    pub part: Hash,
+    /// Under which it failed.
+    pub circumstances: Circumstances,
+    /// Why, in K3s's words.
+    pub reason: String,
+    /// The journal's last error lines, secrets masked.
+    pub errors: Vec<String>,
+    /// When.
+    pub since: Moment,
+    /// K3s was restarted for the put-back. That is done once.
+    pub restarted: bool,
+}
+
+impl Quarantine {
+    /// A part that has just failed.
+    #[must_use]
+    pub fn new(
+        part: &OurPart,
+        circumstances: Circumstances,
+        reason: String,
+        errors: impl IntoIterator<Item = String>,
+        since: Moment,
+    ) -> Self {
+        Self {
+            part: part.digest(),
+            circumstances,
+            reason,
+            errors: errors.into_iter().take(KEPT_ERRORS).collect(),
+            since,
+            restarted: false,
+        }
+    }
+
+    /// Reads it. One that cannot be read blocks nothing: what it was about is not known, and the last good state stands
+    /// on disk.
+    #[must_use]
+    pub fn load(records: &Records) -> Found<Self> {
+        records.load(QUARANTINE)
+    }
+
+    /// Keeps it. To be done before anything is put back, so that a crash in between does not lose it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, records: &Records) -> Result<(), HostError> {
+        records.save(QUARANTINE, self)
+    }
+
+    /// Lifts it: `k3warden retry`, or changed circumstances.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn lift(records: &Records) -> Result<(), HostError> {
+        records.remove(QUARANTINE)
+    }
+
+    /// Whether it still stands.
+    #[must_use]
+    pub fn stands(&self, now: &Circumstances) -> bool {
+        self.circumstances == *now
+    }
+
+    /// Whether it forbids to write this part.
+    #[must_use]
+    pub fn forbids(&self, part: &OurPart, now: &Circumstances) -> bool {
+        self.stands(now) && self.part == part.digest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::moment::at;
+    use super::super::own_part::OurFile;
+    use super::super::records::STATE;
+    use super::super::records::tests::tree;
+    use super::*;
+
+    fn part(content: &str) -> OurPart {
+        let file = OurFile {
+            content: content.to_owned(),
+            mode: 0o600,
+        };
+        OurPart {
+            files: [("/c/99-k3warden.yaml".to_owned(), file)].into(),
+        }
+    }
+
+    fn circumstances() -> Circumstances {
+        Circumstances {
+            policy: "p".to_owned(),
+            catalogue: "c".to_owned(),
+            k3s_version: Some("1.36.3".to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_what_has_settled_is_proven() {
+        let (_directory, root) = tree();
+        let records = Records::at(&root, STATE).unwrap();
+        assert!(!is_proven(&part("a"), &LastGood::load(&records)));
+        assert!(is_proven(&OurPart::default(), &LastGood::load(&records)));
+        let good = LastGood {
+            part: part("a"),
+            k3s_version: None,
+            settled: at("a", 1, 1),
+        };
+        good.save(&records).unwrap();
+        assert!(is_proven(&part("a"), &LastGood::load(&records)));
+        assert!(!is_proven(&part("b"), &LastGood::load(&records)));
+        records.save(LAST_GOOD, &"torn").unwrap();
+        assert!(!is_proven(&part("a"), &LastGood::load(&records)));
+    }
+
+    #[test]
+    fn a_quarantine_stands_until_policy_catalogue_version_or_operator_change_it() {
+        let (_directory, root) = tree();
+        let records = Records::at(&root, STATE).unwrap();
+        let errors = (0..9).map(|number| number.to_string());
+        let quarantine = Quarantine::new(
+            &part("bad"),
+            circumstances(),
+            "x".to_owned(),
+            errors,
+            at("a", 1, 1),
+        );
+        assert_eq!(quarantine.errors.len(), 5);
+        quarantine.save(&records).unwrap();
+        let found = Quarantine::load(&records).record().unwrap();
+        assert!(found.forbids(&part("bad"), &circumstances()));
+        assert!(!found.forbids(&part("other"), &circumstances()));
+        let changes: [fn(&mut Circumstances); 3] = [
+            |changed| changed.policy = "q".to_owned(),
+            |changed| changed.catalogue = "d".to_owned(),
+            |changed| changed.k3s_version = None,
+        ];
+        for change in changes {
+            let mut changed = circumstances();
+            change(&mut changed);
+            assert!(!found.forbids(&part("bad"), &changed));
+        }
+        Quarantine::lift(&records).unwrap();
+        assert_eq!(Quarantine::load(&records), Found::Nothing);
+    }
+}

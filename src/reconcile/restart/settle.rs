@@ -1,0 +1,524 @@
+//! Whether a start of K3s has settled: a pure state machine, fed with what systemd and the journal say.
+//!
+//! READY=1 comes before the kubelet has started, and the scheduler's flags are judged only once the node is Ready (K
+//! pkg/daemons/control/server.go), so K3s must live on for the settle time after that. Only a process that has ended has
+//! failed: a node without network is not Ready and has not failed.
+
+use std::time::Duration;
+
+use super::heard::Ended;
+use crate::host::systemd::{ActiveState, InvocationId, UnitStatus};
+
+/// How long is long enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettleRules {
+    /// It must live this long from the marker line, or from READY.
+    pub settle_time: Duration,
+    /// The same main process for this long has settled, whatever it logs.
+    pub limit: Duration,
+}
+
+/// What is seen of the line from which on the time counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkerSeen {
+    /// It was there.
+    Yes,
+    /// Not yet.
+    NotYet,
+    /// It cannot be seen: no scheduler runs here, or the journal cannot be read. Then READY counts.
+    CannotSee,
+}
+
+/// One look at K3s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Time since boot.
+    pub at: Duration,
+    /// Where the unit is in its life.
+    pub active: ActiveState,
+    /// systemd waits to start it again by itself.
+    pub auto_restart: bool,
+    /// systemd's word for how the last run ended is not `success`.
+    pub result_failed: bool,
+    /// The main process.
+    pub main_pid: Option<u32>,
+    /// Automatic restarts.
+    pub restarts: u32,
+    /// The run.
+    pub invocation: Option<InvocationId>,
+    /// The marker line.
+    pub marker: MarkerSeen,
+    /// How K3s said that it ends, in the journal of the run that is followed.
+    pub ended: Option<Ended>,
+}
+
+impl Sample {
+    /// A look at systemd's answer, together with what the journal told.
+    #[must_use]
+    pub fn of(at: Duration, status: &UnitStatus, marker: MarkerSeen, ended: Option<Ended>) -> Self {
+        Self {
+            at,
+            active: status.active,
+            auto_restart: status.is_auto_restart(),
+            result_failed: !matches!(status.result.as_str(), "" | "success"),
+            main_pid: status.main_pid,
+            restarts: status.restarts,
+            invocation: status.invocation.clone(),
+            marker,
+            ended,
+        }
+    }
+}
+
+/// What the looks so far amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settling {
+    /// Not decided.
+    Waiting {
+        /// What for, for STATUS= and `k3warden status`.
+        what_for: &'static str,
+    },
+    /// It lives and lived on.
+    Settled {
+        /// At the upper limit, without marker or READY.
+        at_limit: bool,
+    },
+    /// The process ended by itself.
+    Failed {
+        /// What K3s or systemd says of it.
+        reason: String,
+    },
+    /// Somebody stopped or restarted it, or an agent gave up on its server: this start proved nothing either way. What
+    /// starts next has to be followed anew.
+    Broken {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The start that is followed.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    rules: SettleRules,
+    /// The run that our restart ends; it is waited for to be gone.
+    previous: Option<InvocationId>,
+    followed: Option<Followed>,
+    decided: Option<Settling>,
+}
+
+#[derive(Debug, Clone)]
+struct Followed {
+    invocation: InvocationId,
+    restarts: u32,
+    main_pid: Option<u32>,
+    since: Duration,
+    counting_since: Option<Duration>,
+}
+
+impl Settle {
+    /// Follows the start that replaces `previous`: after a restart was asked for. The old process may take its time.
+    #[must_use]
+    pub const fn after(previous: Option<InvocationId>, rules: SettleRules) -> Self {
+        Self {
+            rules,
+            previous,
+            followed: None,
+            decided: None,
+        }
+    }
+
+    /// Follows the run that the next sample shows: a start that somebody else made.
+    #[must_use]
+    pub const fn of_present(rules: SettleRules) -> Self {
+        Self::after(None, rules)
+    }
+
+    /// The run that is followed, once it is known.
+    #[must_use]
+    pub fn invocation(&self) -> Option<&InvocationId> {
+        self.followed.as_ref().map(|followed| &followed.invocation)
+    }
+
+    /// Takes a sample. A decision, once made, stands.
+    pub fn take(&mut self, sample: &Sample) -> Settling {
+        if let Some(decided) = &self.decided {
+            return decided.clone();
+        }
+        let answer = self.judge(sample);
+        if !matches!(answer, Settling::Waiting { .. }) {
+            self.decided = Some(answer.clone());
+        }
+        answer
+    }
+
+    fn judge(&mut self, sample: &Sample) -> Settling {
+        let Some(followed) = &mut self.followed else {
+            return self.begin(sample);
+        };
+        if let Some(end) = followed.end(sample) {
+            return end;
+        }
+        followed.main_pid = followed.main_pid.or(sample.main_pid);
+        if followed.main_pid.is_none() {
+            return waiting("K3s's process to start");
+        }
+        if sample.active == ActiveState::Deactivating {
+            return waiting("systemd to say how K3s ended");
+        }
+        if followed.counting_since.is_none() && counts(sample) {
+            followed.counting_since = Some(sample.at);
+        }
+        if let Some(since) = followed.counting_since
+            && sample.at.saturating_sub(since) >= self.rules.settle_time
+        {
+            return Settling::Settled { at_limit: false };
+        }
+        if sample.at.saturating_sub(followed.since) >= self.rules.limit {
+            return Settling::Settled { at_limit: true };
+        }
+        match (followed.counting_since, sample.active) {
+            (Some(_), _) => waiting("the settle time to pass"),
+            (None, ActiveState::Active) => waiting("the last component to start"),
+            (None, _) => waiting("K3s to be ready"),
+        }
+    }
+
+    fn begin(&mut self, sample: &Sample) -> Settling {
+        let Some(invocation) = sample.invocation.clone() else {
+            return waiting("K3s to start");
+        };
+        if self.previous.as_ref() == Some(&invocation) {
+            return waiting("the old K3s to end");
+        }
+        let runs = matches!(sample.active, ActiveState::Active | ActiveState::Activating);
+        if !runs || sample.auto_restart {
+            return waiting("K3s to start");
+        }
+        self.followed = Some(Followed {
+            invocation,
+            restarts: sample.restarts,
+            main_pid: None,
+            since: sample.at,
+            counting_since: None,
+        });
+        self.judge(sample)
+    }
+}
+
+impl Followed {
+    /// How this run ended, if it did.
+    fn end(&self, sample: &Sample) -> Option<Settling> {
+        let other_run = sample
+            .invocation
+            .as_ref()
+            .is_some_and(|run| *run != self.invocation);
+        let again = sample.restarts > self.restarts || sample.auto_restart;
+        let other_process = self.main_pid.is_some()
+            && sample.main_pid.is_some()
+            && self.main_pid != sample.main_pid;
+        let stands = matches!(sample.active, ActiveState::Inactive | ActiveState::Failed);
+        if !(other_run || again || other_process || stands) {
+            return None;
+        }
+        let by_itself =
+            again || (stands && sample.result_failed) || sample.active == ActiveState::Failed;
+        Some(match &sample.ended {
+            Some(Ended::ServerUnreachable(_)) => Settling::Broken {
+                reason: "the agent gave up waiting for its server",
+            },
+            Some(Ended::Failed(reason)) => Settling::Failed {
+                reason: reason.clone(),
+            },
+            _ if by_itself => Settling::Failed {
+                reason: "K3s ended and the journal does not say why".to_owned(),
+            },
+            _ if other_run || other_process => Settling::Broken {
+                reason: "somebody restarted K3s",
+            },
+            _ => Settling::Broken {
+                reason: "somebody stopped K3s",
+            },
+        })
+    }
+}
+
+const fn counts(sample: &Sample) -> bool {
+    match sample.marker {
+        MarkerSeen::Yes => true,
+        MarkerSeen::NotYet => false,
+        MarkerSeen::CannotSee => matches!(sample.active, ActiveState::Active),
+    }
+}
+
+const fn waiting(what_for: &'static str) -> Settling {
+    Settling::Waiting { what_for }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: SettleRules = SettleRules {
+        settle_time: Duration::from_secs(60),
+        limit: Duration::from_secs(600),
+    };
+
+    fn run(letter: char) -> InvocationId {
+        letter.to_string().repeat(32).parse().unwrap()
+    }
+
+    fn sample(at: u64, active: ActiveState) -> Sample {
+        Sample {
+            at: Duration::from_secs(at),
+            active,
+            auto_restart: false,
+            result_failed: false,
+            main_pid: Some(100),
+            restarts: 0,
+            invocation: Some(run('b')),
+            marker: MarkerSeen::NotYet,
+            ended: None,
+        }
+    }
+
+    fn active(at: u64, marker: MarkerSeen) -> Sample {
+        Sample {
+            marker,
+            ..sample(at, ActiveState::Active)
+        }
+    }
+
+    fn activating(at: u64) -> Sample {
+        sample(at, ActiveState::Activating)
+    }
+
+    /// The word for each answer.
+    fn course(mut settle: Settle, samples: &[Sample]) -> Vec<String> {
+        let word = |answer| match answer {
+            Settling::Waiting { .. } => "waiting".to_owned(),
+            Settling::Settled { at_limit: true } => "settled at the limit".to_owned(),
+            Settling::Settled { at_limit: false } => "settled".to_owned(),
+            Settling::Failed { reason } => format!("failed: {reason}"),
+            Settling::Broken { reason } => format!("broken: {reason}"),
+        };
+        samples
+            .iter()
+            .map(|sample| word(settle.take(sample)))
+            .collect()
+    }
+
+    fn last(samples: &[Sample]) -> String {
+        course(Settle::of_present(RULES), samples).pop().unwrap()
+    }
+
+    #[test]
+    fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
+        let course = course(
+            Settle::of_present(RULES),
+            &[
+                activating(0),
+                active(6, MarkerSeen::NotYet),
+                active(70, MarkerSeen::NotYet),
+                active(80, MarkerSeen::Yes),
+                active(139, MarkerSeen::Yes),
+                active(140, MarkerSeen::Yes),
+            ],
+        );
+        assert_eq!(
+            course,
+            [
+                "waiting", "waiting", "waiting", "waiting", "waiting", "settled"
+            ]
+        );
+    }
+
+    #[test]
+    fn where_the_marker_cannot_be_seen_ready_counts() {
+        let course = course(
+            Settle::of_present(RULES),
+            &[
+                sample_cannot_see(activating(0)),
+                sample_cannot_see(activating(300)),
+                active(310, MarkerSeen::CannotSee),
+                active(370, MarkerSeen::CannotSee),
+            ],
+        );
+        assert_eq!(course, ["waiting", "waiting", "waiting", "settled"]);
+    }
+
+    fn sample_cannot_see(mut sample: Sample) -> Sample {
+        sample.marker = MarkerSeen::CannotSee;
+        sample
+    }
+
+    #[test]
+    fn the_same_process_at_the_upper_limit_has_settled_ready_or_not() {
+        assert_eq!(last(&[activating(0), activating(599)]), "waiting");
+        assert_eq!(
+            last(&[activating(0), activating(600)]),
+            "settled at the limit"
+        );
+        assert_eq!(
+            last(&[activating(0), active(600, MarkerSeen::NotYet)]),
+            "settled at the limit"
+        );
+    }
+
+    #[test]
+    fn an_automatic_restart_is_a_failure_whatever_systemd_calls_the_result() {
+        let again = Sample {
+            main_pid: Some(200),
+            restarts: 1,
+            invocation: Some(run('c')),
+            ..activating(20)
+        };
+        let why = "failed: K3s ended and the journal does not say why";
+        assert_eq!(
+            last(&[activating(0), active(8, MarkerSeen::Yes), again]),
+            why
+        );
+        let between = Sample {
+            main_pid: None,
+            auto_restart: true,
+            ..activating(9)
+        };
+        assert_eq!(last(&[activating(0), between]), why);
+    }
+
+    #[test]
+    fn the_journals_reason_is_told() {
+        let gone = Sample {
+            main_pid: None,
+            auto_restart: true,
+            ended: Some(Ended::Failed(
+                "scheduler exited: unknown flag: --nope".to_owned(),
+            )),
+            ..activating(90)
+        };
+        assert_eq!(
+            last(&[activating(0), active(8, MarkerSeen::Yes), gone]),
+            "failed: scheduler exited: unknown flag: --nope"
+        );
+    }
+
+    #[test]
+    fn a_unit_that_systemd_does_not_restart_has_failed_only_by_itself() {
+        let stopped = Sample {
+            main_pid: None,
+            ..sample(20, ActiveState::Inactive)
+        };
+        assert_eq!(
+            last(&[activating(0), stopped.clone()]),
+            "broken: somebody stopped K3s"
+        );
+        let failed = Sample {
+            main_pid: None,
+            result_failed: true,
+            ..sample(20, ActiveState::Failed)
+        };
+        assert!(last(&[activating(0), failed]).starts_with("failed"));
+        // From 1.33 on status 0 says nothing; the journal does.
+        let quiet = Sample {
+            ended: Some(Ended::Failed("kubelet exited: x".to_owned())),
+            ..stopped
+        };
+        assert_eq!(last(&[activating(0), quiet]), "failed: kubelet exited: x");
+    }
+
+    #[test]
+    fn an_operators_restart_breaks_the_proof_and_is_no_failure() {
+        let other = Sample {
+            main_pid: Some(300),
+            invocation: Some(run('c')),
+            ended: Some(Ended::Asked),
+            ..activating(30)
+        };
+        assert_eq!(
+            last(&[activating(0), other]),
+            "broken: somebody restarted K3s"
+        );
+    }
+
+    #[test]
+    fn an_agent_that_gives_up_on_its_server_has_not_failed() {
+        let again = Sample {
+            restarts: 1,
+            invocation: Some(run('c')),
+            ended: Some(Ended::ServerUnreachable("x".to_owned())),
+            ..activating(300)
+        };
+        assert_eq!(
+            last(&[activating(0), activating(200), again]),
+            "broken: the agent gave up waiting for its server"
+        );
+    }
+
+    #[test]
+    fn the_old_process_may_take_its_time_to_stop() {
+        let old = |at, active| Sample {
+            main_pid: Some(50),
+            invocation: Some(run('a')),
+            ..sample(at, active)
+        };
+        let course = course(
+            Settle::after(Some(run('a')), RULES),
+            &[
+                old(0, ActiveState::Active),
+                old(700, ActiveState::Deactivating),
+                activating(705),
+                active(710, MarkerSeen::Yes),
+                active(769, MarkerSeen::Yes),
+                active(770, MarkerSeen::Yes),
+            ],
+        );
+        assert_eq!(
+            course,
+            [
+                "waiting", "waiting", "waiting", "waiting", "waiting", "settled"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_door_runs_before_the_main_process_and_is_waited_for() {
+        let before = Sample {
+            main_pid: None,
+            ..activating(0)
+        };
+        assert_eq!(last(&[before.clone(), activating(1)]), "waiting");
+        assert_eq!(
+            last(&[
+                before,
+                active(2, MarkerSeen::Yes),
+                active(62, MarkerSeen::Yes)
+            ]),
+            "settled"
+        );
+    }
+
+    #[test]
+    fn restarts_from_before_do_not_count_against_this_start() {
+        let counted = |mut sample: Sample| {
+            sample.restarts = 7;
+            sample
+        };
+        let samples = [
+            counted(activating(0)),
+            counted(active(5, MarkerSeen::Yes)),
+            counted(active(65, MarkerSeen::Yes)),
+        ];
+        assert_eq!(last(&samples), "settled");
+    }
+
+    #[test]
+    fn a_decision_stands() {
+        let mut settle = Settle::of_present(RULES);
+        settle.take(&activating(0));
+        settle.take(&activating(600));
+        let gone = Sample {
+            restarts: 4,
+            ..activating(700)
+        };
+        assert_eq!(settle.take(&gone), Settling::Settled { at_limit: true });
+    }
+}

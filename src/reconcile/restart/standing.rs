@@ -1,0 +1,331 @@
+//! Whether the running K3s read what is on disk now, and how we know.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::heard::{AUTO, Arguments, SECRET};
+use super::inputs::{Difference, Input, InputDigest};
+
+/// How we know what the running K3s read, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The door was passed by this very start and left a digest.
+    Door,
+    /// The components' arguments in the journal.
+    Journal,
+    /// Nothing that K3s reads was changed since it started.
+    Age,
+}
+
+/// Where the running K3s stands against the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It read what is there.
+    InStep(Source),
+    /// It read something else; never empty.
+    Differs(Source, Vec<Difference>),
+    /// Nobody knows. Never a reason to restart.
+    Unknown(String),
+}
+
+/// A file or directory and when anything of it last changed (ctime, seconds since 1970). Directories belong to it, since
+/// a file that is gone has left its trace only there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The path.
+    pub path: PathBuf,
+    /// The ctime in seconds.
+    pub at_seconds: i64,
+}
+
+/// How old the inputs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ages {
+    /// K3s's main process was started no later than this, see [`started_no_later_than`].
+    pub started_seconds: i64,
+    /// What is merged: config file, drop-ins and their directory, unit, environment files.
+    pub merged: Vec<Changed>,
+    /// What is loaded as it is: audit policy, admission configuration, kubelet drop-ins and their directory, the binary.
+    pub loaded: Vec<Changed>,
+}
+
+/// What there is to tell by.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence<'a> {
+    /// What the door wrote down for this invocation.
+    pub door: Option<&'a InputDigest>,
+    /// The arguments from the journal of this invocation, and those that the next start would have.
+    pub arguments: Option<(&'a Arguments, &'a Arguments)>,
+    /// How old everything is.
+    pub ages: Option<&'a Ages>,
+}
+
+impl Evidence<'_> {
+    /// Weighs the evidence against what is on disk now.
+    #[must_use]
+    pub fn standing(&self, now: &InputDigest) -> Standing {
+        if let Some(door) = self.door {
+            return verdict(Source::Door, door.differences(now));
+        }
+        if let Some((running, next)) = self.arguments.filter(|(running, _)| !running.is_empty()) {
+            let differences = argument_differences(running, next);
+            if !differences.is_empty() {
+                return Standing::Differs(Source::Journal, differences);
+            }
+            // The arguments name files; what is in them the journal does not say.
+            return self.by_age(Source::Journal, |ages| [&ages.loaded, &[][..]]);
+        }
+        self.by_age(Source::Age, |ages| [&ages.merged, &ages.loaded])
+    }
+
+    fn by_age(&self, source: Source, which: impl Fn(&Ages) -> [&[Changed]; 2]) -> Standing {
+        let Some(ages) = self.ages else {
+            return Standing::Unknown("nothing tells what the running K3s read".to_owned());
+        };
+        // Strictly older: both are whole seconds.
+        let newer = |changed: &&Changed| changed.at_seconds >= ages.started_seconds;
+        match which(ages).into_iter().flatten().find(newer) {
+            None => Standing::InStep(source),
+            Some(changed) => Standing::Unknown(format!(
+                "{} was touched after K3s started, and nothing tells what K3s read",
+                changed.path.display()
+            )),
+        }
+    }
+}
+
+fn verdict(source: Source, differences: Vec<Difference>) -> Standing {
+    if differences.is_empty() {
+        Standing::InStep(source)
+    } else {
+        Standing::Differs(source, differences)
+    }
+}
+
+/// The latest time, on the wall clock of the files, at which a process can have been started. The clock may have been
+/// set since: the count back from now is right if it was not, what systemd noted then (`noted_seconds`, the ctime of the
+/// invocation's link) is right for files written before it was. The earlier of both is safe: what is older than that was
+/// there.
+///
+/// `started` is systemd's time since boot without sleep, `since_boot` ours with sleep, so sleep makes it earlier still.
+#[must_use]
+pub fn started_no_later_than(
+    wall_seconds: i64,
+    since_boot: Duration,
+    started: Duration,
+    noted_seconds: Option<i64>,
+) -> i64 {
+    let ago = since_boot.saturating_sub(started).as_secs();
+    let counted = wall_seconds.saturating_sub_unsigned(ago);
+    noted_seconds.map_or(counted, |noted| noted.min(counted))
+}
+
+/// What is different in the arguments of the components that the journal tells of. Values that only the machine knows
+/// and secrets equal any.
+#[must_use]
+pub fn argument_differences(running: &Arguments, next: &Arguments) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (component, running) in running {
+        let none = Vec::new();
+        let next = next.get(component).unwrap_or(&none);
+        let mut flags: Vec<&str> = running
+            .iter()
+            .chain(next)
+            .map(|argument| flag(argument))
+            .collect();
+        flags.sort_unstable();
+        flags.dedup();
+        for name in flags {
+            let (before, after) = (values(running, name), values(next, name));
+            let free = |values: &[&str]| values.iter().any(|value| [AUTO, SECRET].contains(value));
+            if before == after || free(&before) || free(&after) {
+                continue;
+            }
+            let input = Input::Argument {
+                component: component.name(),
+                flag: name.to_owned(),
+            };
+            found.push(Difference::of(input, before.first(), after.first()));
+        }
+    }
+    found
+}
+
+fn flag(argument: &str) -> &str {
+    argument.split_once('=').map_or(argument, |(flag, _)| flag)
+}
+
+fn values<'a>(arguments: &'a [String], name: &str) -> Vec<&'a str> {
+    arguments
+        .iter()
+        .filter(|argument| flag(argument) == name)
+        .map(|argument| argument.split_once('=').map_or("", |(_, value)| value))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::inputs::Reading;
+    use super::*;
+    use crate::catalogue::Component;
+    use crate::reconcile::ledger::Hash;
+
+    fn arguments(words: &[&str]) -> Arguments {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Arguments::from([(Component::KubeApiserver, words)])
+    }
+
+    fn digest(text: &str) -> InputDigest {
+        let content = Some(Hash::of(text.as_bytes()));
+        InputDigest::default().with_file(Path::new("/c/config.yaml"), Reading::Merged, content)
+    }
+
+    fn ages(merged: i64, loaded: i64) -> Ages {
+        let changed = |path: &str, at_seconds| {
+            vec![Changed {
+                path: path.into(),
+                at_seconds,
+            }]
+        };
+        Ages {
+            started_seconds: 100,
+            merged: changed("/c/config.yaml", merged),
+            loaded: changed("/c/audit.yaml", loaded),
+        }
+    }
+
+    #[test]
+    fn the_doors_digest_decides_whatever_the_rest_says() {
+        let (before, same, other) = (digest("a"), digest("a"), digest("b"));
+        let (running, next) = (arguments(&["--a=1"]), arguments(&["--a=2"]));
+        let new = ages(500, 500);
+        let evidence = Evidence {
+            door: Some(&before),
+            arguments: Some((&running, &next)),
+            ages: Some(&new),
+        };
+        assert_eq!(evidence.standing(&same), Standing::InStep(Source::Door));
+        assert!(
+            matches!(evidence.standing(&other), Standing::Differs(Source::Door, found) if found.len() == 1)
+        );
+    }
+
+    #[test]
+    fn without_the_door_the_journals_arguments_tell_and_ages_tell_of_the_files_that_they_name() {
+        let running = arguments(&["--a=1"]);
+        for (name, next, ages, expected) in [
+            (
+                "other arguments",
+                arguments(&["--a=2"]),
+                Some(ages(0, 0)),
+                "differs",
+            ),
+            (
+                "same arguments, old files",
+                arguments(&["--a=1"]),
+                Some(ages(500, 99)),
+                "in step",
+            ),
+            (
+                "same arguments, newer audit policy",
+                arguments(&["--a=1"]),
+                Some(ages(0, 100)),
+                "unknown",
+            ),
+            (
+                "same arguments, no ages",
+                arguments(&["--a=1"]),
+                None,
+                "unknown",
+            ),
+        ] {
+            let evidence = Evidence {
+                arguments: Some((&running, &next)),
+                ages: ages.as_ref(),
+                ..Evidence::default()
+            };
+            let standing = evidence.standing(&digest("x"));
+            let word = match standing {
+                Standing::Differs(Source::Journal, _) => "differs",
+                Standing::InStep(Source::Journal) => "in step",
+                Standing::Unknown(_) => "unknown",
+                _ => "wrong source",
+            };
+            assert_eq!(word, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_door_and_journal_only_inputs_older_than_the_process_are_in_step() {
+        let silent = Arguments::new();
+        for (name, ages, expected) in [
+            ("all older", Some(ages(99, 1)), Some(true)),
+            ("one of the same second", Some(ages(100, 1)), Some(false)),
+            ("one newer", Some(ages(1, 101)), Some(false)),
+            ("no ages", None, Some(false)),
+        ] {
+            let evidence = Evidence {
+                arguments: Some((&silent, &silent)),
+                ages: ages.as_ref(),
+                ..Evidence::default()
+            };
+            let in_step = match evidence.standing(&digest("x")) {
+                Standing::InStep(Source::Age) => Some(true),
+                Standing::Unknown(_) => Some(false),
+                _ => None,
+            };
+            assert_eq!(in_step, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_differ_by_flag_and_order_of_one_flags_values_but_not_by_order_of_flags() {
+        let said = |running: &[&str], next: &[&str]| -> Vec<String> {
+            let found = argument_differences(&arguments(running), &arguments(next));
+            found.iter().map(Difference::to_string).collect()
+        };
+        assert_eq!(said(&["--a=1", "--b=2"], &["--b=2", "--a=1"]), [""; 0]);
+        assert_eq!(
+            said(&["--a=1"], &["--a=2"]),
+            ["kube-apiserver --a changed since this K3s started"]
+        );
+        assert_eq!(
+            said(&[], &["--a=2"]),
+            ["kube-apiserver --a was added since this K3s started"]
+        );
+        assert_eq!(
+            said(&["--a=1"], &[]),
+            ["kube-apiserver --a was removed since this K3s started"]
+        );
+        assert_eq!(said(&["--a=1", "--a=2"], &["--a=2", "--a=1"]).len(), 1);
+        assert_eq!(
+            said(&["--node-ip=10.0.0.1"], &["--node-ip={auto}"]),
+            [""; 0]
+        );
+        assert_eq!(said(&["--t={secret}"], &["--t={secret}"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_component_that_the_journal_did_not_tell_of_is_no_difference() {
+        let next = arguments(&["--a=1"]);
+        assert_eq!(argument_differences(&Arguments::new(), &next), []);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_never_makes_the_start_later_than_it_was() {
+        let start = |wall, noted| {
+            started_no_later_than(
+                wall,
+                Duration::from_secs(1000),
+                Duration::from_secs(400),
+                noted,
+            )
+        };
+        assert_eq!(start(10_000, None), 9_400);
+        assert_eq!(start(10_000, Some(9_399)), 9_399);
+        assert_eq!(start(10_000, Some(50)), 50, "set on after the start");
+        assert_eq!(start(1_000, Some(9_399)), 400, "set back after the start");
+    }
+}

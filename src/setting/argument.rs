@@ -1,0 +1,120 @@
+//! Component arguments: what the next start would give each component.
+
+use crate::catalogue::{ArgumentSetting, Component as Listed};
+use crate::k3s::component::{Component, InForce};
+use crate::k3s::{Effective, Place};
+
+use super::configuration::{Line, Wish};
+use super::requirement::{Value, holds};
+use super::{Finding, Outcome, Remedy, Subject};
+
+pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {
+    let effective = match subject.effective {
+        Ok(effective) => effective,
+        Err(reason) => {
+            return vec![finding(
+                setting,
+                "unknown",
+                "",
+                Outcome::Unknown(reason.clone()),
+            )];
+        }
+    };
+    let component = runs_as(setting.component);
+    let (value, place) = match in_force(effective, component, &setting.flag) {
+        Observed::Value(value, place) => (value, place),
+        Observed::NotRunning => {
+            let reason = format!("{} does not run on this node", setting.component);
+            return vec![finding(
+                setting,
+                "not running",
+                "",
+                Outcome::NotApplicable(reason),
+            )];
+        }
+        Observed::NoSuchFlag => {
+            let version = effective.version;
+            let reason = format!("{} of K3s {version} knows no such flag", setting.component);
+            return vec![finding(
+                setting,
+                "no such flag",
+                "",
+                Outcome::NotApplicable(reason),
+            )];
+        }
+    };
+    // The kubelet's own defaults are values too; where the catalogue says that nothing need be set, they hold.
+    let by_default = setting.absent_holds && place == Place::Default;
+    let outcome = if by_default || holds(&setting.require, &value, setting.absent_holds) {
+        Outcome::Holds
+    } else {
+        Outcome::Diverges(vec![match wish(setting, subject) {
+            Some(_) => Remedy::Configure,
+            None => Remedy::ByOperator,
+        }])
+    };
+    vec![finding(
+        setting,
+        &value.shown(),
+        &place.to_string(),
+        outcome,
+    )]
+}
+
+/// What a flag comes to.
+pub(super) enum Observed {
+    Value(Value, Place),
+    NotRunning,
+    NoSuchFlag,
+}
+
+pub(super) fn in_force(effective: &Effective, component: Component, flag: &str) -> Observed {
+    match effective.start.in_force(component, flag, effective.version) {
+        InForce::NotRunning => Observed::NotRunning,
+        InForce::NoSuchFlag => Observed::NoSuchFlag,
+        InForce::Absent => Observed::Value(Value::Absent, Place::Default),
+        InForce::One { value, place } => Observed::Value(Value::Scalar(value), place),
+        InForce::List { elements } => {
+            let place = elements
+                .last()
+                .map_or(Place::Default, |(_, place)| place.clone());
+            let elements = elements.into_iter().map(|(element, _)| element).collect();
+            Observed::Value(Value::List(elements), place)
+        }
+    }
+}
+
+/// The component that K3s runs under a name of the catalogue.
+pub(super) const fn runs_as(component: Listed) -> Component {
+    match component {
+        Listed::KubeApiserver => Component::Apiserver,
+        Listed::KubeControllerManager => Component::ControllerManager,
+        Listed::KubeScheduler => Component::Scheduler,
+        Listed::Kubelet => Component::Kubelet,
+        Listed::KubeProxy => Component::KubeProxy,
+    }
+}
+
+/// The line that would give the flag its value, where the catalogue has one.
+pub(super) fn wish(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<Wish> {
+    let value = subject.filled(setting.set.as_deref()?)?;
+    Some(Wish {
+        line: Line::Argument {
+            component: runs_as(setting.component),
+            flag: setting.flag.clone(),
+            value,
+        },
+        require: setting.require.clone(),
+        absent_holds: setting.absent_holds,
+    })
+}
+
+fn finding(setting: &ArgumentSetting, observed: &str, seen_at: &str, outcome: Outcome) -> Finding {
+    Finding {
+        what: format!("{} --{}", setting.component, setting.flag),
+        wanted: setting.require.to_string(),
+        observed: observed.to_owned(),
+        seen_at: seen_at.to_owned(),
+        outcome,
+    }
+}

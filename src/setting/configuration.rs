@@ -1,0 +1,299 @@
+//! Our own drop-in for K3s's configuration: which lines it needs so that what K3s merges satisfies the catalogue.
+//!
+//! The operator's files are never edited. Ours sorts last and appends to lists; whether that is enough is worked out
+//! with K3s's own merge before anything is written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::catalogue::{ControlId, Requirement};
+use crate::k3s::component::Component;
+use crate::k3s::{Effective, K3sVersion};
+
+use super::argument::{Observed, in_force as argument_in_force};
+use super::option::in_force as option_in_force;
+use super::requirement::{Value, holds};
+
+/// A repeated flag keeps all its values from here on, and `flag+=` is known; before, the items are a map and the last
+/// one counts (facts 1.5).
+const REPEATED_FLAGS_KEPT: K3sVersion = K3sVersion::new(23, 6);
+
+/// A line that we would write.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    /// `name: value`.
+    Option {
+        /// The K3s option.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// An item of a component's argument list.
+    Argument {
+        /// The component.
+        component: Component,
+        /// The flag.
+        flag: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl Line {
+    /// What the line is about, without its value.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::Option { name, .. } => name.clone(),
+            Self::Argument {
+                component, flag, ..
+            } => format!("{component} --{flag}"),
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option { name, value } => write!(formatter, "{name}: {}", scalar(value)),
+            Self::Argument {
+                component,
+                flag,
+                value,
+            } => {
+                write!(
+                    formatter,
+                    "{}: [{}]",
+                    component.option(),
+                    scalar(&format!("{flag}={value}"))
+                )
+            }
+        }
+    }
+}
+
+/// A line and the requirement that it shall satisfy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The line as the catalogue has it.
+    pub line: Line,
+    /// What the result must satisfy.
+    pub require: Requirement,
+    /// Absence satisfies it.
+    pub absent_holds: bool,
+}
+
+impl Wish {
+    /// Whether K3s would run with what is required.
+    #[must_use]
+    pub fn holds(&self, effective: &Effective) -> bool {
+        match self.observe(effective) {
+            Some((value, _)) => holds(&self.require, &value, self.absent_holds),
+            None => true,
+        }
+    }
+
+    /// Where the value that counts comes from, in words.
+    #[must_use]
+    pub fn decided_by(&self, effective: &Effective) -> String {
+        self.observe(effective)
+            .map_or_else(String::new, |(_, place)| place)
+    }
+
+    fn observe(&self, effective: &Effective) -> Option<(Value, String)> {
+        match &self.line {
+            Line::Option { name, .. } => {
+                option_in_force(effective, name).map(|(value, place)| (value, place.to_string()))
+            }
+            Line::Argument {
+                component, flag, ..
+            } => match argument_in_force(effective, *component, flag) {
+                Observed::Value(value, place) => Some((value, place.to_string())),
+                Observed::NotRunning | Observed::NoSuchFlag => None,
+            },
+        }
+    }
+
+    /// The line that makes the requirement hold over what is there without us; nothing of the operator's is lost.
+    #[must_use]
+    pub fn line_over(&self, base: &Effective) -> Line {
+        let Line::Argument {
+            component,
+            flag,
+            value,
+        } = &self.line
+        else {
+            return self.line.clone();
+        };
+        if !matches!(self.require, Requirement::Includes(_)) {
+            return self.line.clone();
+        }
+        let value = extended(base, *component, flag, value);
+        Line::Argument {
+            component: *component,
+            flag: flag.clone(),
+            value,
+        }
+    }
+}
+
+/// A list with our elements added. An item for a flag drops K3s's own default for it, so that default is repeated; an
+/// operator's list stays beside ours where repeated flags unite, and is repeated where they do not.
+fn extended(base: &Effective, component: Component, flag: &str, ours: &str) -> String {
+    let present = match argument_in_force(base, component, flag) {
+        Observed::Value(value, place) => Some((value, place)),
+        Observed::NotRunning | Observed::NoSuchFlag => None,
+    };
+    let ours: Vec<&str> = ours.split(',').map(str::trim).collect();
+    let Some((value, place)) = present else {
+        return ours.join(",");
+    };
+    let there = value.elements();
+    let missing = ours
+        .iter()
+        .copied()
+        .filter(|element| !there.contains(element));
+    let is_default = place == crate::k3s::Place::Default;
+    if is_default || base.version < REPEATED_FLAGS_KEPT {
+        there
+            .iter()
+            .copied()
+            .chain(missing)
+            .collect::<Vec<_>>()
+            .join(",")
+    } else {
+        missing.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The text of our drop-in. Each line names the control that wants it, so that it can be found again.
+#[must_use]
+pub fn render(lines: &BTreeMap<Line, ControlId>) -> String {
+    let mut text = String::from(
+        "# Written by k3warden, which keeps it: changes here are replaced. `k3warden explain CONTROL` says why a line\n\
+         # is here and how to make an exception; your own settings belong in another file.\n",
+    );
+    for (line, control) in lines {
+        if let Line::Option { name, value } = line {
+            text.push_str(&format!("{name}: {} # {control}\n", scalar(value)));
+        }
+    }
+    for component in Component::ALL {
+        let mut items = lines.iter().filter_map(|(line, control)| match line {
+            Line::Argument {
+                component: of,
+                flag,
+                value,
+            } if *of == component => Some((flag, value, control)),
+            _ => None,
+        });
+        let Some(first) = items.next() else { continue };
+        text.push_str(&format!("{}+:\n", component.option()));
+        for (flag, value, control) in std::iter::once(first).chain(items) {
+            text.push_str(&format!(
+                "- {} # {control}\n",
+                scalar(&format!("{flag}={value}"))
+            ));
+        }
+    }
+    text
+}
+
+/// A value as K3s's YAML 1.1 parser gives it back unchanged: truth values bare, everything else quoted.
+fn scalar(value: &str) -> String {
+    match value {
+        "true" | "false" => value.to_owned(),
+        _ => format!("'{}'", value.replace('\'', "''")),
+    }
+}
+
+/// The lines of a drop-in that we wrote earlier, each with its control. What we would not have written is passed over.
+#[must_use]
+pub fn parse(text: &str) -> BTreeMap<Line, ControlId> {
+    let mut lines = BTreeMap::new();
+    let mut component = None;
+    for row in text.lines().filter(|row| !row.starts_with('#')) {
+        if let Some(option) = row.strip_suffix("+:") {
+            component = Component::ALL
+                .into_iter()
+                .find(|known| known.option() == option);
+            continue;
+        }
+        let Some((line, control)) = row.rsplit_once(" # ") else {
+            continue;
+        };
+        let Some(control) = ControlId::parse(control) else {
+            continue;
+        };
+        let parsed = match line.strip_prefix("- ") {
+            Some(item) => component.and_then(|component| {
+                let (flag, value) = plain(item)
+                    .split_once('=')
+                    .map(|(f, v)| (f.to_owned(), v.to_owned()))?;
+                Some(Line::Argument {
+                    component,
+                    flag,
+                    value,
+                })
+            }),
+            None => line.split_once(": ").map(|(name, value)| Line::Option {
+                name: name.to_owned(),
+                value: plain(value),
+            }),
+        };
+        if let Some(line) = parsed {
+            lines.insert(line, control);
+        }
+    }
+    lines
+}
+
+fn plain(scalar: &str) -> String {
+    let quoted = scalar
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    quoted.map_or_else(|| scalar.to_owned(), |text| text.replace("''", "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_rendered_is_found_again() {
+        let control = |id: &str| ControlId::parse(id).unwrap();
+        let lines = BTreeMap::from([
+            (
+                Line::Option {
+                    name: "protect-kernel-defaults".into(),
+                    value: "true".into(),
+                },
+                control("a"),
+            ),
+            (
+                Line::Option {
+                    name: "write-kubeconfig-mode".into(),
+                    value: "0600".into(),
+                },
+                control("b"),
+            ),
+            (
+                Line::Argument {
+                    component: Component::Apiserver,
+                    flag: "audit-log-path".into(),
+                    value: "/it's here.log".into(),
+                },
+                control("c-d"),
+            ),
+            (
+                Line::Argument {
+                    component: Component::Kubelet,
+                    flag: "event-qps".into(),
+                    value: "0".into(),
+                },
+                control("e"),
+            ),
+        ]);
+        assert_eq!(parse(&render(&lines)), lines);
+    }
+}

@@ -1,0 +1,209 @@
+//! Manifests for K3s's deploy controller, in `server/manifests`.
+//!
+//! While a file exists its set of objects never shrinks: the controller deletes from the cluster what leaves a file. A
+//! thing is withdrawn only by taking the whole file away; its objects then stay (facts 3.3).
+
+use std::path::PathBuf;
+
+use crate::catalogue::{ManifestSetting, ParameterValue, content};
+use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing};
+
+use super::{
+    Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
+    template,
+};
+
+/// K3s writes its own manifests with these bits.
+const MODE: FileMode = FileMode::new(0o600);
+
+/// Judges a manifest that this node should have.
+pub(super) fn judge(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Finding> {
+    let disabled = setting
+        .component
+        .as_ref()
+        .filter(|component| subject.disabled.contains(component));
+    if let Some(component) = disabled {
+        return withdraw(
+            setting,
+            subject,
+            &format!("{component} is disabled on this node"),
+        );
+    }
+    instances(setting, subject)
+        .into_iter()
+        .map(|instance| instance.judge(subject))
+        .collect()
+}
+
+/// Judges a manifest that this node should not have: ours is taken away, an operator's is not looked at.
+pub(super) fn withdraw(
+    setting: &ManifestSetting,
+    subject: &Subject<'_>,
+    reason: &str,
+) -> Vec<Finding> {
+    instances(setting, subject)
+        .into_iter()
+        .map(|instance| instance.judge_unwanted(subject, reason))
+        .collect()
+}
+
+/// One file, filled in.
+struct Instance {
+    path: PathBuf,
+    content: Result<Vec<u8>, String>,
+}
+
+fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> {
+    const EACH: &str = "{each:";
+    let directory = subject.places.data_dir.join("server/manifests");
+    let text = content(&setting.content).unwrap_or_default();
+    let fill = |name: &str, text: &str| Instance {
+        path: directory.join(name),
+        content: template::fill(text, subject.parameter)
+            .map(String::into_bytes)
+            .map_err(|parameter| format!("its control has no parameter `{parameter}`")),
+    };
+    let parameter = setting
+        .name
+        .split_once(EACH)
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map(|(parameter, _)| parameter);
+    let Some(parameter) = parameter else {
+        return vec![fill(&setting.name, text)];
+    };
+    let Some(ParameterValue::Names(names)) = (subject.parameter)(parameter) else {
+        return Vec::new();
+    };
+    let mark = format!("{EACH}{parameter}}}");
+    names
+        .iter()
+        .map(|name| {
+            fill(
+                &setting.name.replace(&mark, name),
+                &text.replace(&mark, name),
+            )
+        })
+        .collect()
+}
+
+impl Instance {
+    fn judge(self, subject: &Subject<'_>) -> Finding {
+        let wanted = match &self.content {
+            Ok(content) => content.clone(),
+            Err(reason) => return self.finding("unknown", Outcome::Unknown(reason.clone())),
+        };
+        let root = &subject.host.root;
+        let (uid, gid) = root.superuser();
+        let owner = Attributes {
+            mode: MODE,
+            uid,
+            gid,
+        };
+        let after = State::File {
+            content: wanted.clone(),
+            attributes: owner,
+        };
+        let entry = match root.look(&self.path) {
+            Err(error) => return Finding::unreadable(self.what(), "our manifest", &error),
+            Ok(None) => {
+                return match directory::missing_parents(subject, &self.path, Stage::Manifest) {
+                    Err(error) => Finding::unreadable(self.what(), "our manifest", &error),
+                    Ok(mut changes) => {
+                        changes.push(self.change(State::Absent, after));
+                        let remedies = changes.into_iter().map(Remedy::Change).collect();
+                        self.finding("absent", Outcome::Diverges(remedies))
+                    }
+                };
+            }
+            Ok(Some(entry)) => entry,
+        };
+        match self.present(subject) {
+            Err(finding) => *finding,
+            Ok(found) if found == wanted => {
+                let mut finding = attributes::judge(root, &self.path, &entry, Kind::File, MODE);
+                finding.wanted = "our manifest".to_owned();
+                finding
+            }
+            Ok(found) => {
+                let before = State::File {
+                    content: found,
+                    attributes: entry.attributes,
+                };
+                let change = self.change(before, after);
+                self.finding(
+                    "other content",
+                    Outcome::Diverges(vec![Remedy::Change(change)]),
+                )
+            }
+        }
+    }
+
+    fn judge_unwanted(self, subject: &Subject<'_>, reason: &str) -> Finding {
+        let absent = || Outcome::NotApplicable(reason.to_owned());
+        match subject.host.root.look(&self.path) {
+            Err(error) => Finding::unreadable(self.what(), "no such file", &error),
+            Ok(None) => self.finding("absent", absent()),
+            Ok(Some(entry)) => match self.present(subject) {
+                Err(finding) => *finding,
+                Ok(found) => {
+                    let thing = Thing::Path(self.path.clone());
+                    if (subject.written_by)(&thing, &found) == Ownership::Theirs {
+                        return self.finding("the operator's own", absent());
+                    }
+                    let before = State::File {
+                        content: found,
+                        attributes: entry.attributes,
+                    };
+                    let change = self.change(before, State::Absent);
+                    self.finding(
+                        &format!("present, though {reason}"),
+                        Outcome::Diverges(vec![Remedy::Change(change)]),
+                    )
+                }
+            },
+        }
+    }
+
+    /// The content of what is there, or why it must be left alone.
+    fn present(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Box<Finding>> {
+        let root = &subject.host.root;
+        let unreadable = |error| Box::new(Finding::unreadable(self.what(), "our manifest", &error));
+        let entry = root.look(&self.path).map_err(unreadable)?;
+        if let Some(entry) = entry
+            && let Some(refusal) = root
+                .hazard(&entry, &self.path, Kind::File)
+                .map_err(unreadable)?
+        {
+            let reason = format!("left untouched: {refusal}");
+            return Err(Box::new(self.finding("unknown", Outcome::Unknown(reason))));
+        }
+        Ok(root
+            .read_here(&self.path, READ_LIMIT_BYTES)
+            .map_err(unreadable)?
+            .unwrap_or_default())
+    }
+
+    fn change(&self, before: State, after: State) -> Change {
+        Change {
+            thing: Thing::Path(self.path.clone()),
+            before,
+            after,
+            stage: Stage::Manifest,
+            effect: Effect::None,
+        }
+    }
+
+    fn finding(&self, observed: &str, outcome: Outcome) -> Finding {
+        Finding {
+            what: self.what(),
+            wanted: "our manifest".to_owned(),
+            observed: observed.to_owned(),
+            seen_at: self.what(),
+            outcome,
+        }
+    }
+
+    fn what(&self) -> String {
+        self.path.display().to_string()
+    }
+}
