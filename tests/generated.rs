@@ -9,6 +9,8 @@ mod controls;
 mod manual;
 #[path = "../examples/generate/output.rs"]
 mod output;
+#[path = "../examples/generate/picture.rs"]
+mod picture;
 
 #[test]
 fn generated_files_are_current() {

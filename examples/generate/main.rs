@@ -5,6 +5,7 @@ mod completions;
 mod controls;
 mod manual;
 mod output;
+mod picture;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,11 @@
 //! Every generated file with its text.
 
-use super::{completions, controls, manual};
+use super::{completions, controls, manual, picture};
+
+/// What was printed, and the picture made of it.
+const PICTURES: &[(&str, &str)] = &[
+    (include_str!("../../docs/pictures/check.txt"), "docs/pictures/check.svg"),
+];
 
 /// A generated file.
 #[derive(Debug)]
@@ -30,5 +35,11 @@ pub fn all() -> Vec<Output> {
         path: "docs/controls.md",
         text: controls::reference(),
     });
+    for (text, path) in PICTURES {
+        outputs.push(Output {
+            path,
+            text: picture::picture(text),
+        });
+    }
     outputs
 }
