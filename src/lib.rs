@@ -9,3 +9,4 @@ pub mod policy;
 pub mod reconcile;
 pub mod report;
 pub mod setting;
+pub mod watch;

@@ -7,8 +7,11 @@ mod effective;
 mod exit;
 mod explain;
 mod ledger;
+mod pause;
 mod revert;
 mod session;
+mod status;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -73,6 +76,12 @@ enum Command {
     Explain(explain::Explain),
     /// Put back what was there before k3warden changed it.
     Revert(revert::Revert),
+    /// Keep the enforced controls true: repair drift when it happens. Meant for systemd.
+    Watch(watch::Watch),
+    /// Show what the daemon knows.
+    Status(status::StatusCommand),
+    /// Make no repairs and no restarts for a while.
+    Pause(pause::Pause),
     /// Show what was changed and when, or verify that the record is whole.
     Ledger(ledger::LedgerCommand),
 }
@@ -94,6 +103,9 @@ pub fn run(cli: Cli) -> Exit {
         Command::Effective(effective) => effective.run(&cli.global),
         Command::Explain(explain) => explain.run(&cli.global),
         Command::Revert(revert) => revert.run(&cli.global),
+        Command::Watch(watch) => watch.run(&cli.global),
+        Command::Status(status) => status.run(&cli.global),
+        Command::Pause(pause) => pause.run(&cli.global),
         Command::Ledger(ledger) => ledger.run(&cli.global),
     };
     result.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@ mod file_mode;
 mod interrupt;
 mod permissions;
 pub mod process;
+pub mod records;
 mod replace;
 mod resolve;
 mod root;

@@ -179,6 +179,21 @@ impl Root {
         Ok(Some(names))
     }
 
+    /// A descriptor that names a directory and what it is, links to it followed inside the root; `None` if there is no
+    /// such directory. It can be watched, not read.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn directory_descriptor(&self, path: &Path) -> Result<Option<(OwnedFd, Entry)>, HostError> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let Some(descriptor) = self.open_following(path, flags)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+        let entry = Entry::new(&stat);
+        Ok((entry.kind == Kind::Directory).then_some((descriptor, entry)))
+    }
+
     /// What kind of thing a path names, following links inside the root; `None` if nothing.
     ///
     /// # Errors

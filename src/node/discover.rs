@@ -91,12 +91,9 @@ fn find_version(
     }
     if let Some(binary) = node.binary().filter(|_| node.surroundings.is_machine()) {
         match version::ask(root, &binary) {
-            Ok(Some(asked)) => {
+            Ok(Some(value)) => {
                 let source = format!("{} --version", binary.display());
-                return Some(Fact {
-                    value: asked.version,
-                    source,
-                });
+                return Some(Fact { value, source });
             }
             Ok(None) => {}
             Err(error) => node.problems.push(error),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::host::{Extent, Host, HostError, State, Thing};
 use crate::setting::Change;
 
-use super::ledger::{self, Ending, Ledger, LedgerError, Recorded};
+use super::ledger::{self, ChangeId, Ending, Ledger, LedgerError, Recorded};
 use super::lock::{Lock, LockError};
 use super::{Plan, PlannedChange};
 
@@ -17,6 +17,8 @@ pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Outcome {
     /// The change.
     pub planned: PlannedChange,
+    /// Its name in the ledger; `None` if it could not be recorded.
+    pub change_id: Option<ChangeId>,
     /// Made, or why not.
     pub result: Result<(), ApplyError>,
 }
@@ -57,32 +59,43 @@ pub fn apply(
     stop: &dyn Fn() -> bool,
 ) -> Vec<Outcome> {
     let recorded = record(host, ledger, &plan, who);
-    let answers = match recorded {
-        Ok(answers) => answers,
+    let (answers, lock) = match recorded {
+        Ok(recorded) => recorded,
         Err(error) => return none_made(plan, &error),
     };
+    // The first change goes on under the lock of the record; between two changes others have their turn.
+    let mut lock = Some(lock);
     plan.changes
         .into_iter()
         .zip(answers)
         .map(|(planned, answer)| {
             let thing = planned.change.thing.clone();
+            let change_id = answer.as_ref().ok().and_then(Recorded::id);
             let result = match answer {
                 _ if stop() => Err(ApplyError::Interrupted(thing)),
                 Err(source) => Err(ApplyError::Ledger { thing, source }),
-                Ok(recorded) => make(host, ledger, &planned.change, &recorded, who),
+                Ok(recorded) => lock
+                    .take()
+                    .map_or_else(|| Lock::acquire(&host.root, LOCK_PATIENCE, who), Ok)
+                    .map_err(ApplyError::from)
+                    .and_then(|lock| make(host, ledger, &planned.change, &recorded, &lock)),
             };
-            Outcome { planned, result }
+            Outcome {
+                planned,
+                change_id,
+                result,
+            }
         })
         .collect()
 }
 
-/// Writes ahead, with one sync for the whole plan.
+/// Writes ahead, with one sync for the whole plan. The lock is still held.
 fn record(
     host: &Host,
     ledger: &mut Ledger,
     plan: &Plan,
     who: &str,
-) -> Result<Vec<Result<Recorded, LedgerError>>, LockError> {
+) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
     let changes: Vec<ledger::Change> = plan
         .changes
         .iter()
@@ -98,7 +111,7 @@ fn record(
         })
         .collect();
     let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
-    Ok(ledger.record_all(&changes, &lock))
+    Ok((ledger.record_all(&changes, &lock), lock))
 }
 
 fn none_made(plan: Plan, error: &LockError) -> Vec<Outcome> {
@@ -106,6 +119,7 @@ fn none_made(plan: Plan, error: &LockError) -> Vec<Outcome> {
         .into_iter()
         .map(|planned| Outcome {
             planned,
+            change_id: None,
             result: Err(ApplyError::Lock(error.clone())),
         })
         .collect()
@@ -116,13 +130,12 @@ fn make(
     ledger: &mut Ledger,
     change: &Change,
     recorded: &Recorded,
-    who: &str,
+    lock: &Lock,
 ) -> Result<(), ApplyError> {
-    let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
     let result = put(host, change);
     if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) {
         // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
-        let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], &lock);
+        let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], lock);
     }
     result
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-use crate::catalogue::{Catalogue, Control, KeepKind, SettingBody};
+use crate::catalogue::{Catalogue, Control, KeepKind, Setting, SettingBody};
 use crate::host::{Host, HostError, State, Thing};
 use crate::k3s::component::{refuses_admission_configuration, refuses_audit_policy};
 use crate::k3s::{Effective, K3sVersion};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
-use crate::setting::{self, Change, Finding, Outcome, Ownership, Stage, Subject, Want};
+use crate::setting::{self, Change, Finding, Named, Outcome, Ownership, Stage, Subject, Want};
 
 use super::baseline::{self, Applies};
 use super::{Judgement, Verdict, Written};
@@ -105,6 +105,34 @@ impl<'a> Pass<'a> {
             },
             Some(note),
         )
+    }
+
+    /// Judges what one setting of a control says about one thing, and looks at nothing else. `None` if the control is
+    /// off or does not concern this node.
+    #[must_use]
+    pub fn judge_named(
+        &self,
+        control: &'a Control,
+        setting: &Setting,
+        named: Named<'_>,
+    ) -> Option<Judgement<'a>> {
+        let (decision, note) = self.decide(control);
+        let concerned = decision.stance != Stance::Off
+            && baseline::control(control, self.node) == Applies::Yes
+            && baseline::version(setting.k3s, self.node) == Applies::Yes;
+        if !concerned {
+            return None;
+        }
+        let findings = self.with_subject(Some(control), |subject| {
+            setting::judge_named(&setting.body, subject, named)
+        });
+        Some(Judgement {
+            control,
+            decision,
+            verdict: Verdict::of(&findings),
+            findings,
+            note,
+        })
     }
 
     /// The changes after which the next boot sets these values.

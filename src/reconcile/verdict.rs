@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::setting::{Finding, Outcome};
 
 /// Whether a control holds on this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Everything that it asks was observed to be so.

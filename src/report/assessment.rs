@@ -54,7 +54,7 @@ pub struct NodeReport {
 }
 
 /// How many controls have which verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Summary {
     /// Observed to hold.

@@ -4,7 +4,11 @@ mod applied;
 mod assessment;
 mod change;
 mod effective;
+pub mod event;
+pub mod journal;
 mod json;
+mod metrics;
+pub mod status;
 mod table;
 mod terminal;
 
@@ -13,5 +17,6 @@ pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summa
 pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
 pub use effective::{ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue};
 pub use json::to_json;
+pub use metrics::metrics;
 pub use table::Table;
 pub use terminal::Terminal;

@@ -11,11 +11,7 @@ pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<
     let Some(path) = subject.places.expand(&setting.path) else {
         return vec![not_applicable(&setting.path, "this node has no such place")];
     };
-    let limit = subject
-        .edition
-        .and_then(|edition| setting.mode_by_edition.get(edition))
-        .copied()
-        .unwrap_or(setting.mode);
+    let limit = limit(setting, subject);
     match matches(setting, &path, subject) {
         Err(error) => {
             vec![Finding::unreadable(
@@ -26,6 +22,44 @@ pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<
         }
         Ok(paths) => judge_all(setting, &path, paths, limit, subject),
     }
+}
+
+/// Judges one path of those that the setting is about, without looking at the others; nothing if it is about another.
+pub(super) fn judge_path(
+    setting: &PermissionsSetting,
+    named: &Path,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    let Some(path) = subject.places.expand(&setting.path) else {
+        return Vec::new();
+    };
+    let is_one_of_them = if has_pattern(&setting.path) {
+        let name = named
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let pattern = path.file_name().unwrap_or_default().to_string_lossy();
+        path.parent() == named.parent()
+            && matches_pattern(&pattern, &name)
+            && !setting.except.contains(&name)
+    } else {
+        path == named
+    };
+    if !is_one_of_them {
+        return Vec::new();
+    }
+    judge_one(setting, named, limit(setting, subject), subject)
+        .into_iter()
+        .collect()
+}
+
+fn limit(setting: &PermissionsSetting, subject: &Subject<'_>) -> FileMode {
+    subject
+        .edition
+        .and_then(|edition| setting.mode_by_edition.get(edition))
+        .copied()
+        .unwrap_or(setting.mode)
 }
 
 fn judge_all(
@@ -146,8 +180,9 @@ fn has_pattern(path: &str) -> bool {
     path.contains('*')
 }
 
-/// Shell patterns with `*` only.
-fn matches_pattern(pattern: &str, name: &str) -> bool {
+/// Whether a name fits a shell pattern with `*` only.
+#[must_use]
+pub fn matches_pattern(pattern: &str, name: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(first) = pieces.next() else {
         return false;

@@ -49,6 +49,21 @@ pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Findi
     findings
 }
 
+/// Judges the live value alone; nothing if this kernel has no such key.
+pub(super) fn judge_key(
+    setting: &SysctlSetting,
+    key: &SysctlKey,
+    subject: &Subject<'_>,
+) -> Vec<Finding> {
+    let read = subject.host.live.as_ref().map(|live| live.read(key));
+    let finding = match read {
+        Some(Ok(Some(value))) => judge_live(setting, key, &value),
+        Some(Err(error)) => Finding::unreadable(setting.key.clone(), setting.value.clone(), &error),
+        Some(Ok(None)) | None => return Vec::new(),
+    };
+    vec![finding]
+}
+
 /// The live value, where there is one that concerns us.
 enum Live {
     NotOurs,

@@ -11,7 +11,7 @@ use crate::host::{HostError, Kind, Root};
 
 /// Where systemd looks, the first directory that has a name wins it (sysctl.d(5)). `/lib` counts on machines where it
 /// is not `/usr/lib`; where it is, every name there has been seen already.
-const DIRECTORIES: [&str; 5] = [
+pub const DIRECTORIES: [&str; 5] = [
     "/etc/sysctl.d",
     "/run/sysctl.d",
     "/usr/local/lib/sysctl.d",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::SysctlKey;
+use super::{PinnedSysctl, SysctlKey};
 use crate::host::{HostError, Root};
 
 /// The kernel answers with a page at most, a few tables with more.
@@ -56,6 +56,19 @@ impl LiveSysctls {
             let text = String::from_utf8_lossy(&bytes);
             text.trim_end_matches(['\n', '\r']).to_owned()
         }))
+    }
+
+    /// Keeps a key open, to be watched and read again and again; `None` if this kernel has no such key.
+    ///
+    /// # Errors
+    /// When the kernel refuses to open it.
+    pub fn pin(&self, key: &SysctlKey) -> Result<Option<PinnedSysctl>, HostError> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let opened = self
+            .directory
+            .open_following(key.relative_path(), flags)
+            .map_err(|error| self.located(key, error))?;
+        Ok(opened.map(|descriptor| PinnedSysctl::new(descriptor, self.path(key))))
     }
 
     /// Sets a key and reads it back. A key that has the value already is not written, so that no watcher wakes.

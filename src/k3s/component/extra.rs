@@ -77,10 +77,16 @@ pub(super) fn merge(
     } else {
         merge_last(defaults, items, version)
     };
-    if !since(DASHES_STRIPPED_SINCE, version) {
-        return arguments;
-    }
+    let stripped = since(DASHES_STRIPPED_SINCE, version);
     for argument in &mut arguments {
+        // K3s 1.20 has a default `feature-gates=X` with the value `false`; the component splits at the first `=`.
+        if let Some((flag, rest)) = argument.flag.split_once('=') {
+            argument.value = format!("{rest}={}", argument.value);
+            argument.flag = flag.to_owned();
+        }
+        if !stripped {
+            continue;
+        }
         if let Some(flag) = argument.flag.strip_prefix("--") {
             argument.flag = flag.to_owned();
         }

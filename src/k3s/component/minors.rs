@@ -37,7 +37,7 @@ pub(super) const CONTROLLERS: &str = include_str!("data/controllers.txt");
 pub(super) const GATES: &str = include_str!("data/gates.txt");
 
 /// The newest minor of the tables; above it nothing is known.
-pub(super) const NEWEST: u16 = 36;
+pub(super) const NEWEST: u16 = 37;
 
 /// Whether a table knows a name at a minor; `true` where the tables end before that minor.
 pub(super) fn known(table: &'static str, name: &str, minor: u16) -> bool {

@@ -36,6 +36,12 @@ impl Network {
         self.address.is_ipv6()
     }
 
+    /// How many bits are left for addresses.
+    pub(super) fn address_bits(&self) -> u8 {
+        let bits = if self.is_ipv6() { 128 } else { 32 };
+        bits - self.prefix
+    }
+
     /// The address at an index of the network, where it has that many.
     pub(super) fn nth(&self, index: u8) -> Option<IpAddr> {
         let bits = if self.is_ipv6() { 128 } else { 32 };

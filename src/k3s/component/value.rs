@@ -25,6 +25,12 @@ pub(super) enum Kind {
     Ints,
     /// `key=value` pairs; several flags unite.
     Pairs,
+    /// One `key=value` pair a flag, commas and all; several flags unite.
+    Pair,
+    /// `key:value` pairs; several flags unite.
+    ColonPairs,
+    /// `certificate,key` with names behind a colon; several flags unite.
+    CertificateAndKey,
     /// Pairs in which the value may be missing; several flags unite.
     LoosePairs,
     /// `key<value` pairs; several flags unite.
@@ -60,7 +66,10 @@ impl Kind {
             "list" => Self::List,
             "array" => Self::Array,
             "ints" => Self::Ints,
-            "map" | "pairs-csv" => Self::Pairs,
+            "map" => Self::Pairs,
+            "pair" => Self::Pair,
+            "map-colon" => Self::ColonPairs,
+            "cert-key" => Self::CertificateAndKey,
             "map-loose" => Self::LoosePairs,
             "map-less" => Self::LessPairs,
             "gates" | "map-bool" => Self::Gates,
@@ -81,6 +90,9 @@ impl Kind {
                 | Self::Array
                 | Self::Ints
                 | Self::Pairs
+                | Self::Pair
+                | Self::ColonPairs
+                | Self::CertificateAndKey
                 | Self::LoosePairs
                 | Self::LessPairs
                 | Self::Gates
@@ -99,19 +111,27 @@ impl Kind {
             Self::Int(bits) if integer(value).is_none_or(|number| !fits(number, bits)) => {
                 syntax("ParseInt")
             }
+            Self::Uint(_) if value.starts_with('+') => syntax("ParseUint"),
             Self::Uint(bits)
                 if integer(value).is_none_or(|number| !fits_unsigned(number, bits)) =>
             {
                 syntax("ParseUint")
             }
-            Self::Float if value.parse::<f64>().is_err() => syntax("ParseFloat"),
+            Self::Float if value.replace('_', "").parse::<f64>().is_err() => syntax("ParseFloat"),
             Self::Duration => nanoseconds(value)
                 .is_none()
                 .then(|| format!("time: invalid duration {value:?}")),
             Self::Ints => value
                 .split(',')
-                .any(|word| integer(word).is_none())
+                .any(|word| integer(word).is_none_or(|number| !fits(number, 32)))
                 .then(|| "not a list of numbers".to_owned()),
+            Self::List => (!is_csv(value)).then(|| "parse error: a quote out of place".to_owned()),
+            Self::Pair => {
+                (!value.contains('=')).then(|| "malformed pair, expect string=string".to_owned())
+            }
+            Self::ColonPairs => malformed(value, ':'),
+            Self::CertificateAndKey => (!value.contains(','))
+                .then(|| "expected comma separated certificate and key file paths".to_owned()),
             Self::Pairs => malformed(value, '='),
             Self::LessPairs => malformed(value, '<'),
             Self::Gates => gates(value),
@@ -165,6 +185,42 @@ pub(super) fn integer(value: &str) -> Option<i128> {
 fn fits(number: i128, bits: u32) -> bool {
     let limit = 1_i128 << (bits - 1);
     (-limit..limit).contains(&number)
+}
+
+/// Whether Go's csv reader takes a line: a quote opens a field at its start only, and is closed at its end.
+fn is_csv(value: &str) -> bool {
+    let mut rest = value;
+    loop {
+        let after = match rest.strip_prefix('"') {
+            Some(quoted) => match behind_quote(quoted) {
+                Some(after) => after,
+                None => return false,
+            },
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let (field, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                if field.contains('"') {
+                    return false;
+                }
+                after
+            }
+        };
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return after.is_empty(),
+        }
+    }
+}
+
+/// What follows the quote that closes a field; two quotes in it are one.
+fn behind_quote(mut quoted: &str) -> Option<&str> {
+    loop {
+        let (_, after) = quoted.split_once('"')?;
+        match after.strip_prefix('"') {
+            Some(more) => quoted = more,
+            None => return Some(after),
+        }
+    }
 }
 
 fn fits_unsigned(number: i128, bits: u32) -> bool {
@@ -284,6 +340,16 @@ mod tests {
         }
         assert!(Kind::Int(32).refuses("2147483648").is_some());
         assert!(Kind::Uint(64).refuses("-1").is_some());
+    }
+
+    #[test]
+    fn quotes_open_and_close_whole_words_of_a_list() {
+        for good in ["", "a,b", "\"a,b\",c", "\"a\"\"b\""] {
+            assert!(is_csv(good), "{good}");
+        }
+        for bad in ["\"", "a\"", "\"a\"b", "a,\"b"] {
+            assert!(!is_csv(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -38,6 +38,17 @@ pub enum Recorded {
     RepairUnrecorded(LedgerError),
 }
 
+impl Recorded {
+    /// The change's name; `None` if it could not be added.
+    #[must_use]
+    pub const fn id(&self) -> Option<ChangeId> {
+        match self {
+            Self::FirstTouch(id) | Self::Repair(id) => Some(*id),
+            Self::RepairUnrecorded(_) => None,
+        }
+    }
+}
+
 /// Lines ready to be appended.
 struct Draft {
     text: Vec<u8>,

@@ -7,7 +7,8 @@ use jiff::{Timestamp, Zoned};
 use super::inputs::sentence;
 use super::limits::{self, Wait};
 use super::standing::Standing;
-use crate::catalogue::{Datastore, Role};
+use crate::catalogue::Datastore;
+use crate::k3s::Role;
 use crate::policy::{KillSwitch, RestartMode, RestartRules};
 
 /// What K3s does.

@@ -4,6 +4,7 @@
 //! it is restarted now, [`settle`] whether a start has settled, [`own_part`] how ours is put back. [`records`] keeps what
 //! must outlive us.
 
+pub mod follow;
 pub mod gate;
 pub mod heard;
 pub mod history;
@@ -13,7 +14,7 @@ mod log_line;
 pub mod moment;
 pub mod own_part;
 pub mod proof;
-pub mod records;
+pub use crate::host::records;
 pub mod settle;
 pub mod snapshot;
 pub mod standing;

@@ -84,6 +84,12 @@ fn networks(line: &mut Line<'_>) {
     let networks: Option<Vec<Network>> = words.iter().map(|word| Network::parse(word)).collect();
     let reason = match networks.as_deref() {
         None => "service-cluster-ip-range is not a valid cidr",
+        // The allocator's bitmap is written up to 1.33.
+        Some(networks)
+            if line.minor() <= 33 && networks.iter().any(|one| one.address_bits() > 20) =>
+        {
+            "specified --service-cluster-ip-range is too large; it may leave 20 bits for addresses"
+        }
         Some([_] | []) => return,
         Some([one, other]) if one.is_ipv6() != other.is_ipv6() => return,
         Some([_, _]) => {

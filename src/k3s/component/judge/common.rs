@@ -1,6 +1,8 @@
 //! What every component checks: its flags, feature gates and TLS.
 
 use super::Line;
+use crate::k3s::Place;
+use crate::k3s::component::Argument;
 use crate::k3s::component::minors::{self, GATES};
 use crate::k3s::component::value::{Kind, boolean, gate_pairs};
 
@@ -55,8 +57,11 @@ pub(super) fn is_cipher(name: &str) -> bool {
 }
 
 /// The first argument that the component refuses to read, then its feature gates.
+///
+/// What K3s gives by itself is not judged: a K3s is built with the components that take it.
 pub(super) fn command_line(line: &mut Line<'_>) {
-    for argument in line.arguments {
+    let given = |argument: &&Argument| argument.place != Place::Default;
+    for argument in line.arguments.iter().filter(given) {
         if let Some(reason) = line.flags.refuses(argument) {
             line.end(&reason, Some(argument));
             return;

@@ -120,9 +120,16 @@ fn word(gate: &Gate) -> &'static str {
 
 type Change = fn(&mut Case);
 
+fn check(table: &[(&str, &str, Change)]) {
+    for (name, expected, change) in table {
+        let gate = Case::with(change).decide();
+        assert_eq!(word(&gate), *expected, "{name}: {gate:?}");
+    }
+}
+
 #[test]
-fn the_table() {
-    let table: &[(&str, &str, Change)] = &[
+fn only_a_running_k3s_that_read_something_else_is_restarted() {
+    check(&[
         ("an agent that differs", "now", |_| {}),
         ("in step", "not needed", |c| {
             c.standing = Standing::InStep(Source::Door)
@@ -142,6 +149,19 @@ fn the_table() {
             c.standing = Standing::Unknown("x".to_owned());
             c.wanted = Wanted::ByHand;
         }),
+        ("a start is settling", "pending", |c| c.settling = true),
+        ("K3s is starting", "pending", |c| {
+            c.life = Life::Starting(MINUTE)
+        }),
+        ("an agent that waits for its server for ever", "now", |c| {
+            c.life = Life::Starting(HOUR)
+        }),
+    ]);
+}
+
+#[test]
+fn nothing_is_restarted_against_the_switches_preflight_or_quarantine() {
+    check(&[
         ("kill switch", "refused", |c| {
             c.brake = Brake::KillSwitch(KillSwitch::File)
         }),
@@ -163,13 +183,12 @@ fn the_table() {
         ("quarantine", "refused", |c| {
             c.quarantine = Some("apiserver exited")
         }),
-        ("a start is settling", "pending", |c| c.settling = true),
-        ("K3s is starting", "pending", |c| {
-            c.life = Life::Starting(MINUTE)
-        }),
-        ("an agent that waits for its server for ever", "now", |c| {
-            c.life = Life::Starting(HOUR)
-        }),
+    ]);
+}
+
+#[test]
+fn mode_role_and_datastore_decide_who_restarts() {
+    check(&[
         ("never by policy", "pending", |c| c.mode(RestartMode::Never)),
         ("single sqlite server", "now", |c| {
             c.server(Datastore::Sqlite)
@@ -194,6 +213,12 @@ fn the_table() {
             c.mode(RestartMode::Never);
             c.wanted = Wanted::ByHand;
         }),
+    ]);
+}
+
+#[test]
+fn windows_and_who_wants_it_decide_when() {
+    check(&[
         ("only a new catalogue, no window", "pending", |c| {
             c.wanted = Wanted::ByCatalogue
         }),
@@ -222,6 +247,12 @@ fn the_table() {
         ("window mode without windows", "pending", |c| {
             c.mode(RestartMode::Window)
         }),
+    ]);
+}
+
+#[test]
+fn limits_hold_and_lift_again() {
+    check(&[
         ("changes still come", "held", |c| {
             c.quiet_for = Duration::from_secs(1)
         }),
@@ -242,6 +273,12 @@ fn the_table() {
         ("four restarts, one of them yesterday", "now", |c| {
             c.restarts = vec![HOUR, HOUR, HOUR, 25 * HOUR]
         }),
+    ]);
+}
+
+#[test]
+fn after_a_put_back_k3s_is_restarted_once() {
+    check(&[
         ("put back", "now", |c| {
             c.wanted = Wanted::ByPutBack { done: false };
             c.restarts = vec![MINUTE; 9];
@@ -262,6 +299,12 @@ fn the_table() {
                 reason: "x".to_owned(),
             };
         }),
+    ]);
+}
+
+#[test]
+fn no_restart_harms_encrypted_secrets() {
+    check(&[
         ("the next start would lose the key", "refused", |c| {
             c.encryption = Encryption::Server {
                 key_exists: true,
@@ -317,11 +360,7 @@ fn the_table() {
                 next_start: Some(true),
             };
         }),
-    ];
-    for (name, expected, change) in table {
-        let gate = Case::with(change).decide();
-        assert_eq!(word(&gate), *expected, "{name}: {gate:?}");
-    }
+    ]);
 }
 
 fn wait_of(case: &Case) -> Duration {

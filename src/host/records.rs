@@ -130,7 +130,7 @@ impl Records {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A tree and its root.

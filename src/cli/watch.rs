@@ -1,0 +1,43 @@
+//! `k3warden watch`: the daemon.
+
+use clap::Args;
+
+use super::exit::CliError;
+use super::session::Session;
+use super::{Exit, Global};
+use crate::watch::{self, Ended, Ground, Sources};
+
+/// Keep the enforced controls true: repair drift when it happens. Meant for systemd.
+#[derive(Debug, Args)]
+pub struct Watch {}
+
+impl Watch {
+    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        let session = Session::open(global)?;
+        session.require_root()?;
+        drop(session);
+        Ok(match watch::run(&Files { global })? {
+            Ended::Asked => Exit::Holds,
+            Ended::NamespaceStale => Exit::DoesNotHold,
+        })
+    }
+}
+
+/// The files that the command line names.
+struct Files<'g> {
+    global: &'g Global,
+}
+
+impl Sources for Files<'_> {
+    fn open(&self) -> Result<Ground, String> {
+        let session = Session::open(self.global).map_err(|error| error.to_string())?;
+        Ok(Ground {
+            host: session.host,
+            catalogue: session.catalogue,
+            policy: session.policy,
+            node: session.node,
+            written: session.written,
+            today: session.today,
+        })
+    }
+}

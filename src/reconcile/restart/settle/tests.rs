@@ -1,0 +1,265 @@
+use super::*;
+
+const RULES: SettleRules = SettleRules {
+    settle_time: Duration::from_secs(60),
+    limit: Duration::from_secs(600),
+};
+
+fn run(letter: char) -> InvocationId {
+    letter.to_string().repeat(32).parse().unwrap()
+}
+
+fn sample(at: u64, active: ActiveState) -> Sample {
+    Sample {
+        at: Duration::from_secs(at),
+        active,
+        auto_restart: false,
+        result_failed: false,
+        main_pid: Some(100),
+        restarts: 0,
+        invocation: Some(run('b')),
+        marker: MarkerSeen::NotYet,
+        ended: None,
+    }
+}
+
+fn active(at: u64, marker: MarkerSeen) -> Sample {
+    Sample {
+        marker,
+        ..sample(at, ActiveState::Active)
+    }
+}
+
+fn activating(at: u64) -> Sample {
+    sample(at, ActiveState::Activating)
+}
+
+/// The word for each answer.
+fn course(mut settle: Settle, samples: &[Sample]) -> Vec<String> {
+    let word = |answer| match answer {
+        Settling::Waiting { .. } => "waiting".to_owned(),
+        Settling::Settled { at_limit: true } => "settled at the limit".to_owned(),
+        Settling::Settled { at_limit: false } => "settled".to_owned(),
+        Settling::Failed { reason } => format!("failed: {reason}"),
+        Settling::Broken { reason } => format!("broken: {reason}"),
+    };
+    samples
+        .iter()
+        .map(|sample| word(settle.take(sample)))
+        .collect()
+}
+
+fn last(samples: &[Sample]) -> String {
+    course(Settle::of_present(RULES), samples).pop().unwrap()
+}
+
+#[test]
+fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
+    let course = course(
+        Settle::of_present(RULES),
+        &[
+            activating(0),
+            active(6, MarkerSeen::NotYet),
+            active(70, MarkerSeen::NotYet),
+            active(80, MarkerSeen::Yes),
+            active(139, MarkerSeen::Yes),
+            active(140, MarkerSeen::Yes),
+        ],
+    );
+    assert_eq!(
+        course,
+        [
+            "waiting", "waiting", "waiting", "waiting", "waiting", "settled"
+        ]
+    );
+}
+
+#[test]
+fn where_the_marker_cannot_be_seen_ready_counts() {
+    let course = course(
+        Settle::of_present(RULES),
+        &[
+            sample_cannot_see(activating(0)),
+            sample_cannot_see(activating(300)),
+            active(310, MarkerSeen::CannotSee),
+            active(370, MarkerSeen::CannotSee),
+        ],
+    );
+    assert_eq!(course, ["waiting", "waiting", "waiting", "settled"]);
+}
+
+fn sample_cannot_see(mut sample: Sample) -> Sample {
+    sample.marker = MarkerSeen::CannotSee;
+    sample
+}
+
+#[test]
+fn the_same_process_at_the_upper_limit_has_settled_ready_or_not() {
+    assert_eq!(last(&[activating(0), activating(599)]), "waiting");
+    assert_eq!(
+        last(&[activating(0), activating(600)]),
+        "settled at the limit"
+    );
+    assert_eq!(
+        last(&[activating(0), active(600, MarkerSeen::NotYet)]),
+        "settled at the limit"
+    );
+}
+
+#[test]
+fn an_automatic_restart_is_a_failure_whatever_systemd_calls_the_result() {
+    let again = Sample {
+        main_pid: Some(200),
+        restarts: 1,
+        invocation: Some(run('c')),
+        ..activating(20)
+    };
+    let why = "failed: K3s ended and the journal does not say why";
+    assert_eq!(
+        last(&[activating(0), active(8, MarkerSeen::Yes), again]),
+        why
+    );
+    let between = Sample {
+        main_pid: None,
+        auto_restart: true,
+        ..activating(9)
+    };
+    assert_eq!(last(&[activating(0), between]), why);
+}
+
+#[test]
+fn the_journals_reason_is_told() {
+    let gone = Sample {
+        main_pid: None,
+        auto_restart: true,
+        ended: Some(Ended::Failed(
+            "scheduler exited: unknown flag: --nope".to_owned(),
+        )),
+        ..activating(90)
+    };
+    assert_eq!(
+        last(&[activating(0), active(8, MarkerSeen::Yes), gone]),
+        "failed: scheduler exited: unknown flag: --nope"
+    );
+}
+
+#[test]
+fn a_unit_that_systemd_does_not_restart_has_failed_only_by_itself() {
+    let stopped = Sample {
+        main_pid: None,
+        ..sample(20, ActiveState::Inactive)
+    };
+    assert_eq!(
+        last(&[activating(0), stopped.clone()]),
+        "broken: somebody stopped K3s"
+    );
+    let failed = Sample {
+        main_pid: None,
+        result_failed: true,
+        ..sample(20, ActiveState::Failed)
+    };
+    assert!(last(&[activating(0), failed]).starts_with("failed"));
+    // From 1.33 on status 0 says nothing; the journal does.
+    let quiet = Sample {
+        ended: Some(Ended::Failed("kubelet exited: x".to_owned())),
+        ..stopped
+    };
+    assert_eq!(last(&[activating(0), quiet]), "failed: kubelet exited: x");
+}
+
+#[test]
+fn an_operators_restart_breaks_the_proof_and_is_no_failure() {
+    let other = Sample {
+        main_pid: Some(300),
+        invocation: Some(run('c')),
+        ended: Some(Ended::Asked),
+        ..activating(30)
+    };
+    assert_eq!(
+        last(&[activating(0), other]),
+        "broken: somebody restarted K3s"
+    );
+}
+
+#[test]
+fn an_agent_that_gives_up_on_its_server_has_not_failed() {
+    let again = Sample {
+        restarts: 1,
+        invocation: Some(run('c')),
+        ended: Some(Ended::ServerUnreachable("x".to_owned())),
+        ..activating(300)
+    };
+    assert_eq!(
+        last(&[activating(0), activating(200), again]),
+        "broken: the agent gave up waiting for its server"
+    );
+}
+
+#[test]
+fn the_old_process_may_take_its_time_to_stop() {
+    let old = |at, active| Sample {
+        main_pid: Some(50),
+        invocation: Some(run('a')),
+        ..sample(at, active)
+    };
+    let course = course(
+        Settle::after(Some(run('a')), RULES),
+        &[
+            old(0, ActiveState::Active),
+            old(700, ActiveState::Deactivating),
+            activating(705),
+            active(710, MarkerSeen::Yes),
+            active(769, MarkerSeen::Yes),
+            active(770, MarkerSeen::Yes),
+        ],
+    );
+    assert_eq!(
+        course,
+        [
+            "waiting", "waiting", "waiting", "waiting", "waiting", "settled"
+        ]
+    );
+}
+
+#[test]
+fn the_door_runs_before_the_main_process_and_is_waited_for() {
+    let before = Sample {
+        main_pid: None,
+        ..activating(0)
+    };
+    assert_eq!(last(&[before.clone(), activating(1)]), "waiting");
+    assert_eq!(
+        last(&[
+            before,
+            active(2, MarkerSeen::Yes),
+            active(62, MarkerSeen::Yes)
+        ]),
+        "settled"
+    );
+}
+
+#[test]
+fn restarts_from_before_do_not_count_against_this_start() {
+    let counted = |mut sample: Sample| {
+        sample.restarts = 7;
+        sample
+    };
+    let samples = [
+        counted(activating(0)),
+        counted(active(5, MarkerSeen::Yes)),
+        counted(active(65, MarkerSeen::Yes)),
+    ];
+    assert_eq!(last(&samples), "settled");
+}
+
+#[test]
+fn a_decision_stands() {
+    let mut settle = Settle::of_present(RULES);
+    settle.take(&activating(0));
+    settle.take(&activating(600));
+    let gone = Sample {
+        restarts: 4,
+        ..activating(700)
+    };
+    assert_eq!(settle.take(&gone), Settling::Settled { at_limit: true });
+}

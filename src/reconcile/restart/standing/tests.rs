@@ -1,0 +1,163 @@
+use std::path::Path;
+
+use super::super::inputs::Reading;
+use super::*;
+use crate::catalogue::Component;
+use crate::reconcile::ledger::Hash;
+
+fn arguments(words: &[&str]) -> Arguments {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    Arguments::from([(Component::KubeApiserver, words)])
+}
+
+fn digest(text: &str) -> InputDigest {
+    let content = Some(Hash::of(text.as_bytes()));
+    InputDigest::default().with_file(Path::new("/c/config.yaml"), Reading::Merged, content)
+}
+
+fn ages(merged: i64, loaded: i64) -> Ages {
+    let changed = |path: &str, at_seconds| {
+        vec![Changed {
+            path: path.into(),
+            at_seconds,
+        }]
+    };
+    Ages {
+        started_seconds: 100,
+        merged: changed("/c/config.yaml", merged),
+        loaded: changed("/c/audit.yaml", loaded),
+    }
+}
+
+#[test]
+fn the_doors_digest_decides_whatever_the_rest_says() {
+    let (before, same, other) = (digest("a"), digest("a"), digest("b"));
+    let (running, next) = (arguments(&["--a=1"]), arguments(&["--a=2"]));
+    let new = ages(500, 500);
+    let evidence = Evidence {
+        door: Some(&before),
+        arguments: Some((&running, &next)),
+        ages: Some(&new),
+    };
+    assert_eq!(evidence.standing(&same), Standing::InStep(Source::Door));
+    assert!(
+        matches!(evidence.standing(&other), Standing::Differs(Source::Door, found) if found.len() == 1)
+    );
+}
+
+#[test]
+fn without_the_door_the_journals_arguments_tell_and_ages_tell_of_the_files_that_they_name() {
+    let running = arguments(&["--a=1"]);
+    for (name, next, ages, expected) in [
+        (
+            "other arguments",
+            arguments(&["--a=2"]),
+            Some(ages(0, 0)),
+            "differs",
+        ),
+        (
+            "same arguments, old files",
+            arguments(&["--a=1"]),
+            Some(ages(500, 99)),
+            "in step",
+        ),
+        (
+            "same arguments, newer audit policy",
+            arguments(&["--a=1"]),
+            Some(ages(0, 100)),
+            "unknown",
+        ),
+        (
+            "same arguments, no ages",
+            arguments(&["--a=1"]),
+            None,
+            "unknown",
+        ),
+    ] {
+        let evidence = Evidence {
+            arguments: Some((&running, &next)),
+            ages: ages.as_ref(),
+            ..Evidence::default()
+        };
+        let standing = evidence.standing(&digest("x"));
+        let word = match standing {
+            Standing::Differs(Source::Journal, _) => "differs",
+            Standing::InStep(Source::Journal) => "in step",
+            Standing::Unknown(_) => "unknown",
+            _ => "wrong source",
+        };
+        assert_eq!(word, expected, "{name}");
+    }
+}
+
+#[test]
+fn without_door_and_journal_only_inputs_older_than_the_process_are_in_step() {
+    let silent = Arguments::new();
+    for (name, ages, expected) in [
+        ("all older", Some(ages(99, 1)), Some(true)),
+        ("one of the same second", Some(ages(100, 1)), Some(false)),
+        ("one newer", Some(ages(1, 101)), Some(false)),
+        ("no ages", None, Some(false)),
+    ] {
+        let evidence = Evidence {
+            arguments: Some((&silent, &silent)),
+            ages: ages.as_ref(),
+            ..Evidence::default()
+        };
+        let in_step = match evidence.standing(&digest("x")) {
+            Standing::InStep(Source::Age) => Some(true),
+            Standing::Unknown(_) => Some(false),
+            _ => None,
+        };
+        assert_eq!(in_step, expected, "{name}");
+    }
+}
+
+#[test]
+fn arguments_differ_by_flag_and_order_of_one_flags_values_but_not_by_order_of_flags() {
+    let said = |running: &[&str], next: &[&str]| -> Vec<String> {
+        let found = argument_differences(&arguments(running), &arguments(next));
+        found.iter().map(Difference::to_string).collect()
+    };
+    assert_eq!(said(&["--a=1", "--b=2"], &["--b=2", "--a=1"]), [""; 0]);
+    assert_eq!(
+        said(&["--a=1"], &["--a=2"]),
+        ["kube-apiserver --a changed since this K3s started"]
+    );
+    assert_eq!(
+        said(&[], &["--a=2"]),
+        ["kube-apiserver --a was added since this K3s started"]
+    );
+    assert_eq!(
+        said(&["--a=1"], &[]),
+        ["kube-apiserver --a was removed since this K3s started"]
+    );
+    assert_eq!(said(&["--a=1", "--a=2"], &["--a=2", "--a=1"]).len(), 1);
+    assert_eq!(
+        said(&["--node-ip=10.0.0.1"], &["--node-ip={auto}"]),
+        [""; 0]
+    );
+    assert_eq!(said(&["--t={secret}"], &["--t={secret}"]), [""; 0]);
+}
+
+#[test]
+fn a_component_that_the_journal_did_not_tell_of_is_no_difference() {
+    let next = arguments(&["--a=1"]);
+    assert_eq!(argument_differences(&Arguments::new(), &next), []);
+}
+
+#[test]
+fn a_clock_that_was_set_never_makes_the_start_later_than_it_was() {
+    let start = |wall, noted| {
+        started_no_later_than(
+            wall,
+            Duration::from_secs(1000),
+            Duration::from_secs(400),
+            noted,
+        )
+    };
+    assert_eq!(start(10_000, None), 9_400);
+    assert_eq!(start(10_000, Some(9_399)), 9_399);
+    assert_eq!(start(10_000, Some(50)), 50, "set on after the start");
+    assert_eq!(start(1_000, Some(9_399)), 400, "set back after the start");
+}

@@ -1,0 +1,255 @@
+//! Telling the journal what happened, with fields that can be asked for; outside systemd the same goes to stderr.
+//!
+//! The socket never blocks: a journal that hangs must not keep a node from being repaired. That is why this speaks
+//! journald's native protocol itself (systemd.io/JOURNAL_NATIVE_PROTOCOL): the library for it blocks on a full socket.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use super::event::Kind;
+
+/// The fields that an event may have beside those of every journal entry.
+pub const FIELDS: [&str; 8] = [
+    "CONTROL",
+    "CIS",
+    "SETTING",
+    "WANTED",
+    "OBSERVED",
+    "SOURCE",
+    "CHANGE_ID",
+    "COUNT",
+];
+
+const SOCKET: &str = "/run/systemd/journal/socket";
+const IDENTIFIER: &str = "k3warden";
+/// With eight fields of this size a datagram stays far below the limit of any kernel.
+const VALUE_LIMIT_BYTES: usize = 4096;
+
+/// One event: its kind, a sentence, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What kind of event.
+    pub kind: Kind,
+    /// One sentence.
+    pub message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Event {
+    /// An event without fields.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            fields: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.fields.push((name, value));
+        }
+        self
+    }
+
+    /// The control that it is about, and its CIS numbers.
+    #[must_use]
+    pub fn control(self, id: impl Into<String>, cis: impl Into<String>) -> Self {
+        self.with("CONTROL", id).with("CIS", cis)
+    }
+
+    /// The thing: a path, a kernel parameter, an option.
+    #[must_use]
+    pub fn setting(self, setting: impl Into<String>) -> Self {
+        self.with("SETTING", setting)
+    }
+
+    /// What it should be and what it was.
+    #[must_use]
+    pub fn values(self, wanted: impl Into<String>, observed: impl Into<String>) -> Self {
+        self.with("WANTED", wanted).with("OBSERVED", observed)
+    }
+
+    /// Where that was seen, or who did it.
+    #[must_use]
+    pub fn source(self, source: impl Into<String>) -> Self {
+        self.with("SOURCE", source)
+    }
+
+    /// The change's name in the ledger.
+    #[must_use]
+    pub fn change(self, id: impl Into<String>) -> Self {
+        self.with("CHANGE_ID", id)
+    }
+
+    /// How many times.
+    #[must_use]
+    pub fn count(self, count: u64) -> Self {
+        self.with("COUNT", count.to_string())
+    }
+
+    /// The entry in journald's native protocol.
+    fn entry(&self) -> Vec<u8> {
+        let mut entry = Vec::with_capacity(512);
+        put(&mut entry, "MESSAGE", &self.message);
+        put(&mut entry, "MESSAGE_ID", self.kind.message_id());
+        put(
+            &mut entry,
+            "PRIORITY",
+            &(self.kind.priority() as u8).to_string(),
+        );
+        put(&mut entry, "SYSLOG_IDENTIFIER", IDENTIFIER);
+        for (name, value) in &self.fields {
+            put(&mut entry, name, value);
+        }
+        entry
+    }
+
+    /// The line where there is no journal.
+    fn line(&self) -> String {
+        let name = self.kind.priority().name();
+        format!("{IDENTIFIER}: {name}: {}\n", self.message)
+    }
+}
+
+fn put(entry: &mut Vec<u8>, name: &str, value: &str) {
+    let mut end = value.len().min(VALUE_LIMIT_BYTES);
+    while !value.is_char_boundary(end) {
+        end -= 1;
+    }
+    let value = value.get(..end).unwrap_or_default();
+    entry.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        entry.push(b'\n');
+        entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    } else {
+        entry.push(b'=');
+    }
+    entry.extend_from_slice(value.as_bytes());
+    entry.push(b'\n');
+}
+
+/// Where events go.
+#[derive(Debug)]
+pub struct Journal {
+    sink: Sink,
+    lost: u64,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Journald { socket: UnixDatagram, path: PathBuf },
+    StandardError,
+}
+
+impl Journal {
+    /// The journal if systemd has connected our standard error to it, else standard error.
+    #[must_use]
+    pub fn open() -> Self {
+        let sink = match stderr_is_the_journal() {
+            true => Sink::journald(Path::new(SOCKET)).unwrap_or(Sink::StandardError),
+            false => Sink::StandardError,
+        };
+        Self { sink, lost: 0 }
+    }
+
+    /// Tells of an event. One that the journal does not take now is counted and told of with the next.
+    pub fn tell(&mut self, event: &Event) {
+        let taken = match &self.sink {
+            Sink::Journald { socket, path } => socket.send_to(&event.entry(), path).is_ok(),
+            Sink::StandardError => std::io::stderr().write_all(event.line().as_bytes()).is_ok(),
+        };
+        if !taken {
+            self.lost += 1;
+        }
+    }
+
+    /// How many events could not be told of since the start.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+impl Sink {
+    fn journald(path: &Path) -> std::io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self::Journald {
+            socket,
+            path: path.to_path_buf(),
+        })
+    }
+}
+
+/// Whether JOURNAL_STREAM names our standard error, systemd.exec(5): a child or a shell may have inherited the variable.
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let here = std::fs::metadata("/proc/self/fd/2");
+    here.is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journald() -> (tempfile::TempDir, UnixDatagram, Journal) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let server = UnixDatagram::bind(&path).unwrap();
+        let sink = Sink::journald(&path).unwrap();
+        (directory, server, Journal { sink, lost: 0 })
+    }
+
+    #[test]
+    fn an_event_arrives_with_its_fields() {
+        let (_kept, server, mut journal) = journald();
+        let event = Event::new(Kind::Repaired, "two\nlines")
+            .control("vm-panic-on-oom", "")
+            .setting("/proc/sys/vm/panic_on_oom")
+            .values("0", "2")
+            .count(3);
+        journal.tell(&event);
+        let mut buffer = [0; 4096];
+        let length = server.recv(&mut buffer).unwrap();
+        let mut expected = b"MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n".to_vec();
+        expected.extend_from_slice(
+            format!(
+                "MESSAGE_ID={}\nPRIORITY=5\nSYSLOG_IDENTIFIER=k3warden\nCONTROL=vm-panic-on-oom\n\
+                 SETTING=/proc/sys/vm/panic_on_oom\nWANTED=0\nOBSERVED=2\nCOUNT=3\n",
+                Kind::Repaired.message_id()
+            )
+            .as_bytes(),
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&buffer[..length]),
+            String::from_utf8_lossy(&expected)
+        );
+    }
+
+    #[test]
+    fn a_journal_that_reads_nothing_does_not_stop_us() {
+        let (_kept, server, mut journal) = journald();
+        let event = Event::new(Kind::Overflow, "x".repeat(100_000));
+        for _ in 0..2000 {
+            journal.tell(&event);
+        }
+        assert!(journal.lost() > 0);
+        drop(server);
+        journal.tell(&event);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        let mut entry = Vec::new();
+        put(&mut entry, "A", &"ä".repeat(VALUE_LIMIT_BYTES));
+        assert!(std::str::from_utf8(&entry).is_ok());
+        assert!(entry.len() <= VALUE_LIMIT_BYTES + 3);
+    }
+}

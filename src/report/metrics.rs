@@ -1,0 +1,156 @@
+//! The status as a node_exporter textfile.
+
+use std::fmt::{Display, Write};
+
+use super::status::Status;
+use crate::reconcile::Verdict;
+
+/// The text of the metrics file. Base units, no timestamps; the series do not depend on what was found.
+#[must_use]
+pub fn metrics(status: &Status) -> String {
+    let mut text = Text::default();
+    text.family("build_info", "gauge", "The k3warden that runs.");
+    text.sample("build_info", &[("version", &status.k3warden_version)], 1);
+    text.family(
+        "control_verdict",
+        "gauge",
+        "1 for the verdict that a control has, else 0.",
+    );
+    for control in &status.controls {
+        for verdict in Verdict::ALL {
+            let labels = [
+                ("control", control.id.as_str()),
+                ("verdict", verdict.name()),
+            ];
+            text.sample(
+                "control_verdict",
+                &labels,
+                i32::from(control.verdict == verdict),
+            );
+        }
+    }
+    text.family(
+        "repairs_total",
+        "counter",
+        "Repairs made for a control since the boot.",
+    );
+    for control in &status.controls {
+        text.sample(
+            "repairs_total",
+            &[("control", &control.id)],
+            control.repairs,
+        );
+    }
+    text.family(
+        "exception_expiry_timestamp_seconds",
+        "gauge",
+        "When an exception ends and its control is enforced again.",
+    );
+    for control in &status.controls {
+        if let Some(ends) = control.exception_ends {
+            text.sample(
+                "exception_expiry_timestamp_seconds",
+                &[("control", &control.id)],
+                ends,
+            );
+        }
+    }
+    text.family(
+        "contended",
+        "gauge",
+        "Repairs of a thing that somebody keeps undoing.",
+    );
+    for contended in &status.contention {
+        text.sample("contended", &[("thing", &contended.thing)], contended.count);
+    }
+    text.family(
+        "k3s_restarts_total",
+        "counter",
+        "Restarts of K3s by k3warden, by reason.",
+    );
+    for (reason, count) in &status.k3s.restarts {
+        text.sample("k3s_restarts_total", &[("reason", reason)], count);
+    }
+    text.single(
+        "k3s_restart_pending",
+        "Whether K3s should start again.",
+        status.k3s.pending_restart.is_some(),
+    );
+    text.single(
+        "suspended",
+        "Whether repairs are paused or switched off.",
+        status.suspended.is_some(),
+    );
+    text.single(
+        "polling",
+        "Whether inotify cannot be had.",
+        status.polling.is_some(),
+    );
+    text.single(
+        "ledger_damaged",
+        "Whether the record of changes is damaged.",
+        status.ledger_damage.is_some(),
+    );
+    text.single(
+        "policy_refused",
+        "Whether the newest policy is not in force.",
+        status.refused_policy.is_some(),
+    );
+    text.family(
+        "last_full_pass_timestamp_seconds",
+        "gauge",
+        "When everything was last looked at.",
+    );
+    text.sample(
+        "last_full_pass_timestamp_seconds",
+        &[],
+        status.last_full_pass,
+    );
+    text.0
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(
+            self.0,
+            "# HELP k3warden_{name} {help}\n# TYPE k3warden_{name} {kind}"
+        );
+    }
+
+    fn single(&mut self, name: &str, help: &str, value: bool) {
+        self.family(name, "gauge", help);
+        self.sample(name, &[], i32::from(value));
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let _ = write!(self.0, "k3warden_{name}");
+        for (place, (label, value)) in labels.iter().enumerate() {
+            let opening = if place == 0 { '{' } else { ',' };
+            let value = value
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            let _ = write!(self.0, "{opening}{label}=\"{value}\"");
+        }
+        let closing = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{closing} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_break_out_of_its_quotes() {
+        let mut text = Text::default();
+        text.sample("x", &[("thing", "a\"b\\c\nd"), ("other", "y")], 2);
+        assert_eq!(
+            text.0,
+            "k3warden_x{thing=\"a\\\"b\\\\c\\nd\",other=\"y\"} 2\n"
+        );
+    }
+}

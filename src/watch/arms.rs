@@ -1,0 +1,356 @@
+//! The watches that are in place: one inotify instance, directories and kernel parameters.
+//!
+//! A directory that exists is watched for what happens to its names; every directory on the way to it only for being
+//! moved or deleted; and where the way ends, the last directory that is there for the next name to appear. Watches are
+//! placed on descriptors that the root has resolved, so that a link leads where it leads K3s.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+
+use super::index::Index;
+use crate::host::sysctl::PinnedSysctl;
+use crate::host::{HostError, Kind, Root, SysctlKey};
+use crate::setting::Aspect;
+
+/// Directories that appear while the watches are being placed are found in the next round. More than this and the
+/// caller comes again soon.
+const ROUNDS: usize = 4;
+/// Many events fit; more are read in the next turn of the loop.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// The watches that are in place.
+#[derive(Debug)]
+pub struct Arms {
+    inotify: Inotify,
+    armed: HashMap<WatchDescriptor, Armed>,
+    /// Which watch is on a directory; none while it does not exist.
+    directories: BTreeMap<PathBuf, Option<WatchDescriptor>>,
+    buffer: Vec<u8>,
+}
+
+/// What one watch is on.
+#[derive(Debug)]
+enum Armed {
+    Directory(Post),
+    Key(SysctlKey),
+}
+
+/// Why a directory is watched. Several paths may lead to one directory.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Post {
+    /// The paths under which its names are held.
+    directories: Vec<(PathBuf, Aspect)>,
+    /// Names that are directories on the way to others and are not there, or are links.
+    awaited: BTreeSet<OsString>,
+    /// A path that leads to it.
+    path: PathBuf,
+}
+
+/// Why no watch can be placed.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    /// The kernel gives no more watches or instances.
+    #[error(
+        "inotify is exhausted ({0}); fs.inotify.max_user_instances or max_user_watches is too low"
+    )]
+    Exhausted(io::Error),
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// What a batch of events says.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Names that changed, with the directory that they are in.
+    pub names: BTreeSet<(PathBuf, OsString)>,
+    /// Kernel parameters that were written.
+    pub keys: BTreeSet<SysctlKey>,
+    /// The watches have to be placed again: a directory came or went.
+    pub structure: bool,
+    /// Events were lost.
+    pub overflow: bool,
+}
+
+impl Arms {
+    /// Asks the kernel for an instance; nothing is watched yet.
+    ///
+    /// # Errors
+    /// When there are too many instances or descriptors.
+    pub fn new() -> Result<Self, ArmError> {
+        Ok(Self {
+            inotify: Inotify::init().map_err(ArmError::Exhausted)?,
+            armed: HashMap::new(),
+            directories: BTreeMap::new(),
+            buffer: vec![0; BUFFER_BYTES],
+        })
+    }
+
+    /// The descriptor that is readable when there are events.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+
+    /// Places the watches on directories as they are now. Gives back the directories that are not the same as before,
+    /// which have to be judged as a whole, and whether the last look still saw something move.
+    ///
+    /// # Errors
+    /// When the kernel gives no more watches.
+    pub fn place(&mut self, root: &Root, index: &Index) -> Result<(Vec<PathBuf>, bool), ArmError> {
+        let mut changed = BTreeSet::new();
+        let mut posts = survey(root, index)?;
+        for _ in 0..ROUNDS {
+            changed.extend(self.place_once(root, index, &posts)?);
+            // Whatever appeared before its watch was in place raised no event.
+            let again = survey(root, index)?;
+            if again == posts {
+                return Ok((changed.into_iter().collect(), true));
+            }
+            posts = again;
+        }
+        Ok((changed.into_iter().collect(), false))
+    }
+
+    fn place_once(
+        &mut self,
+        root: &Root,
+        index: &Index,
+        posts: &BTreeMap<Identity, Post>,
+    ) -> Result<Vec<PathBuf>, ArmError> {
+        let mut armed: HashMap<WatchDescriptor, Armed> = HashMap::new();
+        let mut directories: BTreeMap<PathBuf, Option<WatchDescriptor>> = BTreeMap::new();
+        for (identity, post) in posts {
+            let Some((descriptor, entry)) = root.directory_descriptor(&post.path)? else {
+                continue;
+            };
+            if entry.identity != *identity {
+                continue;
+            }
+            let watch = self.add(descriptor.as_fd(), post.mask() | WatchMask::ONLYDIR)?;
+            for (directory, _) in &post.directories {
+                directories.insert(directory.clone(), Some(watch.clone()));
+            }
+            armed.insert(watch, Armed::Directory(post.clone()));
+        }
+        for (directory, _) in index.directories() {
+            directories.entry(directory.to_path_buf()).or_insert(None);
+        }
+        let changed = directories
+            .iter()
+            .filter(|(directory, watch)| self.directories.get(*directory) != Some(*watch))
+            .map(|(directory, _)| directory.clone())
+            .collect();
+        self.exchange(armed);
+        self.directories = directories;
+        Ok(changed)
+    }
+
+    /// Watches a kernel parameter through the descriptor that keeps it in memory.
+    ///
+    /// # Errors
+    /// When the kernel gives no more watches.
+    pub fn watch_key(&mut self, key: &SysctlKey, pinned: &PinnedSysctl) -> Result<(), ArmError> {
+        let watch = self.add(pinned.as_fd(), WatchMask::MODIFY)?;
+        self.armed.insert(watch, Armed::Key(key.clone()));
+        Ok(())
+    }
+
+    /// Removes the watches of kernel parameters, before others are placed.
+    pub fn forget_keys(&mut self) {
+        let keys: Vec<WatchDescriptor> = self
+            .armed
+            .iter()
+            .filter(|(_, armed)| matches!(armed, Armed::Key(_)))
+            .map(|(watch, _)| watch.clone())
+            .collect();
+        for watch in keys {
+            self.armed.remove(&watch);
+            let _ = self.inotify.watches().remove(watch);
+        }
+    }
+
+    fn add(
+        &mut self,
+        descriptor: BorrowedFd<'_>,
+        mask: WatchMask,
+    ) -> Result<WatchDescriptor, ArmError> {
+        let path = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+        let added = self.inotify.watches().add(&path, mask);
+        added.map_err(
+            |error| match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+                Some(nix::errno::Errno::ENOSPC | nix::errno::Errno::ENOMEM) => {
+                    ArmError::Exhausted(error)
+                }
+                _ => ArmError::Host(HostError::io("watch", Path::new(&path), &error)),
+            },
+        )
+    }
+
+    fn exchange(&mut self, directories: HashMap<WatchDescriptor, Armed>) {
+        let old = std::mem::replace(&mut self.armed, directories);
+        for (watch, armed) in old {
+            match armed {
+                Armed::Key(_) => {
+                    self.armed.insert(watch, armed);
+                }
+                // One that died by itself cannot be removed any more, which is as good.
+                Armed::Directory(_) if !self.armed.contains_key(&watch) => {
+                    let _ = self.inotify.watches().remove(watch);
+                }
+                Armed::Directory(_) => {}
+            }
+        }
+    }
+
+    /// Reads what there is, one buffer at most, so that the first event is answered before the last is read.
+    /// `None`: there is nothing to read.
+    ///
+    /// # Errors
+    /// When the kernel refuses to tell, which it never should.
+    pub fn read(&mut self, index: &Index) -> io::Result<Option<Events>> {
+        let mut seen = Events::default();
+        let events = match self.inotify.read_events(&mut self.buffer) {
+            Ok(events) => events,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut dead = Vec::new();
+        for event in events {
+            if event.mask.contains(EventMask::Q_OVERFLOW) {
+                seen.overflow = true;
+                continue;
+            }
+            if event.mask.contains(EventMask::IGNORED) {
+                dead.push(event.wd.clone());
+            }
+            match self.armed.get(&event.wd) {
+                Some(Armed::Key(key)) => {
+                    seen.keys.insert(key.clone());
+                }
+                Some(Armed::Directory(post)) => post.take(event.mask, event.name, index, &mut seen),
+                None => {}
+            }
+        }
+        for watch in dead {
+            self.armed.remove(&watch);
+        }
+        Ok(Some(seen))
+    }
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+impl Post {
+    fn mask(&self) -> WatchMask {
+        let mut mask = WatchMask::MOVE_SELF | WatchMask::DELETE_SELF;
+        if !self.awaited.is_empty() {
+            mask |= WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE;
+        }
+        for (_, aspect) in &self.directories {
+            mask |= WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::ATTRIB;
+            if *aspect == Aspect::Content {
+                // A truncation without a close raises MODIFY alone.
+                mask |= WatchMask::MODIFY | WatchMask::CLOSE_WRITE;
+            }
+        }
+        mask
+    }
+
+    fn take(&self, mask: EventMask, name: Option<&OsStr>, index: &Index, seen: &mut Events) {
+        let gone =
+            EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::UNMOUNT | EventMask::IGNORED;
+        seen.structure |= mask.intersects(gone);
+        let Some(name) = name else { return };
+        seen.structure |= self.awaited.contains(name);
+        for (directory, _) in &self.directories {
+            if index.of_name(directory, name).next().is_some() {
+                seen.names.insert((directory.clone(), name.to_os_string()));
+            }
+        }
+    }
+}
+
+/// Which directories are there, and why each is watched.
+fn survey(root: &Root, index: &Index) -> Result<BTreeMap<Identity, Post>, ArmError> {
+    let mut survey = Survey {
+        root,
+        posts: BTreeMap::new(),
+        known: HashMap::new(),
+    };
+    for (directory, aspect) in index.directories() {
+        survey.add(directory, aspect)?;
+    }
+    Ok(survey.posts)
+}
+
+struct Survey<'a> {
+    root: &'a Root,
+    posts: BTreeMap<Identity, Post>,
+    /// What stands at a path, looked at once: is it a link, and which directory does it lead to.
+    known: HashMap<PathBuf, (bool, Option<Identity>)>,
+}
+
+impl Survey<'_> {
+    fn add(&mut self, directory: &Path, aspect: Aspect) -> Result<(), ArmError> {
+        let mut way: Vec<&Path> = directory.ancestors().collect();
+        way.reverse();
+        let mut above: Option<Identity> = None;
+        for path in way {
+            let (is_link, identity) = self.look(path)?;
+            let name = path.file_name();
+            if let (Some(above), Some(name)) = (above, name)
+                && (is_link || identity.is_none())
+                && let Some(post) = self.posts.get_mut(&above)
+            {
+                post.awaited.insert(name.to_os_string());
+            }
+            let Some(identity) = identity else {
+                return Ok(());
+            };
+            let post = self.posts.entry(identity).or_default();
+            if post.path.as_os_str().is_empty() {
+                post.path = path.to_path_buf();
+            }
+            if path == directory {
+                post.directories.push((path.to_path_buf(), aspect));
+            }
+            above = Some(identity);
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, path: &Path) -> Result<(bool, Option<Identity>), ArmError> {
+        if let Some(known) = self.known.get(path) {
+            return Ok(*known);
+        }
+        let here = match self.root.look(path) {
+            Ok(entry) => entry,
+            // A link on the way that may not be followed for changes may lead somewhere for looking all the same.
+            Err(HostError::Refused { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let is_link = here.is_some_and(|entry| entry.kind == Kind::Link);
+        let identity = match self.root.directory_descriptor(path) {
+            Ok(found) => found.map(|(_, entry)| entry.identity),
+            // Links in a circle lead nowhere.
+            Err(HostError::System {
+                errno: nix::errno::Errno::ELOOP,
+                ..
+            }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.known.insert(path.to_path_buf(), (is_link, identity));
+        Ok((is_link, identity))
+    }
+}
+
+#[cfg(test)]
+#[path = "arms_tests.rs"]
+mod tests;

@@ -1,0 +1,299 @@
+//! Somebody else undoes what we repair, again and again: how often we go on, and when it is over.
+//!
+//! Pure: the clock is an argument. A thing that is undone many times in a few seconds is left alone for a while, each
+//! time for longer; one that is undone now and then is repaired at once and reported all the same.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::host::Thing;
+
+/// Undone so many times within [`FAST`]: a loop that fights us.
+const FAST_COUNT: usize = 10;
+const FAST: Duration = Duration::from_secs(10);
+/// Undone so many times within [`SLOW`]: a tool with a schedule of its own.
+const SLOW_COUNT: usize = 5;
+const SLOW: Duration = Duration::from_secs(3600);
+/// The first time that a thing is left alone.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// It is never left alone for longer.
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
+/// A contention is over when nothing was undone for this long, or for twice the last delay.
+const QUIET: Duration = Duration::from_secs(600);
+/// Things whose history is kept. Beyond this the oldest is forgotten.
+const REMEMBERED: usize = 512;
+
+/// What we are told about a thing when it diverges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Repair it now.
+    Repair,
+    /// Leave it alone until then.
+    LeaveUntil(Instant),
+}
+
+/// Something that the operator should hear once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// A contention has begun, after so many repairs of this thing.
+    Begins {
+        /// Repairs so far.
+        count: u64,
+    },
+    /// It is over, after so many repairs.
+    Ends {
+        /// The thing.
+        thing: Thing,
+        /// Repairs in all.
+        count: u64,
+    },
+}
+
+/// The fights that are going on.
+#[derive(Debug, Default)]
+pub struct Contention {
+    things: BTreeMap<Thing, History>,
+}
+
+#[derive(Debug)]
+struct History {
+    /// The latest repairs, as many as are needed to tell.
+    repairs: VecDeque<Instant>,
+    count: u64,
+    contended: bool,
+    delay: Duration,
+    left_until: Option<Instant>,
+}
+
+impl Contention {
+    /// Whether a thing that diverges may be repaired now.
+    #[must_use]
+    pub fn advice(&self, thing: &Thing, now: Instant) -> Advice {
+        match self
+            .things
+            .get(thing)
+            .and_then(|history| history.left_until)
+        {
+            Some(until) if until > now => Advice::LeaveUntil(until),
+            _ => Advice::Repair,
+        }
+    }
+
+    /// Takes note of a repair.
+    pub fn repaired(&mut self, thing: &Thing, now: Instant) -> Option<Turn> {
+        self.forget_one(now);
+        let history = self
+            .things
+            .entry(thing.clone())
+            .or_insert_with(History::new);
+        history.count += 1;
+        if history.repairs.len() == FAST_COUNT {
+            history.repairs.pop_front();
+        }
+        history.repairs.push_back(now);
+        let fast = history.within(FAST_COUNT, FAST, now);
+        let began = !history.contended && (fast || history.within(SLOW_COUNT, SLOW, now));
+        history.contended |= began;
+        // Once it was left alone, one more undoing is enough for the next, longer time.
+        if fast || history.delay > Duration::ZERO {
+            history.delay = (history.delay * 2).clamp(FIRST_DELAY, LONGEST_DELAY);
+            history.left_until = Some(now + history.delay);
+        }
+        let count = history.count;
+        began.then_some(Turn::Begins { count })
+    }
+
+    /// When the next thing that was left alone may be looked at again.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.things
+            .values()
+            .filter_map(|history| history.left_until)
+            .min()
+    }
+
+    /// The things whose time of being left alone is over. Each is named once.
+    pub fn due(&mut self, now: Instant) -> Vec<Thing> {
+        let mut due = Vec::new();
+        for (thing, history) in &mut self.things {
+            if history.left_until.is_some_and(|until| until <= now) {
+                history.left_until = None;
+                due.push(thing.clone());
+            }
+        }
+        due
+    }
+
+    /// Ends what has been quiet long enough. To be asked now and then.
+    pub fn quiet(&mut self, now: Instant) -> Vec<Turn> {
+        let mut ended = Vec::new();
+        self.things.retain(|thing, history| {
+            let last = history.repairs.back().copied().unwrap_or(now);
+            let quiet = now.saturating_duration_since(last) >= QUIET.max(history.delay * 2);
+            if quiet && history.contended {
+                ended.push(Turn::Ends {
+                    thing: thing.clone(),
+                    count: history.count,
+                });
+            }
+            // A thing that is not contended is remembered for as long as its repairs count.
+            !(quiet && (history.contended || now.saturating_duration_since(last) >= SLOW))
+        });
+        ended
+    }
+
+    /// The things that are fought for now, with their repairs so far.
+    pub fn contended(&self) -> impl Iterator<Item = (&Thing, u64)> {
+        let contended = self.things.iter().filter(|(_, history)| history.contended);
+        contended.map(|(thing, history)| (thing, history.count))
+    }
+
+    fn forget_one(&mut self, now: Instant) {
+        if self.things.len() < REMEMBERED {
+            return;
+        }
+        let age = |history: &History| {
+            let last = history.repairs.back().copied().unwrap_or(now);
+            now.saturating_duration_since(last)
+        };
+        let oldest = self
+            .things
+            .iter()
+            .max_by_key(|(_, history)| (!history.contended, age(history)));
+        if let Some(thing) = oldest.map(|(thing, _)| thing.clone()) {
+            self.things.remove(&thing);
+        }
+    }
+}
+
+impl History {
+    const fn new() -> Self {
+        Self {
+            repairs: VecDeque::new(),
+            count: 0,
+            contended: false,
+            delay: Duration::ZERO,
+            left_until: None,
+        }
+    }
+
+    /// Whether the last `count` repairs lie within `span`.
+    fn within(&self, count: usize, span: Duration, now: Instant) -> bool {
+        let Some(index) = self.repairs.len().checked_sub(count) else {
+            return false;
+        };
+        self.repairs
+            .get(index)
+            .is_some_and(|first| now.saturating_duration_since(*first) <= span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn thing() -> Thing {
+        Thing::Sysctl("vm/panic_on_oom".to_owned())
+    }
+
+    /// Somebody who undoes at once whatever we do: how often we repair in some time, and the longest pause.
+    fn fight(total: Duration, undone_after: Duration) -> (u32, Duration, Contention) {
+        let (mut contention, start) = (Contention::default(), Instant::now());
+        let (mut now, mut repairs, mut longest) = (start, 0, Duration::ZERO);
+        while now - start < total {
+            match contention.advice(&thing(), now) {
+                Advice::Repair => {
+                    repairs += 1;
+                    contention.repaired(&thing(), now);
+                    now += undone_after;
+                }
+                Advice::LeaveUntil(until) => {
+                    longest = longest.max(until - now);
+                    now = until;
+                }
+            }
+        }
+        (repairs, longest, contention)
+    }
+
+    #[test]
+    fn a_fight_is_answered_less_and_less_often_but_never_given_up() {
+        for (undone_after, total, repairs, longest) in [
+            // A tool that resets every half minute is repaired at once, each time.
+            (30 * SECOND, 3600 * SECOND, 120..=120, Duration::ZERO),
+            // One that fights in a loop is backed off to the longest delay.
+            (MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
+            (500 * MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
+        ] {
+            let (found, pause, _) = fight(total, undone_after);
+            assert!(
+                repairs.contains(&found),
+                "{undone_after:?}: {found} repairs"
+            );
+            assert!(pause <= longest, "{undone_after:?}: {pause:?}");
+            assert!(pause + SECOND >= longest, "{undone_after:?}: {pause:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_said_once_that_it_begins_and_once_that_it_ends() {
+        let (mut contention, start) = (Contention::default(), Instant::now());
+        let mut turns = Vec::new();
+        for number in 0..40 {
+            turns.extend(contention.repaired(&thing(), start + number * 60 * SECOND));
+        }
+        let count = SLOW_COUNT as u64;
+        assert_eq!(turns, [Turn::Begins { count }]);
+        let last = start + 39 * 60 * SECOND;
+        assert_eq!(contention.contended().count(), 1);
+        assert_eq!(contention.quiet(last + QUIET - SECOND), []);
+        let ends = Turn::Ends {
+            thing: thing(),
+            count: 40,
+        };
+        assert_eq!(contention.quiet(last + QUIET), [ends]);
+        assert_eq!(contention.quiet(last + QUIET), []);
+        assert_eq!(contention.advice(&thing(), last + QUIET), Advice::Repair);
+    }
+
+    #[test]
+    fn one_contended_thing_does_not_hold_up_another() {
+        let (_, _, contention) = fight(30 * SECOND, MILLISECOND);
+        let other = Thing::Sysctl("kernel/panic".to_owned());
+        assert_eq!(contention.advice(&other, Instant::now()), Advice::Repair);
+    }
+
+    #[test]
+    fn what_was_left_alone_is_named_when_its_time_is_over() {
+        let (mut contention, start) = (Contention::default(), Instant::now());
+        for _ in 0..FAST_COUNT {
+            contention.repaired(&thing(), start);
+        }
+        assert_eq!(contention.next_due(), Some(start + FIRST_DELAY));
+        assert_eq!(contention.due(start), []);
+        assert_eq!(contention.due(start + FIRST_DELAY), [thing()]);
+        assert_eq!(contention.due(start + FIRST_DELAY), []);
+    }
+
+    #[test]
+    fn a_few_repairs_are_no_contention_and_are_forgotten() {
+        let (mut contention, start) = (Contention::default(), Instant::now());
+        for _ in 1..SLOW_COUNT {
+            assert_eq!(contention.repaired(&thing(), start), None);
+        }
+        assert_eq!(contention.quiet(start + SLOW), []);
+        assert!(contention.things.is_empty());
+    }
+
+    #[test]
+    fn ten_thousand_things_take_bounded_memory() {
+        let (mut contention, now) = (Contention::default(), Instant::now());
+        for number in 0..10_000 {
+            contention.repaired(&Thing::Sysctl(number.to_string()), now);
+        }
+        assert!(contention.things.len() <= REMEMBERED);
+    }
+}

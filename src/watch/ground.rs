@@ -1,0 +1,142 @@
+//! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use jiff::Zoned;
+use jiff::civil::Date;
+
+use crate::catalogue::Catalogue;
+use crate::host::Host;
+use crate::node::Node;
+use crate::policy::Policy;
+use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
+use crate::reconcile::lock::{Lock, LockError};
+use crate::reconcile::{Pass, Written};
+use crate::setting::{self, Watched};
+
+use super::index::{Concern, Index};
+use super::inputs;
+
+/// How long we wait for a change of another process.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// Who we are, for others that wait for the lock.
+pub const WHO: &str = "k3warden watch";
+
+/// What the daemon stands on.
+#[derive(Debug)]
+pub struct Ground {
+    /// The machine.
+    pub host: Host,
+    /// What CIS and the guide ask.
+    pub catalogue: Catalogue,
+    /// What the operator wants.
+    pub policy: Policy,
+    /// What the node is.
+    pub node: Node,
+    /// What we wrote so far.
+    pub written: Written,
+    /// The day that exceptions are judged by.
+    pub today: Date,
+}
+
+/// Where the ground comes from: the files of policy and catalogue, and a look at the node.
+pub trait Sources {
+    /// Reads everything anew.
+    ///
+    /// # Errors
+    /// When the policy or the catalogue is wrong, in a sentence for the operator.
+    fn open(&self) -> Result<Ground, String>;
+}
+
+impl Ground {
+    /// A pass over this node.
+    #[must_use]
+    pub fn pass(&self) -> Pass<'_> {
+        Pass {
+            host: &self.host,
+            node: &self.node,
+            policy: &self.policy,
+            catalogue: &self.catalogue,
+            today: self.today,
+            written: &self.written,
+            effective: OnceCell::new(),
+        }
+    }
+
+    /// Everything that can change an answer on this node, or what we do about it.
+    #[must_use]
+    pub fn index(&self) -> Index {
+        let mut index = Index::default();
+        for (control, body) in self.catalogue.controls().iter().enumerate() {
+            for (setting, body) in body.settings.iter().enumerate() {
+                let all = setting::watched(&body.body, &self.host.root, &self.node.places);
+                for watched in all {
+                    // Without a running kernel of our own there is nothing live to watch.
+                    if self.host.live.is_some() || !matches!(watched, Watched::Key(_)) {
+                        index.add(watched, Concern::Setting { control, setting });
+                    }
+                }
+            }
+        }
+        for (watched, concern) in inputs::of(&self.node) {
+            index.add(watched, concern);
+        }
+        index
+    }
+
+    /// Opens the ledger.
+    ///
+    /// # Errors
+    /// When its files or the lock cannot be used.
+    pub fn open_ledger(&self) -> Result<Ledger, GroundError> {
+        let lock = self.lock()?;
+        let keeping = Keeping {
+            limit_bytes: self.policy.ledger_limit.value.bytes(),
+            ..Keeping::of(&self.host.root)
+        };
+        Ok(Ledger::open(&self.host.root, keeping, &lock)?)
+    }
+
+    /// Looks up again what we wrote, after files were written.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn look_up_written(&mut self, ledger: &mut Ledger) -> Result<(), GroundError> {
+        let lock = self.lock()?;
+        self.written = Written::of(ledger, &lock)?;
+        Ok(())
+    }
+
+    /// Makes the record of repairs durable, for the end of a run.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn sync(&self, ledger: &mut Ledger) -> Result<(), GroundError> {
+        let lock = self.lock()?;
+        Ok(ledger.sync(&lock)?)
+    }
+
+    fn lock(&self) -> Result<Lock, LockError> {
+        Lock::acquire(&self.host.root, LOCK_PATIENCE, WHO)
+    }
+
+    /// Takes the date from the clock; whether it is another day than before.
+    pub fn turn_calendar(&mut self) -> bool {
+        let today = Zoned::now().date();
+        let turned = today != self.today;
+        self.today = today;
+        turned
+    }
+}
+
+/// Why the record of changes cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum GroundError {
+    /// The ledger's files.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Somebody else changes things.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}

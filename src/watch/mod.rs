@@ -1,0 +1,24 @@
+//! The daemon: what wakes it, and what it does then. It decides nothing; judging and planning are `reconcile`'s.
+
+mod agent;
+mod arms;
+mod contention;
+mod eyes;
+mod ground;
+mod index;
+mod inputs;
+mod mounts;
+mod pace;
+mod publish;
+mod records;
+mod run;
+mod signals;
+mod state;
+mod suspension;
+mod work;
+mod writer;
+
+pub use agent::AgentError;
+pub use ground::{Ground, GroundError, Sources};
+pub use run::{Ended, WatchError, run};
+pub use suspension::{Pause, Suspension};

@@ -1,0 +1,131 @@
+//! Disks that are mounted while we run.
+//!
+//! A mount over a directory raises no inotify event, but the kernel tells of changes of the mount table. In the mount
+//! namespace that systemd makes for us a disk mounted later on the host ends up beneath the bind mount of
+//! `ReadWritePaths=` and stays hidden from us: we would work on a directory that K3s does not see.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+const MOUNT_TABLE: &str = "/proc/self/mountinfo";
+
+/// The mount table of our namespace. Its descriptor is ready with POLLPRI, once, after something was mounted or
+/// unmounted (proc_pid_mountinfo(5)).
+#[derive(Debug)]
+pub struct Mounts {
+    file: File,
+}
+
+impl Mounts {
+    /// Opens the mount table.
+    ///
+    /// # Errors
+    /// When there is no /proc, or no descriptor to be had.
+    pub fn open() -> io::Result<Self> {
+        let file = File::open(MOUNT_TABLE)?;
+        Ok(Self { file })
+    }
+
+    /// The mount point under which a newer mount of the host is hidden from us; `None` if all is as K3s sees it.
+    #[must_use]
+    pub fn hidden() -> Option<PathBuf> {
+        let table = std::fs::read_to_string(MOUNT_TABLE).ok()?;
+        hidden_in(&table)
+    }
+}
+
+impl AsFd for Mounts {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A mount of one line of mountinfo, proc_pid_mountinfo(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mount<'a> {
+    id: &'a str,
+    parent: &'a str,
+    /// Device, as major:minor.
+    device: &'a str,
+    /// The directory of that file system which is mounted.
+    directory: &'a str,
+    point: &'a str,
+}
+
+fn parse(line: &str) -> Option<Mount<'_>> {
+    let mut words = line.split(' ');
+    Some(Mount {
+        id: words.next()?,
+        parent: words.next()?,
+        device: words.next()?,
+        directory: words.next()?,
+        point: words.next()?,
+    })
+}
+
+/// A bind mount made by `ReadWritePaths=` shows what was at its mount point when it was made. If what is mounted
+/// directly beneath it is something else now, that came later.
+fn hidden_in(table: &str) -> Option<PathBuf> {
+    let mounts: Vec<Mount<'_>> = table.lines().filter_map(parse).collect();
+    for upper in &mounts {
+        let beneath = mounts
+            .iter()
+            .find(|lower| lower.id == upper.parent && lower.point == upper.point);
+        if let Some(lower) = beneath
+            && (lower.device, lower.directory) != (upper.device, upper.directory)
+            && is_ours(upper.point)
+        {
+            return Some(PathBuf::from(upper.point));
+        }
+    }
+    None
+}
+
+/// Mount points that our unit binds; what others stack on each other is theirs.
+fn is_ours(point: &str) -> bool {
+    const BOUND: [&str; 5] = [
+        "/etc/rancher",
+        "/etc/sysctl.d",
+        "/etc/systemd/system",
+        "/var/lib/rancher",
+        "/var/lib/cni",
+    ];
+    BOUND
+        .iter()
+        .any(|bound| Path::new(point) == Path::new(bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n";
+
+    #[test]
+    fn a_disk_that_was_there_before_us_is_seen() {
+        let table = format!(
+            "{ROOT}30 22 8:2 / /var/lib/rancher rw - ext4 /dev/sdb1 rw\n\
+             40 30 8:2 / /var/lib/rancher rw - ext4 /dev/sdb1 rw\n"
+        );
+        assert_eq!(hidden_in(&table), None);
+    }
+
+    #[test]
+    fn a_disk_mounted_beneath_our_bind_mount_is_hidden() {
+        let table = format!(
+            "{ROOT}40 50 8:1 /var/lib/rancher /var/lib/rancher rw - ext4 /dev/sda1 rw\n\
+             50 22 8:2 / /var/lib/rancher rw - ext4 /dev/sdb1 rw\n"
+        );
+        assert_eq!(hidden_in(&table), Some(PathBuf::from("/var/lib/rancher")));
+    }
+
+    #[test]
+    fn what_others_stack_is_theirs() {
+        let table = format!(
+            "{ROOT}40 50 0:1 / /mnt rw - tmpfs t rw\n50 22 8:2 / /mnt rw - ext4 /dev/sdb1 rw\ncut 1\n"
+        );
+        assert_eq!(hidden_in(&table), None);
+    }
+}

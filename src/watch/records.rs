@@ -1,0 +1,199 @@
+//! What the daemon remembers of each control between two looks: the answer, how often it was repaired, and what the
+//! operator was told already.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::{Catalogue, ControlId};
+use crate::host::Thing;
+use crate::reconcile::{Judgement, Verdict};
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+use crate::report::stance_name;
+use crate::report::status::{ControlStatus, Status};
+use crate::setting::{Finding, Outcome, Remedy};
+
+use super::ground::Ground;
+use super::work::Done;
+
+/// What is remembered of every control.
+#[derive(Debug, Default)]
+pub struct Records {
+    controls: BTreeMap<ControlId, Record>,
+    /// Why a thing could not be repaired, as it was told.
+    failed: BTreeMap<Thing, String>,
+    /// Refusals that were told.
+    refused: BTreeMap<ControlId, String>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Record {
+    seen: Option<ControlStatus>,
+    repairs: u64,
+    told_of_drift: bool,
+}
+
+impl Records {
+    /// Takes over the counts that an earlier run of the daemon in this boot has published.
+    pub fn take_over(&mut self, earlier: &Status) {
+        for control in &earlier.controls {
+            if let Some(id) = ControlId::parse(&control.id) {
+                self.controls.entry(id).or_default().repairs = control.repairs;
+            }
+        }
+    }
+
+    /// Forgets controls that a new catalogue does not have, and tells again of what is still open.
+    pub fn follow(&mut self, catalogue: &Catalogue) {
+        self.controls
+            .retain(|id, _| catalogue.control(id.as_str()).is_some());
+        self.controls
+            .values_mut()
+            .for_each(|record| record.told_of_drift = false);
+        self.failed.clear();
+        self.refused.clear();
+    }
+
+    /// Takes note of an answer about a whole control. What is drift that nobody repairs is told once.
+    pub fn judged(
+        &mut self,
+        ground: &Ground,
+        judgement: &Judgement<'_>,
+        tied: bool,
+    ) -> Option<Event> {
+        let record = self
+            .controls
+            .entry(judgement.control.id.clone())
+            .or_default();
+        let mut status = status(ground, judgement);
+        status.repairs = record.repairs;
+        record.seen = Some(status);
+        if judgement.verdict != Verdict::Divergent {
+            record.told_of_drift = false;
+            return None;
+        }
+        let ours = |remedy: &Remedy| !matches!(remedy, Remedy::ByOperator);
+        let repaired = judgement.is_enforced() && !tied && judgement.remedies().any(ours);
+        // What is repaired, or cannot be, is told as that.
+        if repaired || std::mem::replace(&mut record.told_of_drift, true) {
+            return None;
+        }
+        let open = |finding: &&Finding| matches!(finding.outcome, Outcome::Diverges(_));
+        let finding = judgement.findings.iter().find(open)?;
+        let what = &finding.what;
+        let message = match judgement.is_enforced() {
+            true => format!("{what} is {}, not {}", finding.observed, finding.wanted),
+            false => format!(
+                "{what} is {}, not {}; the policy only observes this",
+                finding.observed, finding.wanted
+            ),
+        };
+        let event = Event::new(Kind::DriftFound, message)
+            .control(
+                judgement.control.id.as_str(),
+                cis(ground, judgement).unwrap_or_default(),
+            )
+            .setting(what)
+            .values(&finding.wanted, &finding.observed)
+            .source(&finding.seen_at);
+        Some(event)
+    }
+
+    /// Takes note of a change; the event to tell, if it is news.
+    pub fn done(&mut self, ground: &Ground, done: &Done) -> Option<Event> {
+        let kind = match &done.result {
+            Ok(()) => {
+                self.failed.remove(&done.thing);
+                for id in &done.controls {
+                    let record = self.controls.entry(id.clone()).or_default();
+                    record.repairs += 1;
+                    if let Some(seen) = &mut record.seen {
+                        seen.repairs = record.repairs;
+                    }
+                }
+                Kind::Repaired
+            }
+            Err(error) => {
+                let told = self.failed.insert(done.thing.clone(), error.clone());
+                if told.as_ref() == Some(error) {
+                    return None;
+                }
+                Kind::RepairFailed
+            }
+        };
+        let Done {
+            thing,
+            observed,
+            wanted,
+            ..
+        } = done;
+        let message = match &done.result {
+            Ok(()) => format!("{thing}: {observed} → {wanted}"),
+            Err(error) => error.clone(),
+        };
+        let id = done.controls.first();
+        let control = id.and_then(|id| ground.catalogue.control(id.as_str()));
+        let numbers = control
+            .zip(ground.pass().edition())
+            .and_then(|(control, edition)| control.cis.get(edition).cloned());
+        let event = Event::new(kind, message)
+            .control(
+                id.map(ToString::to_string).unwrap_or_default(),
+                numbers.unwrap_or_default(),
+            )
+            .setting(thing.to_string())
+            .values(wanted, observed)
+            .change(done.change_id.map(|id| id.to_string()).unwrap_or_default());
+        Some(event)
+    }
+
+    /// Takes note of what was refused; news only.
+    pub fn refused(&mut self, controls: &[ControlId], reason: &str) -> Option<Event> {
+        let control = controls.first()?;
+        let told = self.refused.insert(control.clone(), reason.to_owned());
+        if told.as_deref() == Some(reason) {
+            return None;
+        }
+        let event = Event::new(Kind::RepairFailed, reason).control(control.as_str(), "");
+        Some(event)
+    }
+
+    /// Every control that is looked at, in the order of the catalogue.
+    #[must_use]
+    pub fn controls(&self, catalogue: &Catalogue) -> Vec<ControlStatus> {
+        catalogue
+            .controls()
+            .iter()
+            .filter_map(|control| self.controls.get(&control.id)?.seen.clone())
+            .filter(|control| control.enforcement != "off")
+            .collect()
+    }
+}
+
+fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
+    let open = judgement
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.outcome, Outcome::Diverges(_) | Outcome::Unknown(_)));
+    let exception = judgement.exception();
+    let ends = exception.and_then(|exception| {
+        let day = exception.expires.tomorrow().ok()?;
+        let end = day.to_zoned(jiff::tz::TimeZone::system()).ok()?;
+        Some(end.timestamp().as_second())
+    });
+    ControlStatus {
+        id: judgement.control.id.to_string(),
+        cis: cis(ground, judgement),
+        enforcement: stance_name(judgement.decision.stance).to_owned(),
+        verdict: judgement.verdict,
+        // What it is about, never what was seen there: the file is for everyone.
+        open: open.map(|finding| finding.what.clone()).collect(),
+        excepted_until: exception.map(|exception| exception.expires.to_string()),
+        exception_ends: ends,
+        repairs: 0,
+    }
+}
+
+fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
+    let edition = ground.pass().edition()?;
+    judgement.control.cis.get(edition).cloned()
+}

@@ -1,0 +1,302 @@
+//! The loop: one thread that waits for events, signals and timers, and does what they ask for, one after the other.
+//!
+//! The watchdog is fed here and nowhere else: whatever hangs, hangs this loop, and systemd starts us anew.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use sd_notify::NotifyState;
+
+use super::agent::{Agent, AgentError};
+use super::ground::Sources;
+use super::mounts::Mounts;
+use super::signals::Signals;
+use crate::report::event::Kind;
+use crate::report::journal::{Event, Journal};
+
+/// Mounts come in swarms where pods start.
+const MOUNTS_TOGETHER: Duration = Duration::from_secs(1);
+
+/// How the daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody wanted it.
+    Asked,
+    /// Our mount namespace does not show what K3s sees; a new start mends that.
+    NamespaceStale,
+}
+
+/// Why the daemon could not run on.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The policy or the catalogue is wrong.
+    #[error("{0}")]
+    Sources(String),
+    /// The ledger, the lock or the machine cannot be used.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// The kernel gives no descriptor for signals or events.
+    #[error("cannot wait for events: {0}")]
+    Wait(#[from] io::Error),
+}
+
+/// Runs the daemon until somebody wants it to end.
+///
+/// # Errors
+/// When it cannot begin, or the kernel refuses to let it wait.
+pub fn run(sources: &dyn Sources) -> Result<Ended, WatchError> {
+    let signals = Signals::catch()?;
+    let ground = sources.open().map_err(WatchError::Sources)?;
+    // Without the mount table a mount is noticed by the next full pass.
+    let mounts = Mounts::open().ok();
+    let mut agent = Agent::new(sources, &signals, ground, Journal::open())?;
+    let mut timers = Timers::new(Instant::now());
+    agent.begin(Instant::now());
+    agent.publish();
+    agent.tell_of_start();
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let ended = loop {
+        let woken = wait(&agent, &signals, mounts.as_ref(), timers.next(&agent))?;
+        if woken.events {
+            agent.on_events(Instant::now())?;
+        }
+        let now = Instant::now();
+        if woken.mounts {
+            timers.mounts = Some(now + MOUNTS_TOGETHER);
+        }
+        if signals.wants_end() {
+            break Ended::Asked;
+        }
+        if signals.takes_reload() {
+            reload(&mut agent);
+        }
+        if timers.run(&mut agent, now) {
+            break Ended::NamespaceStale;
+        }
+    };
+    agent.end(ended);
+    Ok(ended)
+}
+
+/// What there is to do beside signals and timers, which are looked at in each turn.
+#[derive(Debug, Default, Clone, Copy)]
+struct Woken {
+    events: bool,
+    mounts: bool,
+}
+
+/// Waits for events, signals, mounts or the time.
+fn wait(
+    agent: &Agent<'_>,
+    signals: &Signals,
+    mounts: Option<&Mounts>,
+    until: Instant,
+) -> io::Result<Woken> {
+    let mut descriptors = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    let events = agent.eyes.descriptor().map(|descriptor| {
+        descriptors.push(PollFd::new(descriptor, PollFlags::POLLIN));
+        descriptors.len() - 1
+    });
+    let mounts = mounts.map(|mounts| {
+        descriptors.push(PollFd::new(mounts.as_fd(), PollFlags::POLLPRI));
+        descriptors.len() - 1
+    });
+    let left = until.saturating_duration_since(Instant::now());
+    match ppoll(&mut descriptors, Some(TimeSpec::from_duration(left)), None) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let is_ready = |place: Option<usize>| {
+        let descriptor = place.and_then(|place| descriptors.get(place));
+        descriptor.is_some_and(|descriptor| descriptor.any().unwrap_or(false))
+    };
+    Ok(Woken {
+        events: is_ready(events),
+        mounts: is_ready(mounts),
+    })
+}
+
+fn reload(agent: &mut Agent<'_>) {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    agent.reload(Instant::now());
+    agent.publish();
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+}
+
+/// What comes round again and again. All on the monotonic clock: nobody can set it.
+#[derive(Debug)]
+struct Timers {
+    watchdog: Option<(Duration, Instant)>,
+    sysctls: Instant,
+    full_pass: Instant,
+    mounts: Option<Instant>,
+}
+
+impl Timers {
+    fn new(now: Instant) -> Self {
+        // Half of what systemd grants, as sd_watchdog_enabled(3) advises.
+        let watchdog = sd_notify::watchdog_enabled().map(|limit| (limit / 2, now));
+        Self {
+            watchdog,
+            sysctls: now,
+            full_pass: now,
+            mounts: None,
+        }
+    }
+
+    /// When the next thing is due.
+    fn next(&self, agent: &Agent<'_>) -> Instant {
+        let policy = &agent.ground.policy;
+        let sysctls = self.sysctls + jittered(policy.sysctl_interval.value);
+        let full_pass = self.full_pass + policy.full_pass_interval.value;
+        let due = &agent.due;
+        [
+            self.watchdog.map(|(_, at)| at),
+            self.mounts,
+            agent.publisher.due(),
+            agent.contention.next_due(),
+            due.later.as_ref().map(|(at, _)| *at),
+            due.settle.as_ref().map(|(at, _)| *at),
+            due.full_pass,
+            due.place,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(sysctls.min(full_pass), Instant::min)
+    }
+
+    /// Does what is due; true if our namespace is stale.
+    fn run(&mut self, agent: &mut Agent<'_>, now: Instant) -> bool {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if let Some((every, at)) = self.watchdog
+            && at <= now
+        {
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            self.watchdog = Some((every, now + every));
+        }
+        if is_due(agent.due.later.as_ref().map(|(at, _)| *at))
+            && let Some((_, hits)) = agent.due.later.take()
+        {
+            agent.answer(&hits, now);
+        }
+        if is_due(agent.due.settle.as_ref().map(|(at, _)| *at))
+            && let Some((_, controls)) = agent.due.settle.take()
+        {
+            agent.settle(&controls, now);
+        }
+        if is_due(agent.contention.next_due()) {
+            agent.on_contention_due(now);
+        }
+        if is_due(agent.due.place) {
+            agent.place(now);
+        }
+        if is_due(self.mounts) {
+            self.mounts = None;
+            if let Some(point) = Mounts::hidden() {
+                agent.tell_of_stale_namespace(&point);
+                return true;
+            }
+            agent.place(now);
+        }
+        self.run_rounds(agent, now);
+        if is_due(agent.publisher.due()) {
+            agent.publish();
+        }
+        false
+    }
+
+    fn run_rounds(&mut self, agent: &mut Agent<'_>, now: Instant) {
+        let policy = &agent.ground.policy;
+        let full_pass = now >= self.full_pass + policy.full_pass_interval.value;
+        if now >= self.sysctls + jittered(policy.sysctl_interval.value) {
+            self.sysctls = now;
+            agent.on_sysctl_round(now);
+        }
+        if full_pass || agent.due.full_pass.is_some_and(|at| at <= now) {
+            self.full_pass = now;
+            agent.place(now);
+            agent.full_pass(now);
+        }
+    }
+}
+
+/// Up to a tenth more, different on each node and the same on one, so that a fleet does not wake as one.
+fn jittered(interval: Duration) -> Duration {
+    use std::sync::OnceLock;
+    static SHARE: OnceLock<u32> = OnceLock::new();
+    let share = *SHARE.get_or_init(|| {
+        use std::hash::{BuildHasher, RandomState};
+        let number = RandomState::new().hash_one(std::process::id());
+        u32::try_from(number % 100).unwrap_or(0)
+    });
+    interval + interval * share / 1000
+}
+
+impl Agent<'_> {
+    /// Publishes what is known; a file that cannot be written is told of once.
+    pub(super) fn publish(&mut self) {
+        let status = self.status();
+        let metrics = self.ground.policy.metrics_file.as_ref();
+        let metrics = metrics.map(|given| given.value.clone());
+        let published = self.publisher.publish(status, metrics.as_deref());
+        let failure = published.err().map(|error| error.to_string());
+        if failure != self.publishing_failure
+            && let Some(error) = &failure
+        {
+            let event = Event::new(
+                Kind::RepairFailed,
+                format!("the status is not published: {error}"),
+            );
+            self.journal.tell(&event);
+        }
+        self.publishing_failure = failure;
+    }
+
+    fn tell_of_start(&mut self) {
+        let event = Event::new(Kind::Started, self.sentence());
+        self.journal.tell(&event);
+    }
+
+    fn tell_of_stale_namespace(&mut self, point: &std::path::Path) {
+        let message = format!(
+            "a disk was mounted over {} since the start",
+            point.display()
+        );
+        self.journal
+            .tell(&Event::new(Kind::NamespaceStale, message));
+    }
+
+    fn end(&mut self, ended: Ended) {
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        // What is not durable yet is found torn or missing by the next start, and repaired again.
+        let _ = self.ground.sync(&mut self.ledger);
+        if ended == Ended::Asked {
+            self.journal
+                .tell(&Event::new(Kind::Stopped, "asked to end"));
+        }
+    }
+
+    /// The kernel parameters are read again, and whatever may have changed without an event is looked for.
+    fn on_sysctl_round(&mut self, now: Instant) {
+        let mut hits = std::collections::BTreeSet::new();
+        for key in self.eyes.changed_keys() {
+            self.hits_of_key(&key, &mut hits);
+        }
+        self.answer(&hits, now);
+        self.look_for_suspension(now);
+        self.look_for_quiet(now);
+        let day = jiff::Zoned::now().date();
+        if self.eyes.blind().is_some() {
+            self.place(now);
+            self.full_pass(now);
+        } else if day != self.ground.today {
+            self.full_pass(now);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the daemon knows, put into words and numbers.
+
+use jiff::Timestamp;
+
+use super::agent::Agent;
+use crate::reconcile::Verdict;
+use crate::report::Summary;
+use crate::report::status::{Contended, ControlStatus, FORMAT, Status, duration};
+
+impl Agent<'_> {
+    /// Everything that is published.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let controls = self.records.controls(&self.ground.catalogue);
+        let now = Timestamp::now().as_second();
+        Status {
+            format: FORMAT.to_owned(),
+            k3warden_version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: self.started,
+            sentence: self.sentence_of(&controls),
+            suspended: self
+                .suspension
+                .as_ref()
+                .map(|suspension| suspension.published(now)),
+            polling: self.eyes.blind().map(str::to_owned),
+            ledger_damage: self.ledger_damage.clone(),
+            refused_policy: self.refused_policy.clone(),
+            last_full_pass: self.last_full_pass,
+            summary: summary(&controls),
+            k3s: self.k3s.clone(),
+            last_repair: self.last_repair.clone(),
+            contention: self
+                .contention
+                .contended()
+                .map(|(thing, count)| Contended {
+                    thing: thing.to_string(),
+                    count,
+                    writer: self.writers.get(thing).cloned(),
+                })
+                .collect(),
+            lost_events: self.journal.lost(),
+            controls,
+        }
+    }
+
+    /// The sentence that an operator wants to read.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.sentence_of(&self.records.controls(&self.ground.catalogue))
+    }
+
+    fn sentence_of(&self, controls: &[ControlStatus]) -> String {
+        let summary = summary(controls);
+        let mut parts = vec![format!("{} controls hold", summary.compliant)];
+        for (count, word) in [(summary.divergent, "do not"), (summary.unknown, "unknown")] {
+            if count > 0 {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        let last_day = controls
+            .iter()
+            .filter_map(|control| control.excepted_until.as_deref())
+            .min();
+        if let Some(last_day) = last_day {
+            let until = if summary.excepted > 1 {
+                "the first until"
+            } else {
+                "until"
+            };
+            parts.push(format!("{} excepted {until} {last_day}", summary.excepted));
+        }
+        let mut sentence = parts.join(", ");
+        if let Some(suspension) = &self.suspension {
+            sentence.push_str(&format!("; no repairs: {}", suspension.reason));
+        }
+        match &self.last_repair {
+            Some(repair) => {
+                let ago = Timestamp::now().as_second().saturating_sub(repair.at);
+                sentence.push_str(&format!("; last repair {} ago", duration(ago)));
+            }
+            None => sentence.push_str("; no repair so far"),
+        }
+        match (&self.k3s.pending_restart, self.k3s.in_step) {
+            (Some(_), _) => sentence.push_str("; K3s should start again"),
+            (None, Some(true)) => sentence.push_str("; K3s in step"),
+            (None, _) => {}
+        }
+        sentence
+    }
+}
+
+fn summary(controls: &[ControlStatus]) -> Summary {
+    let count = |verdict| {
+        let has = |control: &&ControlStatus| control.verdict == verdict;
+        controls.iter().filter(has).count()
+    };
+    Summary {
+        compliant: count(Verdict::Compliant),
+        divergent: count(Verdict::Divergent),
+        excepted: count(Verdict::Excepted),
+        not_applicable: count(Verdict::NotApplicable),
+        unknown: count(Verdict::Unknown),
+    }
+}

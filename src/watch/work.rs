@@ -1,0 +1,189 @@
+//! One answer to what was seen: judge what is named, plan, apply. The same steps as `apply`, for less.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::catalogue::ControlId;
+use crate::host::{SysctlKey, Thing};
+use crate::reconcile::ledger::{ChangeId, Ledger};
+use crate::reconcile::{Judgement, Plan, Refused, Verdict, apply};
+use crate::report::describe;
+use crate::setting::{Effect, Named, Stage};
+
+use super::contention::{Advice, Contention};
+use super::ground::{Ground, WHO};
+use super::index::Concern;
+
+/// Directories have to be safe before what is in them can be judged, so one round may uncover the next. More than
+/// this would mean that somebody changes things as fast as we do.
+const ROUNDS: usize = 4;
+
+/// The thing that an event names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A path.
+    Path(PathBuf),
+    /// A kernel parameter.
+    Key(SysctlKey),
+    /// It is not known which.
+    Anything,
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hit {
+    /// What it concerns.
+    pub concern: Concern,
+    /// What of it.
+    pub target: Target,
+}
+
+/// What may be done about what is found.
+#[allow(missing_debug_implementations)]
+pub struct Hands<'a> {
+    /// The record of changes.
+    pub ledger: &'a mut Ledger,
+    /// What is left alone for now.
+    pub contention: &'a Contention,
+    /// Nothing is changed: paused or switched off.
+    pub tied: bool,
+    /// The time.
+    pub now: Instant,
+    /// Whether somebody wants us to end.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// A change that was made or failed.
+#[derive(Debug)]
+pub struct Done {
+    /// The controls that wanted it.
+    pub controls: Vec<ControlId>,
+    /// What was changed.
+    pub thing: Thing,
+    /// What it was, in words that give nothing away.
+    pub observed: String,
+    /// What it should be.
+    pub wanted: String,
+    /// When in a pass such changes are made.
+    pub stage: Stage,
+    /// What is needed before it is in force.
+    pub effect: Effect,
+    /// Its name in the ledger.
+    pub change_id: Option<ChangeId>,
+    /// Why it failed.
+    pub result: Result<(), String>,
+}
+
+/// What an answer came to.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Changes that were made or failed.
+    pub done: Vec<Done>,
+    /// What should change and will not.
+    pub refused: Vec<Refused>,
+    /// Controls, by their place in the catalogue, of which something did not hold when it was looked at.
+    pub unsettled: BTreeSet<usize>,
+    /// Kernel parameters that hold.
+    pub holding: Vec<SysctlKey>,
+}
+
+/// Looks at what is named and brings it back.
+#[must_use]
+pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
+    let pass = ground.pass();
+    let mut work = Work::default();
+    let mut judgements: Vec<Judgement<'_>> = Vec::new();
+    for hit in hits {
+        let Concern::Setting { control, setting } = hit.concern else {
+            continue;
+        };
+        let Some(place) = ground.catalogue.controls().get(control) else {
+            continue;
+        };
+        let Some(setting) = place.settings.get(setting) else {
+            continue;
+        };
+        let named = match &hit.target {
+            Target::Path(path) => Named::Path(path),
+            Target::Key(key) => Named::Key(key),
+            Target::Anything => Named::Anything,
+        };
+        let Some(judgement) = pass.judge_named(place, setting, named) else {
+            continue;
+        };
+        match (judgement.verdict, &hit.target) {
+            (Verdict::Compliant, Target::Key(key)) => work.holding.push(key.clone()),
+            (Verdict::Compliant, _) => {}
+            _ => {
+                work.unsettled.insert(control);
+            }
+        }
+        judgements.push(judgement);
+    }
+    let plan = Plan::of(&pass, &judgements);
+    work.carry_out(ground, plan, hands);
+    work
+}
+
+/// Looks at everything and brings it back, round by round. The judgements are those after the last change.
+#[must_use]
+pub fn answer_all<'g>(ground: &'g Ground, mut hands: Hands<'_>) -> (Work, Vec<Judgement<'g>>) {
+    let pass = ground.pass();
+    let mut all = Work::default();
+    let mut judgements = pass.judge();
+    for _ in 0..ROUNDS {
+        let plan = Plan::of(&pass, &judgements);
+        let before = all.done.len();
+        all.refused.clear();
+        all.carry_out(ground, plan, hands.again());
+        let round = all.done.get(before..).unwrap_or_default();
+        let moved = round.iter().any(|done| done.result.is_ok());
+        if !moved || (hands.stop)() {
+            break;
+        }
+        judgements = pass.judge();
+    }
+    (all, judgements)
+}
+
+impl Hands<'_> {
+    fn again(&mut self) -> Hands<'_> {
+        Hands {
+            ledger: self.ledger,
+            contention: self.contention,
+            tied: self.tied,
+            now: self.now,
+            stop: self.stop,
+        }
+    }
+}
+
+impl Work {
+    fn carry_out(&mut self, ground: &Ground, mut plan: Plan, hands: Hands<'_>) {
+        self.refused.append(&mut plan.refused);
+        if hands.tied {
+            return;
+        }
+        plan.changes.retain(|planned| {
+            hands.contention.advice(&planned.change.thing, hands.now) == Advice::Repair
+        });
+        if plan.is_empty() {
+            return;
+        }
+        let outcomes = apply(&ground.host, hands.ledger, plan, WHO, hands.stop);
+        self.done.extend(outcomes.into_iter().map(|outcome| {
+            let change = outcome.planned.change;
+            Done {
+                controls: outcome.planned.controls,
+                observed: describe(&change.before),
+                wanted: describe(&change.after),
+                thing: change.thing,
+                stage: change.stage,
+                effect: change.effect,
+                change_id: outcome.change_id,
+                result: outcome.result.map_err(|error| error.to_string()),
+            }
+        }));
+    }
+}
