@@ -77,7 +77,10 @@ pub fn page() -> String {
     page.push_str(&rendered(|out| man.render_synopsis_section(out)));
     page.push_str(&rendered(|out| man.render_description_section(out)));
     page.push_str(".SH COMMANDS\n");
-    for subcommand in plain.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for subcommand in plain
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
         page.push_str(&section(subcommand, &command));
     }
     page.push_str(&rendered(|out| man.render_options_section(out)));
@@ -97,7 +100,9 @@ fn section(subcommand: &Command, built: &Command) -> String {
         .map(ToString::to_string)
         .unwrap_or_default();
     let options = rendered(|out| Man::new(subcommand.clone()).render_options_section(out));
-    let options = options.split_once(".SH OPTIONS\n").map_or("", |(_, rest)| rest);
+    let options = options
+        .split_once(".SH OPTIONS\n")
+        .map_or("", |(_, rest)| rest);
     format!(
         ".SS \"{}\"\n.B {usage}\n.PP\n{about}\n{options}",
         subcommand.get_name()
