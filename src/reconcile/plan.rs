@@ -18,6 +18,16 @@ pub struct PlannedChange {
     pub change: Change,
 }
 
+impl PlannedChange {
+    fn add_controls(&mut self, controls: &[ControlId]) {
+        for control in controls {
+            if !self.controls.contains(control) {
+                self.controls.push(control.clone());
+            }
+        }
+    }
+}
+
 /// Something that should change and will not, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -87,11 +97,7 @@ impl Draft {
             controls: Vec::new(),
             change,
         });
-        for control in controls {
-            if !planned.controls.contains(control) {
-                planned.controls.push(control.clone());
-            }
-        }
+        planned.add_controls(controls);
     }
 
     fn persist_sysctls(&mut self, pass: &Pass<'_>) {
@@ -108,9 +114,23 @@ impl Draft {
         }
     }
 
+    /// A directory that several stages need is made in the first of them.
     fn finish(self) -> Plan {
+        let mut changes: Vec<PlannedChange> = Vec::with_capacity(self.changes.len());
+        let mut first: BTreeMap<Thing, usize> = BTreeMap::new();
+        for planned in self.changes.into_values() {
+            let place = *first
+                .entry(planned.change.thing.clone())
+                .or_insert(changes.len());
+            match changes.get_mut(place) {
+                Some(earlier) if earlier.change.after == planned.change.after => {
+                    earlier.add_controls(&planned.controls);
+                }
+                _ => changes.push(planned),
+            }
+        }
         Plan {
-            changes: self.changes.into_values().collect(),
+            changes,
             refused: self.refused,
         }
     }
