@@ -56,7 +56,9 @@ impl Answer {
 
 impl Tree {
     pub fn new() -> Self {
-        let tree = Self { directory: tempfile::tempdir().unwrap() };
+        let tree = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
         set_mode(tree.path(), 0o755);
         tree
     }
@@ -147,7 +149,10 @@ impl Tree {
             };
             let content = match kind {
                 'f' => fs::read(entry.path()).unwrap(),
-                'l' => fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes(),
+                'l' => fs::read_link(entry.path())
+                    .unwrap()
+                    .into_os_string()
+                    .into_encoded_bytes(),
                 _ => Vec::new(),
             };
             items.insert(
@@ -158,7 +163,8 @@ impl Tree {
                     kind,
                     content,
                     modified: if kind == 'f' {
-                        i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+                        i128::from(metadata.mtime()) * 1_000_000_000
+                            + i128::from(metadata.mtime_nsec())
                     } else {
                         0
                     },
@@ -173,7 +179,13 @@ impl Tree {
     /// Runs k3warden on this tree.
     pub fn run(&self, arguments: &[&str]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_k3warden"));
-        answer(command.arg("--root").arg(self.path()).args(arguments).env_clear())
+        answer(
+            command
+                .arg("--root")
+                .arg(self.path())
+                .args(arguments)
+                .env_clear(),
+        )
     }
 }
 
@@ -214,7 +226,13 @@ pub fn difference(before: &Snapshot, after: &Snapshot, unmoved: &str) -> Vec<Str
 
 /// A line of the text form; of a content that did not change nothing is said.
 fn shown(path: &str, old: &Item, new: &Item) -> String {
-    let Item { mode, owner, kind, content, .. } = new;
+    let Item {
+        mode,
+        owner,
+        kind,
+        content,
+        ..
+    } = new;
     let mut line = format!("{mode:o} {owner} {kind} {path}");
     if *kind == 'l' {
         line.push_str(&format!(" -> {}", String::from_utf8_lossy(content)));
@@ -234,14 +252,33 @@ fn set_mode(place: &Path, mode: u32) {
 fn give(place: &Path, owner: &str) {
     if owner != "root:root" && nix::unistd::geteuid().is_root() {
         let (user, group) = owner.split_once(':').unwrap();
-        let id = |name: &str| if name == "root" { 0 } else { name.parse().unwrap() };
+        let id = |name: &str| {
+            if name == "root" {
+                0
+            } else {
+                name.parse().unwrap()
+            }
+        };
         lchown(place, Some(id(user)), Some(id(group))).unwrap();
     }
 }
 
 /// Who owns the tree is root there.
 fn owner_name(metadata: &fs::Metadata) -> String {
-    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-    let name = |id: u32, root: u32| if id == root { "root".to_owned() } else { id.to_string() };
-    format!("{}:{}", name(metadata.uid(), uid), name(metadata.gid(), gid))
+    let (uid, gid) = (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    );
+    let name = |id: u32, root: u32| {
+        if id == root {
+            "root".to_owned()
+        } else {
+            id.to_string()
+        }
+    };
+    format!(
+        "{}:{}",
+        name(metadata.uid(), uid),
+        name(metadata.gid(), gid)
+    )
 }
