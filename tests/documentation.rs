@@ -33,9 +33,16 @@ fn toml_pieces(text: &str) -> Vec<String> {
         }
     }
     for span in backquoted(text) {
-        if ["mode = ", "restart = ", "state = ", "on_disable = ", "metrics_file = ", "new_cluster = "]
-            .iter()
-            .any(|start| span.starts_with(start))
+        if [
+            "mode = ",
+            "restart = ",
+            "state = ",
+            "on_disable = ",
+            "metrics_file = ",
+            "new_cluster = ",
+        ]
+        .iter()
+        .any(|start| span.starts_with(start))
         {
             pieces.push(span.to_owned());
         }
@@ -60,7 +67,9 @@ fn policy_error(text: &str) -> Option<String> {
     fs::write(directory.join("50-site.toml"), text).unwrap();
     let root = Root::open(root.path()).unwrap();
     let catalogue = Catalogue::built_in().unwrap();
-    Policy::load(&root, &catalogue).err().map(|error| error.to_string())
+    Policy::load(&root, &catalogue)
+        .err()
+        .map(|error| error.to_string())
 }
 
 #[test]
@@ -101,7 +110,9 @@ fn every_command_line_is_accepted() {
     let mut wrong = Vec::new();
     for (path, text) in documents() {
         for line in command_lines(&text) {
-            let words = line.replace("\"disk swap\"", "disk-swap").replace(" TEXT", " text");
+            let words = line
+                .replace("\"disk swap\"", "disk-swap")
+                .replace(" TEXT", " text");
             let words: Vec<&str> = words.split_whitespace().collect();
             let prose = words.get(1).is_some_and(|word| {
                 // "k3warden hardens a node ...": a sentence, not a command.

@@ -14,7 +14,10 @@ mod picture;
 
 #[test]
 fn generated_files_are_current() {
-    let stale: Vec<&str> = output::all().iter().filter_map(output::Output::stale).collect();
+    let stale: Vec<&str> = output::all()
+        .iter()
+        .filter_map(output::Output::stale)
+        .collect();
     assert!(
         stale.is_empty(),
         "not current: {}; run `cargo run --example generate`",

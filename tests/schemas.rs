@@ -37,7 +37,14 @@ fn report(root: &Path, command: &str) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
         .arg("--root")
         .arg(root)
-        .args(["--k3s-version", "1.36.3", "--no-sync", command, "--format", "json"])
+        .args([
+            "--k3s-version",
+            "1.36.3",
+            "--no-sync",
+            command,
+            "--format",
+            "json",
+        ])
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -66,16 +66,30 @@ pub fn reference() -> String {
         Err(error) => return format!("the catalogue does not load: {error}\n"),
     };
     let mut page = BEGINNING.to_owned();
-    let newest = catalogue.editions().all().last().map(|edition| edition.name.clone());
+    let newest = catalogue
+        .editions()
+        .all()
+        .last()
+        .map(|edition| edition.name.clone());
     let newest = newest.unwrap_or_default();
     for title in PAGE {
-        let members = catalogue.controls().iter().filter(|control| group(control) == *title);
+        let members = catalogue
+            .controls()
+            .iter()
+            .filter(|control| group(control) == *title);
         let members: Vec<&Control> = members.collect();
         let _ = writeln!(page, "\n## {title}\n");
-        let _ = writeln!(page, "| control | what holds | CIS {newest} |\n| --- | --- | --- |");
+        let _ = writeln!(
+            page,
+            "| control | what holds | CIS {newest} |\n| --- | --- | --- |"
+        );
         for control in &members {
             let number = control.cis.get(&newest).map_or("", String::as_str);
-            let _ = writeln!(page, "| [{0}](#{0}) | {1} | {number} |", control.id, control.title);
+            let _ = writeln!(
+                page,
+                "| [{0}](#{0}) | {1} | {number} |",
+                control.id, control.title
+            );
         }
         for control in members {
             entry(&mut page, control, catalogue.editions());
@@ -94,10 +108,17 @@ fn group(control: &Control) -> &'static str {
 }
 
 fn entry(page: &mut String, control: &Control, editions: &Editions) {
-    let _ = writeln!(page, "\n### {}\n\n{}.\n\n{}\n", control.id, control.title, control.why.trim());
-    let mut scope = control
-        .role
-        .map_or_else(|| "servers and agents".to_owned(), |role| format!("{role}s"));
+    let _ = writeln!(
+        page,
+        "\n### {}\n\n{}.\n\n{}\n",
+        control.id,
+        control.title,
+        control.why.trim()
+    );
+    let mut scope = control.role.map_or_else(
+        || "servers and agents".to_owned(),
+        |role| format!("{role}s"),
+    );
     if !control.k3s.is_any() {
         let _ = write!(scope, ", K3s {}", control.k3s);
     }
@@ -109,7 +130,11 @@ fn entry(page: &mut String, control: &Control, editions: &Editions) {
     let _ = writeln!(page, "- CIS: {}", numbers(control, editions));
     for (name, parameter) in &control.parameters {
         let about = parameter.about.trim().trim_end_matches('.');
-        let _ = writeln!(page, "- Parameter `{name}`: {about}; default `{}`", parameter.default);
+        let _ = writeln!(
+            page,
+            "- Parameter `{name}`: {about}; default `{}`",
+            parameter.default
+        );
     }
     let _ = writeln!(page, "- Settings:");
     for setting in &control.settings {
@@ -154,6 +179,8 @@ fn numbers(control: &Control, editions: &Editions) -> String {
     if numbered.is_empty() {
         return "no number of its own; the K3s guide asks for it".to_owned();
     }
-    let parts = numbered.iter().map(|(number, names)| format!("{number} ({})", names.join(", ")));
+    let parts = numbered
+        .iter()
+        .map(|(number, names)| format!("{number} ({})", names.join(", ")));
     parts.collect::<Vec<_>>().join("; ")
 }

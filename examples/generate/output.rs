@@ -3,9 +3,10 @@
 use super::{completions, controls, manual, picture};
 
 /// What was printed, and the picture made of it.
-const PICTURES: &[(&str, &str)] = &[
-    (include_str!("../../docs/pictures/check.txt"), "docs/pictures/check.svg"),
-];
+const PICTURES: &[(&str, &str)] = &[(
+    include_str!("../../docs/pictures/check.txt"),
+    "docs/pictures/check.svg",
+)];
 
 /// A generated file.
 #[derive(Debug)]

@@ -53,7 +53,10 @@ fn parts(line: &str) -> Vec<(&str, &str)> {
 }
 
 fn visible(line: &str) -> usize {
-    parts(line).iter().map(|(_, text)| text.chars().count()).sum()
+    parts(line)
+        .iter()
+        .map(|(_, text)| text.chars().count())
+        .sum()
 }
 
 fn look(code: &str) -> &'static str {
@@ -68,7 +71,9 @@ fn look(code: &str) -> &'static str {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn pixels(characters: usize) -> f64 {

@@ -31,8 +31,18 @@ fn compare(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
                     compare(says, item, &format!("{path}[{index}]"), found);
                 }
             }
-            "type" | "const" | "enum" | "minimum" | "pattern" | "properties" | "required"
-            | "additionalProperties" | "description" | "title" | "$schema" | "$id" => {}
+            "type"
+            | "const"
+            | "enum"
+            | "minimum"
+            | "pattern"
+            | "properties"
+            | "required"
+            | "additionalProperties"
+            | "description"
+            | "title"
+            | "$schema"
+            | "$id" => {}
             other => panic!("this validator does not know `{other}`"),
         }
     }
@@ -41,9 +51,18 @@ fn compare(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-fn compare_fields(schema: &Value, object: &Map<String, Value>, path: &str, found: &mut Vec<String>) {
+fn compare_fields(
+    schema: &Value,
+    object: &Map<String, Value>,
+    path: &str,
+    found: &mut Vec<String>,
+) {
     let place = |name: &str| {
-        if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
     };
     let named = schema["properties"].as_object();
     for required in schema["required"].as_array().into_iter().flatten() {
@@ -87,7 +106,10 @@ fn fits(pattern: &str, value: &Value) -> bool {
     };
     match pattern {
         "^[0-9a-f]{64}$" => {
-            text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            text.len() == 64
+                && text
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         }
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" => text.parse::<jiff::civil::Date>().is_ok(),
         other => panic!("this validator does not know the pattern `{other}`"),
