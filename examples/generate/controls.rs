@@ -27,10 +27,10 @@ To only judge a control, or not to look at it: `[control.NAME]` with `state = \"
 are those of the CIS Kubernetes Benchmark's editions as the K3s self-assessments use them.
 ";
 
-/// The groups of the reference, in their order.
 /// A heading and the controls below it.
 type Group = (&'static str, fn(&Control) -> bool);
 
+/// The groups of the reference, in their order.
 const GROUPS: &[Group] = &[
     ("Workloads", |control| control.restricts_workloads),
     ("Kernel parameters", |control| {
