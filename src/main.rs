@@ -2,8 +2,12 @@
 
 use clap::Parser;
 use k3warden::cli::{self, Exit};
+use nix::sys::stat::{Mode, umask};
 
 fn main() -> Exit {
+    // Directories are born with the bits that they shall have (0755 or 0700), whatever mask we were started with: being
+    // killed between mkdir and chmod then leaves nothing half done. Files are made with no bits at all at first.
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     match cli::Cli::try_parse() {
         Ok(cli) => cli::run(cli),
         Err(error) => {

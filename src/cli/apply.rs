@@ -31,7 +31,7 @@ impl Apply {
         session.require_root()?;
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden apply")?;
-        session.sweep();
+        session.sweep("k3warden apply")?;
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut refused: Vec<Refused> = Vec::new();
         for _ in 0..ROUNDS {

@@ -6,7 +6,7 @@ use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global};
 use crate::host::{Interrupt, State, Thing};
-use crate::reconcile::ledger::Touch;
+use crate::reconcile::ledger::{Ledger, Touch};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted};
 use crate::report::describe;
 
@@ -27,7 +27,8 @@ impl Revert {
         session.require_root()?;
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden revert")?;
-        session.sweep();
+        session.sweep("k3warden revert")?;
+        self.require_known(&session, &mut ledger)?;
         if let Some(damage) = ledger.damage() {
             eprintln!(
                 "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
@@ -56,6 +57,22 @@ impl Revert {
             (false, true) => Exit::DoesNotHold,
             (false, false) => Exit::Holds,
         })
+    }
+
+    /// A control that the catalogue has no longer may still have changed something.
+    fn require_known(&self, session: &Session, ledger: &mut Ledger) -> Result<(), CliError> {
+        if self.controls.is_empty() {
+            return Ok(());
+        }
+        let touched = ledger.touched(&session.lock("k3warden revert")?)?;
+        let recorded = touched.iter().flat_map(|touch| &touch.controls);
+        let unknown: Vec<String> = self
+            .controls
+            .iter()
+            .filter(|control| !recorded.clone().any(|known| known == *control))
+            .cloned()
+            .collect();
+        session.named(&unknown).map(|_| ())
     }
 
     /// What a thing that several controls share becomes when only some of them are reverted.

@@ -57,7 +57,7 @@ impl Session {
         let root = root.sealed_below(&node.places.data_dir);
         // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
         let live = if surroundings.is_machine() {
-            LiveSysctls::of(&root)?
+            LiveSysctls::of(&root)
         } else {
             None
         };
@@ -86,6 +86,7 @@ impl Session {
             today: self.today,
             written: &self.written,
             effective: OnceCell::new(),
+            running: OnceCell::new(),
         }
     }
 
@@ -134,11 +135,16 @@ impl Session {
     }
 
     /// Removes what a killed run left behind, where we write files.
-    pub fn sweep(&self) {
+    ///
+    /// # Errors
+    /// When another process changes something for too long: what it is writing must not be taken for a leftover.
+    pub fn sweep(&self, who: &str) -> Result<(), CliError> {
+        let _lock = self.lock(who)?;
         for directory in self.node.places.written_directories() {
             // What cannot be swept now is swept next time; it is loaded by nobody.
             let _ = self.host.root.sweep(&directory);
         }
+        Ok(())
     }
 
     /// Refuses to change a machine without being root there.

@@ -16,6 +16,8 @@ mod root;
 mod state;
 pub mod sysctl;
 pub mod systemd;
+#[cfg(test)]
+mod testing;
 
 pub use append::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
 pub use change::{Extent, Host};

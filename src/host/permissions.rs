@@ -47,17 +47,21 @@ impl Root {
             let error = HostError::system("create directory", path, errno);
             self.explain_denial(&located, path, error)
         };
-        // Born with no bits for others: the window before chown and chmod shows nothing.
-        nix::sys::stat::mkdirat(&located.parent, located.name.as_os_str(), Mode::S_IRWXU)
-            .map_err(failed)?;
-        let born = Attributes {
-            mode: FileMode::new(0o700),
-            uid: nix::unistd::geteuid().as_raw(),
-            gid: nix::unistd::getegid().as_raw(),
+        // Where it is born to another owner than it shall have, it is born with no bits for others: the window before
+        // chown and chmod shows nothing. Else it is born as it shall be, so that being killed here leaves nothing half.
+        let ours = attributes.uid == nix::unistd::geteuid().as_raw();
+        let birth = if ours {
+            Mode::from_bits_truncate(attributes.mode.bits())
+        } else {
+            Mode::S_IRWXU
         };
+        nix::sys::stat::mkdirat(&located.parent, located.name.as_os_str(), birth)
+            .map_err(failed)?;
         let descriptor = located
             .open(OFlag::O_RDONLY | OFlag::O_DIRECTORY)
             .map_err(failed)?;
+        // The umask, and a parent with the set-group-ID bit, have their say at the birth.
+        let born = Entry::new(&fstat(&descriptor).map_err(failed)?).attributes;
         change(&descriptor, &born, attributes).map_err(failed)?;
         self.sync_directory(&located.parent, path)
     }
@@ -67,7 +71,7 @@ impl Root {
     /// # Errors
     /// When it is not empty, no directory, or the kernel refuses.
     pub fn remove_directory(&self, path: &Path) -> Result<(), HostError> {
-        let Some(located) = self.locate(path)? else {
+        let Some(located) = self.located_for_removal(path)? else {
             return Ok(());
         };
         if self.changeable(&located, path, Kind::Directory)?.is_none() {
@@ -100,10 +104,14 @@ fn change(descriptor: &OwnedFd, old: &Attributes, new: &Attributes) -> Result<()
     if narrow != old.mode {
         fchmod(descriptor, mode(narrow))?;
     }
-    fchown(
-        descriptor,
-        Some(Uid::from_raw(new.uid)),
-        Some(Gid::from_raw(new.gid)),
-    )?;
+    let (uid, gid) = (Uid::from_raw(new.uid), Gid::from_raw(new.gid));
+    if let Err(errno) = fchown(descriptor, Some(uid), Some(gid)) {
+        // Back to what it was. If this fails too it stays narrower than before, never wider.
+        let _ = fchmod(descriptor, mode(old.mode));
+        return Err(errno);
+    }
     fchmod(descriptor, mode(new.mode))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, renameat};
@@ -51,7 +51,7 @@ impl Root {
     /// # Errors
     /// As for [`Root::replace`].
     pub fn remove_file(&self, path: &Path) -> Result<(), HostError> {
-        let Some(located) = self.locate(path)? else {
+        let Some(located) = self.located_for_removal(path)? else {
             return Ok(());
         };
         if self.changeable(&located, path, Kind::File)?.is_none() {
@@ -85,14 +85,19 @@ impl Root {
 
     /// The directory of a path that is about to be changed; it must exist and be root's alone.
     pub(super) fn located_for_change(&self, path: &Path) -> Result<Located, HostError> {
-        if let Some(directory) = self.writable_parent(path)? {
-            return Err(HostError::refused(
+        self.located_for_removal(path)?
+            .ok_or_else(|| HostError::system("open", path, Errno::ENOENT))
+    }
+
+    /// The same where nothing has to be there: `None` if the directory is absent.
+    pub(super) fn located_for_removal(&self, path: &Path) -> Result<Option<Located>, HostError> {
+        match self.writable_parent(path)? {
+            Some(directory) => Err(HostError::refused(
                 path,
                 Refusal::WritableParent { directory },
-            ));
+            )),
+            None => self.locate(path),
         }
-        self.locate(path)?
-            .ok_or_else(|| HostError::system("open", path, Errno::ENOENT))
     }
 
     /// What stands at a located name, if it may be changed as the kind that it should be.
@@ -138,6 +143,23 @@ impl Root {
         Ok(None)
     }
 
+    /// The same, or that somebody else can exchange what stands there at any time, so that what is seen now says nothing.
+    ///
+    /// # Errors
+    /// When a link or a directory on the way cannot be looked at.
+    pub fn hazard_or_exchange(
+        &self,
+        entry: &Entry,
+        path: &Path,
+        expected: Kind,
+    ) -> Result<Option<Refusal>, HostError> {
+        if let Some(refusal) = self.hazard(entry, path, expected)? {
+            return Ok(Some(refusal));
+        }
+        let directory = self.writable_parent(path)?;
+        Ok(directory.map(|directory| Refusal::WritableParent { directory }))
+    }
+
     /// Finds out why the kernel denied a change, where it can be told.
     pub(super) fn explain_denial(
         &self,
@@ -150,12 +172,13 @@ impl Root {
         };
         match errno {
             Errno::EROFS => HostError::refused(path, Refusal::ReadOnlyMount),
-            Errno::EPERM if is_immutable(located) => HostError::refused(
-                path,
-                Refusal::Immutable {
-                    path: path.to_path_buf(),
-                },
-            ),
+            Errno::EPERM => match immutable(located, path) {
+                Some(path) => {
+                    let reason = Refusal::Immutable { path: path.clone() };
+                    HostError::refused(&path, reason)
+                }
+                None => error,
+            },
             _ => error,
         }
     }
@@ -206,7 +229,12 @@ impl NewFile<'_> {
     fn create(&self, temporary: &OsString) -> Result<(OwnedFd, bool), HostError> {
         let parent = &self.located.parent;
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        match nix::fcntl::openat(parent, ".", flags | OFlag::O_TMPFILE, Mode::empty()) {
+        let unnamed = if self.root.without_unnamed_files {
+            Err(Errno::EOPNOTSUPP)
+        } else {
+            nix::fcntl::openat(parent, ".", flags | OFlag::O_TMPFILE, Mode::empty())
+        };
+        match unnamed {
             Ok(descriptor) => return Ok((descriptor, false)),
             Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT | Errno::EINVAL) => {}
             Err(errno) => return Err(HostError::system("replace", self.path, errno)),
@@ -253,21 +281,31 @@ impl NewFile<'_> {
         let failed = |errno| HostError::system("replace", self.path, errno);
         let (parent, name) = (&self.located.parent, &self.located.name);
         if !*named && fresh {
-            match link_descriptor(file, parent, name) {
-                Ok(()) => return self.root.sync_directory(parent, self.path),
-                // Someone was faster: take the way over a temporary name.
-                Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
+            // EEXIST: someone was faster. What they made was never looked at and stays.
+            link_descriptor(file, parent, name).map_err(failed)?;
+            return self.root.sync_directory(parent, self.path);
         }
         if !*named {
             link_descriptor(file, parent, temporary).map_err(failed)?;
             *named = true;
         }
-        renameat(parent, temporary.as_os_str(), parent, name.as_os_str()).map_err(failed)?;
+        rename(parent, temporary, name, fresh).map_err(failed)?;
         *named = false;
         self.root.sync_directory(parent, self.path)
     }
+}
+
+/// Renames over what stands there; where nothing should stand, over nothing, if the file system knows how.
+fn rename(parent: &OwnedFd, from: &OsString, to: &OsString, fresh: bool) -> Result<(), Errno> {
+    let (from, to) = (from.as_os_str(), to.as_os_str());
+    if fresh {
+        let flags = rustix::fs::RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(parent, from, parent, to, flags) {
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+            answer => return answer.map_err(|errno| Errno::from_raw(errno.raw_os_error())),
+        }
+    }
+    renameat(parent, from, parent, to)
 }
 
 /// Gives an unnamed file a name. AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH, the way over /proc needs /proc: one of the
@@ -298,19 +336,26 @@ fn temporary_name() -> OsString {
 
 fn security_label(located: &Located) -> Option<Vec<u8>> {
     let descriptor = located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok()?;
-    let mut label = vec![0_u8; 256];
+    // XATTR_SIZE_MAX: a label with many categories needs some hundred bytes, and one cut off would be a wrong one.
+    let mut label = vec![0_u8; 64 * 1024];
     let length = rustix::fs::fgetxattr(&descriptor, SECURITY_LABEL, &mut label[..]).ok()?;
     label.truncate(length);
     Some(label)
 }
 
-/// The attribute of `chattr +i`, on the file itself or on its directory.
-fn is_immutable(located: &Located) -> bool {
+/// What carries the attribute of `chattr +i`: the file itself or its directory.
+fn immutable(located: &Located, path: &Path) -> Option<PathBuf> {
     use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
     let look = |name: &std::ffi::OsStr, flags| {
         statx(&located.parent, name, flags, StatxFlags::TYPE)
             .is_ok_and(|answer| answer.stx_attributes.contains(StatxAttributes::IMMUTABLE))
     };
-    look(&located.name, AtFlags::SYMLINK_NOFOLLOW)
-        || look(std::ffi::OsStr::new(""), AtFlags::EMPTY_PATH)
+    if look(&located.name, AtFlags::SYMLINK_NOFOLLOW) {
+        return Some(path.to_path_buf());
+    }
+    let directory = look(std::ffi::OsStr::new(""), AtFlags::EMPTY_PATH);
+    path.parent().filter(|_| directory).map(Path::to_path_buf)
 }
+
+#[cfg(test)]
+mod tests;

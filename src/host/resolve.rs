@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{Mode, fstat};
 
-use super::{Entry, HostError, Kind, Refusal, Root};
+use super::{Attributes, Entry, HostError, Kind, Refusal, Root};
 
 /// As many as the kernel follows (MAXSYMLINKS, path_resolution(7)).
 const LINK_LIMIT: usize = 40;
@@ -101,7 +101,7 @@ impl Root {
             return self.walk(path, Links::Trusted);
         };
         if self.resolver() == Resolver::Openat2 {
-            let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+            let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
             let how = OpenHow::new().flags(flags).resolve(resolve);
             match openat2(&self.descriptor, relative(directory), how) {
@@ -122,14 +122,21 @@ impl Root {
     }
 
     fn walk(&self, path: &Path, links: Links) -> Result<Option<Located>, HostError> {
-        Walk {
-            root: self,
-            path,
-            links,
-            followed: 0,
-            at: Vec::new(),
-        }
-        .run()
+        Walk::new(self, path, links).run()
+    }
+
+    /// Every directory that leads to a path, those that links lead through included, outermost first, and whether the
+    /// last one holds the path itself. Links that others than root may have made are refused.
+    pub(super) fn way_to(
+        &self,
+        path: &Path,
+    ) -> Result<(Vec<(PathBuf, Attributes)>, bool), HostError> {
+        let failed = |errno| HostError::system("inspect", Path::new("/"), errno);
+        let top = Entry::new(&fstat(&self.descriptor).map_err(failed)?);
+        let mut walk = Walk::new(self, path, Links::Trusted);
+        walk.seen.push((PathBuf::from("/"), top.attributes));
+        let complete = walk.run()?.is_some();
+        Ok((walk.seen, complete))
     }
 }
 
@@ -141,10 +148,23 @@ struct Walk<'a> {
     followed: usize,
     /// The directories entered so far, so that `..` leads back and never above the root.
     at: Vec<(OwnedFd, PathBuf)>,
+    /// Every directory entered, those that an absolute link led away from too.
+    seen: Vec<(PathBuf, Attributes)>,
 }
 
-impl Walk<'_> {
-    fn run(mut self) -> Result<Option<Located>, HostError> {
+impl<'a> Walk<'a> {
+    const fn new(root: &'a Root, path: &'a Path, links: Links) -> Self {
+        Self {
+            root,
+            path,
+            links,
+            followed: 0,
+            at: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) -> Result<Option<Located>, HostError> {
         let mut remaining = components(self.path);
         while let Some(component) = remaining.pop() {
             if component == OsStr::new("..") {
@@ -168,6 +188,7 @@ impl Walk<'_> {
                 _ if last => return self.located(component).map(Some),
                 Kind::Directory => {
                     let path = self.here().join(&component);
+                    self.seen.push((path.clone(), entry.attributes));
                     self.at.push((descriptor, path));
                 }
                 _ => return Ok(None),
@@ -223,12 +244,7 @@ impl Walk<'_> {
     }
 
     fn is_trusted(&self, name: &OsStr, here: &Path) -> Result<bool, HostError> {
-        if self
-            .root
-            .sealed
-            .as_deref()
-            .is_some_and(|sealed| here.starts_with(sealed))
-        {
+        if self.is_sealed(here)? {
             return Ok(false);
         }
         let failed = |errno| HostError::system("inspect", here, errno);
@@ -240,8 +256,30 @@ impl Walk<'_> {
             && self.root.only_root_writes(&directory.attributes))
     }
 
-    fn located(self, name: OsString) -> Result<Located, HostError> {
-        let parent = match self.at.into_iter().next_back() {
+    /// Whether we are below the sealed directory. It may itself lie behind a link, so the directory counts and not its
+    /// name.
+    fn is_sealed(&self, here: &Path) -> Result<bool, HostError> {
+        let Some(sealed) = self.root.sealed.as_deref() else {
+            return Ok(false);
+        };
+        if here.starts_with(sealed) {
+            return Ok(true);
+        }
+        let Some(sealed) = self.root.look_through(sealed)? else {
+            return Ok(false);
+        };
+        for (descriptor, path) in &self.at {
+            let stat =
+                fstat(descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
+            if Entry::new(&stat).identity == sealed.identity {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn located(&mut self, name: OsString) -> Result<Located, HostError> {
+        let parent = match self.at.pop() {
             Some((descriptor, _)) => descriptor,
             None => self
                 .root
@@ -282,3 +320,6 @@ fn relative(path: &Path) -> &Path {
         relative
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,8 @@ pub struct Root {
     /// Openat2 is not there: an older kernel, or a filter; learnt at the first attempt.
     pub(super) without_openat2: AtomicBool,
     pub(super) durability: Durability,
+    /// Pretends that the file system has no O_TMPFILE, as NFS, vfat and 9p have none. Tests only.
+    pub(super) without_unnamed_files: bool,
 }
 
 impl Root {
@@ -70,6 +72,7 @@ impl Root {
             sealed: None,
             without_openat2: AtomicBool::new(false),
             durability: Durability::Synced,
+            without_unnamed_files: false,
         })
     }
 
@@ -270,23 +273,24 @@ impl Root {
         }
     }
 
-    /// Who else than root could exchange what stands at a path: the first directory on the way that others write.
+    /// Who else than root could exchange what stands at a path: the first directory on the way that others write,
+    /// the directories that links on the way lead through included.
     ///
     /// # Errors
-    /// When a directory on the way cannot be looked at.
+    /// When a directory on the way cannot be looked at, or a link on the way may not be followed.
     pub fn writable_parent(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
-        for directory in path.ancestors().skip(1) {
-            let Some(entry) = self.look_through(directory)? else {
-                continue;
-            };
-            let sticky = entry.attributes.mode.bits() & 0o1000 != 0;
-            let above = Some(directory) != path.parent();
-            let safe = self.only_root_writes(&entry.attributes) || (sticky && above);
-            if !safe {
-                return Ok(Some(directory.to_path_buf()));
-            }
-        }
-        Ok(None)
+        let (way, complete) = self.way_to(path)?;
+        let last = way.len().saturating_sub(1);
+        let unsafe_one = way
+            .into_iter()
+            .enumerate()
+            .find(|(index, (_, attributes))| {
+                // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
+                let sticky = attributes.mode.bits() & 0o1000 != 0;
+                let above = *index != last || !complete;
+                !(self.only_root_writes(attributes) || (sticky && above))
+            });
+        Ok(unsafe_one.map(|(_, (directory, _))| directory))
     }
 
     pub(super) fn only_root_writes(&self, attributes: &Attributes) -> bool {

@@ -57,6 +57,19 @@ pub enum State {
     Value(String),
 }
 
+impl State {
+    /// Owner and bits, where there are any.
+    #[must_use]
+    pub const fn attributes(&self) -> Option<&Attributes> {
+        match self {
+            Self::File { attributes, .. }
+            | Self::Directory(attributes)
+            | Self::Attributes(attributes) => Some(attributes),
+            Self::Absent | Self::Value(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for State {
     /// Contents may hold secrets and are never printed.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

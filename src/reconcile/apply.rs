@@ -96,22 +96,26 @@ fn record(
     plan: &Plan,
     who: &str,
 ) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
-    let changes: Vec<ledger::Change> = plan
-        .changes
-        .iter()
-        .map(|planned| ledger::Change {
-            control: planned
-                .controls
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            thing: planned.change.thing.clone(),
-            before: planned.change.before.clone(),
-            after: planned.change.after.clone(),
+    // One line for each control, so that one alone can be put back. The first line of a thing carries the image.
+    let lines = plan.changes.iter().flat_map(|planned| {
+        let change = &planned.change;
+        planned.controls.iter().map(|control| ledger::Change {
+            control: control.to_string(),
+            thing: change.thing.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
         })
-        .collect();
+    });
+    let lines: Vec<ledger::Change> = lines.collect();
     let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
-    Ok((ledger.record_all(&changes, &lock), lock))
+    let mut answers = ledger.record_all(&lines, &lock).into_iter();
+    let of_change = |planned: &PlannedChange| {
+        let mut answers = answers.by_ref().take(planned.controls.len());
+        let first = answers.next();
+        answers.for_each(drop);
+        first.unwrap_or_else(|| Err(LedgerError::NotTouched(planned.change.thing.clone())))
+    };
+    Ok((plan.changes.iter().map(of_change).collect(), lock))
 }
 
 fn none_made(plan: Plan, error: &LockError) -> Vec<Outcome> {
@@ -133,11 +137,18 @@ fn make(
     lock: &Lock,
 ) -> Result<(), ApplyError> {
     let result = put(host, change);
-    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) {
+    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) && untouched(host, change) {
         // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
         let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], lock);
     }
     result
+}
+
+/// Whether a change that failed left the thing alone: a file may have been replaced and only its directory not been
+/// synced, and then revert must know of it.
+fn untouched(host: &Host, change: &Change) -> bool {
+    host.capture(&change.thing, extent(&change.before, &change.after))
+        .is_ok_and(|now| now == change.before)
 }
 
 fn put(host: &Host, change: &Change) -> Result<(), ApplyError> {

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use jiff::civil::Date;
 
@@ -12,10 +13,12 @@ use crate::k3s::{Effective, K3sVersion};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
-use crate::setting::{self, Change, Finding, Named, Outcome, Ownership, Stage, Subject, Want};
+use crate::setting::{
+    self, Change, Finding, Named, Outcome, Ownership, Persisted, Running, Stage, Subject, Want,
+};
 
 use super::baseline::{self, Applies};
-use super::{Judgement, Verdict, Written};
+use super::{Judgement, Verdict, Written, running};
 
 /// What a pass looks at. Borrowed, so that it cannot outlive a reload.
 #[allow(missing_debug_implementations)]
@@ -34,6 +37,8 @@ pub struct Pass<'a> {
     pub written: &'a Written,
     /// What K3s would run with, worked out once.
     pub effective: OnceCell<Result<Effective, String>>,
+    /// What the running K3s was started with, asked once.
+    pub running: OnceCell<Rc<Running>>,
 }
 
 impl<'a> Pass<'a> {
@@ -139,7 +144,7 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When the sysctl.d files cannot be read.
-    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Change>, HostError> {
+    pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
         self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
     }
 
@@ -203,6 +208,10 @@ impl<'a> Pass<'a> {
             places: &self.node.places,
             version,
             effective: self.effective(),
+            running: &|| {
+                let look = || Rc::new(running::look(self.host, self.node));
+                Rc::clone(self.running.get_or_init(look))
+            },
             disabled: &self.node.disabled,
             edition,
             parameter: &|name| {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::catalogue::ControlId;
 use crate::host::Thing;
-use crate::setting::{Change, Remedy, Stage, Want};
+use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
 use super::{Judgement, Pass, configuration};
 
@@ -85,7 +85,7 @@ impl Draft {
             Remedy::Change(change) => self.add(std::slice::from_ref(control), change.clone()),
             Remedy::PersistSysctl(want) => self.sysctls.push((control.clone(), want.clone())),
             // All lines of our drop-in are worked out together, see `configuration`.
-            Remedy::Configure | Remedy::ByOperator => {}
+            Remedy::Configure | Remedy::Restart | Remedy::ByOperator => {}
         }
     }
 
@@ -112,13 +112,17 @@ impl Draft {
 
     fn persist_sysctls(&mut self, pass: &Pass<'_>) {
         let sysctls = std::mem::take(&mut self.sysctls);
-        let (controls, wants): (Vec<ControlId>, Vec<Want>) = sysctls.into_iter().unzip();
+        let wants: Vec<Want> = sysctls.iter().map(|(_, want)| want.clone()).collect();
         match pass.persist_sysctls(&wants) {
-            Ok(changes) => changes
-                .into_iter()
-                .for_each(|change| self.add(&controls, change)),
+            Ok(persisted) => {
+                for Persisted { change, keys } in persisted {
+                    let concerned = sysctls.iter().filter(|(_, want)| keys.contains(&want.key));
+                    let controls: Vec<ControlId> = concerned.map(|(id, _)| id.clone()).collect();
+                    self.add(&controls, change);
+                }
+            }
             Err(error) => self.refused.push(Refused {
-                controls,
+                controls: sysctls.into_iter().map(|(control, _)| control).collect(),
                 reason: error.to_string(),
             }),
         }
@@ -140,10 +144,36 @@ impl Draft {
 
     fn finish(self) -> Plan {
         Plan {
-            changes: self.changes.into_values().collect(),
+            changes: once_each(self.changes.into_values()),
             refused: self.refused,
         }
     }
+}
+
+/// Two stages may want the same: a directory for itself, and because a file comes into it. It is done once, at the
+/// earlier one.
+fn once_each(planned: impl Iterator<Item = PlannedChange>) -> Vec<PlannedChange> {
+    let mut changes: Vec<PlannedChange> = Vec::new();
+    let mut places: BTreeMap<Thing, usize> = BTreeMap::new();
+    for next in planned {
+        let earlier = places
+            .get(&next.change.thing)
+            .and_then(|place| changes.get_mut(*place));
+        match earlier {
+            Some(earlier) if earlier.change.after == next.change.after => {
+                for control in next.controls {
+                    if !earlier.controls.contains(&control) {
+                        earlier.controls.push(control);
+                    }
+                }
+            }
+            _ => {
+                places.insert(next.change.thing.clone(), changes.len());
+                changes.push(next);
+            }
+        }
+    }
+    changes
 }
 
 /// Parents come before what is in them.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::host::{Extent, Host, HostError, State, Thing};
 
-use super::ledger::{Ending, Fingerprint, Ledger, LedgerError, Touch};
+use super::ledger::{self, Ending, Fingerprint, Ledger, LedgerError, Touch};
 use super::lock::{Lock, LockError};
 
 /// What became of one thing.
@@ -136,11 +136,41 @@ impl Revert<'_> {
                 "it is shared by {others}; revert them together"
             )));
         };
+        if !alone {
+            self.announce(host, ledger, touch, &target, &lock)?;
+        }
         let done = self.restore(host, thing, &target, &touch.last_written)?;
         if alone {
             ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
         }
         Ok(done)
+    }
+
+    /// A thing that stays ours in part is written anew by us, and a later revert must know it as ours.
+    fn announce(
+        &self,
+        host: &Host,
+        ledger: &mut Ledger,
+        touch: &Touch,
+        target: &State,
+        lock: &Lock,
+    ) -> Result<(), RevertError> {
+        let now = host.capture(&touch.thing, Extent::Whole)?;
+        if now == *target || !(self.force || touch.last_written.matches(&now)) {
+            return Ok(());
+        }
+        let stays = touch
+            .controls
+            .iter()
+            .find(|control| !self.controls.contains(control));
+        let change = ledger::Change {
+            control: stays.cloned().unwrap_or_default(),
+            thing: touch.thing.clone(),
+            before: now,
+            after: target.clone(),
+        };
+        let _recorded = ledger.record(&change, lock)?;
+        Ok(())
     }
 
     fn restore(
@@ -161,7 +191,8 @@ impl Revert<'_> {
         if now == State::Absent && extent == Extent::AttributesOnly {
             return Ok(PutBack::Stays("it is not there any more".to_owned()));
         }
-        if !self.force && !last_written.matches(&now) {
+        let ours = last_written.matches(&now) || last_written.is_halfway(before, &now);
+        if !self.force && !ours {
             let reason = "it was changed by somebody else since; --force takes it back";
             return Ok(PutBack::Stays(reason.to_owned()));
         }

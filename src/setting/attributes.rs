@@ -47,7 +47,7 @@ pub(super) fn judge(
     limit: FileMode,
 ) -> Finding {
     let what = path.display().to_string();
-    match root.hazard(entry, path, expected) {
+    match root.hazard_or_exchange(entry, path, expected) {
         Err(error) => return Finding::unreadable(what, wanted(limit), &error),
         Ok(Some(refusal)) => {
             return Finding {

@@ -40,7 +40,7 @@ impl WantedFile<'_> {
             Ok(Some(entry)) => entry,
             Err(error) => return Finding::unreadable(self.what(), self.wanted(), &error),
         };
-        match root.hazard(&entry, &self.path, Kind::File) {
+        match root.hazard_or_exchange(&entry, &self.path, Kind::File) {
             Ok(None) => {}
             Ok(Some(refusal)) => {
                 let reason = format!("left untouched: {refusal}");

@@ -18,16 +18,26 @@ use crate::host::{
 use super::directory::missing_parents;
 use super::{Change, Effect, Stage, Subject, Want};
 
+const STAGE: Stage = Stage::PersistedSysctl;
 const DIRECTORY: &str = "/etc/sysctl.d";
 const GUIDE_FILE: &str = "90-kubelet.conf";
 const HEADING: &str =
     "# Kernel parameters that the kubelet checks, kept by k3warden (see: k3warden explain).\n";
 
+/// A change and the keys that need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Persisted {
+    /// The change.
+    pub change: Change,
+    /// Normalised keys.
+    pub keys: Vec<String>,
+}
+
 /// The changes after which the next boot sets every wanted value.
 ///
 /// # Errors
 /// When the sysctl.d files cannot be read.
-pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Change>, HostError> {
+pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
     if wants.is_empty() {
         return Ok(Vec::new());
     }
@@ -35,26 +45,44 @@ pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Change>, Hos
     let next_boot = NextBoot::read(root)?;
     let directory = Path::new(DIRECTORY);
     let guide_file = directory.join(GUIDE_FILE);
-    let masked = next_boot.is_masked(OsStr::new(GUIDE_FILE));
+    let name = OsStr::new(GUIDE_FILE);
+    let masked = next_boot.is_masked(name);
+    // A file of that name in another directory holds lines of somebody else, which ours would hide.
+    let elsewhere = next_boot
+        .winner_of(name)
+        .is_some_and(|winner| winner != guide_file);
+    let usable = !masked && !elsewhere;
     let (ours, losing): (Vec<&Want>, Vec<&Want>) = wants
         .iter()
-        .partition(|want| !masked && !outranked(&next_boot, want, &guide_file));
+        .partition(|want| usable && !outranked(&next_boot, want, &guide_file));
     let mut changes = Vec::new();
     if !ours.is_empty() {
-        changes.extend(with_lines(subject, &guide_file, &ours)?);
+        let change = with_lines(subject, &guide_file, &ours)?;
+        changes.extend(change.map(|change| persisted(change, &ours)));
     }
     if !losing.is_empty() {
         let name = last_sorting_name(next_boot.names()).ok_or_else(|| {
             HostError::system("sort after every file in", directory, Errno::ENAMETOOLONG)
         })?;
-        changes.extend(with_lines(subject, &directory.join(name), &losing)?);
+        let change = with_lines(subject, &directory.join(name), &losing)?;
+        changes.extend(change.map(|change| persisted(change, &losing)));
     }
-    if let Some(first) = changes.first().cloned() {
-        let mut parents = missing_parents(subject, thing_path(&first), Stage::PersistedSysctl)?;
+    if let Some(first) = changes.first() {
+        let mut parents = missing_parents(subject, thing_path(&first.change), STAGE)?
+            .into_iter()
+            .map(|change| persisted(change, &wants.iter().collect::<Vec<_>>()))
+            .collect::<Vec<_>>();
         parents.append(&mut changes);
         changes = parents;
     }
     Ok(changes)
+}
+
+fn persisted(change: Change, wants: &[&Want]) -> Persisted {
+    Persisted {
+        change,
+        keys: wants.iter().map(|want| want.key.clone()).collect(),
+    }
 }
 
 /// A sysctl.d file as it was before us, with a line for each of these settings; `None` if the thing is none.
@@ -153,37 +181,38 @@ fn with_lines(
             content,
             attributes,
         },
-        stage: Stage::PersistedSysctl,
+        stage: STAGE,
         effect: Effect::None,
     }))
 }
 
-/// The file's lines without other values for these keys, and one line for each key at the end.
+/// The file's lines without other values for these keys, and one line for each key at the end. The operator's lines
+/// stay as they are to the byte, whatever their encoding.
 fn merged(old: &[u8], wants: &[&Want]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(old);
     let keys: Vec<SysctlKey> = wants
         .iter()
         .filter_map(|want| SysctlKey::parse(&want.key).ok())
         .collect();
-    let mut content = String::new();
-    for line in text.lines() {
+    let mut content = Vec::with_capacity(old.len());
+    for line in old.split_inclusive(|byte| *byte == b'\n') {
         let sets_one_of_ours = assigned_key(line).is_some_and(|key| keys.contains(&key));
         if !sets_one_of_ours {
-            content.push_str(line);
-            content.push('\n');
+            content.extend_from_slice(line);
         }
     }
     if content.is_empty() {
-        content.push_str(HEADING);
+        content.extend_from_slice(HEADING.as_bytes());
+    } else if content.last() != Some(&b'\n') {
+        content.push(b'\n');
     }
     for (want, key) in wants.iter().zip(&keys) {
-        content.push_str(&format!("{key} = {}\n", want.value));
+        content.extend_from_slice(format!("{key} = {}\n", want.value).as_bytes());
     }
-    content.into_bytes()
+    content
 }
 
-fn assigned_key(line: &str) -> Option<SysctlKey> {
-    let (key, _) = line.split_once('=')?;
+fn assigned_key(line: &[u8]) -> Option<SysctlKey> {
+    let (key, _) = std::str::from_utf8(line).ok()?.split_once('=')?;
     let key = key.trim();
     SysctlKey::parse(key.strip_prefix('-').unwrap_or(key).trim()).ok()
 }

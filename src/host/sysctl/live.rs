@@ -15,7 +15,8 @@ const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
 /// The directory of kernel parameters of the running kernel.
 #[derive(Debug)]
 pub struct LiveSysctls {
-    directory: Root,
+    /// The error is given at each look: without /proc/sys everything else is judged all the same.
+    directory: Result<Root, HostError>,
     shown_as: PathBuf,
 }
 
@@ -23,13 +24,14 @@ impl LiveSysctls {
     /// The kernel parameters that belong to a root: those of `/proc/sys`; `None` for an image or a tree, where no
     /// kernel runs.
     ///
-    /// # Errors
-    /// When `/proc/sys` cannot be opened.
-    pub fn of(root: &Root) -> Result<Option<Self>, HostError> {
-        if !root.is_live() {
-            return Ok(None);
-        }
-        Self::at(Path::new("/proc/sys")).map(Some)
+    /// Where `/proc/sys` cannot be opened or is no procfs, each reading says so.
+    #[must_use]
+    pub fn of(root: &Root) -> Option<Self> {
+        let shown_as = PathBuf::from("/proc/sys");
+        root.is_live().then(|| Self {
+            directory: open_procfs(&shown_as),
+            shown_as,
+        })
     }
 
     /// The kernel parameters seen through another directory: a second mount of `/proc/sys`, or plain files in a test.
@@ -38,7 +40,7 @@ impl LiveSysctls {
     /// When the directory cannot be opened.
     pub fn at(directory: &Path) -> Result<Self, HostError> {
         Ok(Self {
-            directory: Root::open(directory)?,
+            directory: Ok(Root::open(directory)?),
             shown_as: directory.to_path_buf(),
         })
     }
@@ -50,6 +52,8 @@ impl LiveSysctls {
     pub fn read(&self, key: &SysctlKey) -> Result<Option<String>, HostError> {
         let content = self
             .directory
+            .as_ref()
+            .map_err(Clone::clone)?
             .read(key.relative_path(), VALUE_LIMIT_BYTES)
             .map_err(|error| self.located(key, error))?;
         Ok(content.map(|bytes| {
@@ -66,6 +70,8 @@ impl LiveSysctls {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let opened = self
             .directory
+            .as_ref()
+            .map_err(Clone::clone)?
             .open_following(key.relative_path(), flags)
             .map_err(|error| self.located(key, error))?;
         Ok(opened.map(|descriptor| PinnedSysctl::new(descriptor, self.path(key))))
@@ -98,6 +104,8 @@ impl LiveSysctls {
         let flags = OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let descriptor = self
             .directory
+            .as_ref()
+            .map_err(Clone::clone)?
             .open_following(key.relative_path(), flags)
             .map_err(|error| self.located(key, error))?
             .ok_or_else(|| HostError::system("set", &self.path(key), Errno::ENOENT))?;
@@ -120,6 +128,16 @@ impl LiveSysctls {
             other => other,
         }
     }
+}
+
+/// An empty directory in its place, as in a half-made chroot, would look like a kernel that has no parameters.
+fn open_procfs(directory: &Path) -> Result<Root, HostError> {
+    let failed = |errno| HostError::system("find kernel parameters in", directory, errno);
+    let statistics = nix::sys::statfs::statfs(directory).map_err(failed)?;
+    if statistics.filesystem_type() != nix::sys::statfs::PROC_SUPER_MAGIC {
+        return Err(failed(Errno::ENOENT));
+    }
+    Root::open(directory)
 }
 
 /// Whether two values are the same to the kernel, which separates the fields of a value by tabs and reads any blanks.
@@ -259,6 +277,6 @@ mod tests {
     fn a_tree_has_no_live_values() {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::open(directory.path()).unwrap();
-        assert!(LiveSysctls::of(&root).unwrap().is_none());
+        assert!(LiveSysctls::of(&root).is_none());
     }
 }

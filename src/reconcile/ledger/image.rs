@@ -168,6 +168,36 @@ impl Fingerprint {
         }
     }
 
+    /// Whether `now` is what a killed change of ours leaves on its way from `before` to this state, or on the way back:
+    /// the bits that both grant, with the owner of before.
+    #[must_use]
+    pub fn is_halfway(&self, before: &State, now: &State) -> bool {
+        let access = match &self.0 {
+            Short::Attributes(access) | Short::Directory(access) => access,
+            Short::File {
+                access,
+                bytes,
+                sha256,
+            } => match now {
+                State::File { content, .. }
+                    if *bytes == content.len() as u64 && *sha256 == Hash::of(content) =>
+                {
+                    access
+                }
+                _ => return false,
+            },
+            Short::Absent | Short::Value(_) => return false,
+        };
+        let written = access.attributes();
+        let (Some(before), Some(now), Some(written)) =
+            (before.attributes(), now.attributes(), written)
+        else {
+            return false;
+        };
+        (now.uid, now.gid) == (before.uid, before.gid)
+            && now.mode == before.mode.intersection(written.mode)
+    }
+
     /// Whether it is of a file with this content, whoever owns it now.
     #[must_use]
     pub fn has_content(&self, content: &[u8]) -> bool {
