@@ -86,6 +86,7 @@ impl Session {
             today: self.today,
             written: &self.written,
             effective: OnceCell::new(),
+            running: OnceCell::new(),
         }
     }
 

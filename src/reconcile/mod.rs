@@ -10,6 +10,7 @@ mod pass;
 mod plan;
 pub mod restart;
 mod revert;
+mod running;
 mod verdict;
 
 pub use apply::{ApplyError, Outcome, apply};

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use jiff::civil::Date;
 
@@ -13,11 +14,11 @@ use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
 use crate::setting::{
-    self, Change, Finding, Named, Outcome, Ownership, Persisted, Stage, Subject, Want,
+    self, Change, Finding, Named, Outcome, Ownership, Persisted, Running, Stage, Subject, Want,
 };
 
 use super::baseline::{self, Applies};
-use super::{Judgement, Verdict, Written};
+use super::{Judgement, Verdict, Written, running};
 
 /// What a pass looks at. Borrowed, so that it cannot outlive a reload.
 #[allow(missing_debug_implementations)]
@@ -36,6 +37,8 @@ pub struct Pass<'a> {
     pub written: &'a Written,
     /// What K3s would run with, worked out once.
     pub effective: OnceCell<Result<Effective, String>>,
+    /// What the running K3s was started with, asked once.
+    pub running: OnceCell<Rc<Running>>,
 }
 
 impl<'a> Pass<'a> {
@@ -205,6 +208,10 @@ impl<'a> Pass<'a> {
             places: &self.node.places,
             version,
             effective: self.effective(),
+            running: &|| {
+                let look = || Rc::new(running::look(self.host, self.node));
+                Rc::clone(self.running.get_or_init(look))
+            },
             disabled: &self.node.disabled,
             edition,
             parameter: &|name| {

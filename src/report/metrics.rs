@@ -11,50 +11,7 @@ pub fn metrics(status: &Status) -> String {
     let mut text = Text::default();
     text.family("build_info", "gauge", "The k3warden that runs.");
     text.sample("build_info", &[("version", &status.k3warden_version)], 1);
-    text.family(
-        "control_verdict",
-        "gauge",
-        "1 for the verdict that a control has, else 0.",
-    );
-    for control in &status.controls {
-        for verdict in Verdict::ALL {
-            let labels = [
-                ("control", control.id.as_str()),
-                ("verdict", verdict.name()),
-            ];
-            text.sample(
-                "control_verdict",
-                &labels,
-                i32::from(control.verdict == verdict),
-            );
-        }
-    }
-    text.family(
-        "repairs_total",
-        "counter",
-        "Repairs made for a control since the boot.",
-    );
-    for control in &status.controls {
-        text.sample(
-            "repairs_total",
-            &[("control", &control.id)],
-            control.repairs,
-        );
-    }
-    text.family(
-        "exception_expiry_timestamp_seconds",
-        "gauge",
-        "When an exception ends and its control is enforced again.",
-    );
-    for control in &status.controls {
-        if let Some(ends) = control.exception_ends {
-            text.sample(
-                "exception_expiry_timestamp_seconds",
-                &[("control", &control.id)],
-                ends,
-            );
-        }
-    }
+    controls(&mut text, status);
     text.family(
         "contended",
         "gauge",
@@ -71,42 +28,79 @@ pub fn metrics(status: &Status) -> String {
     for (reason, count) in &status.k3s.restarts {
         text.sample("k3s_restarts_total", &[("reason", reason)], count);
     }
-    text.single(
-        "k3s_restart_pending",
-        "Whether K3s should start again.",
-        status.k3s.pending_restart.is_some(),
-    );
-    text.single(
-        "suspended",
-        "Whether repairs are paused or switched off.",
-        status.suspended.is_some(),
-    );
-    text.single(
-        "polling",
-        "Whether inotify cannot be had.",
-        status.polling.is_some(),
-    );
-    text.single(
-        "ledger_damaged",
-        "Whether the record of changes is damaged.",
-        status.ledger_damage.is_some(),
-    );
-    text.single(
-        "policy_refused",
-        "Whether the newest policy is not in force.",
-        status.refused_policy.is_some(),
-    );
-    text.family(
-        "last_full_pass_timestamp_seconds",
-        "gauge",
-        "When everything was last looked at.",
-    );
-    text.sample(
-        "last_full_pass_timestamp_seconds",
-        &[],
-        status.last_full_pass,
-    );
+    let states: [(&str, &str, bool); 5] = [
+        (
+            "k3s_restart_pending",
+            "Whether K3s should start again.",
+            status.k3s.pending_restart.is_some(),
+        ),
+        (
+            "suspended",
+            "Whether repairs are paused or switched off.",
+            status.suspended.is_some(),
+        ),
+        (
+            "polling",
+            "Whether inotify cannot be had.",
+            status.polling.is_some(),
+        ),
+        (
+            "ledger_damaged",
+            "Whether the record of changes is damaged.",
+            status.ledger_damage.is_some(),
+        ),
+        (
+            "policy_refused",
+            "Whether the newest policy is not in force.",
+            status.refused_policy.is_some(),
+        ),
+    ];
+    for (name, help, value) in states {
+        text.single(name, help, value);
+    }
+    let name = "last_full_pass_timestamp_seconds";
+    text.family(name, "gauge", "When everything was last looked at.");
+    text.sample(name, &[], status.last_full_pass);
     text.0
+}
+
+/// What there is to say of each control.
+fn controls(text: &mut Text, status: &Status) {
+    let name = "control_verdict";
+    text.family(
+        name,
+        "gauge",
+        "1 for the verdict that a control has, else 0.",
+    );
+    for control in &status.controls {
+        for verdict in Verdict::ALL {
+            let labels = [
+                ("control", control.id.as_str()),
+                ("verdict", verdict.name()),
+            ];
+            text.sample(name, &labels, i32::from(control.verdict == verdict));
+        }
+    }
+    let name = "repairs_total";
+    text.family(
+        name,
+        "counter",
+        "Repairs made for a control since the boot.",
+    );
+    for control in &status.controls {
+        text.sample(name, &[("control", &control.id)], control.repairs);
+    }
+    let name = "exception_expiry_timestamp_seconds";
+    text.family(
+        name,
+        "gauge",
+        "When an exception ends and its control is enforced again.",
+    );
+    for control in &status.controls {
+        if let Some(ends) = control.exception_ends {
+            text.sample(name, &[("control", &control.id)], ends);
+        }
+    }
 }
 
 #[derive(Default)]

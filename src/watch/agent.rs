@@ -16,6 +16,7 @@ use super::signals::Signals;
 use super::suspension::Suspension;
 use super::work::{self, Hands, Hit, Target, Work};
 use super::writer;
+use crate::catalogue::{Setting, SettingBody};
 use crate::host::{HostError, SysctlKey, Thing};
 use crate::reconcile::ledger::Ledger;
 use crate::report::event::Kind;
@@ -25,6 +26,8 @@ use crate::setting::{Effect, Stage};
 
 /// After a repair the whole control is judged, when the storm has passed.
 const SETTLE: Duration = Duration::from_millis(50);
+/// Whoever writes a file of sysctl.d has this long to finish.
+const WRITING: Duration = Duration::from_millis(20);
 /// Full passes that events ask for are no closer together than this.
 const FULL_PASS_GAP: Duration = Duration::from_secs(1);
 /// Warn of exceptions that end within so many days.
@@ -46,6 +49,7 @@ pub struct Agent<'s> {
     pub(super) suspension: Option<Suspension>,
     pub(super) journal: Journal,
     pub(super) publisher: Publisher,
+    told_blind: bool,
     pub(super) publishing_failure: Option<String>,
     pub(super) refused_policy: Option<String>,
     pub(super) ledger_damage: Option<String>,
@@ -103,6 +107,7 @@ impl<'s> Agent<'s> {
             ledger,
             journal,
             publisher,
+            told_blind: false,
             publishing_failure: None,
             refused_policy: None,
             ledger_damage: None,
@@ -132,16 +137,16 @@ impl<'s> Agent<'s> {
     }
 
     fn open_eyes(&mut self) {
-        let was_blind = self.eyes.blind().is_some();
         let placed = self.eyes.place(&self.ground.host.root, &self.index);
         self.eyes.pin(self.ground.host.live.as_ref(), &self.index);
         if placed.unsettled {
             self.due.place = Some(Instant::now() + SETTLE);
         }
-        self.tell_of_sight(was_blind);
+        self.tell_of_sight();
     }
 
-    pub(super) fn tell_of_sight(&mut self, was_blind: bool) {
+    fn tell_of_sight(&mut self) {
+        let was_blind = std::mem::replace(&mut self.told_blind, self.eyes.blind().is_some());
         match (was_blind, self.eyes.blind()) {
             (false, Some(reason)) => {
                 let event = Event::new(Kind::PollingBegins, reason);
@@ -186,19 +191,17 @@ impl<'s> Agent<'s> {
     }
 
     fn on_overflow(&mut self, now: Instant) {
-        let due = self
-            .last_full_pass_at
-            .map_or(now, |last| last + FULL_PASS_GAP);
+        let last = self.last_full_pass_at;
+        let due = last.map_or(now, |last| last + FULL_PASS_GAP);
+        if self.due.full_pass.is_none() {
+            let message = "the kernel dropped events; looking at everything";
+            self.journal.tell(&Event::new(Kind::Overflow, message));
+        }
         if due <= now {
-            let event = Event::new(
-                Kind::Overflow,
-                "the kernel dropped events; looking at everything",
-            );
-            self.journal.tell(&event);
             self.place(now);
             self.full_pass(now);
         } else {
-            self.due.full_pass = Some(self.due.full_pass.map_or(due, |other| other.min(due)));
+            self.due.full_pass = Some(due);
         }
     }
 
@@ -217,7 +220,7 @@ impl<'s> Agent<'s> {
         if was_blind && self.eyes.blind().is_none() {
             self.eyes.watch_keys();
         }
-        self.tell_of_sight(was_blind);
+        self.tell_of_sight();
         let mut hits = BTreeSet::new();
         for directory in &placed.changed {
             hits.extend(self.index.of_directory(directory).map(|concern| Hit {
@@ -234,7 +237,11 @@ impl<'s> Agent<'s> {
     fn answer_paced(&mut self, hits: BTreeSet<Hit>, now: Instant) {
         let mut at_once = BTreeSet::new();
         for hit in hits {
-            match self.pace.take(&hit, now) {
+            let later = match self.is_read_at_next_boot(&hit) {
+                true => Some(now + WRITING),
+                false => self.pace.take(&hit, now),
+            };
+            match later {
                 None => {
                     at_once.insert(hit);
                 }
@@ -245,6 +252,18 @@ impl<'s> Agent<'s> {
             }
         }
         self.answer(&at_once, now);
+    }
+
+    /// Files of sysctl.d are read by the next boot and are edited in place by people and packages. Half written they
+    /// say something else, and an empty one is a mask.
+    fn is_read_at_next_boot(&self, hit: &Hit) -> bool {
+        let Concern::Setting { control, setting } = hit.concern else {
+            return false;
+        };
+        let control = self.ground.catalogue.controls().get(control);
+        let setting = control.and_then(|control| control.settings.get(setting));
+        let is_sysctl = |setting: &Setting| matches!(setting.body, SettingBody::Sysctl(_));
+        matches!(hit.target, Target::Path(_)) && setting.is_some_and(is_sysctl)
     }
 
     /// Judges what is named, brings it back, and only then tells of it.
@@ -268,19 +287,32 @@ impl<'s> Agent<'s> {
         for key in &work.holding {
             self.eyes.holds(key);
         }
-        if !work.unsettled.is_empty() {
-            let (_, settle) = self
-                .due
-                .settle
-                .get_or_insert((now + SETTLE, BTreeSet::new()));
-            settle.extend(&work.unsettled);
-        }
+        self.settle_later(&work.unsettled, hits, now);
         self.account(work, now);
         if concerns(Concern::K3sInputs) {
             self.on_k3s_inputs_changed(now);
         }
         if concerns(Concern::K3sStart) {
             self.on_k3s_start_seen(now);
+        }
+    }
+
+    /// Controls of which something did not hold, or did not hold before, are judged as a whole a little later.
+    fn settle_later(&mut self, unsettled: &BTreeSet<usize>, hits: &BTreeSet<Hit>, now: Instant) {
+        let bodies = self.ground.catalogue.controls();
+        let open = hits.iter().filter_map(|hit| match hit.concern {
+            Concern::Setting { control, .. } => Some(control),
+            _ => None,
+        });
+        let open = open.filter(|place| {
+            let control = bodies.get(*place);
+            control.is_some_and(|control| !self.records.is_settled(&control.id))
+        });
+        let all: BTreeSet<usize> = open.chain(unsettled.iter().copied()).collect();
+        if !all.is_empty() {
+            let first = (now + SETTLE, BTreeSet::new());
+            let (_, settle) = self.due.settle.get_or_insert(first);
+            settle.extend(all);
         }
     }
 

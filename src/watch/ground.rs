@@ -61,6 +61,7 @@ impl Ground {
             today: self.today,
             written: &self.written,
             effective: OnceCell::new(),
+            running: OnceCell::new(),
         }
     }
 
