@@ -2,6 +2,13 @@
 //! which it cannot be looked at. The cases are made from what the setting asks, so a new control has them from its
 //! first day; what cannot be made that way must be put into [`VALUES`] or [`POLICY`], else the test fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod tree;
 
 use std::cell::OnceCell;
