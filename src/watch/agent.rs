@@ -15,7 +15,7 @@ use super::records::Records;
 use super::signals::Signals;
 use super::suspension::Suspension;
 use super::work::{self, Hands, Hit, Target, Work};
-use crate::host::HostError;
+use crate::host::{HostError, Thing};
 use crate::reconcile::ledger::Ledger;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
