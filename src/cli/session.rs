@@ -54,6 +54,9 @@ impl Session {
         let catalogue = policy::load_catalogue(&root)?;
         let policy = Policy::load(&root, &catalogue)?;
         let node = node::discover(&root, &policy, surroundings, global.k3s_version);
+        for problem in &node.problems {
+            eprintln!("k3warden: what this node is could not be seen wholly: {problem}");
+        }
         let root = root.sealed_below(&node.places.data_dir);
         // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
         let live = if surroundings.is_machine() {

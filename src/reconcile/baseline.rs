@@ -85,6 +85,10 @@ fn datastore(control: &Control, node: &Node) -> Applies {
         (Some(wanted), Some(datastore)) if wanted != datastore => Applies::No(format!(
             "for {wanted} only; this node's datastore is {datastore}"
         )),
+        (Some(wanted), None) if node.configuration_problem.is_some() => Applies::Unknown(format!(
+            "for {wanted} only, and the datastore is not known: {}",
+            node.configuration_problem.as_deref().unwrap_or_default()
+        )),
         (Some(wanted), None) => Applies::No(format!("for {wanted} only")),
         _ => Applies::Yes,
     }

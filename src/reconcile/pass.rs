@@ -174,6 +174,10 @@ impl<'a> Pass<'a> {
         for setting in &control.settings {
             match baseline::version(setting.k3s, self.node) {
                 Applies::Yes => {
+                    if let Some(reason) = self.place_unknown(&setting.body) {
+                        findings.push(blind(control, reason));
+                        continue;
+                    }
                     findings.extend(self.with_subject(Some(control), |subject| {
                         setting::judge(&setting.body, subject)
                     }));
@@ -183,16 +187,23 @@ impl<'a> Pass<'a> {
                         setting::judge_unwanted(&setting.body, subject, &reason)
                     }))
                 }
-                Applies::Unknown(reason) => findings.push(Finding {
-                    what: control.id.to_string(),
-                    wanted: String::new(),
-                    observed: "unknown".to_owned(),
-                    seen_at: String::new(),
-                    outcome: Outcome::Unknown(reason),
-                }),
+                Applies::Unknown(reason) => findings.push(blind(control, reason)),
             }
         }
         findings
+    }
+
+    /// Why a setting cannot be looked for: it is in the data dir, and nobody knows where that is.
+    fn place_unknown(&self, setting: &SettingBody) -> Option<String> {
+        let problem = self.node.configuration_problem.as_ref()?;
+        let in_data_dir = match setting {
+            SettingBody::Directory(directory) => directory.path.contains("{data_dir}"),
+            SettingBody::File(file) => file.path.contains("{data_dir}"),
+            SettingBody::Permissions(permissions) => permissions.path.contains("{data_dir}"),
+            SettingBody::Manifest(_) => true,
+            SettingBody::Sysctl(_) | SettingBody::Option(_) | SettingBody::Argument(_) => false,
+        };
+        in_data_dir.then(|| format!("K3s's data dir is not known: {problem}"))
     }
 
     fn with_subject<T>(
@@ -279,4 +290,14 @@ fn is_valid(kind: KeepKind, content: &[u8], version: Option<K3sVersion>) -> bool
         KeepKind::AdmissionConfiguration => refuses_admission_configuration(content, version),
     };
     refused.is_none()
+}
+
+fn blind(control: &Control, reason: String) -> Finding {
+    Finding {
+        what: control.id.to_string(),
+        wanted: String::new(),
+        observed: "unknown".to_owned(),
+        seen_at: String::new(),
+        outcome: Outcome::Unknown(reason),
+    }
 }

@@ -287,7 +287,7 @@ impl<'s> Agent<'s> {
         for key in &work.holding {
             self.eyes.holds(key);
         }
-        self.settle_later(&work.unsettled, hits, now);
+        self.settle_later(&work, hits, now);
         self.account(work, now);
         if concerns(Concern::K3sInputs) {
             self.on_k3s_inputs_changed(now);
@@ -297,18 +297,28 @@ impl<'s> Agent<'s> {
         }
     }
 
-    /// Controls of which something did not hold, or did not hold before, are judged as a whole a little later.
-    fn settle_later(&mut self, unsettled: &BTreeSet<usize>, hits: &BTreeSet<Hit>, now: Instant) {
+    /// Controls of which something did not hold, or did not hold before, are judged as a whole a little later. Not
+    /// those that held and of which just an owner, some bits or a live value was brought back: the event of our own
+    /// write has that very thing judged again, and nothing else has changed.
+    fn settle_later(&mut self, work: &Work, hits: &BTreeSet<Hit>, now: Instant) {
         let bodies = self.ground.catalogue.controls();
-        let open = hits.iter().filter_map(|hit| match hit.concern {
+        let settled = |place: &usize| {
+            let control = bodies.get(*place);
+            control.is_some_and(|control| self.records.is_settled(&control.id))
+        };
+        let concerned = hits.iter().filter_map(|hit| match hit.concern {
             Concern::Setting { control, .. } => Some(control),
             _ => None,
         });
-        let open = open.filter(|place| {
-            let control = bodies.get(*place);
-            control.is_some_and(|control| !self.records.is_settled(&control.id))
-        });
-        let all: BTreeSet<usize> = open.chain(unsettled.iter().copied()).collect();
+        let mut all: BTreeSet<usize> = concerned.filter(|place| !settled(place)).collect();
+        if !work.is_plain() {
+            all.extend(&work.unsettled);
+        }
+        let made_safe = |done: &work::Done| done.stage == Stage::Directory && done.result.is_ok();
+        if work.done.iter().any(made_safe) {
+            // What is in a directory that others can write is left alone, until now.
+            all.extend(self.records.open(&self.ground.catalogue));
+        }
         if !all.is_empty() {
             let first = (now + SETTLE, BTreeSet::new());
             let (_, settle) = self.due.settle.get_or_insert(first);

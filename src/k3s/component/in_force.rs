@@ -46,8 +46,9 @@ impl Start {
                 .and_then(|settings| settings.of_flag(flag))
         {
             return match (setting.value.is_empty(), &setting.place) {
-                (true, _) => InForce::Absent,
-                (false, place) => InForce::One {
+                (true, Place::Default) => InForce::Absent,
+                // Given empty on purpose or by mistake: `client-ca-file=` turns certificates off.
+                (_, place) => InForce::One {
                     value: setting.value.clone(),
                     place: place.clone(),
                 },
