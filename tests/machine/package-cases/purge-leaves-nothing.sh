@@ -18,7 +18,9 @@ expect_sysctl kernel.panic 10
 expect_sysctl kernel.panic 10
 apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_sysctl kernel.panic 0
-[ ! -e /run/k3warden ] || fail "/run/k3warden is left"
+for path in /run/k3warden /run/host-sysctl /var/log/k3warden; do
+  [ ! -e "$path" ] || fail "$path is left"
+done
 describe_host >/root/after
 diff /root/before /root/after || fail "purge left something, or took too much"
 
