@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod diff;
+mod door;
 mod effective;
 mod exit;
 mod explain;

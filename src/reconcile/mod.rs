@@ -10,9 +10,10 @@ mod pass;
 mod plan;
 pub mod restart;
 mod revert;
+pub mod service;
 mod verdict;
 
-pub use apply::{ApplyError, Outcome, apply};
+pub use apply::{ApplyError, Outcome, apply, apply_within};
 pub use judgement::Judgement;
 pub use pass::Pass;
 pub use plan::{Plan, PlannedChange, Refused};

@@ -121,7 +121,7 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
         }
         judgements.push(judgement);
     }
-    let plan = Plan::of(&pass, &judgements);
+    let plan = Plan::of_some(&pass, &judgements);
     work.carry_out(ground, plan, hands);
     work
 }
