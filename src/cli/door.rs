@@ -70,8 +70,7 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
             return Ok(());
         }
     }
-    let deadline = Instant::now() + PATIENCE;
-    let session = Session::open_within(global, PATIENCE)?;
+    let session = Session::open_until(global, Some(Instant::now() + PATIENCE))?;
     session.require_root()?;
     if session.node.places.unit.as_deref() != Some(unit.as_str()) {
         let judged = session.node.places.unit.as_deref().unwrap_or("no unit");
@@ -80,7 +79,7 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
         ));
         return Ok(());
     }
-    Door::open(session, unit, deadline).work()
+    Door::open(session, unit).work()
 }
 
 /// Whether the unit starts a K3s server or agent: an operator's `k3s-backup.service` passes this door too.
@@ -94,18 +93,15 @@ fn starts_k3s(root: &Root, unit: &UnitName) -> Result<bool, CliError> {
 struct Door {
     session: Session,
     unit: UnitName,
-    /// Until then we wait for others.
-    deadline: Instant,
     restarts: u32,
 }
 
 impl Door {
-    fn open(session: Session, unit: UnitName, deadline: Instant) -> Self {
+    fn open(session: Session, unit: UnitName) -> Self {
         Self {
             restarts: restarts(&session, &unit),
             session,
             unit,
-            deadline,
         }
     }
 
@@ -209,8 +205,7 @@ impl Door {
 
     /// Makes changes and says what was done. True if any was made.
     fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<bool, CliError> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let outcomes = apply_within(&self.session.host, ledger, plan, WHO, &|| false, left);
+        let outcomes = apply_within(&self.session.host, ledger, plan, WHO, &|| false, self.session.patience());
         outcomes.iter().for_each(tell);
         let made = outcomes.iter().any(|outcome| outcome.result.is_ok());
         let lock = self.session.lock(WHO)?;
@@ -225,8 +220,7 @@ impl Door {
         present: &OurPart,
     ) -> Result<(), CliError> {
         let key = part::encryption_key(&self.session.host, &self.session.node);
-        let back = put_back(last_good, present, key);
-        self.write(ledger, &back)
+        self.write(ledger, &put_back(last_good, present, key))
     }
 
     fn write(&mut self, ledger: &mut Ledger, back: &PutBack) -> Result<(), CliError> {

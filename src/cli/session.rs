@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -40,8 +40,8 @@ pub struct Session {
     pub held: Option<Held>,
     /// The day that exceptions are judged by.
     pub today: Date,
-    /// How long to wait for a change of another process.
-    patience: Duration,
+    /// Until when to wait for changes of other processes; `None`: ten seconds each time.
+    patient_until: Option<Instant>,
 }
 
 impl Session {
@@ -50,14 +50,17 @@ impl Session {
     /// # Errors
     /// When the root cannot be opened, or the policy or the catalogue is wrong.
     pub fn open(global: &Global) -> Result<Self, CliError> {
-        Self::open_within(global, LOCK_PATIENCE)
+        Self::open_until(global, None)
     }
 
     /// The same for those who cannot wait long for another process's change.
     ///
     /// # Errors
     /// As for [`Session::open`].
-    pub fn open_within(global: &Global, patience: Duration) -> Result<Self, CliError> {
+    pub fn open_until(
+        global: &Global,
+        patient_until: Option<Instant>,
+    ) -> Result<Self, CliError> {
         let durability = if global.no_sync {
             Durability::PageCache
         } else {
@@ -85,7 +88,7 @@ impl Session {
             written: Written::default(),
             held: None,
             today,
-            patience,
+            patient_until,
         };
         session.read_ledger();
         session.look_for_quarantine();
@@ -122,7 +125,15 @@ impl Session {
     /// # Errors
     /// When another process holds it for too long.
     pub fn lock(&self, who: &str) -> Result<Lock, CliError> {
-        Ok(Lock::acquire(&self.host.root, self.patience, who)?)
+        Ok(Lock::acquire(&self.host.root, self.patience(), who)?)
+    }
+
+    /// How long to wait for a change of another process now.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patient_until.map_or(LOCK_PATIENCE, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Opens the ledger for recording.

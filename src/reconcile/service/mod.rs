@@ -3,9 +3,12 @@
 
 pub mod circumstances;
 pub mod cluster;
+pub mod following;
 pub mod inputs;
 pub mod kernel;
 pub mod line_out;
 pub mod part;
 pub mod preflight;
 pub mod restore;
+pub mod rollback;
+pub mod standing;
