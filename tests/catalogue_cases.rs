@@ -337,6 +337,7 @@ impl Context<'_> {
             catalogue: self.catalogue,
             today: jiff::civil::date(2026, 1, 1),
             written: &written,
+            held: None,
             effective: OnceCell::new(),
             running: OnceCell::new(),
         };
