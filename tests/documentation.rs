@@ -1,5 +1,12 @@
 //! What the documentation tells an operator to write is what k3warden understands.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,12 @@
 //! What is generated from the code and committed is what the code would generate now.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 // The generator's own files, so that there is one definition of what is generated.
 #[path = "../examples/generate/completions.rs"]
 mod completions;

@@ -5,6 +5,13 @@
 //! `[apply EXIT]` lines that differ afterwards (`+` new, `~` other),
 //! `[revert EXIT]` lines that differ from the start after all (none: to the byte).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod tree;
 
 use std::path::{Path, PathBuf};

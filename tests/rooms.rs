@@ -1,5 +1,12 @@
 //! The rooms of the house depend on each other in one direction only, as docs/ARCHITECTURE.md draws it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,12 @@
 //! The JSON that the commands print is what docs/schema says, field by field.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod schema;
 
 use std::fs;

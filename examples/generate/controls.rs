@@ -27,8 +27,11 @@ To only judge a control, or not to look at it: `[control.NAME]` with `state = \"
 are those of the CIS Kubernetes Benchmark's editions as the K3s self-assessments use them.
 ";
 
+/// A heading and the controls below it.
+type Group = (&'static str, fn(&Control) -> bool);
+
 /// The groups of the reference, in their order.
-const GROUPS: &[(&str, fn(&Control) -> bool)] = &[
+const GROUPS: &[Group] = &[
     ("Workloads", |control| control.restricts_workloads),
     ("Kernel parameters", |control| {
         has(control, |body| matches!(body, SettingBody::Sysctl(_)))

@@ -4,6 +4,9 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use k3warden::cli::Cli;
 
+/// The page's date, that of the hand-written pages: the day of a build would make each build another one.
+const DATE: &str = "2026-11-23";
+
 /// What the command line's definition does not say.
 const ENDING: &str = r#".SH "EXIT STATUS"
 .TP
@@ -71,7 +74,9 @@ pub fn page() -> String {
     let mut command = Cli::command();
     command.build();
     let plain = Cli::command();
-    let man = Man::new(plain.clone()).source(format!("k3warden {}", env!("CARGO_PKG_VERSION")));
+    let man = Man::new(plain.clone())
+        .date(DATE)
+        .source(format!("k3warden {}", env!("CARGO_PKG_VERSION")));
     let mut page = rendered(|out| man.render_title(out));
     page.push_str(&rendered(|out| man.render_name_section(out)));
     page.push_str(&rendered(|out| man.render_synopsis_section(out)));
@@ -99,7 +104,8 @@ fn section(subcommand: &Command, built: &Command) -> String {
         .or_else(|| subcommand.get_about())
         .map(ToString::to_string)
         .unwrap_or_default();
-    let options = rendered(|out| Man::new(subcommand.clone()).render_options_section(out));
+    let quiet = subcommand.clone().disable_help_flag(true);
+    let options = rendered(|out| Man::new(quiet).render_options_section(out));
     let options = options
         .split_once(".SH OPTIONS\n")
         .map_or("", |(_, rest)| rest);
