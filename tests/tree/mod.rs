@@ -75,6 +75,22 @@ impl Tree {
         tree
     }
 
+    /// The same once more, k3warden's own state included.
+    pub fn copy(&self) -> Self {
+        let copy = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        let all = format!("{}/.", self.path().display());
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(all)
+            .arg(copy.path())
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        copy
+    }
+
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
