@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use k3warden::host::Root;
-use k3warden::k3s::{Files, Invocation, K3sVersion, NodeConfiguration, Role, merge};
+use k3warden::k3s::{
+    Files, Invocation, K3sVersion, NodeConfiguration, Role, find_k3s_units, merge,
+};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -120,26 +122,59 @@ fn compare(case: &Case, answer: &Answer, version: &str, got: &NodeConfiguration)
     differences
 }
 
+/// The unit and its environment file as install.sh writes them.
+fn lay_out_unit(directory: &Path, case: &Case) {
+    let name = match case.role.as_str() {
+        "server" => "k3s",
+        _ => "k3s-agent",
+    };
+    let path = format!("/etc/systemd/system/{name}.service");
+    let mut unit = format!(
+        "[Unit]\nDescription=Lightweight Kubernetes\n\n[Install]\nWantedBy=multi-user.target\n\n\
+         [Service]\nType=notify\nEnvironmentFile=-/etc/default/%N\nEnvironmentFile=-/etc/sysconfig/%N\n\
+         EnvironmentFile=-{path}.env\nKillMode=process\nRestart=always\nRestartSec=5s\n\
+         ExecStartPre=-/sbin/modprobe overlay\nExecStart=/usr/local/bin/k3s \\\n    {} \\\n",
+        case.role
+    );
+    for argument in &case.argv {
+        let quoted = argument.replace('\'', "'\\\\''").replace('%', "%%");
+        unit.push_str(&format!("\t'{quoted}' \\\n"));
+    }
+    unit.push('\n');
+    let environment: String = case
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}='{value}'\n"))
+        .collect();
+    let files = [(path.clone(), unit), (format!("{path}.env"), environment)];
+    lay_out(directory, &files.into_iter().collect());
+}
+
 fn check(name: &str) {
     let mut differences = Vec::new();
     let mut answers = 0;
     for case in cases(name) {
         let directory = tempfile::tempdir().unwrap();
         lay_out(directory.path(), &case.files);
+        lay_out_unit(directory.path(), &case);
         let root = Root::open(directory.path()).unwrap();
         let files = Files::new(&root);
         let role = Role::from_word(&case.role).unwrap();
-        let invocation = Invocation::new(role, case.argv.clone(), &case.env);
+        let direct = Invocation::new(role, case.argv.clone(), &case.env);
+        let units = find_k3s_units(&files).unwrap();
+        assert_eq!(units.len(), 1, "{}", case.name);
         for answer in &case.k3s {
             for version in &answer.versions {
                 let parsed: K3sVersion = version.parse().unwrap();
-                let got = merge(&files, &invocation, parsed).unwrap();
-                differences.extend(compare(&case, answer, version, &got));
-                answers += 1;
+                for invocation in [&direct, &units[0].invocation()] {
+                    let got = merge(&files, invocation, parsed).unwrap();
+                    differences.extend(compare(&case, answer, version, &got));
+                    answers += 1;
+                }
             }
         }
     }
-    assert!(answers > 1000, "only {answers} answers");
+    assert!(answers > 2000, "only {answers} answers");
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::Global;
 use super::exit::CliError;
 use super::session::Session;
-use crate::host::systemd::{InvocationId, ServiceManager, Systemd, UnitName};
 use crate::host::Root;
+use crate::host::systemd::{InvocationId, ServiceManager, Systemd, UnitName};
 use crate::k3s::{Files, Loaded, load_unit};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
@@ -122,12 +122,19 @@ impl Door {
         self.judge_the_past(ledger)?;
         match self.tied()? {
             None => self.apply(ledger)?,
-            Some(reason) => say(&format!("only what keeps K3s startable is changed: {reason}")),
+            Some(reason) => say(&format!(
+                "only what keeps K3s startable is changed: {reason}"
+            )),
         }
         self.guard_kernel(ledger)?;
         self.guard_start(ledger)?;
         let lock = self.session.lock(WHO)?;
-        Ok(cluster::decide(&self.session.host.root, &self.session.node, ledger, &lock)?)
+        Ok(cluster::decide(
+            &self.session.host.root,
+            &self.session.node,
+            ledger,
+            &lock,
+        )?)
     }
 
     /// Why only the least is done.
@@ -172,7 +179,9 @@ impl Door {
                 quarantine.restarted = true;
                 quarantine.save(&knowledge.records)?;
                 self.session.look_for_quarantine();
-                say("two starts ended by themselves with what k3warden wrote last, so that is put back");
+                say(
+                    "two starts ended by themselves with what k3warden wrote last, so that is put back",
+                );
                 self.put_back(ledger, knowledge.good_part(), &present)
             }
         }
@@ -195,7 +204,8 @@ impl Door {
                 Plan::of(&pass, &pass.judge())
             };
             // The start in progress would not see it, and install.sh takes an edited unit for a new one.
-            plan.changes.retain(|planned| planned.change.stage != Stage::UnitDropIn);
+            plan.changes
+                .retain(|planned| planned.change.stage != Stage::UnitDropIn);
             if plan.is_empty() || !self.carry_out(ledger, plan)? {
                 break;
             }
@@ -205,7 +215,14 @@ impl Door {
 
     /// Makes changes and says what was done. True if any was made.
     fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<bool, CliError> {
-        let outcomes = apply_within(&self.session.host, ledger, plan, WHO, &|| false, self.session.patience());
+        let outcomes = apply_within(
+            &self.session.host,
+            ledger,
+            plan,
+            WHO,
+            &|| false,
+            self.session.patience(),
+        );
         outcomes.iter().for_each(tell);
         let made = outcomes.iter().any(|outcome| outcome.result.is_ok());
         let lock = self.session.lock(WHO)?;
@@ -293,7 +310,9 @@ impl Door {
             Some(_) => "what last worked is put back",
             None => "what k3warden wrote is taken out",
         };
-        say(&format!("K3s would not start with what k3warden wrote, so {what}: {reasons}"));
+        say(&format!(
+            "K3s would not start with what k3warden wrote, so {what}: {reasons}"
+        ));
         self.put_back(ledger, good, &present)
     }
 

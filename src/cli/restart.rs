@@ -38,8 +38,8 @@ pub(super) struct Service {
 impl Service {
     /// `None` where there is no systemd, or no unit of K3s: an image, a container.
     pub(super) fn of(session: &Session) -> Option<Self> {
-        let here = session.node.surroundings.is_machine()
-            && Path::new("/run/systemd/system").exists();
+        let here =
+            session.node.surroundings.is_machine() && Path::new("/run/systemd/system").exists();
         let unit = session.node.places.unit.as_ref()?.parse().ok()?;
         let manager = here.then(Systemd::of_machine)?.ok()?;
         Some(Self { manager, unit })
@@ -147,11 +147,7 @@ impl Service {
         }
     }
 
-    fn follow(
-        &self,
-        follower: &mut Follower,
-        interrupt: &Interrupt,
-    ) -> Result<Settling, CliError> {
+    fn follow(&self, follower: &mut Follower, interrupt: &Interrupt) -> Result<Settling, CliError> {
         let mut said = "";
         loop {
             std::thread::sleep(LOOK_INTERVAL);
@@ -194,7 +190,9 @@ impl Service {
         if !status.is_auto_restart() {
             self.manager.restart(&self.unit)?;
         }
-        eprintln!("K3s starts again with what worked before. `k3warden retry` tries the change once more.");
+        eprintln!(
+            "K3s starts again with what worked before. `k3warden retry` tries the change once more."
+        );
         Ok(Exit::Unable)
     }
 }

@@ -23,7 +23,10 @@ impl Retry {
                 return Ok(Exit::Holds);
             }
             Found::Record(quarantine) => {
-                println!("Lifted. K3s did not live with it because: {}", quarantine.reason);
+                println!(
+                    "Lifted. K3s did not live with it because: {}",
+                    quarantine.reason
+                );
                 for error in &quarantine.errors {
                     println!("  {error}");
                 }

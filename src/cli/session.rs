@@ -57,10 +57,7 @@ impl Session {
     ///
     /// # Errors
     /// As for [`Session::open`].
-    pub fn open_until(
-        global: &Global,
-        patient_until: Option<Instant>,
-    ) -> Result<Self, CliError> {
+    pub fn open_until(global: &Global, patient_until: Option<Instant>) -> Result<Self, CliError> {
         let durability = if global.no_sync {
             Durability::PageCache
         } else {
@@ -71,6 +68,9 @@ impl Session {
         let catalogue = policy::load_catalogue(&root)?;
         let policy = Policy::load(&root, &catalogue)?;
         let node = node::discover(&root, &policy, surroundings, global.k3s_version);
+        for problem in &node.problems {
+            eprintln!("k3warden: what this node is could not be seen wholly: {problem}");
+        }
         let root = root.sealed_below(&node.places.data_dir);
         // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
         let live = if surroundings.is_machine() {
@@ -107,6 +107,7 @@ impl Session {
             written: &self.written,
             held: self.held.as_ref(),
             effective: OnceCell::new(),
+            running: OnceCell::new(),
         }
     }
 

@@ -16,7 +16,9 @@ use super::{FileMode, HostError, Refusal, Root};
 /// Where a directory of ours is, or will be at the first need.
 #[derive(Debug)]
 pub struct OwnPlace {
-    root: OwnedFd,
+    /// The nearest directory that was there: the place's parent, or the root.
+    start: OwnedFd,
+    start_path: PathBuf,
     path: PathBuf,
     mode: FileMode,
 }
@@ -57,12 +59,19 @@ impl OwnPlace {
     /// # Errors
     /// When the root's descriptor cannot be duplicated.
     pub fn below(root: &Root, path: &Path, mode: FileMode) -> Result<Self, HostError> {
-        let duplicate = root.descriptor.try_clone();
-        Ok(Self {
-            root: duplicate.map_err(|error| failed("open", path, &error))?,
-            path: path.to_path_buf(),
-            mode,
-        })
+        // Links that root alone can have made lead on: `/var` on a data disk is normal. From the nearest directory that
+        // is there none is followed.
+        for below in path.ancestors() {
+            if let (Some(located), Some(parent)) = (root.locate(below)?, below.parent()) {
+                return Ok(Self {
+                    start: located.parent,
+                    start_path: parent.to_path_buf(),
+                    path: path.to_path_buf(),
+                    mode,
+                });
+            }
+        }
+        Err(system("open", path, Errno::ENOENT))
     }
 
     /// The path as seen inside the root.
@@ -91,9 +100,13 @@ impl OwnPlace {
     }
 
     fn walk(&self, create: bool) -> Result<Option<OwnDirectory>, HostError> {
-        let mut seen = PathBuf::from("/");
-        let mut current = open_directory(self.root.as_fd(), Path::new("."), &seen)?;
-        let names = self.path.components().filter_map(|part| match part {
+        let mut seen = self.start_path.clone();
+        let mut current = open_directory(self.start.as_fd(), Path::new("."), &seen)?;
+        let rest = self
+            .path
+            .strip_prefix(&self.start_path)
+            .unwrap_or(&self.path);
+        let names = rest.components().filter_map(|part| match part {
             Component::Normal(name) => Some(name),
             _ => None,
         });
@@ -458,5 +471,21 @@ fn errno_of(error: &io::Error) -> Errno {
         (Some(raw), _) => Errno::from_raw(raw),
         (None, io::ErrorKind::WriteZero) => Errno::ENOSPC,
         (None, _) => Errno::EIO,
+    }
+}
+
+#[cfg(test)]
+mod link_tests {
+    use super::*;
+
+    #[test]
+    fn a_link_on_the_way_that_root_made_is_followed() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join("data")).unwrap();
+        std::os::unix::fs::symlink("/data", tree.path().join("var")).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        let place = OwnPlace::below(&root, Path::new("/var/lib/ours"), FileMode::new(0o700));
+        place.unwrap().create().unwrap();
+        assert!(tree.path().join("data/lib/ours").is_dir());
     }
 }

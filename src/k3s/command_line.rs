@@ -101,6 +101,12 @@ pub(super) fn empty_number_is_unset(version: K3sVersion) -> bool {
     Library::of(version) == Library::V2
 }
 
+/// Whether a list that K3s asks the library for by name (`disable`) comes without one of its empty items: urfave/cli
+/// from 1.22.9 up to v2 takes out its default, which it believes to be one empty item.
+pub(super) fn drops_an_empty_item(option: &str, version: K3sVersion) -> bool {
+    matches!(option, "disable" | "no-deploy") && Library::of(version) == Library::V1Late
+}
+
 /// Parses the words after the role.
 pub(super) fn parse(
     words: &[Word],

@@ -1,5 +1,7 @@
 //! The keys of all configuration files become words of the command line (`readConfigFile` of K3s).
 
+use std::collections::HashMap;
+
 use super::command_line::Word;
 use super::config_file::ConfigFile;
 use super::yaml::{Located, Value, to_text};
@@ -72,17 +74,16 @@ pub(super) fn merge(files: &[ConfigFile], version: K3sVersion) -> Vec<Key> {
     // 1.21.0 goes through the files from the last to the first, and the first sight of a key counts; before that there
     // is one file, and every occurrence becomes a word.
     let mut keys: Vec<Key> = Vec::new();
+    let mut positions = HashMap::new();
     for file in files.iter().rev() {
         for entry in &file.entries {
-            let seen = keys.iter_mut().find(|key| key.name == entry.key);
-            match seen.filter(|_| version >= EACH_KEY_ONCE) {
-                Some(key) => {
-                    let held = hold(&entry.value, entry.line, file);
-                    key.overrode.extend(replaced(&entry.key, held));
-                }
+            let held = hold(&entry.value, entry.line, file);
+            let position = positions.entry(&entry.key).or_insert(keys.len());
+            match keys.get_mut(*position).filter(|_| version >= EACH_KEY_ONCE) {
+                Some(key) => key.overrode.extend(replaced(&entry.key, held)),
                 None => keys.push(Key {
                     name: entry.key.clone(),
-                    held: hold(&entry.value, entry.line, file),
+                    held,
                     overrode: Vec::new(),
                 }),
             }
@@ -93,7 +94,7 @@ pub(super) fn merge(files: &[ConfigFile], version: K3sVersion) -> Vec<Key> {
 
 fn merge_appending(files: &[ConfigFile]) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
-    let mut positions = std::collections::HashMap::new();
+    let mut positions = HashMap::new();
     for file in files {
         for entry in &file.entries {
             let (name, append) = match entry.key.strip_suffix('+') {

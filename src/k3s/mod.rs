@@ -20,6 +20,9 @@ mod unit;
 mod version;
 pub mod yaml;
 
+#[cfg(test)]
+mod hostile_tests;
+
 pub use command_line::{Word, shown};
 pub use config_file::{CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory};
 pub use data_dir::{DEFAULT_DATA_DIR, DataDir};

@@ -183,7 +183,20 @@ impl Merging<'_> {
             self.apply(setting);
         }
         self.remember_overrode(keys);
+        self.drop_empty_items();
         self.refuse_both_selinux()
+    }
+
+    fn drop_empty_items(&mut self) {
+        for (name, option) in &mut self.merge.options {
+            let empty = option.values.iter().position(|item| item.value.is_empty());
+            if let Some(empty) = empty
+                && option.values.len() > 1
+                && command_line::drops_an_empty_item(name, self.version)
+            {
+                option.values.remove(empty);
+            }
+        }
     }
 
     /// The words that the files become, without those that a server skips.

@@ -35,6 +35,7 @@ pub fn discover(
         disabled: Vec::new(),
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
         surroundings,
+        configuration_problem: None,
         problems,
     };
     node.version = find_version(root, policy, given, &mut node);
@@ -122,8 +123,12 @@ fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
                 node.new_cluster = begins_a_cluster(root, node, &configuration);
             }
         }
-        Err(ConfigurationError::Host(error)) => node.problems.push(error),
-        Err(ConfigurationError::Yaml { .. } | ConfigurationError::NotK3s) => {}
+        Err(error) => {
+            node.configuration_problem = Some(error.to_string());
+            if let ConfigurationError::Host(error) = error {
+                node.problems.push(error);
+            }
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Node {
     pub new_cluster: bool,
     /// Whether live values and services are ours to look at.
     pub surroundings: Surroundings,
+    /// Why it is not known what K3s's configuration says: where its data dir is, which datastore it has.
+    pub configuration_problem: Option<String>,
     /// What could not be looked at while finding all this out.
     pub problems: Vec<HostError>,
 }

@@ -1,6 +1,6 @@
 //! Which controls concern a node.
 
-use crate::catalogue::{Control, VersionRange};
+use crate::catalogue::{Control, SettingBody, VersionRange};
 use crate::k3s::Role;
 use crate::node::Node;
 
@@ -15,18 +15,15 @@ pub enum Applies {
     Unknown(String),
 }
 
+const ROLE_NOT_KNOWN: &str = "role not known yet: install K3s, or set role = \"server\" or \"agent\" in \
+                              /etc/k3warden/config.toml";
+
 /// Whether a control concerns this node.
 #[must_use]
 pub fn control(control: &Control, node: &Node) -> Applies {
     if let Some(role) = control.role {
         match &node.role {
-            None => {
-                return Applies::No(
-                    "role not known yet: install K3s, or set role = \"server\" or \"agent\" in \
-                     /etc/k3warden/config.toml"
-                        .to_owned(),
-                );
-            }
+            None => return Applies::No(ROLE_NOT_KNOWN.to_owned()),
             Some(fact) if fact.value != role => {
                 let others = match role {
                     Role::Server => "servers",
@@ -37,10 +34,32 @@ pub fn control(control: &Control, node: &Node) -> Applies {
             Some(_) => {}
         }
     }
+    if control
+        .settings
+        .iter()
+        .any(|setting| is_configuration(&setting.body))
+        && let Some(reason) = nothing_to_start(node)
+    {
+        return Applies::No(reason);
+    }
     match version(control.k3s, node) {
         Applies::Yes => datastore(control, node),
         other => other,
     }
+}
+
+/// Whether a setting is judged by what K3s would run with.
+const fn is_configuration(setting: &SettingBody) -> bool {
+    matches!(setting, SettingBody::Option(_) | SettingBody::Argument(_))
+}
+
+/// Why there is no start of K3s whose configuration could be judged: a node that waits for its K3s is no failure.
+fn nothing_to_start(node: &Node) -> Option<String> {
+    if node.role.is_none() {
+        return Some(ROLE_NOT_KNOWN.to_owned());
+    }
+    let waits = node.version.is_none() && node.surroundings.is_machine() && !node.is_installed();
+    waits.then(|| "K3s is not installed yet".to_owned())
 }
 
 /// Whether a range of versions covers this node's K3s.
@@ -65,6 +84,10 @@ fn datastore(control: &Control, node: &Node) -> Applies {
     match (control.datastore, node.datastore) {
         (Some(wanted), Some(datastore)) if wanted != datastore => Applies::No(format!(
             "for {wanted} only; this node's datastore is {datastore}"
+        )),
+        (Some(wanted), None) if node.configuration_problem.is_some() => Applies::Unknown(format!(
+            "for {wanted} only, and the datastore is not known: {}",
+            node.configuration_problem.as_deref().unwrap_or_default()
         )),
         (Some(wanted), None) => Applies::No(format!("for {wanted} only")),
         _ => Applies::Yes,

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use jiff::civil::Date;
 
@@ -13,12 +14,12 @@ use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
 use crate::setting::{
-    self, Change, Finding, Named, Outcome, Ownership, Persisted, Stage, Subject, Want,
+    self, Change, Finding, Named, Outcome, Ownership, Persisted, Running, Stage, Subject, Want,
 };
 
 use super::baseline::{self, Applies};
 use super::service::circumstances::Held;
-use super::{Judgement, Verdict, Written};
+use super::{Judgement, Verdict, Written, running};
 
 /// What a pass looks at. Borrowed, so that it cannot outlive a reload.
 #[allow(missing_debug_implementations)]
@@ -39,6 +40,8 @@ pub struct Pass<'a> {
     pub held: Option<&'a Held>,
     /// What K3s would run with, worked out once.
     pub effective: OnceCell<Result<Effective, String>>,
+    /// What the running K3s was started with, asked once.
+    pub running: OnceCell<Rc<Running>>,
 }
 
 impl<'a> Pass<'a> {
@@ -174,6 +177,10 @@ impl<'a> Pass<'a> {
         for setting in &control.settings {
             match baseline::version(setting.k3s, self.node) {
                 Applies::Yes => {
+                    if let Some(reason) = self.place_unknown(&setting.body) {
+                        findings.push(blind(control, reason));
+                        continue;
+                    }
                     findings.extend(self.with_subject(Some(control), |subject| {
                         setting::judge(&setting.body, subject)
                     }));
@@ -183,16 +190,23 @@ impl<'a> Pass<'a> {
                         setting::judge_unwanted(&setting.body, subject, &reason)
                     }))
                 }
-                Applies::Unknown(reason) => findings.push(Finding {
-                    what: control.id.to_string(),
-                    wanted: String::new(),
-                    observed: "unknown".to_owned(),
-                    seen_at: String::new(),
-                    outcome: Outcome::Unknown(reason),
-                }),
+                Applies::Unknown(reason) => findings.push(blind(control, reason)),
             }
         }
         findings
+    }
+
+    /// Why a setting cannot be looked for: it is in the data dir, and nobody knows where that is.
+    fn place_unknown(&self, setting: &SettingBody) -> Option<String> {
+        let problem = self.node.configuration_problem.as_ref()?;
+        let in_data_dir = match setting {
+            SettingBody::Directory(directory) => directory.path.contains("{data_dir}"),
+            SettingBody::File(file) => file.path.contains("{data_dir}"),
+            SettingBody::Permissions(permissions) => permissions.path.contains("{data_dir}"),
+            SettingBody::Manifest(_) => true,
+            SettingBody::Sysctl(_) | SettingBody::Option(_) | SettingBody::Argument(_) => false,
+        };
+        in_data_dir.then(|| format!("K3s's data dir is not known: {problem}"))
     }
 
     fn with_subject<T>(
@@ -208,6 +222,10 @@ impl<'a> Pass<'a> {
             places: &self.node.places,
             version,
             effective: self.effective(),
+            running: &|| {
+                let look = || Rc::new(running::look(self.host, self.node));
+                Rc::clone(self.running.get_or_init(look))
+            },
             disabled: &self.node.disabled,
             edition,
             parameter: &|name| {
@@ -275,4 +293,14 @@ fn is_valid(kind: KeepKind, content: &[u8], version: Option<K3sVersion>) -> bool
         KeepKind::AdmissionConfiguration => refuses_admission_configuration(content, version),
     };
     refused.is_none()
+}
+
+fn blind(control: &Control, reason: String) -> Finding {
+    Finding {
+        what: control.id.to_string(),
+        wanted: String::new(),
+        observed: "unknown".to_owned(),
+        seen_at: String::new(),
+        outcome: Outcome::Unknown(reason),
+    }
 }

@@ -114,7 +114,7 @@ impl Draft {
             Remedy::Change(change) => self.add(std::slice::from_ref(control), change.clone()),
             Remedy::PersistSysctl(want) => self.sysctls.push((control.clone(), want.clone())),
             // All lines of our drop-in are worked out together, see `configuration`.
-            Remedy::Configure | Remedy::ByOperator => {}
+            Remedy::Configure | Remedy::Restart | Remedy::ByOperator => {}
         }
     }
 

@@ -11,102 +11,89 @@ pub fn metrics(status: &Status) -> String {
     let mut text = Text::default();
     text.family("build_info", "gauge", "The k3warden that runs.");
     text.sample("build_info", &[("version", &status.k3warden_version)], 1);
-    text.family(
-        "control_verdict",
-        "gauge",
-        "1 for the verdict that a control has, else 0.",
-    );
+    of_controls(&mut text, status);
+    of_daemon(&mut text, status);
+    of_k3s(&mut text, status);
+    text.0
+}
+
+fn of_controls(text: &mut Text, status: &Status) {
+    let help = "1 for the verdict that a control has, else 0.";
+    text.family("control_verdict", "gauge", help);
     for control in &status.controls {
         for verdict in Verdict::ALL {
             let labels = [
                 ("control", control.id.as_str()),
                 ("verdict", verdict.name()),
             ];
-            text.sample(
-                "control_verdict",
-                &labels,
-                i32::from(control.verdict == verdict),
-            );
+            let value = i32::from(control.verdict == verdict);
+            text.sample("control_verdict", &labels, value);
         }
     }
-    text.family(
-        "repairs_total",
-        "counter",
-        "Repairs made for a control since the boot.",
-    );
+    let help = "Repairs made for a control since the boot.";
+    text.family("repairs_total", "counter", help);
     for control in &status.controls {
-        text.sample(
-            "repairs_total",
-            &[("control", &control.id)],
-            control.repairs,
-        );
+        let labels = [("control", control.id.as_str())];
+        text.sample("repairs_total", &labels, control.repairs);
     }
-    text.family(
-        "exception_expiry_timestamp_seconds",
-        "gauge",
-        "When an exception ends and its control is enforced again.",
-    );
+    let name = "exception_expiry_timestamp_seconds";
+    let help = "When an exception ends and its control is enforced again.";
+    text.family(name, "gauge", help);
     for control in &status.controls {
         if let Some(ends) = control.exception_ends {
-            text.sample(
-                "exception_expiry_timestamp_seconds",
-                &[("control", &control.id)],
-                ends,
-            );
+            text.sample(name, &[("control", &control.id)], ends);
         }
     }
-    text.family(
-        "contended",
-        "gauge",
-        "Repairs of a thing that somebody keeps undoing.",
-    );
+}
+
+fn of_daemon(text: &mut Text, status: &Status) {
+    let help = "Repairs of a thing that somebody keeps undoing.";
+    text.family("contended", "gauge", help);
     for contended in &status.contention {
-        text.sample("contended", &[("thing", &contended.thing)], contended.count);
+        let labels = [("thing", contended.thing.as_str())];
+        text.sample("contended", &labels, contended.count);
     }
-    text.family(
-        "k3s_restarts_total",
-        "counter",
-        "Restarts of K3s by k3warden, by reason.",
-    );
+    for (name, help, is_so) in [
+        (
+            "suspended",
+            "Whether repairs are paused or switched off.",
+            status.suspended.is_some(),
+        ),
+        (
+            "polling",
+            "Whether inotify cannot be had.",
+            status.polling.is_some(),
+        ),
+        (
+            "ledger_damaged",
+            "Whether the record of changes is damaged.",
+            status.ledger_damage.is_some(),
+        ),
+        (
+            "policy_refused",
+            "Whether the newest policy is not in force.",
+            status.refused_policy.is_some(),
+        ),
+    ] {
+        text.single(name, help, is_so);
+    }
+    let name = "last_full_pass_timestamp_seconds";
+    text.family(name, "gauge", "When everything was last looked at.");
+    text.sample(name, &[], status.last_full_pass);
+}
+
+fn of_k3s(text: &mut Text, status: &Status) {
+    let help = "Restarts of K3s by k3warden, by reason.";
+    text.family("k3s_restarts_total", "counter", help);
     for (reason, count) in &status.k3s.restarts {
         text.sample("k3s_restarts_total", &[("reason", reason)], count);
     }
+    let pending = status.k3s.pending_restart.is_some();
     text.single(
         "k3s_restart_pending",
         "Whether K3s should start again.",
-        status.k3s.pending_restart.is_some(),
+        pending,
     );
-    text.single(
-        "suspended",
-        "Whether repairs are paused or switched off.",
-        status.suspended.is_some(),
-    );
-    text.single(
-        "polling",
-        "Whether inotify cannot be had.",
-        status.polling.is_some(),
-    );
-    text.single(
-        "ledger_damaged",
-        "Whether the record of changes is damaged.",
-        status.ledger_damage.is_some(),
-    );
-    text.single(
-        "policy_refused",
-        "Whether the newest policy is not in force.",
-        status.refused_policy.is_some(),
-    );
-    text.family(
-        "last_full_pass_timestamp_seconds",
-        "gauge",
-        "When everything was last looked at.",
-    );
-    text.sample(
-        "last_full_pass_timestamp_seconds",
-        &[],
-        status.last_full_pass,
-    );
-    text.0
 }
 
 #[derive(Default)]

@@ -1,12 +1,12 @@
 //! Component arguments: what the next start would give each component.
 
 use crate::catalogue::{ArgumentSetting, Component as Listed};
-use crate::k3s::component::{Component, InForce};
+use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, Place};
 
 use super::configuration::{Line, Wish};
 use super::requirement::{Value, holds};
-use super::{Finding, Outcome, Remedy, Subject};
+use super::{Finding, Outcome, Remedy, Running, Subject};
 
 pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let effective = match subject.effective {
@@ -53,12 +53,63 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
             None => Remedy::ByOperator,
         }])
     };
-    vec![finding(
+    let mut findings = vec![finding(
         setting,
         &value.shown(),
         &place.to_string(),
         outcome,
-    )]
+    )];
+    findings.extend(judge_running(setting, subject, effective));
+    findings
+}
+
+/// The same flag of the K3s that runs now. What the kubelet takes from files is not in what K3s logs, so a flag that is
+/// on neither command line says nothing.
+fn judge_running(
+    setting: &ArgumentSetting,
+    subject: &Subject<'_>,
+    effective: &Effective,
+) -> Option<Finding> {
+    let running = (subject.running)();
+    let lines = match running.as_ref() {
+        Running::Stopped => return None,
+        Running::Unknown(reason) => {
+            let reason = format!("what the running K3s was started with is not known: {reason}");
+            return Some(running_finding(
+                setting,
+                "unknown",
+                Outcome::Unknown(reason),
+            ));
+        }
+        Running::Started(lines) => lines,
+    };
+    let component = runs_as(setting.component);
+    let words = lines.get(&setting.component)?;
+    let value = match in_force_on_line(component, words, &setting.flag, effective.version) {
+        InForce::NotRunning | InForce::NoSuchFlag => return None,
+        InForce::Absent if component == Component::Kubelet => {
+            let mut next = effective.start.components.values(component, &setting.flag);
+            next.next()?;
+            Value::Absent
+        }
+        InForce::Absent => Value::Absent,
+        InForce::One { value, .. } => Value::Scalar(value),
+        InForce::List { elements } => {
+            Value::List(elements.into_iter().map(|(element, _)| element).collect())
+        }
+    };
+    let outcome = if holds(&setting.require, &value, setting.absent_holds) {
+        Outcome::Holds
+    } else {
+        Outcome::Diverges(vec![Remedy::Restart])
+    };
+    Some(running_finding(setting, &value.shown(), outcome))
+}
+
+fn running_finding(setting: &ArgumentSetting, observed: &str, outcome: Outcome) -> Finding {
+    let mut finding = finding(setting, observed, "journal of the running K3s", outcome);
+    finding.what.push_str(" (running)");
+    finding
 }
 
 /// What a flag comes to.

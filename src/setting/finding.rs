@@ -70,6 +70,8 @@ pub enum Remedy {
     PersistSysctl(Want),
     /// By a line in our drop-in for K3s's configuration, together with all others that it needs.
     Configure,
+    /// By a start of K3s, which then takes what is on disk already.
+    Restart,
     /// Not by us; the finding says how.
     ByOperator,
 }

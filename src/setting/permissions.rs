@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{EntryKind, PermissionsSetting};
-use crate::host::{FileMode, HostError, Kind};
+use crate::host::{Entry, FileMode, HostError, Kind};
 
 use super::{Finding, Outcome, Subject, attributes};
 
@@ -118,7 +118,7 @@ fn judge_one(
             return Ok(None);
         }
         if entry.kind == Kind::Link && setting.follow {
-            return Ok(Some(judge_target(path, expected, limit, subject)?));
+            return Ok(Some(judge_target(path, &entry, expected, limit, subject)?));
         }
         Ok(Some(attributes::judge(root, path, &entry, expected, limit)))
     };
@@ -133,14 +133,19 @@ fn judge_one(
 }
 
 /// Judges what a link of K3s's own points at: `node-token` is a link to `token`, `k3s.yaml` to wherever
-/// `write-kubeconfig` says.
+/// `write-kubeconfig` says. A link that others than root may have made is none of K3s's, and its target none of ours.
 fn judge_target(
     link: &Path,
+    entry: &Entry,
     expected: Kind,
     limit: FileMode,
     subject: &Subject<'_>,
 ) -> Result<Finding, HostError> {
     let root = &subject.host.root;
+    let is_roots = entry.attributes.uid == root.superuser().0;
+    if !is_roots || root.writable_parent(link)?.is_some() {
+        return Ok(attributes::judge(root, link, entry, expected, limit));
+    }
     let target = root.read_link(link)?.unwrap_or_default();
     let target = link.parent().unwrap_or(Path::new("/")).join(target);
     match root.look(&target)? {
@@ -165,6 +170,8 @@ fn matches(
     if !has_pattern(&setting.path) {
         return Ok(vec![path.to_path_buf()]);
     }
+    // Found as what is in it will be found: through links that root made, and none below the data dir.
+    subject.host.root.look(path)?;
     let names = subject.host.root.names(directory)?.unwrap_or_default();
     Ok(names
         .into_iter()

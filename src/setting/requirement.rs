@@ -26,6 +26,13 @@ impl Value {
         }
     }
 
+    fn text(&self) -> String {
+        match self {
+            Self::Scalar(value) => value.clone(),
+            Self::Absent | Self::List(_) => self.elements().join(","),
+        }
+    }
+
     /// The elements, of a scalar too: a list written in one word.
     pub(super) fn elements(&self) -> Vec<&str> {
         match self {
@@ -49,7 +56,8 @@ pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) ->
                 Requirement::Absent(true) | Requirement::Present(false)
             );
     }
-    let text = value.shown();
+    // What is shown of an empty value is a word, and no value.
+    let text = value.text();
     let number = || text.parse::<i64>().ok();
     match require {
         Requirement::Equals(wanted) => same(&text, wanted),
@@ -168,6 +176,23 @@ mod tests {
         assert!(!holds(&equals, &Value::Absent, false));
         assert!(holds(&Requirement::Absent(true), &Value::Absent, false));
         assert!(!holds(&Requirement::Absent(true), &scalar("x"), false));
+    }
+
+    #[test]
+    fn an_empty_value_is_none() {
+        let empty = scalar("");
+        assert!(!holds(&Requirement::Present(true), &empty, false));
+        assert!(!holds(
+            &Requirement::NotEquals(String::new()),
+            &empty,
+            false
+        ));
+        assert!(holds(
+            &Requirement::NotEquals("0".to_owned()),
+            &scalar("1"),
+            false
+        ));
+        assert!(holds(&Requirement::Equals(String::new()), &empty, false));
     }
 
     #[test]

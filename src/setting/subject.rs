@@ -1,10 +1,12 @@
 //! What a setting is judged against: the host, where things are on it, and what the policy says.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::template;
-use crate::catalogue::{KeepKind, ParameterValue};
+use crate::catalogue::{Component, KeepKind, ParameterValue};
 use crate::host::{Host, Thing};
 use crate::k3s::{Effective, K3sVersion};
 
@@ -74,6 +76,17 @@ pub enum Ownership {
     Theirs,
 }
 
+/// What the running K3s was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// None runs; only the next start is judged.
+    Stopped,
+    /// The words of each component, as K3s logged them.
+    Started(BTreeMap<Component, Vec<String>>),
+    /// One runs, and nothing tells what it was started with.
+    Unknown(String),
+}
+
 /// Everything that judging needs. Borrowed: one pass builds one.
 #[allow(missing_debug_implementations)]
 pub struct Subject<'a> {
@@ -85,6 +98,8 @@ pub struct Subject<'a> {
     pub version: Option<K3sVersion>,
     /// What K3s would run with at its next start, or why that is not known.
     pub effective: &'a Result<Effective, String>,
+    /// What the running K3s was started with.
+    pub running: &'a dyn Fn() -> Rc<Running>,
     /// Packaged components that are disabled on this node.
     pub disabled: &'a [String],
     /// The CIS edition whose numbers and modes are used.

@@ -65,6 +65,7 @@ impl Ground {
             written: &self.written,
             held: self.held.as_ref(),
             effective: OnceCell::new(),
+            running: OnceCell::new(),
         }
     }
 

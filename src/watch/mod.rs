@@ -3,11 +3,14 @@
 mod agent;
 mod arms;
 mod contention;
+mod events;
 mod eyes;
+mod fights;
 mod ground;
 mod index;
 mod inputs;
 mod mounts;
+mod occasions;
 mod pace;
 mod publish;
 mod records;

@@ -1,10 +1,11 @@
 //! What the daemon remembers of each control between two looks: the answer, how often it was repaired, and what the
 //! operator was told already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
+use crate::policy::Stance;
 use crate::reconcile::{Judgement, Verdict};
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -96,6 +97,29 @@ impl Records {
             .values(&finding.wanted, &finding.observed)
             .source(&finding.seen_at);
         Some(event)
+    }
+
+    /// Whether a control was found to hold when it was last judged as a whole.
+    #[must_use]
+    pub fn is_settled(&self, control: &ControlId) -> bool {
+        let record = self.controls.get(control);
+        let seen = record.and_then(|record| record.seen.as_ref());
+        seen.is_some_and(|seen| seen.verdict == Verdict::Compliant)
+    }
+
+    /// The enforced controls that do not hold or cannot be seen, by their places in the catalogue.
+    #[must_use]
+    pub fn open(&self, catalogue: &Catalogue) -> BTreeSet<usize> {
+        let is_open = |control: &ControlStatus| {
+            matches!(control.verdict, Verdict::Divergent | Verdict::Unknown)
+                && control.enforcement == stance_name(Stance::Enforce)
+        };
+        let seen = |id: &ControlId| self.controls.get(id)?.seen.as_ref();
+        let controls = catalogue.controls().iter().enumerate();
+        controls
+            .filter(|(_, control)| seen(&control.id).is_some_and(is_open))
+            .map(|(place, _)| place)
+            .collect()
     }
 
     /// Takes note of a change; the event to tell, if it is news.

@@ -291,6 +291,11 @@ impl Agent<'_> {
         self.answer(&hits, now);
         self.look_for_suspension(now);
         self.look_for_quiet(now);
+        // What stood in the way of a repair may have gone without an event: a second name of a file, a full disk.
+        let open = self.records.open(&self.ground.catalogue);
+        if !open.is_empty() {
+            self.settle(&open, now);
+        }
         let day = jiff::Zoned::now().date();
         if self.eyes.blind().is_some() {
             self.place(now);

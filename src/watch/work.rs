@@ -84,6 +84,8 @@ pub struct Work {
     pub refused: Vec<Refused>,
     /// Controls, by their place in the catalogue, of which something did not hold when it was looked at.
     pub unsettled: BTreeSet<usize>,
+    /// Whether every finding that does not hold led to a change that was tried.
+    pub whole: bool,
     /// Kernel parameters that hold.
     pub holding: Vec<SysctlKey>,
 }
@@ -122,7 +124,13 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
         judgements.push(judgement);
     }
     let plan = Plan::of_some(&pass, &judgements);
+    let planned = plan.changes.len();
     work.carry_out(ground, plan, hands);
+    let mendable = |judgement: &Judgement<'_>| {
+        judgement.verdict == Verdict::Compliant
+            || (judgement.is_enforced() && judgement.verdict == Verdict::Divergent)
+    };
+    work.whole = work.done.len() == planned && judgements.iter().all(mendable);
     work
 }
 
@@ -160,6 +168,15 @@ impl Hands<'_> {
 }
 
 impl Work {
+    /// Whether everything that did not hold was brought back, and it was only owners, bits and live values.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let plain = |done: &Done| {
+            done.result.is_ok() && matches!(done.stage, Stage::LiveSysctl | Stage::Permissions)
+        };
+        self.whole && self.refused.is_empty() && self.done.iter().all(plain)
+    }
+
     fn carry_out(&mut self, ground: &Ground, mut plan: Plan, hands: Hands<'_>) {
         self.refused.append(&mut plan.refused);
         if hands.tied {

@@ -84,19 +84,23 @@ fn active_state(word: &str) -> ActiveState {
     }
 }
 
-/// Paths joined by blanks; each is absolute, so a blank within a name is one that no slash follows.
+/// Paths joined by blanks. systemd puts one with a blank or another sign of the shell in double quotes (seen with 252),
+/// where a backslash keeps the next character.
 fn paths(value: &str) -> Vec<PathBuf> {
-    let mut found: Vec<String> = Vec::new();
-    for word in value.split(' ') {
-        match found.last_mut() {
-            Some(last) if !word.starts_with('/') => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ if word.is_empty() => {}
-            _ => found.push(word.to_owned()),
+    let mut found = Vec::new();
+    let mut path = String::new();
+    let mut is_quoted = false;
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            '\\' if is_quoted => path.extend(characters.next()),
+            ' ' if !is_quoted => found.push(std::mem::take(&mut path)),
+            other => path.push(other),
         }
     }
+    found.push(path);
+    found.retain(|path| !path.is_empty());
     found.into_iter().map(PathBuf::from).collect()
 }
 
@@ -132,7 +136,7 @@ LoadState=loaded
 ActiveState=active
 SubState=running
 FragmentPath=/etc/systemd/system/k3s.service
-DropInPaths=/usr/lib/systemd/system/k3s.service.d/10 door.conf /etc/systemd/system/k3s.service.d/x.conf
+DropInPaths=\"/usr/lib/systemd/system/k3s.service.d/10 do\\\"or.conf\" /etc/systemd/system/k3s.service.d/x.conf
 NeedDaemonReload=yes
 InvocationID=0123456789abcdef0123456789abcdef
 Result=success
@@ -160,7 +164,7 @@ Result=success
         assert_eq!(
             drop_ins,
             [
-                "/usr/lib/systemd/system/k3s.service.d/10 door.conf",
+                "/usr/lib/systemd/system/k3s.service.d/10 do\"or.conf",
                 "/etc/systemd/system/k3s.service.d/x.conf"
             ]
         );

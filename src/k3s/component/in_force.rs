@@ -1,7 +1,7 @@
 //! The value of one flag that a component would run with, whatever way it comes.
 
 use super::flags::Flags;
-use super::{Component, Start};
+use super::{Argument, Component, Components, Start};
 use crate::k3s::{K3sVersion, Place};
 
 /// What a flag would come to.
@@ -46,8 +46,9 @@ impl Start {
                 .and_then(|settings| settings.of_flag(flag))
         {
             return match (setting.value.is_empty(), &setting.place) {
-                (true, _) => InForce::Absent,
-                (false, place) => InForce::One {
+                (true, Place::Default) => InForce::Absent,
+                // Given empty on purpose or by mistake: `client-ca-file=` turns certificates off.
+                (_, place) => InForce::One {
                     value: setting.value.clone(),
                     place: place.clone(),
                 },
@@ -72,4 +73,32 @@ impl Start {
             },
         }
     }
+}
+
+/// The value of a flag on a command line that K3s logged.
+#[must_use]
+pub fn in_force_on_line(
+    component: Component,
+    words: &[String],
+    flag: &str,
+    version: K3sVersion,
+) -> InForce {
+    let line = words.iter().filter_map(|word| {
+        let (name, value) = word.strip_prefix("--")?.split_once('=')?;
+        Some(Argument {
+            flag: name.to_owned(),
+            value: value.to_owned(),
+            place: Place::Default,
+            overrode: Vec::new(),
+        })
+    });
+    let mut components = Components::default();
+    components.lines.insert(component, line.collect());
+    let logged = Start {
+        components,
+        kubelet: None,
+        endings: Vec::new(),
+        warnings: Vec::new(),
+    };
+    logged.in_force(component, flag, version)
 }

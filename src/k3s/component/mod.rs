@@ -18,7 +18,7 @@ mod releases;
 mod situation;
 mod value;
 
-pub use in_force::InForce;
+pub use in_force::{InForce, in_force_on_line};
 pub use judge::{
     CgroupVersion, Facts, KERNEL_PARAMETERS, refuses_admission_configuration, refuses_audit_policy,
 };

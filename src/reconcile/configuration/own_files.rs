@@ -14,7 +14,10 @@ const ENDING: &str = "z-k3warden.yaml";
 pub(in crate::reconcile) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)>;
 
 /// The name that sorts last, and what we wrote earlier under this or another name.
-pub(in crate::reconcile) fn own_files(host: &Host, directory: &Path) -> Result<(PathBuf, OwnFiles), HostError> {
+pub(in crate::reconcile) fn own_files(
+    host: &Host,
+    directory: &Path,
+) -> Result<(PathBuf, OwnFiles), HostError> {
     let mut own = OwnFiles::new();
     let mut last = NAME.to_owned();
     for name in host.root.names(directory)?.unwrap_or_default() {

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::log_line;
-use crate::host::systemd::{InvocationId, JournalFrom, JournalQuery, ServiceManager};
 use crate::catalogue::Component;
+use crate::host::systemd::{InvocationId, JournalFrom, JournalQuery, ServiceManager};
 
 /// What stands in the place of a secret, in `effective` as well.
 pub const SECRET: &str = "{secret}";

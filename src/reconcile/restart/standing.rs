@@ -1,10 +1,11 @@
 //! Whether the running K3s read what is on disk now, and how we know.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::heard::{AUTO, Arguments, SECRET};
 use super::inputs::{Difference, Input, InputDigest};
+use crate::host::{HostError, Root};
 
 /// How we know what the running K3s read, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,22 @@ pub struct Changed {
     pub path: PathBuf,
     /// The ctime in seconds.
     pub at_seconds: i64,
+}
+
+impl Changed {
+    /// Looks at a path: at what it names and, where that is a link, at the link as well. `None` if nothing is there; then
+    /// its directory has to be looked at.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn look(root: &Root, path: &Path) -> Result<Option<Self>, HostError> {
+        let entries = [root.look(path)?, root.look_through(path)?];
+        let latest = entries.iter().flatten().map(|entry| entry.changed.0).max();
+        Ok(latest.map(|at_seconds| Self {
+            path: path.to_path_buf(),
+            at_seconds,
+        }))
+    }
 }
 
 /// How old the inputs are.

@@ -26,7 +26,8 @@ pub struct StartRecord {
     pub unit: UnitName,
     /// When the door was passed.
     pub at: Moment,
-    /// systemd's count of automatic restarts: it goes up when K3s ended by itself, and back to 0 when somebody starts it.
+    /// systemd's count of automatic restarts (NRestarts=): it goes up when systemd starts K3s again after an end, and stays or
+    /// goes back to 0 when somebody else starts it (seen with systemd 252).
     pub restarts: u32,
     /// The digest of our part.
     pub ours: Hash,

@@ -1,14 +1,14 @@
 //! What is known of our part on this node, and under which policy, catalogue and version.
 
+use crate::catalogue::Catalogue;
 use crate::host::records::{Found, Records, STATE};
 use crate::host::{Clock, Host, HostError, Root, SystemClock};
+use crate::node::Node;
+use crate::policy::Policy;
 use crate::reconcile::Pass;
 use crate::reconcile::restart::moment::Moment;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::{Circumstances, LastGood, Quarantine, is_proven};
-use crate::catalogue::Catalogue;
-use crate::node::Node;
-use crate::policy::Policy;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -89,7 +89,11 @@ impl Knowledge {
         }
         let good = LastGood {
             part,
-            k3s_version: pass.node.version.as_ref().map(|fact| fact.value.to_string()),
+            k3s_version: pass
+                .node
+                .version
+                .as_ref()
+                .map(|fact| fact.value.to_string()),
             settled: now(pass.host),
         };
         good.save(&self.records)?;

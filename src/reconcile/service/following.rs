@@ -1,7 +1,7 @@
 //! What to wait for while a start of this node's K3s settles.
 
-use crate::k3s::{Effective, Role};
 use crate::k3s::component::Component;
+use crate::k3s::{Effective, Role};
 use crate::reconcile::Pass;
 use crate::reconcile::restart::follow::Following;
 use crate::reconcile::restart::heard::Marker;

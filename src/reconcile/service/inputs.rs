@@ -46,7 +46,11 @@ pub fn inputs(host: &Host, node: &Node, effective: &Effective) -> Result<InputDi
     let Some(invocation) = node.invocation() else {
         return Ok(digest);
     };
-    let words: Vec<&str> = invocation.words.iter().map(|word| word.text.as_str()).collect();
+    let words: Vec<&str> = invocation
+        .words
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect();
     digest = digest.with_command_line(&words);
     for (name, variable) in invocation.environment.iter() {
         digest = digest.with_variable(name, &variable.value);
@@ -62,7 +66,9 @@ pub fn loaded(host: &Host, node: &Node, effective: &Effective) -> Result<Vec<Pat
     let mut paths = named(effective);
     let kubelet = node.places.data_dir.join("agent/etc/kubelet.conf.d");
     for name in host.root.names(&kubelet)?.unwrap_or_default() {
-        let is_drop_in = Path::new(&name).extension().is_some_and(|ending| ending == "conf");
+        let is_drop_in = Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "conf");
         if is_drop_in && name != OF_K3S_ITSELF {
             paths.push(kubelet.join(name));
         }
@@ -101,7 +107,12 @@ fn outcome(effective: &Effective) -> Hash {
         put(component.name());
         line.iter().for_each(|argument| put(&argument.to_string()));
     }
-    for (path, setting) in effective.start.kubelet.iter().flat_map(|kubelet| kubelet.iter()) {
+    for (path, setting) in effective
+        .start
+        .kubelet
+        .iter()
+        .flat_map(|kubelet| kubelet.iter())
+    {
         put(path);
         put(&setting.value);
     }

@@ -61,9 +61,11 @@ pub fn wrong_values(pass: &Pass<'_>) -> (Vec<PlannedChange>, Vec<String>) {
 
 /// The control that asks for a value, unless an exception takes it out.
 fn control(pass: &Pass<'_>, name: &str) -> Option<ControlId> {
-    let asks = |body: &SettingBody| matches!(body, SettingBody::Sysctl(setting) if setting.key == name);
+    let asks =
+        |body: &SettingBody| matches!(body, SettingBody::Sysctl(setting) if setting.key == name);
     let mut controls = pass.catalogue.controls().iter();
-    let control = controls.find(|control| control.settings.iter().any(|setting| asks(&setting.body)))?;
+    let control =
+        controls.find(|control| control.settings.iter().any(|setting| asks(&setting.body)))?;
     let stance = pass.policy.enforcement(control, pass.today).stance;
     (!matches!(stance, Stance::Excepted(_))).then(|| control.id.clone())
 }

@@ -25,8 +25,10 @@ pub fn present(pass: &Pass<'_>) -> Result<OurPart, HostError> {
         }
     }
     for path in files(pass) {
-        let Some((content, attributes)) =
-            pass.host.root.read_with_attributes(&path, READ_LIMIT_BYTES)?
+        let Some((content, attributes)) = pass
+            .host
+            .root
+            .read_with_attributes(&path, READ_LIMIT_BYTES)?
         else {
             continue;
         };
@@ -40,7 +42,11 @@ pub fn present(pass: &Pass<'_>) -> Result<OurPart, HostError> {
 /// The places of the catalogue's files on this node.
 #[must_use]
 pub fn files(pass: &Pass<'_>) -> Vec<PathBuf> {
-    let settings = pass.catalogue.controls().iter().flat_map(|control| &control.settings);
+    let settings = pass
+        .catalogue
+        .controls()
+        .iter()
+        .flat_map(|control| &control.settings);
     let mut paths: Vec<PathBuf> = settings
         .filter_map(|setting| match &setting.body {
             SettingBody::File(file) => pass.node.places.expand(&file.path),
@@ -63,7 +69,10 @@ fn put(part: &mut OurPart, path: PathBuf, content: &[u8], mode: u32) {
 /// Whether Secrets may be encrypted here. What cannot be looked at may be there.
 #[must_use]
 pub fn encryption_key(host: &Host, node: &Node) -> EncryptionKey {
-    let path = node.places.data_dir.join("server/cred/encryption-config.json");
+    let path = node
+        .places
+        .data_dir
+        .join("server/cred/encryption-config.json");
     match host.root.look(&path) {
         Ok(None) => EncryptionKey::Absent,
         _ => EncryptionKey::MayExist,

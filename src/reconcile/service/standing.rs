@@ -15,13 +15,17 @@ use crate::host::{Clock, SystemClock};
 use crate::k3s::{Effective, Role, is_secret};
 use crate::node;
 use crate::reconcile::Pass;
-use crate::reconcile::restart::gate::{Brake, Encryption, Gate, Life, Preflight, Situation, Wanted, decide};
+use crate::reconcile::restart::gate::{
+    Brake, Encryption, Gate, Life, Preflight, Situation, Wanted, decide,
+};
 use crate::reconcile::restart::heard::{Arguments, SECRET};
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::{Difference, Input};
 use crate::reconcile::restart::own_part::{EncryptionKey, OurPart};
 use crate::reconcile::restart::snapshot::Snapshots;
-use crate::reconcile::restart::standing::{Ages, Changed, Evidence, Standing, started_no_later_than};
+use crate::reconcile::restart::standing::{
+    Ages, Changed, Evidence, Standing, started_no_later_than,
+};
 use crate::reconcile::restart::starts::Starts;
 
 /// What is known at one look at K3s.
@@ -118,7 +122,9 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
         now: &wall,
         life: look.life,
         standing: &look.standing,
-        wanted: asked.wanted.unwrap_or_else(|| wanted(&look.standing, &look.ours)),
+        wanted: asked
+            .wanted
+            .unwrap_or_else(|| wanted(&look.standing, &look.ours)),
         wanted_for: asked.wanted_for,
         quiet_for: asked.quiet_for,
         rules: &pass.policy.restart,
@@ -161,13 +167,19 @@ fn standing(
     let Some(invocation) = &status.invocation else {
         return Standing::Unknown("systemd names no run of K3s".to_owned());
     };
-    let door = Starts::of(root).ok().and_then(|starts| starts.load(invocation));
-    let snapshot = Snapshots::of(root).ok().and_then(|snapshots| snapshots.load(invocation));
+    let door = Starts::of(root)
+        .ok()
+        .and_then(|starts| starts.load(invocation));
+    let snapshot = Snapshots::of(root)
+        .ok()
+        .and_then(|snapshots| snapshots.load(invocation));
     let next = next_arguments(effective);
     let ages = ages(pass, unit, status, effective);
     Evidence {
         door: door.as_ref().map(|record| &record.inputs),
-        arguments: snapshot.as_ref().map(|snapshot| (&snapshot.arguments, &next)),
+        arguments: snapshot
+            .as_ref()
+            .map(|snapshot| (&snapshot.arguments, &next)),
         ages: ages.as_ref(),
     }
     .standing(&here)
@@ -227,7 +239,11 @@ fn ages(
         status.main_started?,
         noted,
     );
-    let configuration = effective.configuration.inputs.iter().map(|input| input.path.clone());
+    let configuration = effective
+        .configuration
+        .inputs
+        .iter()
+        .map(|input| input.path.clone());
     let of_unit = pass.node.unit.iter().flat_map(|unit| unit.inputs.iter());
     let mut merged: Vec<PathBuf> = configuration
         .chain(of_unit.map(|input| input.path.clone()))
@@ -259,7 +275,11 @@ fn encryption(pass: &Pass<'_>, effective: Option<&Effective>) -> Encryption {
         return Encryption::NotHere;
     }
     let next_start = effective.map(|effective| {
-        let option = effective.configuration.merge.options.get("secrets-encryption");
+        let option = effective
+            .configuration
+            .merge
+            .options
+            .get("secrets-encryption");
         let value = option.and_then(|option| option.values.last());
         value.is_some_and(|value| value.value == "true")
     });

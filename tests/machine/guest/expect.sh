@@ -59,4 +59,18 @@ describe_tree() {
   getfattr -h -d -m - -R --absolute-names -- "$@" 2>/dev/null
 }
 
+# describe_host: all that a package could leave behind. Every path with type, mode, owner, size and link target; contents and extended
+# attributes of what is not under the package manager's own records, logs and caches; live kernel parameters.
+describe_host() {
+  local skip=() path
+  for path in /share /tmp /var/tmp /root /var/log /var/cache /var/lib/dpkg /var/lib/apt /var/lib/rpm; do
+    skip+=(-path "$path" -prune -o)
+  done
+  find / -xdev "${skip[@]}" -type f -printf '%p %y %m %U:%G %s\n' -o -printf '%p %y %m %U:%G %l\n' | sort
+  find /etc /var /usr/lib/systemd /usr/share/dbus-1 -xdev "${skip[@]}" -type f -print0 | sort -z | xargs -0 -r sha256sum
+  getfattr -h -d -m - -R --absolute-names -- /etc /var/lib /usr/lib/systemd 2>/dev/null
+  # What counts, or is worked out from the memory free at boot, is no setting.
+  sysctl -a 2>/dev/null | grep -vE '^(fs\.(dentry-state|file-nr|inode-nr|inode-state|quota|aio-nr)|kernel\.(random|ns_last_pid|pty\.nr|sched)|net\.netfilter|vm\.(user|admin)_reserve_kbytes)' | sort
+}
+
 trap 'fail "command failed: $BASH_COMMAND"' ERR

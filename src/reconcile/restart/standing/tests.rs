@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use super::super::inputs::Reading;
 use super::*;
 use crate::catalogue::Component;
@@ -160,4 +158,17 @@ fn a_clock_that_was_set_never_makes_the_start_later_than_it_was() {
     assert_eq!(start(10_000, Some(9_399)), 9_399);
     assert_eq!(start(10_000, Some(50)), 50, "set on after the start");
     assert_eq!(start(1_000, Some(9_399)), 400, "set back after the start");
+}
+
+#[test]
+fn a_link_counts_as_young_as_the_younger_of_link_and_target() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = Root::open(directory.path()).unwrap();
+    assert_eq!(Changed::look(&root, Path::new("/a")).unwrap(), None);
+    std::fs::write(directory.path().join("a"), "").unwrap();
+    let file = Changed::look(&root, Path::new("/a")).unwrap().unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    std::os::unix::fs::symlink("a", directory.path().join("b")).unwrap();
+    let link = Changed::look(&root, Path::new("/b")).unwrap().unwrap();
+    assert!(link.at_seconds > file.at_seconds);
 }

@@ -1,0 +1,164 @@
+//! Whatever stands in a file, nothing panics and nothing takes long.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::yaml::{decode, to_text};
+use super::*;
+use crate::host::Root;
+
+/// Text that comes near to what a reader looks for.
+fn near_yaml() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "a",
+        "kubelet-arg",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "  ",
+        "\t",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "&x ",
+        "*x",
+        "!!int ",
+        "!",
+        "|",
+        ">",
+        "\"",
+        "'",
+        "\\",
+        "#",
+        "? ",
+        "---\n",
+        "...\n",
+        "%YAML 1.1\n",
+        "<<",
+        "0600",
+        "~",
+        "é",
+        "\u{2028}",
+        "+",
+    ]);
+    prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
+}
+
+fn near_unit() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "[Service]\n",
+        "ExecStart=",
+        "Environment=",
+        "EnvironmentFile=",
+        "/k3s ",
+        "server ",
+        "\\",
+        "\n",
+        "'",
+        "\"",
+        "$A",
+        "${A}",
+        "$$",
+        "%n",
+        "%",
+        ";",
+        " ; ",
+        "#",
+        "A=b ",
+        "\\x41",
+        "\\u",
+        "@",
+        ":",
+        "=",
+        "\r",
+        "é",
+        "/*.env",
+    ]);
+    prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_document_makes_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in near_yaml()) {
+        let _ = decode(&bytes);
+        for entry in decode(text.as_bytes()).unwrap_or_default() {
+            let _ = to_text(&entry.value.value);
+        }
+    }
+
+    #[test]
+    fn no_unit_file_makes_the_reader_panic(unit in near_unit(), environment in near_unit()) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let files = Files::new(&root)
+            .with("/etc/systemd/system/k3s.service", unit)
+            .with("/etc/systemd/system/k3s.service.d/a.conf", "[Service]\nEnvironmentFile=-/e\n")
+            .with("/e", environment);
+        let _ = load_unit(&files, "k3s.service");
+    }
+
+    #[test]
+    fn no_command_line_makes_the_parser_panic(words in prop::collection::vec("[-=a-z]{0,6}|--token|-t|--", 0..8)) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        for minor in [20, 21, 24, 32, 36] {
+            let invocation = Invocation::new(Role::Server, words.clone(), &BTreeMap::new());
+            let _ = merge(&Files::new(&root), &invocation, K3sVersion::new(minor, 0));
+        }
+    }
+}
+
+#[test]
+fn large_documents_take_no_more_than_seconds() {
+    let mut aliases = String::from("a: &a [x, x, x, x, x, x, x, x, x, x]\n");
+    for (next, last) in "bcdefghijk".chars().zip("abcdefghij".chars()) {
+        let list = vec![format!("*{last}"); 10].join(", ");
+        aliases.push_str(&format!("{next}: &{next} [{list}]\n"));
+    }
+    let documents = [
+        "[".repeat(1 << 20),
+        "- ".repeat(1 << 19),
+        "? ".repeat(1 << 19),
+        "a:\n".repeat(1 << 16),
+        "&a *a ".repeat(1 << 15),
+        (0..30_000).map(|key| format!("k{key}: v\n")).collect(),
+        "k+: [a]\n".repeat(1 << 15),
+        format!("a: \"{}", "\\\n".repeat(1 << 19)),
+        "{}: ".repeat(1 << 16),
+        aliases,
+    ];
+    for document in documents {
+        let start = Instant::now();
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        for version in ["1.21.0", "1.36.3"] {
+            let files = Files::new(&root).with(DEFAULT_CONFIG_FILE, document.as_bytes());
+            let invocation = Invocation::new(Role::Server, [""; 0], &BTreeMap::new());
+            let _ = merge(&files, &invocation, version.parse().unwrap());
+        }
+        let head: String = document.chars().take(10).collect();
+        assert!(start.elapsed() < Duration::from_secs(10), "{head}");
+    }
+}
+
+#[test]
+fn a_deep_document_is_refused_by_us_and_said_so() {
+    let error = decode("[".repeat(500).as_bytes()).unwrap_err();
+    assert!(matches!(error, yaml::YamlError::TooDeep { .. }));
+}
+
+#[test]
+fn a_chain_of_aliases_is_followed_only_so_far() {
+    let mut text = String::from("a0: &a0 [x]\n");
+    for level in 1..2000 {
+        text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+    }
+    assert!(decode(text.as_bytes()).is_err());
+}

@@ -1,0 +1,158 @@
+//! What the documentation tells an operator to write is what k3warden understands.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use k3warden::catalogue::Catalogue;
+use k3warden::cli::Cli;
+use k3warden::host::Root;
+use k3warden::policy::Policy;
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut paths = vec![PathBuf::from("README.md"), PathBuf::from("CONTRIBUTING.md")];
+    for entry in fs::read_dir("docs").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            paths.push(path);
+        }
+    }
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The fenced blocks of a language, and for the policy also what tables and text show in backquotes.
+fn toml_pieces(text: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    for (index, block) in text.split("```toml\n").enumerate() {
+        if index > 0 {
+            pieces.push(block.split("```").next().unwrap().to_owned());
+        }
+    }
+    for span in backquoted(text) {
+        if [
+            "mode = ",
+            "restart = ",
+            "state = ",
+            "on_disable = ",
+            "metrics_file = ",
+            "new_cluster = ",
+        ]
+        .iter()
+        .any(|start| span.starts_with(start))
+        {
+            pieces.push(span.to_owned());
+        }
+    }
+    pieces
+}
+
+fn backquoted(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().filter(|line| !line.starts_with("```"));
+    lines.flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+fn policy_error(text: &str) -> Option<String> {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("etc/k3warden/config.d");
+    fs::create_dir_all(&directory).unwrap();
+    // A single control's key stands in its section.
+    let text = match text.strip_prefix("state = ") {
+        Some(state) => format!("[control.audit-log-size]\nstate = {state}"),
+        None => text.to_owned(),
+    };
+    fs::write(directory.join("50-site.toml"), text).unwrap();
+    let root = Root::open(root.path()).unwrap();
+    let catalogue = Catalogue::built_in().unwrap();
+    Policy::load(&root, &catalogue)
+        .err()
+        .map(|error| error.to_string())
+}
+
+#[test]
+fn every_policy_and_catalogue_example_is_understood() {
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for piece in toml_pieces(&text) {
+            seen += 1;
+            let error = if piece.contains("[[control]]") {
+                let file = (PathBuf::from("example.toml"), piece.clone());
+                let loaded = Catalogue::with_operator_files(&[file]);
+                loaded.err().map(|error| error.to_string())
+            } else {
+                // The control reference names no control in particular.
+                let piece = piece.replace("\"NAME\"", "\"audit-log-size\"");
+                policy_error(&piece)
+            };
+            assert_eq!(error, None, "{}:\n{piece}", path.display());
+        }
+    }
+    assert!(seen >= 8, "only {seen} examples were found");
+}
+
+/// Command lines in code: a line of an indented or fenced block, or a span in backquotes, that begins with the command.
+fn command_lines(text: &str) -> Vec<String> {
+    let blocks = text.lines().map(str::trim);
+    let found = blocks.chain(backquoted(text)).filter_map(|line| {
+        let line = line.trim_start_matches("cargo run -- ");
+        let line = line.split(" && ").next()?.split("  ").next()?;
+        line.starts_with("k3warden ").then(|| line.to_owned())
+    });
+    found.collect()
+}
+
+#[test]
+fn every_command_line_is_accepted() {
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        for line in command_lines(&text) {
+            let words = line
+                .replace("\"disk swap\"", "disk-swap")
+                .replace(" TEXT", " text");
+            let words: Vec<&str> = words.split_whitespace().collect();
+            let prose = words.get(1).is_some_and(|word| {
+                // "k3warden hardens a node ...": a sentence, not a command.
+                word.starts_with(char::is_lowercase)
+                    && Cli::command().find_subcommand(word).is_none()
+                    && words.len() > 4
+            });
+            if prose {
+                continue;
+            }
+            seen += 1;
+            if let Err(error) = Cli::command().try_get_matches_from(&words)
+                && error.use_stderr()
+            {
+                wrong.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen >= 20, "only {seen} command lines were found");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for (path, text) in documents() {
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            if target.starts_with("http") || target.starts_with('#') {
+                continue;
+            }
+            let target = target.split('#').next().unwrap();
+            let beside = path.parent().unwrap_or(Path::new("")).join(target);
+            assert!(beside.exists(), "{} leads to {target}", path.display());
+        }
+    }
+}

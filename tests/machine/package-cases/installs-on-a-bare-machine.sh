@@ -1,0 +1,30 @@
+# apt install on a machine that never saw K3s: the package configures, the node's own level is hardened and the daemon holds it.
+#@ bare
+#@ limit 600
+expect_sysctl kernel.panic 0
+apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_contains "$(cat /root/said)" "k3warden: every enforced control holds"
+expect_equal "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' k3warden)" "dpkg's state"
+
+expect_sysctl vm.overcommit_memory 1
+expect_sysctl vm.panic_on_oom 0
+expect_sysctl kernel.panic 10
+expect_sysctl kernel.panic_on_oops 1
+expect_exit 0 k3warden check
+
+wait_until 60 systemctl is-active k3warden.service
+expect_equal enabled "$(systemctl is-enabled k3warden.service)" "state of k3warden.service"
+expect_equal disabled "$(systemctl is-enabled k3warden-apply.service || true)" "state of k3warden-apply.service"
+systemctl --no-pager status k3warden.service
+systemd-analyze verify k3warden.service k3warden-apply.service 2>/root/verify || true
+expect_equal "" "$(cat /root/verify)" "systemd-analyze verify"
+score=$(systemd-analyze security --no-pager k3warden.service | sed -n 's/.*exposure level for k3warden.service: \([0-9.]*\).*/\1/p')
+awk -v score="$score" 'BEGIN { exit !(score > 0 && score <= 1.4) }' || fail "exposure $score"
+
+# What the message catalogue says reaches journalctl -x.
+wait_until 30 bash -c 'journalctl -x --no-pager -t k3warden | grep -q "k3warden watches this node"'
+#@ reboot
+wait_until 60 systemctl is-active k3warden.service
+expect_sysctl kernel.panic 10
+expect_exit 0 k3warden check
+expect_equal running "$(systemctl is-system-running)" "state of the system"

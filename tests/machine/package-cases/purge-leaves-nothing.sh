@@ -1,0 +1,34 @@
+# Install, reboot, remove, purge: the node stays hardened after remove, and is what it was to the byte after purge, live values included.
+#@ bare
+#@ limit 900
+describe_host >/root/before
+grep -q '^kernel.panic = ' /root/before || fail "live values are not compared"
+apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_sysctl kernel.panic 10
+describe_host >/root/installed
+if cmp -s /root/before /root/installed; then fail "the comparison sees no difference where there is one"; fi
+#@ reboot
+expect_sysctl kernel.panic 10
+apt-get remove -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_contains "$(cat /root/said)" "the node stays hardened"
+expect_sysctl kernel.panic 10
+[ -e /etc/sysctl.d/90-kubelet.conf ] || fail "remove took the hardening back"
+[ ! -e /usr/bin/k3warden ] || fail "the program is still there"
+#@ reboot
+expect_sysctl kernel.panic 10
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_sysctl kernel.panic 0
+for path in /run/k3warden /run/host-sysctl /var/log/k3warden; do
+  [ ! -e "$path" ] || fail "$path is left"
+done
+describe_host >/root/after
+diff /root/before /root/after || fail "purge left something, or took too much"
+
+# As on the first day.
+apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_sysctl kernel.panic 10
+wait_until 60 systemctl is-active k3warden.service
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_sysctl kernel.panic 0
+describe_host >/root/after
+diff /root/before /root/after || fail "the second purge left something, or took too much"

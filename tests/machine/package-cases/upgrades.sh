@@ -1,0 +1,36 @@
+# An upgrade keeps policy and ledger, runs the new program, and does not restart K3s.
+#@ bare
+#@ limit 900
+cat >/usr/local/bin/k3s <<'END'
+#!/bin/bash
+case $1 in --version) echo "k3s version v1.36.3+k3s1 (0123abcd)"; exit ;; esac
+exec sleep infinity
+END
+chmod 755 /usr/local/bin/k3s
+printf '[Service]\nExecStart=/usr/local/bin/k3s server\n' >/etc/systemd/system/k3s.service
+systemctl daemon-reload
+systemctl start k3s.service
+mkdir -p /etc/k3warden/config.d
+printf '[restart]\nmode = "never"\n' >/etc/k3warden/config.d/50-site.toml
+
+# The build before this one: the same files under an older version.
+dpkg-deb -R /share/k3warden.deb /root/old
+sed -i 's/^Version: .*/Version: 0.0.9-1/' /root/old/DEBIAN/control
+dpkg-deb -b /root/old /root/old.deb >/dev/null
+apt-get install -y /root/old.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+wait_until 60 systemctl is-active k3warden.service
+start=$(systemctl show -p InvocationID --value k3s.service)
+daemon=$(systemctl show -p InvocationID --value k3warden.service)
+k3warden ledger >/root/ledger
+[ -s /root/ledger ] || fail "nothing was recorded"
+
+apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+wait_until 60 systemctl is-active k3warden.service
+expect_equal "$start" "$(systemctl show -p InvocationID --value k3s.service)" "start of K3s"
+[ "$daemon" != "$(systemctl show -p InvocationID --value k3warden.service)" ] || fail "the old daemon still runs"
+[ -e /etc/k3warden/config.d/50-site.toml ] || fail "the policy is gone"
+k3warden ledger | head -n "$(wc -l </root/ledger)" | diff /root/ledger - || fail "the ledger's beginning changed"
+expect_exit 0 k3warden ledger --verify
+# The door stands before K3s's own commands.
+expect_contains "$(systemctl show -p ExecStartPre k3s.service)" "/usr/bin/k3warden apply --before-start"
+expect_contains "$(systemctl cat k3s.service)" "10-k3warden.conf"

@@ -1,0 +1,122 @@
+//! The JSON that the commands print is what docs/schema says, field by field.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod schema;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A root with a server that is not hardened and has something of every kind to report.
+fn server() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server --kubelet-arg=event-qps=1\n",
+    );
+    write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    write(
+        "etc/rancher/k3s/config.yaml",
+        "token: not-to-be-seen\nnode-label: [a=b]\ndisable: [traefik]\ndisable: [servicelb]\n",
+    );
+    write(
+        "etc/k3warden/config.toml",
+        "[[exception]]\ncontrol = \"vm-panic-on-oom\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2099-01-31\n",
+    );
+    root
+}
+
+fn report(root: &Path, command: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(root)
+        .args([
+            "--k3s-version",
+            "1.36.3",
+            "--no-sync",
+            command,
+            "--format",
+            "json",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("not-to-be-seen"), "{command} shows a secret");
+    serde_json::from_str(&text).unwrap_or_else(|error| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        panic!("{command}: {error}; it said: {said}")
+    })
+}
+
+fn expect_described(name: &str, report: &Value) {
+    let path = format!("docs/schema/{name}.json");
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let wrong = schema::differences(&schema, report);
+    assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn check_prints_what_its_schema_says() {
+    let root = server();
+    let report = report(root.path(), "check");
+    expect_described("check", &report);
+    let excepted = &report["summary"]["excepted"];
+    assert_eq!(excepted, 1, "the exception is part of what was compared");
+}
+
+#[test]
+fn diff_prints_what_its_schema_says() {
+    let root = server();
+    let report = report(root.path(), "diff");
+    expect_described("plan", &report);
+    assert_ne!(report["changes"], serde_json::json!([]));
+}
+
+#[test]
+fn apply_prints_what_its_schema_says() {
+    let root = server();
+    let report = report(root.path(), "apply");
+    expect_described("apply", &report);
+    assert_ne!(report["changes"], serde_json::json!([]));
+}
+
+#[test]
+fn effective_prints_what_its_schema_says() {
+    let root = server();
+    let report = report(root.path(), "effective");
+    expect_described("effective", &report);
+    assert_eq!(report["options"]["token"]["value"], "{secret}");
+}
+
+#[test]
+fn a_report_with_a_field_that_no_schema_names_is_noticed() {
+    let root = server();
+    let mut report = report(root.path(), "check");
+    report["node"]["colour"] = "green".into();
+    report["controls"][0]["verdict"] = "fine".into();
+    report["summary"].as_object_mut().unwrap().remove("unknown");
+    let text = fs::read_to_string("docs/schema/check.json").unwrap();
+    let wrong = schema::differences(&serde_json::from_str(&text).unwrap(), &report);
+    assert_eq!(
+        wrong,
+        [
+            "node.colour: no such field in the schema",
+            "summary.unknown: missing",
+            "controls[0].verdict: \"fine\" is none of the values",
+        ]
+    );
+}

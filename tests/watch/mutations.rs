@@ -1,0 +1,251 @@
+//! Kinds of mutation × kinds of settings.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::path::Path;
+
+use super::bed::{Bed, SERVER, exists};
+
+const AUDIT: &str = "var/lib/rancher/k3s/server/audit.yaml";
+const TOKEN: &str = "var/lib/rancher/k3s/server/token";
+const KEY: &str = "var/lib/rancher/k3s/server/tls/client-ca.key";
+const LOGS: &str = "var/lib/rancher/k3s/server/logs";
+const SYSCTL: &str = "etc/sysctl.d/90-kubelet.conf";
+
+fn truncate(path: &Path) {
+    fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+}
+
+fn append(path: &Path) {
+    use std::io::Write;
+    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(b"kernel.panic = 1\n").unwrap();
+}
+
+fn write_wrong(path: &Path) {
+    fs::write(path, "kernel.panic = 1\n").unwrap();
+}
+
+fn chmod(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+}
+
+fn give_away(path: &Path) {
+    chown(path, Some(12345), Some(12345)).unwrap();
+}
+
+fn rename_over(path: &Path) {
+    let new = path.with_file_name("new");
+    fs::write(&new, "kernel.panic = 1\n").unwrap();
+    chmod(&new);
+    fs::rename(new, path).unwrap();
+}
+
+fn unlink(path: &Path) {
+    fs::remove_file(path).unwrap();
+}
+
+fn remove_tree(path: &Path) {
+    fs::remove_dir_all(path).unwrap();
+}
+
+fn move_away(path: &Path) {
+    let away = path.with_file_name("away");
+    let _ = fs::remove_dir_all(&away);
+    fs::rename(path, away).unwrap();
+}
+
+type Mutation = (&'static str, fn(&Path));
+
+/// Each mutation in turn: right again, by exactly so many changes of that thing.
+fn each(bed: &Bed, path: &str, mutations: &[(Mutation, usize)]) {
+    for ((name, mutate), expected) in mutations {
+        let before = bed.changes_of(path);
+        mutate(&bed.path(path));
+        let when = format!("{name} {path}");
+        bed.waits(&when, || bed.changes_of(path) >= before + expected);
+        bed.is_right_again(&when);
+        assert_eq!(
+            bed.changes_of(path),
+            before + expected,
+            "{when}: {}",
+            bed.told()
+        );
+    }
+}
+
+#[test]
+fn a_file_with_our_content_is_repaired_once() {
+    let bed = Bed::started();
+    let ours = fs::read(bed.path(AUDIT)).unwrap();
+    each(
+        &bed,
+        AUDIT,
+        &[
+            (("write", write_wrong), 1),
+            (("append", append), 1),
+            (("truncate", truncate), 1),
+            (("chmod", chmod), 1),
+            (("chown", give_away), 1),
+            (("rename over", rename_over), 1),
+            (("unlink", unlink), 1),
+        ],
+    );
+    assert_eq!(fs::read(bed.path(AUDIT)).unwrap(), ours);
+    assert_eq!(bed.mode(AUDIT), 0o600);
+}
+
+#[test]
+fn a_directory_is_repaired_once() {
+    let bed = Bed::started();
+    each(
+        &bed,
+        LOGS,
+        &[
+            (("chmod", chmod), 1),
+            (("chown", give_away), 1),
+            (("rmdir -r", remove_tree), 1),
+            (("mv", move_away), 1),
+        ],
+    );
+    assert_eq!(bed.mode(LOGS), 0o700);
+}
+
+#[test]
+fn permissions_of_k3s_own_files_are_repaired_once_and_their_content_is_left_alone() {
+    let bed = Bed::started();
+    for path in [TOKEN, KEY] {
+        each(
+            &bed,
+            path,
+            &[
+                (("write", write_wrong), 0),
+                (("truncate", truncate), 0),
+                (("chmod", chmod), 1),
+                (("chown", give_away), 1),
+                (("rename over", rename_over), 1),
+                (("unlink", unlink), 0),
+            ],
+        );
+        assert!(
+            !exists(&bed.path(path)),
+            "what K3s writes is not ours to create"
+        );
+        bed.write(path, "again", 0o644);
+        bed.waits(path, || bed.mode(path) == 0o600);
+    }
+}
+
+#[test]
+fn the_next_boot_sets_the_right_values_again_after_one_change() {
+    let bed = Bed::started();
+    each(
+        &bed,
+        SYSCTL,
+        &[
+            (("write", write_wrong), 1),
+            (("rename over", rename_over), 1),
+            (("unlink", unlink), 1),
+        ],
+    );
+    let directory = Path::new(SYSCTL).parent().unwrap().to_str().unwrap();
+    each(
+        &bed,
+        directory,
+        &[(("rmdir -r", remove_tree), 1), (("mv", move_away), 1)],
+    );
+    // A later line of an operator's in the same file is not taken out; a later file outranks it.
+    append(&bed.path(SYSCTL));
+    bed.is_right_again("append");
+    // An empty file is a mask: ours is then left alone and a later file says it.
+    truncate(&bed.path(SYSCTL));
+    bed.is_right_again("truncate");
+    // Somebody else's file outranks ours.
+    for directory in ["etc/sysctl.d", "run/sysctl.d", "usr/lib/sysctl.d"] {
+        bed.write(
+            &format!("{directory}/95-other.conf"),
+            "vm.panic_on_oom = 1\n",
+            0o644,
+        );
+        bed.is_right_again(directory);
+    }
+}
+
+#[test]
+fn what_is_not_a_plain_file_is_left_alone_until_it_is_one_again() {
+    let bed = Bed::started();
+    let before = bed.changes();
+    let unknown = |bed: &Bed| bed.run(&["check"]).0 == Some(2);
+    for (path, target) in [(AUDIT, "etc/hosts"), (LOGS, "etc/elsewhere")] {
+        bed.write("etc/hosts", "x", 0o777);
+        fs::create_dir_all(bed.path("etc/elsewhere")).unwrap();
+        let kept = bed.path(path).with_file_name("kept");
+        fs::rename(bed.path(path), &kept).unwrap();
+        // The daemon may have been quicker.
+        let _ = fs::remove_file(bed.path(path));
+        let _ = fs::remove_dir(bed.path(path));
+        while symlink(bed.path(target), bed.path(path)).is_err() {
+            let _ = fs::remove_file(bed.path(path));
+            let _ = fs::remove_dir(bed.path(path));
+        }
+        bed.waits("unknown", || unknown(&bed));
+        assert_eq!(bed.mode("etc/hosts"), 0o777);
+        fs::rename(&kept, bed.path(path)).unwrap_or_else(|_| {
+            fs::remove_file(bed.path(path)).unwrap();
+            let _ = fs::rename(&kept, bed.path(path));
+        });
+        bed.is_right_again(path);
+        bed.waits("status", || bed.status()["summary"]["unknown"] == 0);
+    }
+    assert!(bed.changes() > before);
+}
+
+#[test]
+fn a_file_with_two_names_is_left_alone_until_it_has_one() {
+    let mut bed = Bed::new();
+    bed.policy("sysctl_interval = \"1s\"\n");
+    bed.k3s_files();
+    bed.start();
+    fs::hard_link(bed.path(TOKEN), bed.path("etc/second")).unwrap();
+    chmod(&bed.path(TOKEN));
+    bed.waits("unknown", || bed.run(&["check"]).0 == Some(2));
+    bed.waits("status", || bed.status()["summary"]["unknown"] == 1);
+    assert_eq!(bed.mode(TOKEN), 0o777, "the other name would change too");
+    fs::remove_file(bed.path("etc/second")).unwrap();
+    bed.waits("mode", || bed.mode(TOKEN) == 0o600);
+    bed.is_right_again("hard link");
+}
+
+#[test]
+fn a_parent_that_is_moved_away_and_back_is_followed() {
+    let bed = Bed::started();
+    for parent in ["var/lib/rancher", "var/lib/rancher/k3s", SERVER] {
+        let away = bed.path(parent).with_file_name("away");
+        fs::rename(bed.path(parent), &away).unwrap();
+        bed.is_right_again("moved away");
+        fs::remove_dir_all(bed.path(parent)).unwrap();
+        if fs::rename(&away, bed.path(parent)).is_err() {
+            // The daemon has made it anew already; the old one takes its place.
+            let _ = fs::remove_dir_all(bed.path(parent));
+            while fs::rename(&away, bed.path(parent)).is_err() {
+                let _ = fs::remove_dir_all(bed.path(parent));
+            }
+        }
+        bed.is_right_again("moved back");
+        bed.chmod(TOKEN, 0o666);
+        bed.waits(parent, || bed.mode(TOKEN) == 0o600);
+    }
+}

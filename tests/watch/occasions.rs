@@ -1,0 +1,192 @@
+//! What makes the daemon do something else than repair.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::bed::{Bed, SERVER, exists};
+
+const TOKEN: &str = "var/lib/rancher/k3s/server/token";
+
+#[test]
+fn it_feeds_the_watchdog_says_what_it_does_and_ends_when_asked() {
+    let mut bed = Bed::started();
+    bed.notified("WATCHDOG=1");
+    bed.chmod(TOKEN, 0o666);
+    let status = bed.notified("STATUS=");
+    assert!(status.contains("controls hold"), "{status}");
+    assert_eq!(bed.end(Signal::SIGTERM), Some(0));
+    assert!(bed.told().contains("asked to end"));
+}
+
+#[test]
+fn a_reload_takes_a_new_policy_and_refuses_a_wrong_one() {
+    let mut bed = Bed::started();
+    bed.policy("mode = \"observ\"\n");
+    bed.signal(Signal::SIGHUP);
+    let reloading = bed.notified("RELOADING=1");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    bed.notified("READY=1");
+    bed.hears("config.toml");
+    bed.chmod(TOKEN, 0o666);
+    bed.waits("the old policy stands", || bed.mode(TOKEN) == 0o600);
+    assert!(bed.status()["refused_policy"].is_string());
+    bed.policy("mode = \"observe\"\n");
+    bed.signal(Signal::SIGHUP);
+    bed.notified("RELOADING=1");
+    bed.notified("READY=1");
+    bed.chmod(TOKEN, 0o666);
+    bed.hears("only observes");
+    assert_eq!(bed.mode(TOKEN), 0o666);
+    assert!(bed.status()["refused_policy"].is_null());
+    assert!(bed.is_running());
+}
+
+#[test]
+fn an_exception_that_is_over_is_enforced_again_at_the_next_start() {
+    let mut bed = Bed::new();
+    bed.k3s_files();
+    bed.chmod(TOKEN, 0o666);
+    let exception = |day: &str| {
+        format!(
+            "[[exception]]\ncontrol = \"join-tokens\"\nreason = \"r\"\nowner = \"o\"\nexpires = {day}\n"
+        )
+    };
+    bed.policy(&exception("2999-01-31"));
+    bed.start();
+    assert_eq!(bed.mode(TOKEN), 0o666);
+    let (_, text) = bed.run(&["status"]);
+    assert!(text.contains("1 excepted until 2999-01-31"), "{text}");
+    bed.policy(&exception("2001-01-31"));
+    bed.signal(Signal::SIGHUP);
+    bed.waits("enforced", || bed.mode(TOKEN) == 0o600);
+}
+
+#[test]
+fn a_pause_and_the_kill_switch_stop_repairs_and_their_end_makes_up_for_it() {
+    let bed = Bed::started();
+    let (code, text) = bed.run(&["pause", "--for", "2h", "--reason", "new disk"]);
+    assert_eq!(code, Some(0), "{text}");
+    bed.hears("paused: new disk");
+    bed.chmod(TOKEN, 0o666);
+    bed.hears("token is 0666");
+    assert_eq!(bed.mode(TOKEN), 0o666);
+    bed.waits("status", || {
+        bed.status()["suspended"]["reason"] == "paused: new disk"
+    });
+    let (code, text) = bed.run(&["status"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("no repairs: paused: new disk; ends by itself in "),
+        "{text}"
+    );
+    assert_eq!(bed.run(&["pause", "--end"]).0, Some(0));
+    bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+    bed.write("etc/k3warden/disabled", "", 0o644);
+    bed.hears("/etc/k3warden/disabled exists");
+    bed.chmod(TOKEN, 0o666);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(bed.mode(TOKEN), 0o666);
+    fs::remove_file(bed.path("etc/k3warden/disabled")).unwrap();
+    bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+}
+
+#[test]
+fn a_pause_ends_by_itself() {
+    let mut bed = Bed::new();
+    bed.policy("sysctl_interval = \"1s\"\n");
+    bed.k3s_files();
+    bed.start();
+    bed.run(&["pause", "--for", "2s", "--reason", "short"]);
+    bed.hears("paused: short");
+    bed.chmod(TOKEN, 0o666);
+    bed.hears("token is 0666");
+    bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+    bed.hears("over: paused: short");
+}
+
+#[test]
+fn what_appears_later_is_watched_from_its_first_moment() {
+    let mut bed = Bed::new();
+    bed.start();
+    bed.write(&format!("{SERVER}/cred/admin.kubeconfig"), "x", 0o644);
+    let cred = format!("{SERVER}/cred");
+    let kubeconfig = format!("{SERVER}/cred/admin.kubeconfig");
+    bed.waits("kubeconfig", || bed.mode(&kubeconfig) == 0o600);
+    bed.waits("directory", || bed.mode(&cred) == 0o700);
+    bed.write("etc/rancher/node/password", "x", 0o644);
+    bed.waits("password", || {
+        bed.mode("etc/rancher/node/password") == 0o600
+    });
+    for depth in ["usr/local/lib/sysctl.d", "run/sysctl.d"] {
+        bed.write(&format!("{depth}/99-zz.conf"), "kernel.panic = 1\n", 0o644);
+        bed.is_right_again(depth);
+    }
+}
+
+#[test]
+fn contention_is_told_once_and_the_rest_is_held() {
+    let bed = Bed::started();
+    let start = std::time::Instant::now();
+    let mut undone = 0;
+    while start.elapsed() < Duration::from_secs(3) {
+        if bed.mode(TOKEN) == 0o600 {
+            bed.chmod(TOKEN, 0o666);
+            undone += 1;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!((10..=13).contains(&undone), "{undone}: {}", bed.told());
+    assert_eq!(bed.told().matches("keeps setting").count(), 1);
+    let logs = format!("{SERVER}/logs");
+    bed.chmod(&logs, 0o777);
+    bed.waits("the rest", || bed.mode(&logs) == 0o700);
+    bed.waits("taken up again", || bed.mode(TOKEN) == 0o600);
+    bed.waits("status", || {
+        bed.status()["contention"][0]["count"].as_u64() >= Some(10)
+    });
+}
+
+#[test]
+fn metrics_and_status_are_for_everyone_and_replaced_whole() {
+    let mut bed = Bed::new();
+    bed.k3s_files();
+    fs::create_dir_all(bed.path("var/lib/node_exporter")).unwrap();
+    bed.policy("metrics_file = \"/var/lib/node_exporter/k3warden.prom\"\n");
+    bed.start();
+    assert_eq!(bed.mode("run/k3warden/status.json"), 0o644);
+    assert_eq!(bed.mode("run/k3warden"), 0o755);
+    bed.chmod(TOKEN, 0o666);
+    let metrics = bed.path("var/lib/node_exporter/k3warden.prom");
+    bed.waits("metrics", || {
+        let text = fs::read_to_string(&metrics).unwrap();
+        text.contains("k3warden_repairs_total{control=\"join-tokens\"} 1\n")
+            && text.contains(
+                "k3warden_control_verdict{control=\"join-tokens\",verdict=\"compliant\"} 1\n",
+            )
+    });
+    assert_eq!(bed.mode("var/lib/node_exporter/k3warden.prom"), 0o644);
+    assert!(!exists(
+        &bed.path("var/lib/node_exporter/k3warden.prom.tmp")
+    ));
+    // The counts outlive the daemon.
+    assert_eq!(bed.end(Signal::SIGTERM), Some(0));
+    let (code, text) = bed.run(&["status"]);
+    assert_eq!(code, Some(2), "{text}");
+    bed.start();
+    let status = bed.status();
+    let controls = status["controls"].as_array().unwrap();
+    let tokens = controls
+        .iter()
+        .find(|control| control["id"] == "join-tokens")
+        .unwrap();
+    assert_eq!(tokens["repairs"], 1);
+}

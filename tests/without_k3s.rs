@@ -1,0 +1,30 @@
+//! A node that waits for its K3s is hardened as far as it can be, and that is no failure.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::process::Command;
+
+#[test]
+fn apply_and_check_succeed_where_no_role_is_known() {
+    let root = tempfile::tempdir().unwrap();
+    let run = |command: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .arg("--root")
+            .arg(root.path())
+            .args(["--k3s-version", "1.36.3", "--no-sync", command])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = run("apply");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(root.path().join("etc/sysctl.d/90-kubelet.conf").exists());
+}
