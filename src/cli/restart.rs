@@ -11,15 +11,18 @@ use crate::host::{Interrupt, SystemClock};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted};
+use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
 use crate::reconcile::restart::standing::Standing;
+use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::circumstances::{Knowledge, now};
 use crate::reconcile::service::following::following;
 use crate::reconcile::service::rollback::{Failure, RolledBack, Who, roll_back};
 use crate::reconcile::service::standing::{self, Asked, Look};
+use crate::reconcile::service::stay::Running;
 use crate::report::describe;
 
 const WHO: &str = "k3warden apply --restart";
@@ -51,6 +54,36 @@ impl Service {
                 Some(sentence(&differences))
             }
             _ => None,
+        }
+    }
+
+    /// Whether the running K3s was started with a file.
+    pub(super) fn reads(&self, session: &Session, path: &Path) -> Running {
+        let Ok(status) = self.manager.show(&self.unit) else {
+            return Running::Unknown;
+        };
+        if standing::life(&status) == Life::Stopped {
+            return Running::Nothing;
+        }
+        let Some(run) = &status.invocation else {
+            return Running::Unknown;
+        };
+        let root = &session.host.root;
+        let door = Starts::of(root).ok().and_then(|starts| starts.load(run));
+        if let Some(record) = door {
+            return match record.inputs.reads(path) {
+                true => Running::Reads,
+                false => Running::ReadsNot,
+            };
+        }
+        let mut heard = Heard::new(None, standing::is_secret_flag);
+        heard.read(&self.manager, run);
+        let name = path.to_string_lossy();
+        let named = |argument: &String| argument.ends_with(&*name);
+        match heard.arguments() {
+            none if none.is_empty() => Running::Unknown,
+            all if all.values().flatten().any(named) => Running::Reads,
+            _ => Running::ReadsNot,
         }
     }
 

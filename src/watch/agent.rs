@@ -9,6 +9,7 @@ use super::contention::{Contention, Turn};
 use super::eyes::Eyes;
 use super::ground::{Ground, GroundError, Sources};
 use super::index::{Concern, Index};
+use super::k3s::Keeper;
 use super::pace::Pace;
 use super::publish::Publisher;
 use super::records::Records;
@@ -47,6 +48,7 @@ pub struct Agent<'s> {
     pub(super) ledger_damage: Option<String>,
     pub(super) last_repair: Option<Repair>,
     pub(super) k3s: K3sStatus,
+    pub(super) keeper: Keeper,
     pub(super) started: i64,
     pub(super) last_full_pass: i64,
     pub(super) last_full_pass_at: Option<Instant>,
@@ -79,6 +81,7 @@ impl<'s> Agent<'s> {
     ) -> Result<Self, AgentError> {
         let ledger = ground.open_ledger()?;
         let publisher = Publisher::new(&ground.host.root)?;
+        let keeper = Keeper::of(&ground.host.root);
         let mut records = Records::default();
         let mut last_repair = None;
         if let Some(earlier) = publisher.earlier() {
@@ -105,6 +108,7 @@ impl<'s> Agent<'s> {
             ledger_damage: None,
             last_repair,
             k3s: K3sStatus::default(),
+            keeper,
             started: Timestamp::now().as_second(),
             last_full_pass: 0,
             last_full_pass_at: None,
@@ -126,6 +130,8 @@ impl<'s> Agent<'s> {
         }
         self.tell_of_exceptions(None);
         self.full_pass(now);
+        self.look_for_start(now);
+        self.keeper.judge_at(now);
     }
 
     pub(super) fn open_eyes(&mut self) {

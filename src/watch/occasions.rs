@@ -23,6 +23,12 @@ impl Agent<'_> {
         };
         let (before, after) = (reason(&self.suspension), reason(&found));
         self.suspension = found;
+        let held = self.ground.held.clone();
+        self.ground.look_for_quarantine();
+        if held != self.ground.held {
+            self.keeper.put_back = None;
+            self.full_pass(now);
+        }
         if before == after {
             return;
         }
@@ -35,6 +41,7 @@ impl Agent<'_> {
         self.publisher.wake(now);
         if after.is_none() {
             self.full_pass(now);
+            self.keeper.judge_at(now);
         }
     }
 
@@ -104,6 +111,8 @@ impl Agent<'_> {
         self.open_eyes();
         self.look_for_suspension(now);
         self.full_pass(now);
+        // Other rules for restarts may let through what was held.
+        self.keeper.judge_at(now);
     }
 
     /// Call site of the restart gate: changes of ours were made, and this is needed before all of them are in force.
@@ -111,17 +120,20 @@ impl Agent<'_> {
         if effect == Effect::K3sRestart {
             // What the running K3s has read is not what is on the disk any more, as far as we know.
             self.k3s.in_step = None;
+            self.reads_differ(Instant::now());
         }
     }
 
     /// Call site of the restart gate: K3s was started, by whomever. What it reads from now on is what is on the disk.
     pub(super) fn on_k3s_start_seen(&mut self, now: Instant) {
+        self.look_for_start(now);
         self.on_k3s_inputs_changed(now);
     }
 
     /// Call site of the restart gate: something that K3s is made of or reads is not what it was. The node is looked at
     /// anew, under the rules that are in force; another version or unit is another baseline.
     pub(super) fn on_k3s_inputs_changed(&mut self, now: Instant) {
+        self.reads_differ(now);
         let Ok(new) = self.sources.open() else {
             return;
         };
@@ -131,6 +143,7 @@ impl Agent<'_> {
         let old = std::mem::replace(&mut self.ground, new);
         self.ground.policy = old.policy;
         self.ground.catalogue = old.catalogue;
+        self.ground.look_for_quarantine();
         self.index = self.ground.index();
         self.open_eyes();
         self.full_pass(now);

@@ -12,3 +12,4 @@ pub mod preflight;
 pub mod restore;
 pub mod rollback;
 pub mod standing;
+pub mod stay;
