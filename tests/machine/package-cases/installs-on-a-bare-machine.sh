@@ -19,7 +19,7 @@ systemctl --no-pager status k3warden.service
 # There is no man in this machine, so the pages that the units name are looked for here.
 systemd-analyze verify k3warden.service k3warden-apply.service 2>/root/verify || true
 expect_equal "" "$(sed "/Command 'man /d" /root/verify)" "systemd-analyze verify"
-systemctl show -p Documentation --value k3warden.service k3warden-apply.service | tr ' ' '\n' |
+systemctl cat k3warden.service k3warden-apply.service | sed -n 's/^Documentation=//p' | tr ' ' '\n' |
   sed -n 's/^man:\(.*\)(\(.\))$/\1 \2/p' | sort -u >/root/pages
 [ -s /root/pages ] || fail "the units name no manual page"
 while read -r name section; do
