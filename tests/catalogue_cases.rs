@@ -2,6 +2,13 @@
 //! which it cannot be looked at. The cases are made from what the setting asks, so a new control has them from its
 //! first day; what cannot be made that way must be put into [`VALUES`] or [`POLICY`], else the test fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod tree;
 
 use std::cell::OnceCell;
@@ -9,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use k3warden::catalogue::{
-    Catalogue, Control, Datastore, EntryKind, Requirement, Setting, SettingBody,
+    Catalogue, Control, Datastore, EntryKind, PermissionsSetting, Requirement, Setting, SettingBody,
 };
 use k3warden::host::{Host, Root, State, Thing};
 use k3warden::k3s::{K3sVersion, Role};
@@ -99,26 +106,7 @@ impl Case {
                 Kind::Unreadable => self.fifo(&filled(&directory.path)),
             },
             SettingBody::Permissions(permissions) => {
-                let path = filled(&permissions.path).replace('*', "some");
-                let directory = permissions.kind == EntryKind::Directory;
-                let mode = control
-                    .edition
-                    .and_then(|edition| permissions.mode_by_edition.get(edition))
-                    .unwrap_or(&permissions.mode);
-                match kind {
-                    // The unit must still be found.
-                    Kind::Unreadable if path == UNIT => self.unit_is_link = true,
-                    Kind::Unreadable => self.fifo(&path),
-                    _ => {
-                        let mode = if kind == Kind::Compliant {
-                            mode.bits()
-                        } else {
-                            0o777
-                        };
-                        let letter = if directory { 'd' } else { 'f' };
-                        self.line(&format!("{mode:o} root:root {letter} {path}"));
-                    }
-                }
+                self.add_permissions(permissions, kind, control)
             }
             SettingBody::File(file) => {
                 let path = filled(&file.path);
@@ -137,6 +125,42 @@ impl Case {
                     Kind::Unreadable => self.fifo(&path),
                 }
             }
+            SettingBody::Option(_) | SettingBody::Argument(_) => self.add_configured(setting, kind),
+        }
+    }
+
+    /// Adds what gives files that K3s writes such permissions.
+    fn add_permissions(
+        &mut self,
+        permissions: &PermissionsSetting,
+        kind: Kind,
+        control: &Context<'_>,
+    ) {
+        let path = filled(&permissions.path).replace('*', "some");
+        let directory = permissions.kind == EntryKind::Directory;
+        let mode = control
+            .edition
+            .and_then(|edition| permissions.mode_by_edition.get(edition))
+            .unwrap_or(&permissions.mode);
+        match kind {
+            // The unit must still be found.
+            Kind::Unreadable if path == UNIT => self.unit_is_link = true,
+            Kind::Unreadable => self.fifo(&path),
+            _ => {
+                let mode = if kind == Kind::Compliant {
+                    mode.bits()
+                } else {
+                    0o777
+                };
+                let letter = if directory { 'd' } else { 'f' };
+                self.line(&format!("{mode:o} root:root {letter} {path}"));
+            }
+        }
+    }
+
+    /// Adds what gives an option or argument such a value.
+    fn add_configured(&mut self, setting: &SettingBody, kind: Kind) {
+        match setting {
             SettingBody::Option(option) => {
                 if let Some(value) = value(&option.name, &option.require, option.absent_holds, kind)
                 {
@@ -159,6 +183,7 @@ impl Case {
                 }
                 self.blind |= kind == Kind::Unreadable;
             }
+            _ => {}
         }
     }
 
@@ -312,6 +337,7 @@ impl Context<'_> {
             catalogue: self.catalogue,
             today: jiff::civil::date(2026, 1, 1),
             written: &written,
+            held: None,
             effective: OnceCell::new(),
             running: OnceCell::new(),
         };

@@ -1,5 +1,12 @@
 //! A node that waits for its K3s is hardened as far as it can be, and that is no failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::process::Command;
 
 #[test]

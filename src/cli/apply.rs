@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::exit::CliError;
+use super::restart::Service;
 use super::session::Session;
-use super::{Exit, Format, Global, check};
+use super::{Exit, Format, Global, check, door};
 use crate::host::Interrupt;
 use crate::reconcile::{Outcome, Plan, Refused, Verdict, apply};
 use crate::report::{AppliedReport, to_json};
@@ -19,10 +20,20 @@ pub struct Apply {
     /// How to write what was done.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// K3s's door: make right what the start of UNIT reads, within seconds, and never fail. For systemd.
+    #[arg(long, value_name = "UNIT")]
+    before_start: Option<String>,
+    /// Restart K3s if it has not read what is on disk, and wait until it has settled.
+    #[arg(long, conflicts_with = "before_start")]
+    restart: bool,
 }
 
 impl Apply {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+        if let Some(unit) = &self.before_start {
+            door::pass(global, unit);
+            return Ok(Exit::Holds);
+        }
         let session = Session::open(global)?;
         if let Some(switch) = session.kill_switch()? {
             println!("Nothing is changed: {switch}.");
@@ -48,8 +59,24 @@ impl Apply {
                 break;
             }
         }
-        let session = session.seen_again(&mut ledger)?;
-        report(&session, &outcomes, &refused, self.format)
+        let mut session = session.seen_again(&mut ledger)?;
+        let exit = report(&session, &outcomes, &refused, self.format)?;
+        let Some(service) = Service::of(&session) else {
+            return Ok(exit);
+        };
+        if self.restart && !interrupt.is_wanted() {
+            return Ok(exit.max(service.restart(&mut session, &mut ledger, &interrupt)?));
+        }
+        Ok(match service.pending(&session) {
+            None => exit,
+            Some(differences) => {
+                eprintln!(
+                    "K3s runs with something else until its next start: {differences}. `k3warden apply --restart` \
+                     restarts it."
+                );
+                exit.max(Exit::DoesNotHold)
+            }
+        })
     }
 }
 

@@ -3,11 +3,14 @@
 mod apply;
 mod check;
 mod diff;
+mod door;
 mod effective;
 mod exit;
 mod explain;
 mod ledger;
 mod pause;
+mod restart;
+mod retry;
 mod revert;
 mod session;
 mod status;
@@ -76,6 +79,8 @@ enum Command {
     Explain(explain::Explain),
     /// Put back what was there before k3warden changed it.
     Revert(revert::Revert),
+    /// Write once more what was put back because K3s did not live with it.
+    Retry(retry::Retry),
     /// Keep the enforced controls true: repair drift when it happens. Meant for systemd.
     Watch(watch::Watch),
     /// Show what the daemon knows.
@@ -103,6 +108,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Effective(effective) => effective.run(&cli.global),
         Command::Explain(explain) => explain.run(&cli.global),
         Command::Revert(revert) => revert.run(&cli.global),
+        Command::Retry(retry) => retry.run(&cli.global),
         Command::Watch(watch) => watch.run(&cli.global),
         Command::Status(status) => status.run(&cli.global),
         Command::Pause(pause) => pause.run(&cli.global),

@@ -1,12 +1,16 @@
 //! `k3warden revert`: put back what was there before.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::exit::CliError;
+use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Global};
-use crate::host::{Interrupt, State, Thing};
+use crate::host::{Interrupt, State};
 use crate::reconcile::ledger::{Ledger, Touch};
+use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted};
 use crate::report::describe;
 
@@ -34,10 +38,16 @@ impl Revert {
                 "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
             );
         }
+        let service = Service::of(&session);
+        let running = |path: &Path| match &service {
+            Some(service) => service.reads(&session, path),
+            None => Running::Nothing,
+        };
         let undo = Undo {
             controls: &self.controls,
             force: self.force,
-            must_stay: &|thing| session.must_stay(thing),
+            must_stay: &|thing| stay::must_stay(&session.pass(), thing, &running),
+            remains: &|thing| stay::remains(&session.pass(), thing),
             shared: &|touch, before| self.remaining(&session, touch, before),
             who: "k3warden revert",
         };
@@ -84,13 +94,6 @@ impl Revert {
             .map(String::as_str)
             .collect();
         session.pass().shared_state(&touch.thing, before, &stay)
-    }
-}
-
-impl Session {
-    /// Why a thing must stay as it is for the sake of the cluster.
-    fn must_stay(&self, _thing: &Thing) -> Option<String> {
-        None
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -15,6 +15,8 @@ use crate::node::{self, Node, Surroundings};
 use crate::policy::{self, KillSwitch, Policy};
 use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
+use crate::reconcile::service::circumstances::{Held, circumstances};
+use crate::reconcile::service::cluster;
 use crate::reconcile::{Judgement, Pass, Written};
 use crate::report::Assessment;
 
@@ -34,8 +36,12 @@ pub struct Session {
     pub node: Node,
     /// What we wrote so far, as far as the ledger can be read.
     pub written: Written,
+    /// A part of ours that is not written again.
+    pub held: Option<Held>,
     /// The day that exceptions are judged by.
     pub today: Date,
+    /// Until when to wait for changes of other processes; `None`: ten seconds each time.
+    patient_until: Option<Instant>,
 }
 
 impl Session {
@@ -44,6 +50,14 @@ impl Session {
     /// # Errors
     /// When the root cannot be opened, or the policy or the catalogue is wrong.
     pub fn open(global: &Global) -> Result<Self, CliError> {
+        Self::open_until(global, None)
+    }
+
+    /// The same for those who cannot wait long for another process's change.
+    ///
+    /// # Errors
+    /// As for [`Session::open`].
+    pub fn open_until(global: &Global, patient_until: Option<Instant>) -> Result<Self, CliError> {
         let durability = if global.no_sync {
             Durability::PageCache
         } else {
@@ -72,9 +86,12 @@ impl Session {
             policy,
             node,
             written: Written::default(),
+            held: None,
             today,
+            patient_until,
         };
-        session.written = session.read_written();
+        session.read_ledger();
+        session.look_for_quarantine();
         Ok(session)
     }
 
@@ -88,6 +105,7 @@ impl Session {
             catalogue: &self.catalogue,
             today: self.today,
             written: &self.written,
+            held: self.held.as_ref(),
             effective: OnceCell::new(),
             running: OnceCell::new(),
         }
@@ -108,7 +126,15 @@ impl Session {
     /// # Errors
     /// When another process holds it for too long.
     pub fn lock(&self, who: &str) -> Result<Lock, CliError> {
-        Ok(Lock::acquire(&self.host.root, LOCK_PATIENCE, who)?)
+        Ok(Lock::acquire(&self.host.root, self.patience(), who)?)
+    }
+
+    /// How long to wait for a change of another process now.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patient_until.map_or(LOCK_PATIENCE, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Opens the ledger for recording.
@@ -125,16 +151,26 @@ impl Session {
     }
 
     /// What we wrote, for commands that only look: nothing is created, and what cannot be read is not ours.
-    fn read_written(&self) -> Written {
+    fn read_ledger(&mut self) {
         if !matches!(self.host.root.look(Path::new(ledger::FILE)), Ok(Some(_))) {
-            return Written::default();
+            return;
         }
-        let read = || -> Result<Written, CliError> {
+        let mut read = || -> Result<(), CliError> {
             let mut ledger = self.open_ledger("k3warden")?;
             let lock = self.lock("k3warden")?;
-            Ok(Written::of(&mut ledger, &lock)?)
+            self.written = Written::of(&mut ledger, &lock)?;
+            let root = &self.host.root;
+            cluster::recall(root, &self.policy, &mut self.node, &mut ledger, &lock)?;
+            Ok(())
         };
-        read().unwrap_or_default()
+        // What cannot be read is nobody's.
+        let _ = read();
+    }
+
+    /// Looks again for a part of ours that is not to be written.
+    pub fn look_for_quarantine(&mut self) {
+        let now = circumstances(&self.policy, &self.catalogue, &self.node);
+        self.held = Held::look(&self.host.root, &now);
     }
 
     /// Removes what a killed run left behind, where we write files.

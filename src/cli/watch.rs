@@ -37,6 +37,7 @@ impl Sources for Files<'_> {
             policy: session.policy,
             node: session.node,
             written: session.written,
+            held: session.held,
             today: session.today,
         })
     }

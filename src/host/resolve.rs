@@ -17,6 +17,9 @@ use super::{Attributes, Entry, HostError, Kind, Refusal, Root};
 /// As many as the kernel follows (MAXSYMLINKS, path_resolution(7)).
 const LINK_LIMIT: usize = 40;
 
+/// Attempts before a path is walked, which has no race to lose.
+const AGAIN_LIMIT: usize = 32;
+
 /// How paths are resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Resolver {
@@ -54,38 +57,44 @@ impl Root {
         }
     }
 
+    /// Opens a path by one system call; `None` where it has to be walked.
+    fn at_once(&self, path: &Path, how: OpenHow) -> Option<Result<OwnedFd, Errno>> {
+        if self.resolver() == Resolver::Walk {
+            return None;
+        }
+        for _ in 0..AGAIN_LIMIT {
+            match openat2(&self.descriptor, relative(path), how) {
+                // Something was renamed anywhere on the machine while a `..` was followed: the kernel asks for another try.
+                Err(Errno::EAGAIN) => {}
+                Err(Errno::ENOSYS) => {
+                    self.without_openat2.store(true, Ordering::Relaxed);
+                    return None;
+                }
+                answer => return Some(answer),
+            }
+        }
+        None
+    }
+
     /// Opens what a path names through any link inside the root.
     pub(super) fn open_following(
         &self,
         path: &Path,
         flags: OFlag,
     ) -> Result<Option<OwnedFd>, HostError> {
-        let answer = match self.resolver() {
-            Resolver::Openat2 => {
-                let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-                let how = OpenHow::new()
-                    .flags(flags | OFlag::O_CLOEXEC)
-                    .resolve(resolve);
-                match openat2(&self.descriptor, relative(path), how) {
-                    Err(Errno::ENOSYS) => {
-                        self.without_openat2.store(true, Ordering::Relaxed);
-                        return self.open_following(path, flags);
-                    }
-                    answer => answer,
-                }
-            }
-            Resolver::Walk => match self.walk(path, links_of(flags)) {
-                Ok(Some(located)) => {
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .resolve(resolve);
+        let answer = match self.at_once(path, how) {
+            Some(answer) => answer,
+            None => match self.walk(path, links_of(flags))? {
+                Some(located) => {
                     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                    nix::fcntl::openat(
-                        &located.parent,
-                        located.name.as_os_str(),
-                        flags,
-                        Mode::empty(),
-                    )
+                    let name = located.name.as_os_str();
+                    nix::fcntl::openat(&located.parent, name, flags, Mode::empty())
                 }
-                Ok(None) => return Ok(None),
-                Err(error) => return Err(error),
+                None => return Ok(None),
             },
         };
         match answer {
@@ -100,23 +109,18 @@ impl Root {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return self.walk(path, Links::Trusted);
         };
-        if self.resolver() == Resolver::Openat2 {
-            let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            let how = OpenHow::new().flags(flags).resolve(resolve);
-            match openat2(&self.descriptor, relative(directory), how) {
-                Ok(parent) => {
-                    return Ok(Some(Located {
-                        parent,
-                        name: name.to_os_string(),
-                    }));
-                }
-                Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-                Err(Errno::ENOSYS) => self.without_openat2.store(true, Ordering::Relaxed),
-                // A link on the way: the walk judges whether it may be followed.
-                Err(Errno::ELOOP) => {}
-                Err(errno) => return Err(HostError::system("open", directory, errno)),
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let how = OpenHow::new().flags(flags).resolve(resolve);
+        match self.at_once(directory, how) {
+            Some(Ok(parent)) => {
+                let name = name.to_os_string();
+                return Ok(Some(Located { parent, name }));
             }
+            Some(Err(Errno::ENOENT | Errno::ENOTDIR)) => return Ok(None),
+            // A link on the way: the walk judges whether it may be followed.
+            None | Some(Err(Errno::ELOOP)) => {}
+            Some(Err(errno)) => return Err(HostError::system("open", directory, errno)),
         }
         self.walk(path, Links::Trusted)
     }

@@ -76,6 +76,12 @@ impl Node {
         self.unit.is_some()
     }
 
+    /// Whether K3s is simply not there yet. In an image given with `--root` nobody knows what comes into it.
+    #[must_use]
+    pub fn awaits_k3s(&self) -> bool {
+        self.surroundings != Surroundings::Image && !self.is_installed()
+    }
+
     /// The path of the K3s binary.
     #[must_use]
     pub fn binary(&self) -> Option<PathBuf> {

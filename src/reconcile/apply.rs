@@ -58,7 +58,19 @@ pub fn apply(
     who: &str,
     stop: &dyn Fn() -> bool,
 ) -> Vec<Outcome> {
-    let recorded = record(host, ledger, &plan, who);
+    apply_within(host, ledger, plan, who, stop, LOCK_PATIENCE)
+}
+
+/// The same for those who cannot wait long for another process's change.
+pub fn apply_within(
+    host: &Host,
+    ledger: &mut Ledger,
+    plan: Plan,
+    who: &str,
+    stop: &dyn Fn() -> bool,
+    patience: Duration,
+) -> Vec<Outcome> {
+    let recorded = record(host, ledger, &plan, who, patience);
     let (answers, lock) = match recorded {
         Ok(recorded) => recorded,
         Err(error) => return none_made(plan, &error),
@@ -76,7 +88,7 @@ pub fn apply(
                 Err(source) => Err(ApplyError::Ledger { thing, source }),
                 Ok(recorded) => lock
                     .take()
-                    .map_or_else(|| Lock::acquire(&host.root, LOCK_PATIENCE, who), Ok)
+                    .map_or_else(|| Lock::acquire(&host.root, patience, who), Ok)
                     .map_err(ApplyError::from)
                     .and_then(|lock| make(host, ledger, &planned.change, &recorded, &lock)),
             };
@@ -95,6 +107,7 @@ fn record(
     ledger: &mut Ledger,
     plan: &Plan,
     who: &str,
+    patience: Duration,
 ) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
     // One line for each control, so that one alone can be put back. The first line of a thing carries the image.
     let lines = plan.changes.iter().flat_map(|planned| {
@@ -107,7 +120,7 @@ fn record(
         })
     });
     let lines: Vec<ledger::Change> = lines.collect();
-    let lock = Lock::acquire(&host.root, LOCK_PATIENCE, who)?;
+    let lock = Lock::acquire(&host.root, patience, who)?;
     let mut answers = ledger.record_all(&lines, &lock).into_iter();
     let of_change = |planned: &PlannedChange| {
         let mut answers = answers.by_ref().take(planned.controls.len());

@@ -58,7 +58,7 @@ fn nothing_to_start(node: &Node) -> Option<String> {
     if node.role.is_none() {
         return Some(ROLE_NOT_KNOWN.to_owned());
     }
-    let waits = node.version.is_none() && node.surroundings.is_machine() && !node.is_installed();
+    let waits = node.version.is_none() && node.awaits_k3s();
     waits.then(|| "K3s is not installed yet".to_owned())
 }
 
@@ -71,7 +71,7 @@ pub fn version(range: VersionRange, node: &Node) -> Applies {
     match &node.version {
         Some(fact) if range.contains(fact.value) => Applies::Yes,
         Some(fact) => Applies::No(format!("for K3s {range}; this node has {}", fact.value)),
-        None if node.surroundings.is_machine() && !node.is_installed() => {
+        None if node.awaits_k3s() => {
             Applies::No(format!("for K3s {range}; K3s is not installed yet"))
         }
         None => Applies::Unknown(format!(

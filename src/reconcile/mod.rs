@@ -11,9 +11,10 @@ mod plan;
 pub mod restart;
 mod revert;
 mod running;
+pub mod service;
 mod verdict;
 
-pub use apply::{ApplyError, Outcome, apply};
+pub use apply::{ApplyError, Outcome, apply, apply_within};
 pub use judgement::Judgement;
 pub use pass::Pass;
 pub use plan::{Plan, PlannedChange, Refused};

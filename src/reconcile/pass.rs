@@ -18,6 +18,7 @@ use crate::setting::{
 };
 
 use super::baseline::{self, Applies};
+use super::service::circumstances::Held;
 use super::{Judgement, Verdict, Written, running};
 
 /// What a pass looks at. Borrowed, so that it cannot outlive a reload.
@@ -35,6 +36,8 @@ pub struct Pass<'a> {
     pub today: Date,
     /// What we wrote ourselves, as far as the ledger knows.
     pub written: &'a Written,
+    /// A part of ours that is not written again, because K3s did not live with it.
+    pub held: Option<&'a Held>,
     /// What K3s would run with, worked out once.
     pub effective: OnceCell<Result<Effective, String>>,
     /// What the running K3s was started with, asked once.

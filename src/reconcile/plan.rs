@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::catalogue::ControlId;
-use crate::host::Thing;
+use crate::host::{State, Thing};
 use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
+use super::restart::own_part::{OurFile, OurPart, put_back};
+use super::service::{line_out, part, restore};
 use super::{Judgement, Pass, configuration};
 
 /// One change and the controls that want it.
@@ -53,22 +55,35 @@ impl Plan {
         self.changes.is_empty()
     }
 
-    /// Plans the enforced divergences of an assessment.
+    /// Plans the enforced divergences of an assessment of everything.
     #[must_use]
     pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
-        let mut draft = Draft::default();
-        for judgement in judgements
-            .iter()
-            .filter(|judgement| judgement.is_enforced())
-        {
-            for remedy in judgement.remedies() {
-                draft.take(&judgement.control.id, remedy);
-            }
-        }
-        draft.persist_sysctls(pass);
+        let mut draft = Draft::of(pass, judgements);
         draft.configure(pass, judgements);
+        draft.hold(pass, Extent::Everything);
         draft.finish()
     }
+
+    /// Plans the enforced divergences of some controls alone. All lines of our drop-in are worked out together, so where
+    /// one of them is asked for the others are judged too.
+    #[must_use]
+    pub fn of_some(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        let mut draft = Draft::of(pass, judgements);
+        let mut enforced = judgements.iter().filter(|judged| judged.is_enforced());
+        let configures = |remedy: &Remedy| matches!(remedy, Remedy::Configure);
+        if enforced.any(|judged| judged.remedies().any(configures)) {
+            draft.configure(pass, &pass.judge());
+        }
+        draft.hold(pass, Extent::Some);
+        draft.finish()
+    }
+}
+
+/// How much a plan is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Everything,
+    Some,
 }
 
 /// A plan while it is being put together: one change for a thing, whoever wants it.
@@ -80,6 +95,20 @@ struct Draft {
 }
 
 impl Draft {
+    fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        let mut draft = Self::default();
+        for judgement in judgements
+            .iter()
+            .filter(|judgement| judgement.is_enforced())
+        {
+            for remedy in judgement.remedies() {
+                draft.take(&judgement.control.id, remedy);
+            }
+        }
+        draft.persist_sysctls(pass);
+        draft
+    }
+
     fn take(&mut self, control: &ControlId, remedy: &Remedy) {
         match remedy {
             Remedy::Change(change) => self.add(std::slice::from_ref(control), change.clone()),
@@ -140,6 +169,97 @@ impl Draft {
             self.add(&controls, change);
         }
         self.refused.extend(outcome.refused);
+    }
+
+    /// Keeps a part that K3s did not live with from being written again; what last worked stands in its place.
+    fn hold(&mut self, pass: &Pass<'_>, extent: Extent) {
+        let Some(held) = pass.held else { return };
+        let Ok(present) = part::present(pass) else {
+            return;
+        };
+        let result = self.resulting(pass, &present);
+        let is_held = match extent {
+            // A few of its changes alone would be a part that nobody judged.
+            Extent::Some => result != present,
+            Extent::Everything => result.digest() == held.quarantine.part,
+        };
+        if !is_held {
+            return;
+        }
+        let concerned = |change: &Change| match &change.thing {
+            Thing::Path(path) => {
+                let path: &str = &path.to_string_lossy();
+                present.files.get(path) != result.files.get(path)
+            }
+            Thing::Sysctl(_) => false,
+        };
+        let mut controls: Vec<ControlId> = Vec::new();
+        self.changes.retain(|_, planned| {
+            let concerned = concerned(&planned.change);
+            if concerned {
+                controls.extend(planned.controls.iter().cloned());
+            }
+            !concerned
+        });
+        controls.sort_unstable();
+        controls.dedup();
+        let reason = format!(
+            "K3s did not live with it ({}); it is written again when policy, catalogue or K3s change, or after \
+             `k3warden retry`",
+            held.quarantine.reason
+        );
+        self.refused.push(Refused { controls, reason });
+        if extent == Extent::Everything && present.digest() != held.quarantine.part {
+            self.restore(pass, held.last_good.as_ref(), &present);
+        }
+    }
+
+    /// What drifted of the part that last worked is brought back.
+    fn restore(&mut self, pass: &Pass<'_>, last_good: Option<&OurPart>, present: &OurPart) {
+        let key = part::encryption_key(pass.host, pass.node);
+        let back = put_back(last_good, present, key);
+        match restore::changes(pass.host, &back) {
+            Ok(changes) => {
+                for planned in changes {
+                    self.add(&planned.controls, planned.change);
+                }
+            }
+            Err(error) => self.refused.push(Refused {
+                controls: Vec::new(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Our part as this plan leaves it.
+    fn resulting(&self, pass: &Pass<'_>, present: &OurPart) -> OurPart {
+        let files = part::files(pass);
+        let mut part = present.clone();
+        for planned in self.changes.values() {
+            let Thing::Path(path) = &planned.change.thing else {
+                continue;
+            };
+            let configuration = line_out::is_ours(path, &pass.node.places.config_file);
+            if !configuration && !files.contains(path) {
+                continue;
+            }
+            let name = path.to_string_lossy().into_owned();
+            match &planned.change.after {
+                State::File {
+                    content,
+                    attributes,
+                } => {
+                    let content = String::from_utf8_lossy(content).into_owned();
+                    let mode = attributes.mode.bits();
+                    part.files.insert(name, OurFile { content, mode });
+                }
+                State::Absent => {
+                    part.files.remove(&name);
+                }
+                _ => {}
+            }
+        }
+        part
     }
 
     fn finish(self) -> Plan {

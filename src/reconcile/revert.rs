@@ -58,6 +58,8 @@ pub struct Revert<'a> {
     pub force: bool,
     /// What must stay for the sake of a running cluster, and why.
     pub must_stay: &'a dyn Fn(&Thing) -> Option<String>,
+    /// What of a thing must stay when the rest goes, and why.
+    pub remains: &'a dyn Fn(&Thing) -> Option<(State, String)>,
     /// What a thing should become when only some of the controls that share it are reverted.
     pub shared: &'a dyn Fn(&Touch, &State) -> Option<State>,
     /// Who we are, for others that wait for the lock.
@@ -118,6 +120,15 @@ impl Revert<'_> {
         let thing = &touch.thing;
         if let Some(reason) = (self.must_stay)(thing) {
             return Ok(PutBack::Stays(reason));
+        }
+        if let Some((target, reason)) = (self.remains)(thing) {
+            self.announce(host, ledger, touch, &target, &lock)?;
+            return Ok(
+                match self.restore(host, thing, &target, &touch.last_written)? {
+                    PutBack::Stays(other) => PutBack::Stays(other),
+                    PutBack::Restored(_) | PutBack::Already => PutBack::Stays(reason),
+                },
+            );
         }
         let before = ledger.before(thing, &lock)?;
         let alone = self.controls.is_empty()

@@ -57,6 +57,8 @@ pub enum Kind {
     RestartDone,
     /// K3s did not settle after a change of ours, which was put back.
     RestartRolledBack,
+    /// K3s ended by itself, and no change of ours is to blame.
+    K3sFails,
     /// A configuration was not written because K3s would not start with it.
     PreflightRefused,
     /// An exception ends soon.
@@ -97,7 +99,7 @@ const fn row(kind: Kind, message_id: &'static str, priority: Priority, name: &'s
 
 /// In the order of [`Kind`].
 #[rustfmt::skip]
-const TABLE: [Row; 23] = [
+const TABLE: [Row; 24] = [
     row(Kind::Started, "f6fadfa7e5c14b629362da5cc13da58a", Priority::Notice, "started"),
     row(Kind::Stopped, "2c63888f28f04481be6ddce7a7ace732", Priority::Notice, "stopped"),
     row(Kind::Reloaded, "8a119b9e16bc47328f7b7676d015b0dc", Priority::Notice, "reloaded"),
@@ -111,6 +113,7 @@ const TABLE: [Row; 23] = [
     row(Kind::RestartHeld, "dd2ee150d2844277b89c1af40ce8fcc9", Priority::Warning, "restart held"),
     row(Kind::RestartDone, "3c3ae353fb14428e90b401a6c1cc0aff", Priority::Notice, "restart done"),
     row(Kind::RestartRolledBack, "b9c8b9ffe46e46279419c7723226db94", Priority::Critical, "restart rolled back"),
+    row(Kind::K3sFails, "5c0a1f6f0d3e4b0f9a3d6f1b7f5e2c94", Priority::Error, "K3s fails"),
     row(Kind::PreflightRefused, "bbeeb6361d334c6d96f0da847a2a3b87", Priority::Error, "preflight refused"),
     row(Kind::ExceptionExpiring, "68e58909ccb24416925a56c9a30f4300", Priority::Warning, "exception expiring"),
     row(Kind::ExceptionExpired, "ff53a46f5ead403a84c4b877678537a3", Priority::Warning, "exception expired"),

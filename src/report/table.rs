@@ -39,7 +39,7 @@ impl<'a> Table<'a> {
     /// The text of the table, with a line that sums up.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = String::new();
+        let mut text = self.surroundings();
         let rows = self.rows();
         if !rows.is_empty() {
             let widths = self.widths(&rows);
@@ -58,6 +58,16 @@ impl<'a> Table<'a> {
         }
         text.push_str(&self.summary());
         text
+    }
+
+    /// What a reader has to know before the verdicts: whose kernel and services these are.
+    fn surroundings(&self) -> String {
+        match self.assessment.node.surroundings {
+            place @ ("container" | "chroot") => format!(
+                "This is a {place}: live kernel values and services are somebody else's and left alone.\n\n"
+            ),
+            _ => String::new(),
+        }
     }
 
     fn rows(&self) -> Vec<Row> {

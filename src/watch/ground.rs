@@ -12,6 +12,7 @@ use crate::node::Node;
 use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
+use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::{Pass, Written};
 use crate::setting::{self, Watched};
 
@@ -36,6 +37,8 @@ pub struct Ground {
     pub node: Node,
     /// What we wrote so far.
     pub written: Written,
+    /// A part of ours that is not written again.
+    pub held: Option<Held>,
     /// The day that exceptions are judged by.
     pub today: Date,
 }
@@ -60,6 +63,7 @@ impl Ground {
             catalogue: &self.catalogue,
             today: self.today,
             written: &self.written,
+            held: self.held.as_ref(),
             effective: OnceCell::new(),
             running: OnceCell::new(),
         }
@@ -118,7 +122,13 @@ impl Ground {
         Ok(ledger.sync(&lock)?)
     }
 
-    fn lock(&self) -> Result<Lock, LockError> {
+    /// Looks again for a part of ours that is not to be written.
+    pub fn look_for_quarantine(&mut self) {
+        let now = circumstances(&self.policy, &self.catalogue, &self.node);
+        self.held = Held::look(&self.host.root, &now);
+    }
+
+    pub(super) fn lock(&self) -> Result<Lock, LockError> {
         Lock::acquire(&self.host.root, LOCK_PATIENCE, WHO)
     }
 

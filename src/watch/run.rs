@@ -160,6 +160,7 @@ impl Timers {
             self.watchdog.map(|(_, at)| at),
             self.mounts,
             agent.publisher.due(),
+            agent.keeper.due(),
             agent.contention.next_due(),
             due.later.as_ref().map(|(at, _)| *at),
             due.settle.as_ref().map(|(at, _)| *at),
@@ -203,6 +204,9 @@ impl Timers {
                 return true;
             }
             agent.place(now);
+        }
+        if is_due(agent.keeper.due()) {
+            agent.on_k3s_due(now);
         }
         self.run_rounds(agent, now);
         if is_due(agent.publisher.due()) {

@@ -17,7 +17,11 @@ use crate::report::status::Suspended;
 const DIRECTORY: &str = "/run/k3warden";
 const PAUSE_FILE: &str = "/run/k3warden/pause.json";
 /// What is watched, so that a suspension counts from the next event on.
-pub const FILES: [&str; 2] = [PAUSE_FILE, "/etc/k3warden/disabled"];
+pub const FILES: [&str; 3] = [
+    PAUSE_FILE,
+    "/etc/k3warden/disabled",
+    "/var/lib/k3warden/quarantine.json",
+];
 const LIMIT_BYTES: u64 = 16 << 10;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 

@@ -123,7 +123,7 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
         }
         judgements.push(judgement);
     }
-    let plan = Plan::of(&pass, &judgements);
+    let plan = Plan::of_some(&pass, &judgements);
     let planned = plan.changes.len();
     work.carry_out(ground, plan, hands);
     let mendable = |judgement: &Judgement<'_>| {

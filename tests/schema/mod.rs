@@ -1,5 +1,12 @@
 //! As much of JSON Schema as our schemas use, and stricter in one thing: a field that no schema names is a difference.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use serde_json::{Map, Value};
 
 /// Where a value is not what a schema says, each with its path.

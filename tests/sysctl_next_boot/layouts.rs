@@ -1,5 +1,12 @@
 //! Random but repeatable layouts of sysctl.d.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;

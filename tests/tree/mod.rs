@@ -9,6 +9,12 @@
 //! Lines after `|` are a file's content. Types: `d`, `f`, `l` link, `h` hard link to another path, `p` FIFO, `s` socket.
 //! Owners other than root can only be given by root; in a run without privilege they are ours like everything else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -67,6 +73,22 @@ impl Tree {
         let tree = Self::new();
         tree.add(text);
         tree
+    }
+
+    /// The same once more, k3warden's own state included.
+    pub fn copy(&self) -> Self {
+        let copy = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        let all = format!("{}/.", self.path().display());
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(all)
+            .arg(copy.path())
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        copy
     }
 
     pub fn path(&self) -> &Path {

@@ -1,5 +1,12 @@
 //! Kinds of mutation × kinds of settings.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;

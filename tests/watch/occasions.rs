@@ -1,5 +1,12 @@
 //! What makes the daemon do something else than repair.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::fs;
 use std::time::Duration;
 

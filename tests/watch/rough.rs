@@ -1,5 +1,12 @@
 //! Lost events, no watches, no instance, sudden death.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 use std::fs;
 use std::time::{Duration, Instant};
 

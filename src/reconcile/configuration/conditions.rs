@@ -7,11 +7,14 @@ use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
 
 use super::super::Pass;
+use super::super::service::cluster;
 
 /// The node as a plan leaves it.
 pub(super) struct Conditions<'p, 'a> {
     pub pass: &'p Pass<'a>,
     pub planned: &'p [Change],
+    /// Our drop-in has the encryption line already.
+    pub encrypts: bool,
 }
 
 impl Conditions<'_, '_> {
@@ -22,7 +25,7 @@ impl Conditions<'_, '_> {
         };
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
-            ("secrets-encryption", _) if !self.has_encryption_key() && !self.is_new_cluster() => {
+            ("secrets-encryption", _) if !self.has_encryption_key() && !self.may_begin_encrypted() => {
                 Some(
                     "secrets-encryption is only turned on with a new cluster; `k3warden explain` has the way for one \
                      that has data"
@@ -33,8 +36,11 @@ impl Conditions<'_, '_> {
         }
     }
 
-    fn is_new_cluster(&self) -> bool {
-        self.pass.node.new_cluster
+    /// A new cluster has no data. While its first start makes some, before there is a key, the line stays.
+    fn may_begin_encrypted(&self) -> bool {
+        let node = self.pass.node;
+        let has_data = cluster::has_data(&self.pass.host.root, &node.places.data_dir);
+        node.new_cluster && (self.encrypts || !has_data)
     }
 
     pub(super) fn has_encryption_key(&self) -> bool {

@@ -31,10 +31,17 @@ pub(super) struct Draft<'p, 'a> {
 }
 
 impl<'p, 'a> Draft<'p, 'a> {
-    const fn conditions(&self) -> Conditions<'p, 'a> {
+    fn conditions(&self) -> Conditions<'p, 'a> {
+        let ours = self.present.values();
+        let encrypts = |(content, _): &(Vec<u8>, Attributes)| {
+            parse(&String::from_utf8_lossy(content))
+                .keys()
+                .any(is_encryption)
+        };
         Conditions {
             pass: self.pass,
             planned: self.planned,
+            encrypts: ours.into_iter().any(encrypts),
         }
     }
 

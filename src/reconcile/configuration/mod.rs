@@ -11,7 +11,7 @@ use crate::setting::configuration::Wish;
 
 use super::{Judgement, Pass, Refused};
 use draft::Draft;
-use own_files::own_files;
+pub(super) use own_files::own_files;
 
 /// `config.yaml.d` came with 1.21.0; below, what is missing is only said.
 const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);

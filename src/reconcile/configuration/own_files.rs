@@ -11,10 +11,13 @@ const NAME: &str = "zz-k3warden.yaml";
 const ENDING: &str = "z-k3warden.yaml";
 
 /// Content and attributes by path.
-pub(super) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)>;
+pub(in crate::reconcile) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)>;
 
 /// The name that sorts last, and what we wrote earlier under this or another name.
-pub(super) fn own_files(host: &Host, directory: &Path) -> Result<(PathBuf, OwnFiles), HostError> {
+pub(in crate::reconcile) fn own_files(
+    host: &Host,
+    directory: &Path,
+) -> Result<(PathBuf, OwnFiles), HostError> {
     let mut own = OwnFiles::new();
     let mut last = NAME.to_owned();
     for name in host.root.names(directory)?.unwrap_or_default() {

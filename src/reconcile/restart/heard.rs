@@ -1,15 +1,21 @@
 //! What the journal of one run of K3s tells: the arguments of its components, how far it came, and how it ended.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::log_line;
 use crate::catalogue::Component;
+use crate::host::systemd::{InvocationId, JournalFrom, JournalQuery, ServiceManager};
 
 /// What stands in the place of a secret, in `effective` as well.
 pub const SECRET: &str = "{secret}";
 /// A value that only the running machine knows.
 pub const AUTO: &str = "{auto}";
 
+/// A run that ended within seconds says little; one that lived is not read to its end.
+const JOURNAL_LIMIT_BYTES: usize = 4 << 20;
+const JOURNAL_TIME: Duration = Duration::from_secs(2);
 /// The last error lines that are kept for the alarm.
 const ERRORS_KEPT: usize = 5;
 const ERROR_LIMIT_CHARS: usize = 500;
@@ -120,6 +126,20 @@ impl Heard {
             }
             _ => argument.to_owned(),
         }
+    }
+
+    /// Reads the journal of a run that is over or under way. What cannot be read was not heard.
+    pub fn read(&mut self, manager: &dyn ServiceManager, invocation: &InvocationId) {
+        let query = JournalQuery {
+            invocation: invocation.clone(),
+            from: JournalFrom::Start,
+            limit_bytes: JOURNAL_LIMIT_BYTES,
+            limit_time: JOURNAL_TIME,
+        };
+        let _ = manager.journal(&query, &mut |line| {
+            self.hear(line);
+            ControlFlow::Continue(())
+        });
     }
 
     /// The arguments of each component that was heard of.

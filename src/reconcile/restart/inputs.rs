@@ -106,6 +106,12 @@ impl InputDigest {
         self
     }
 
+    /// Whether a file belongs to it.
+    #[must_use]
+    pub fn reads(&self, path: &Path) -> bool {
+        self.files.contains_key(&*path.to_string_lossy())
+    }
+
     /// What is different on disk `now` from what this start read.
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<Difference> {

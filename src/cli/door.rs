@@ -1,0 +1,373 @@
+//! `k3warden apply --before-start UNIT`: the door that every start of K3s passes.
+//!
+//! It is quick, bounded and never in the way: it waits for nobody longer than a second, ends after ten at the latest,
+//! writes no unit, has systemd load nothing, starts nothing, and exits 0 whatever happens.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Global;
+use super::exit::CliError;
+use super::session::Session;
+use crate::host::Root;
+use crate::host::systemd::{InvocationId, ServiceManager, Systemd, UnitName};
+use crate::k3s::{Files, Loaded, load_unit};
+use crate::policy::{KillSwitch, Mode};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::restart::heard::Heard;
+use crate::reconcile::restart::own_part::{OurPart, PutBack, put_back};
+use crate::reconcile::restart::proof::Quarantine;
+use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
+use crate::reconcile::service::circumstances::{Knowledge, circumstances, now};
+use crate::reconcile::service::preflight::{self, Present};
+use crate::reconcile::service::{cluster, inputs, kernel, line_out, part, restore};
+use crate::reconcile::{Outcome, Plan, PlannedChange, apply_within};
+use crate::setting::Stage;
+use crate::watch::Pause;
+
+const WHO: &str = "k3warden apply --before-start";
+/// For a change of another process that is under way.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// K3s's own start has no limit (`TimeoutStartSec=0`), so nobody else would end us.
+const LIMIT: Duration = Duration::from_secs(10);
+const ROUNDS: usize = 4;
+
+/// Passes the door. Never fails and never keeps K3s from starting.
+pub(super) fn pass(global: &Global, unit: &str) {
+    bound();
+    if let Err(error) = enter(global, unit) {
+        say(&format!("K3s starts with what is there: {error}"));
+    }
+}
+
+/// Ends the process after the limit, whatever hangs. Every change of ours is whole or not made at any instant.
+fn bound() {
+    let timer = std::thread::Builder::new().stack_size(64 << 10).spawn(|| {
+        std::thread::sleep(LIMIT);
+        say("this took ten seconds, so K3s starts with what is there");
+        std::process::exit(0);
+    });
+    if timer.is_err() {
+        say("there is no timer, so this is not bounded in time");
+    }
+}
+
+fn say(text: &str) {
+    use std::io::Write;
+    // Nobody may listen any more; that is no reason to panic.
+    let _ = writeln!(std::io::stderr(), "k3warden: {text}");
+}
+
+fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
+    let unit: UnitName = unit.parse()?;
+    {
+        let root = Root::open(&global.root)?;
+        if !starts_k3s(&root, &unit)? {
+            return Ok(());
+        }
+        if let Some(switch) = KillSwitch::look(&root)? {
+            say(&format!("nothing is looked at: {switch}"));
+            return Ok(());
+        }
+    }
+    let session = Session::open_until(global, Some(Instant::now() + PATIENCE))?;
+    session.require_root()?;
+    if session.node.places.unit.as_deref() != Some(unit.as_str()) {
+        let judged = session.node.places.unit.as_deref().unwrap_or("no unit");
+        say(&format!(
+            "{unit} is started, but this node is judged by {judged}; `role` in the policy decides between them"
+        ));
+        return Ok(());
+    }
+    Door::open(session, unit).work()
+}
+
+/// Whether the unit starts a K3s server or agent: an operator's `k3s-backup.service` passes this door too.
+fn starts_k3s(root: &Root, unit: &UnitName) -> Result<bool, CliError> {
+    Ok(match load_unit(&Files::new(root), unit.as_str())? {
+        Loaded::Unit(unit) => unit.role().is_some(),
+        _ => false,
+    })
+}
+
+struct Door {
+    session: Session,
+    unit: UnitName,
+    restarts: u32,
+}
+
+impl Door {
+    fn open(session: Session, unit: UnitName) -> Self {
+        Self {
+            restarts: restarts(&session, &unit),
+            session,
+            unit,
+        }
+    }
+
+    fn work(mut self) -> Result<(), CliError> {
+        match self.session.open_ledger(WHO) {
+            // Somebody else is changing things, or the disk is full: what is there is still worth recording.
+            Err(error) => say(&format!("nothing is changed: {error}")),
+            Ok(mut ledger) => {
+                if let Err(error) = self.make_right(&mut ledger) {
+                    say(&error.to_string());
+                }
+            }
+        }
+        self.record()
+    }
+
+    fn make_right(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
+        self.judge_the_past(ledger)?;
+        match self.tied()? {
+            None => self.apply(ledger)?,
+            Some(reason) => say(&format!(
+                "only what keeps K3s startable is changed: {reason}"
+            )),
+        }
+        self.guard_kernel(ledger)?;
+        self.guard_start(ledger)?;
+        let lock = self.session.lock(WHO)?;
+        Ok(cluster::decide(
+            &self.session.host.root,
+            &self.session.node,
+            ledger,
+            &lock,
+        )?)
+    }
+
+    /// Why only the least is done.
+    fn tied(&self) -> Result<Option<String>, CliError> {
+        if self.session.policy.mode.value == Mode::Observe {
+            return Ok(Some("mode = \"observe\"".to_owned()));
+        }
+        let pause = Pause::look(&self.session.host.root)?;
+        Ok(pause.map(|(pause, _)| format!("paused: {}", pause.reason)))
+    }
+
+    /// Without a daemon nobody sees a start fail. A part of ours with which two starts of this boot ended by themselves
+    /// is put back here.
+    fn judge_the_past(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
+        let mut knowledge = Knowledge::of(&self.session.host.root)?;
+        let present = part::present(&self.session.pass())?;
+        if knowledge.proves(&present) {
+            return Ok(());
+        }
+        let starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
+        let here = now(&self.session.host);
+        let door = AtTheDoor {
+            unit: &self.unit,
+            now: &here,
+            restarts: self.restarts,
+        };
+        let limit = self.session.policy.restart.settle_limit.value;
+        match past_of(&present.digest(), &starts, door, limit) {
+            Past::Open => Ok(()),
+            Past::LivedOn => Ok(knowledge.settled(present, &self.session.pass())?),
+            Past::EndsAlways => {
+                let reason = "two starts with it ended by themselves".to_owned();
+                let errors = self.last_errors(&starts);
+                let now_known = circumstances(
+                    &self.session.policy,
+                    &self.session.catalogue,
+                    &self.session.node,
+                );
+                let mut quarantine =
+                    Quarantine::new(&present, now_known, reason, errors, here.clone());
+                // systemd starts it right now.
+                quarantine.restarted = true;
+                quarantine.save(&knowledge.records)?;
+                self.session.look_for_quarantine();
+                say(
+                    "two starts ended by themselves with what k3warden wrote last, so that is put back",
+                );
+                self.put_back(ledger, knowledge.good_part(), &present)
+            }
+        }
+    }
+
+    /// K3s's last words in the newest run that is recorded; none where the journal cannot be read.
+    fn last_errors(&self, starts: &[StartRecord]) -> Vec<String> {
+        let Some((manager, last)) = manager(&self.session).zip(starts.last()) else {
+            return Vec::new();
+        };
+        let mut heard = Heard::new(None, |_, _| false);
+        heard.read(&manager, &last.invocation);
+        heard.errors().map(str::to_owned).collect()
+    }
+
+    fn apply(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
+        for _ in 0..ROUNDS {
+            let mut plan = {
+                let pass = self.session.pass();
+                Plan::of(&pass, &pass.judge())
+            };
+            // The start in progress would not see it, and install.sh takes an edited unit for a new one.
+            plan.changes
+                .retain(|planned| planned.change.stage != Stage::UnitDropIn);
+            if plan.is_empty() || !self.carry_out(ledger, plan)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes changes and says what was done. True if any was made.
+    fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<bool, CliError> {
+        let outcomes = apply_within(
+            &self.session.host,
+            ledger,
+            plan,
+            WHO,
+            &|| false,
+            self.session.patience(),
+        );
+        outcomes.iter().for_each(tell);
+        let made = outcomes.iter().any(|outcome| outcome.result.is_ok());
+        let lock = self.session.lock(WHO)?;
+        self.session.written = crate::reconcile::Written::of(ledger, &lock)?;
+        Ok(made)
+    }
+
+    fn put_back(
+        &mut self,
+        ledger: &mut Ledger,
+        last_good: Option<&OurPart>,
+        present: &OurPart,
+    ) -> Result<(), CliError> {
+        let key = part::encryption_key(&self.session.host, &self.session.node);
+        self.write(ledger, &put_back(last_good, present, key))
+    }
+
+    fn write(&mut self, ledger: &mut Ledger, back: &PutBack) -> Result<(), CliError> {
+        let changes = restore::changes(&self.session.host, back)?;
+        self.carry_out(ledger, plan_of(changes))?;
+        for line in &back.kept {
+            say(&format!("`{line}` stays: Secrets are encrypted with it"));
+        }
+        Ok(())
+    }
+
+    /// While the kubelet protects the kernel defaults the six values have to be right, whatever else is left alone.
+    fn guard_kernel(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
+        let effective = self.session.node.effective(&self.session.host)?;
+        let Some(place) = kernel::protected_by(&effective) else {
+            return Ok(());
+        };
+        let (changes, _) = kernel::wrong_values(&self.session.pass());
+        if !changes.is_empty() {
+            self.carry_out(ledger, plan_of(changes))?;
+        }
+        let (wrong, left) = kernel::wrong_values(&self.session.pass());
+        let names = wrong.iter().map(|planned| planned.change.thing.to_string());
+        let names: Vec<String> = names.chain(left).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let names = names.join(", ");
+        match line_out::without_kernel_protection(&self.session.pass())? {
+            Some(back) => {
+                say(&format!(
+                    "protect-kernel-defaults is taken out, because the kubelet would not start with {names}"
+                ));
+                self.write(ledger, &back)
+            }
+            None => {
+                say(&format!(
+                    "CRITICAL: {place} sets protect-kernel-defaults and the kubelet will not start with {names}"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    /// If K3s would not start because of us, ours is put back to what last worked, or to nothing.
+    fn guard_start(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
+        let present = part::present(&self.session.pass())?;
+        let reasons = match preflight::present(&self.session.pass(), &present) {
+            Present::Starts => return Ok(()),
+            Present::Unknown(reason) => {
+                say(&format!("cannot tell whether K3s will start: {reason}"));
+                return Ok(());
+            }
+            Present::EndsByOperator(reasons) => {
+                let reasons = reasons.join("; ");
+                say(&format!(
+                    "CRITICAL: K3s will not start, and not because of k3warden: {reasons}"
+                ));
+                return Ok(());
+            }
+            Present::EndsByUs(reasons) => reasons.join("; "),
+        };
+        let knowledge = Knowledge::of(&self.session.host.root)?;
+        let good = knowledge.good_part().filter(|good| {
+            let worse = preflight::with_part(&self.session.pass(), &present, good);
+            let none = preflight::with_part(&self.session.pass(), &present, &OurPart::default());
+            worse.is_ok() && worse == none
+        });
+        let what = match good {
+            Some(_) => "what last worked is put back",
+            None => "what k3warden wrote is taken out",
+        };
+        say(&format!(
+            "K3s would not start with what k3warden wrote, so {what}: {reasons}"
+        ));
+        self.put_back(ledger, good, &present)
+    }
+
+    /// Leaves what this start reads for the restart gate and for the next start.
+    fn record(&self) -> Result<(), CliError> {
+        let Some(invocation) = invocation() else {
+            return Ok(());
+        };
+        let session = &self.session;
+        let effective = session.node.effective(&session.host)?;
+        let record = StartRecord {
+            invocation,
+            unit: self.unit.clone(),
+            at: now(&session.host),
+            restarts: self.restarts,
+            ours: part::present(&session.pass())?.digest(),
+            inputs: inputs::inputs(&session.host, &session.node, &effective)?,
+        };
+        Starts::of(&session.host.root)?.save(&session.host.root, &record)?;
+        Ok(())
+    }
+}
+
+fn plan_of(changes: Vec<PlannedChange>) -> Plan {
+    Plan {
+        changes,
+        refused: Vec::new(),
+    }
+}
+
+fn tell(outcome: &Outcome) {
+    let change = &outcome.planned.change;
+    match &outcome.result {
+        Ok(()) => say(&format!(
+            "{}: {} is now {}",
+            change.thing,
+            crate::report::describe(&change.before),
+            crate::report::describe(&change.after)
+        )),
+        Err(error) => say(&error.to_string()),
+    }
+}
+
+/// systemd's name for this start (systemd.exec(5), since 232).
+fn invocation() -> Option<InvocationId> {
+    std::env::var("INVOCATION_ID").ok()?.parse().ok()
+}
+
+fn manager(session: &Session) -> Option<Systemd> {
+    let here = session.host.root.is_live() && Path::new("/run/systemd/system").exists();
+    here.then(Systemd::of_machine)?.ok()
+}
+
+/// systemd's count of automatic restarts. Unknown counts as a start by somebody, which proves nothing.
+fn restarts(session: &Session, unit: &UnitName) -> u32 {
+    let status = manager(session).and_then(|manager| manager.show(unit).ok());
+    status.map_or(0, |status| status.restarts)
+}

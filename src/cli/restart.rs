@@ -1,0 +1,224 @@
+//! The restart of K3s that an operator asks for by hand: through the gate's checks, and followed until it has settled.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Exit;
+use super::exit::CliError;
+use super::session::Session;
+use crate::host::systemd::{ServiceManager, Systemd, UnitName};
+use crate::host::{Interrupt, SystemClock};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::restart::follow::Follower;
+use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted};
+use crate::reconcile::restart::heard::Heard;
+use crate::reconcile::restart::history::History;
+use crate::reconcile::restart::inputs::sentence;
+use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::standing::Standing;
+use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::service::circumstances::{Knowledge, now};
+use crate::reconcile::service::following::following;
+use crate::reconcile::service::rollback::{Failure, RolledBack, Who, roll_back};
+use crate::reconcile::service::standing::{self, Asked, Look};
+use crate::reconcile::service::stay::Running;
+use crate::report::describe;
+
+const WHO: &str = "k3warden apply --restart";
+/// Between two looks at a start that is followed.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// K3s's unit on the machine that runs.
+pub(super) struct Service {
+    manager: Systemd,
+    unit: UnitName,
+}
+
+impl Service {
+    /// `None` where there is no systemd, or no unit of K3s: an image, a container.
+    pub(super) fn of(session: &Session) -> Option<Self> {
+        let here =
+            session.node.surroundings.is_machine() && Path::new("/run/systemd/system").exists();
+        let unit = session.node.places.unit.as_ref()?.parse().ok()?;
+        let manager = here.then(Systemd::of_machine)?.ok()?;
+        Some(Self { manager, unit })
+    }
+
+    /// What the running K3s read differently from what is on disk, in words; `None` if nothing is known to differ.
+    pub(super) fn pending(&self, session: &Session) -> Option<String> {
+        let status = self.manager.show(&self.unit).ok()?;
+        let look = standing::look(&session.pass(), &self.unit, &status);
+        match (look.life, look.standing) {
+            (Life::Running | Life::Starting(_), Standing::Differs(_, differences)) => {
+                Some(sentence(&differences))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the running K3s was started with a file.
+    pub(super) fn reads(&self, session: &Session, path: &Path) -> Running {
+        let Ok(status) = self.manager.show(&self.unit) else {
+            return Running::Unknown;
+        };
+        if standing::life(&status) == Life::Stopped {
+            return Running::Nothing;
+        }
+        let Some(run) = &status.invocation else {
+            return Running::Unknown;
+        };
+        let root = &session.host.root;
+        let door = Starts::of(root).ok().and_then(|starts| starts.load(run));
+        if let Some(record) = door {
+            return match record.inputs.reads(path) {
+                true => Running::Reads,
+                false => Running::ReadsNot,
+            };
+        }
+        let mut heard = Heard::new(None, standing::is_secret_flag);
+        heard.read(&self.manager, run);
+        let name = path.to_string_lossy();
+        let named = |argument: &String| argument.ends_with(&*name);
+        match heard.arguments() {
+            none if none.is_empty() => Running::Unknown,
+            all if all.values().flatten().any(named) => Running::Reads,
+            _ => Running::ReadsNot,
+        }
+    }
+
+    /// Restarts K3s if the gate lets it, and waits until it has settled.
+    pub(super) fn restart(
+        &self,
+        session: &mut Session,
+        ledger: &mut Ledger,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, CliError> {
+        let status = self.manager.show(&self.unit)?;
+        let look = standing::look(&session.pass(), &self.unit, &status);
+        let asked = Asked {
+            wanted: Some(Wanted::ByHand),
+            wanted_for: Duration::ZERO,
+            quiet_for: Duration::MAX,
+            settling: false,
+            brake: &Brake::Free,
+        };
+        let why = match standing::ask(&session.pass(), &look, &asked) {
+            Gate::Now { why } => why,
+            Gate::NotNeeded => {
+                eprintln!("K3s is not restarted: it reads nothing else than it did.");
+                return Ok(Exit::Holds);
+            }
+            Gate::Unknown { why } => {
+                eprintln!("K3s is not restarted: {why}.");
+                return Ok(Exit::Unable);
+            }
+            Gate::Refused { why } | Gate::Pending { why } | Gate::HeldUntil { why, .. } => {
+                eprintln!("K3s is not restarted: {why}.");
+                return Ok(Exit::DoesNotHold);
+            }
+        };
+        eprintln!("Restarting {}: {why}.", self.unit);
+        let mut knowledge = Knowledge::of(&session.host.root)?;
+        let moment = now(&session.host);
+        History::load(&knowledge.records, &moment).note(&knowledge.records, moment)?;
+        let previous = status.invocation;
+        let mut follower =
+            Follower::after_restart(self.unit.clone(), previous, following(&session.pass()));
+        self.manager.restart(&self.unit)?;
+        match self.follow(&mut follower, interrupt)? {
+            Settling::Settled { .. } => {
+                eprintln!("K3s has settled.");
+                knowledge.settled(look.ours, &session.pass())?;
+                Ok(Exit::Holds)
+            }
+            Settling::Failed { reason } => {
+                let errors = follower.heard().errors().map(str::to_owned).collect();
+                self.failed(session, ledger, &look, Failure { reason, errors })
+            }
+            Settling::Broken { reason } => {
+                eprintln!("Nobody knows whether K3s settles: {reason}.");
+                Ok(Exit::Unable)
+            }
+            Settling::Waiting { what_for } => {
+                eprintln!("Ended while waiting for {what_for}.");
+                Ok(Exit::Unable)
+            }
+        }
+    }
+
+    fn follow(&self, follower: &mut Follower, interrupt: &Interrupt) -> Result<Settling, CliError> {
+        let mut said = "";
+        loop {
+            std::thread::sleep(LOOK_INTERVAL);
+            // systemd may be busy; it is asked again.
+            let answer = follower.look(&self.manager, &SystemClock);
+            match answer {
+                Ok(Settling::Waiting { what_for }) if !interrupt.is_wanted() => {
+                    if said != what_for {
+                        eprintln!("Waiting for {what_for}.");
+                        said = what_for;
+                    }
+                }
+                Ok(decided) => return Ok(decided),
+                Err(error) if interrupt.is_wanted() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn failed(
+        &self,
+        session: &mut Session,
+        ledger: &mut Ledger,
+        look: &Look,
+        failure: Failure,
+    ) -> Result<Exit, CliError> {
+        eprintln!("K3s ended: {}.", failure.reason);
+        for error in &failure.errors {
+            eprintln!("  {error}");
+        }
+        let Some(mut back) = put_back(session, ledger, &look.ours, failure)? else {
+            eprintln!("What k3warden wrote has worked before, so nothing is put back.");
+            return Ok(Exit::Unable);
+        };
+        print(&back);
+        let knowledge = Knowledge::of(&session.host.root)?;
+        back.quarantine.restarted = true;
+        back.quarantine.save(&knowledge.records)?;
+        let status = self.manager.show(&self.unit)?;
+        if !status.is_auto_restart() {
+            self.manager.restart(&self.unit)?;
+        }
+        eprintln!(
+            "K3s starts again with what worked before. `k3warden retry` tries the change once more."
+        );
+        Ok(Exit::Unable)
+    }
+}
+
+fn put_back(
+    session: &Session,
+    ledger: &mut Ledger,
+    failed: &OurPart,
+    failure: Failure,
+) -> Result<Option<RolledBack>, CliError> {
+    let who = Who {
+        name: WHO,
+        patience: session.patience(),
+    };
+    Ok(roll_back(&session.pass(), ledger, failed, failure, who)?)
+}
+
+fn print(back: &RolledBack) {
+    for outcome in &back.outcomes {
+        let change = &outcome.planned.change;
+        match &outcome.result {
+            Ok(()) => eprintln!("put back {}: {}", change.thing, describe(&change.after)),
+            Err(error) => eprintln!("not put back: {error}"),
+        }
+    }
+    for line in &back.kept {
+        eprintln!("`{line}` stays: Secrets are encrypted with it.");
+    }
+}

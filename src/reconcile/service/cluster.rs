@@ -1,0 +1,60 @@
+//! Whether this is the first server of a new cluster: decided again and again until K3s first starts, and kept from then
+//! on as long as the cluster has its data, so that holding does not end when the cluster begins.
+
+use std::path::Path;
+
+use crate::host::Root;
+use crate::node::Node;
+use crate::policy::Policy;
+use crate::reconcile::ledger::{Ledger, LedgerError};
+use crate::reconcile::lock::Lock;
+
+const KEY: &str = "new-cluster";
+const YES: &str = "yes";
+const NO: &str = "no";
+
+/// Whether a server keeps data here. What cannot be looked at may be data.
+#[must_use]
+pub fn has_data(root: &Root, data_dir: &Path) -> bool {
+    !matches!(root.kind(&data_dir.join("server/db")), Ok(None))
+}
+
+/// Takes the decision of the first start over, while the data of that cluster is there.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn recall(
+    root: &Root,
+    policy: &Policy,
+    node: &mut Node,
+    ledger: &mut Ledger,
+    lock: &Lock,
+) -> Result<(), LedgerError> {
+    let concerns = policy.new_cluster.is_none() && node.surroundings.is_machine();
+    if concerns && !node.new_cluster && has_data(root, &node.places.data_dir) {
+        node.new_cluster = ledger.noted(KEY, lock)?.as_deref() == Some(YES);
+    }
+    Ok(())
+}
+
+/// Records at the door of a first start what was decided. Without data on this node every start may be the first.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn decide(
+    root: &Root,
+    node: &Node,
+    ledger: &mut Ledger,
+    lock: &Lock,
+) -> Result<(), LedgerError> {
+    if has_data(root, &node.places.data_dir) {
+        return Ok(());
+    }
+    let decision = if node.new_cluster { YES } else { NO };
+    let noted = ledger.noted(KEY, lock)?;
+    // Nothing noted is as good as no.
+    if noted.as_deref().unwrap_or(NO) != decision {
+        ledger.note(KEY, decision, lock)?;
+    }
+    Ok(())
+}

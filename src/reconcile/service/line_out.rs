@@ -1,0 +1,79 @@
+//! Taking lines out of our drop-in, and keeping some when the rest goes.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::HostError;
+use crate::k3s::component::Component;
+use crate::k3s::drop_in_directory;
+use crate::reconcile::Pass;
+use crate::reconcile::configuration::own_files;
+use crate::reconcile::restart::own_part::{OurFile, OurPart, PutBack};
+use crate::setting::configuration::{Line, parse, render};
+
+/// Our drop-ins without the lines that have the kubelet protect the kernel defaults; nothing if there is none.
+///
+/// # Errors
+/// When they cannot be looked at.
+pub fn without_kernel_protection(pass: &Pass<'_>) -> Result<Option<PutBack>, HostError> {
+    only(pass, |line| !protects(line))
+}
+
+fn protects(line: &Line) -> bool {
+    const FLAG: &str = "protect-kernel-defaults";
+    match line {
+        Line::Option { name, .. } => name == FLAG,
+        Line::Argument {
+            component, flag, ..
+        } => *component == Component::Kubelet && flag == FLAG,
+    }
+}
+
+fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack>, HostError> {
+    let directory = drop_in_directory(&pass.node.places.config_file);
+    let (_, own) = own_files(pass.host, &directory)?;
+    let mut back = PutBack {
+        part: OurPart::default(),
+        kept: Vec::new(),
+        write: Vec::new(),
+        remove: Vec::new(),
+    };
+    for (path, (content, attributes)) in own {
+        let text = String::from_utf8_lossy(&content);
+        let mut lines = parse(&text);
+        let before = lines.len();
+        lines.retain(|line, _| stays(line));
+        if lines.len() == before {
+            continue;
+        }
+        let name = path.to_string_lossy().into_owned();
+        if lines.is_empty() {
+            back.remove.push(name);
+            continue;
+        }
+        let file = OurFile {
+            content: render(&lines),
+            mode: attributes.mode.bits(),
+        };
+        back.part.files.insert(name.clone(), file);
+        back.write.push(name);
+    }
+    Ok((!back.is_nothing()).then_some(back))
+}
+
+/// The encryption lines of one of our drop-ins as a file of its own; `None` if it has none.
+#[must_use]
+pub fn encryption_alone(content: &[u8]) -> Option<String> {
+    let mut lines = parse(&String::from_utf8_lossy(content));
+    lines.retain(|line, _| {
+        matches!(line, Line::Option { name, .. } if name.starts_with("secrets-encryption"))
+    });
+    (!lines.is_empty()).then(|| render(&lines))
+}
+
+/// Whether a path is one of our drop-ins in the configuration.
+#[must_use]
+pub fn is_ours(path: &Path, config_file: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    path.parent().map(PathBuf::from) == Some(drop_in_directory(config_file))
+        && name.is_some_and(|name| name.ends_with("z-k3warden.yaml"))
+}

@@ -1,0 +1,15 @@
+//! The parts of `restart`, tied to one node: what its next start reads, what of that is ours, what is known of it, and
+//! how it is put back.
+
+pub mod circumstances;
+pub mod cluster;
+pub mod following;
+pub mod inputs;
+pub mod kernel;
+pub mod line_out;
+pub mod part;
+pub mod preflight;
+pub mod restore;
+pub mod rollback;
+pub mod standing;
+pub mod stay;

@@ -1,0 +1,80 @@
+//! What of the things that K3s reads is ours on this node.
+
+use std::path::PathBuf;
+
+use crate::catalogue::SettingBody;
+use crate::host::{Host, HostError, READ_LIMIT_BYTES, Thing};
+use crate::k3s::drop_in_directory;
+use crate::node::Node;
+use crate::reconcile::Pass;
+use crate::reconcile::configuration::own_files;
+use crate::reconcile::restart::own_part::{EncryptionKey, OurFile, OurPart};
+
+/// Our files as they are: our drop-ins of the configuration, and the catalogue's files where the content is ours by the
+/// ledger. An operator's own file in such a place is not among them.
+///
+/// # Errors
+/// When one cannot be looked at.
+pub fn present(pass: &Pass<'_>) -> Result<OurPart, HostError> {
+    let mut part = OurPart::default();
+    let config_file = &pass.node.places.config_file;
+    if config_file.is_absolute() {
+        let (_, own) = own_files(pass.host, &drop_in_directory(config_file))?;
+        for (path, (content, attributes)) in own {
+            put(&mut part, path, &content, attributes.mode.bits());
+        }
+    }
+    for path in files(pass) {
+        let Some((content, attributes)) = pass
+            .host
+            .root
+            .read_with_attributes(&path, READ_LIMIT_BYTES)?
+        else {
+            continue;
+        };
+        if pass.written.is_ours(&Thing::Path(path.clone()), &content) {
+            put(&mut part, path, &content, attributes.mode.bits());
+        }
+    }
+    Ok(part)
+}
+
+/// The places of the catalogue's files on this node.
+#[must_use]
+pub fn files(pass: &Pass<'_>) -> Vec<PathBuf> {
+    let settings = pass
+        .catalogue
+        .controls()
+        .iter()
+        .flat_map(|control| &control.settings);
+    let mut paths: Vec<PathBuf> = settings
+        .filter_map(|setting| match &setting.body {
+            SettingBody::File(file) => pass.node.places.expand(&file.path),
+            _ => None,
+        })
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+fn put(part: &mut OurPart, path: PathBuf, content: &[u8], mode: u32) {
+    let file = OurFile {
+        content: String::from_utf8_lossy(content).into_owned(),
+        mode,
+    };
+    part.files.insert(path.to_string_lossy().into_owned(), file);
+}
+
+/// Whether Secrets may be encrypted here. What cannot be looked at may be there.
+#[must_use]
+pub fn encryption_key(host: &Host, node: &Node) -> EncryptionKey {
+    let path = node
+        .places
+        .data_dir
+        .join("server/cred/encryption-config.json");
+    match host.root.look(&path) {
+        Ok(None) => EncryptionKey::Absent,
+        _ => EncryptionKey::MayExist,
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether K3s would start with what is on disk, and whether it is our fault if not.
+
+use std::path::Path;
+
+use crate::k3s::{Effective, Files};
+use crate::reconcile::Pass;
+use crate::reconcile::restart::own_part::OurPart;
+
+/// What preflight says of the present configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Present {
+    /// Nothing is known that would end K3s.
+    Starts,
+    /// K3s would end, and would do so without us: the operator's to mend.
+    EndsByOperator(Vec<String>),
+    /// K3s would end because of what we wrote.
+    EndsByUs(Vec<String>),
+    /// It cannot be judged.
+    Unknown(String),
+}
+
+/// Judges what is on disk.
+#[must_use]
+pub fn present(pass: &Pass<'_>, ours: &OurPart) -> Present {
+    let effective = match pass.node.effective(pass.host) {
+        Ok(effective) => effective,
+        Err(error) => return Present::Unknown(error.to_string()),
+    };
+    let reasons = reasons(&effective);
+    if reasons.is_empty() {
+        return Present::Starts;
+    }
+    let without = match with_part(pass, ours, &OurPart::default()) {
+        Ok(without) => without,
+        Err(error) => return Present::Unknown(error),
+    };
+    let by_us: Vec<String> = reasons
+        .iter()
+        .filter(|reason| !without.contains(reason))
+        .cloned()
+        .collect();
+    if by_us.is_empty() {
+        Present::EndsByOperator(reasons)
+    } else {
+        Present::EndsByUs(by_us)
+    }
+}
+
+/// Why K3s would end with another part of ours in the place of the present one.
+///
+/// # Errors
+/// When the configuration cannot be looked at.
+pub fn with_part(
+    pass: &Pass<'_>,
+    present: &OurPart,
+    other: &OurPart,
+) -> Result<Vec<String>, String> {
+    let mut files = Files::new(&pass.host.root);
+    for path in present.files.keys() {
+        files = files.without(Path::new(path));
+    }
+    for (path, file) in &other.files {
+        files = files.with(Path::new(path), file.content.clone());
+    }
+    let effective = pass
+        .node
+        .effective_with(pass.host, &files)
+        .map_err(|error| error.to_string())?;
+    Ok(reasons(&effective))
+}
+
+fn reasons(effective: &Effective) -> Vec<String> {
+    let with_place = |ending: &crate::k3s::Ending| match &ending.from {
+        Some(place) => format!("{} ({place})", ending.reason),
+        None => ending.reason.clone(),
+    };
+    effective.endings().map(with_place).collect()
+}

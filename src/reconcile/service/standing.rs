@@ -1,0 +1,291 @@
+//! Where this node's running K3s stands against its disk, and everything else that the restart gate asks.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Zoned;
+
+use super::circumstances::{Knowledge, now};
+use super::inputs;
+use super::part;
+use super::preflight::{self, Present};
+use crate::catalogue::Component;
+use crate::host::systemd::{ActiveState, INVOCATIONS, LoadState, UnitName, UnitStatus, link_name};
+use crate::host::{Clock, SystemClock};
+use crate::k3s::{Effective, Role, is_secret};
+use crate::node;
+use crate::reconcile::Pass;
+use crate::reconcile::restart::gate::{
+    Brake, Encryption, Gate, Life, Preflight, Situation, Wanted, decide,
+};
+use crate::reconcile::restart::heard::{Arguments, SECRET};
+use crate::reconcile::restart::history::History;
+use crate::reconcile::restart::inputs::{Difference, Input};
+use crate::reconcile::restart::own_part::{EncryptionKey, OurPart};
+use crate::reconcile::restart::snapshot::Snapshots;
+use crate::reconcile::restart::standing::{
+    Ages, Changed, Evidence, Standing, started_no_later_than,
+};
+use crate::reconcile::restart::starts::Starts;
+
+/// What is known at one look at K3s.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// What K3s does.
+    pub life: Life,
+    /// Whether it read what is on disk.
+    pub standing: Standing,
+    /// Whether it would start.
+    pub preflight: Preflight,
+    /// The encryption of Secrets.
+    pub encryption: Encryption,
+    /// Our part as it is on disk.
+    pub ours: OurPart,
+}
+
+/// What the caller knows beside the machine.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Who wants the restart; `None`: what differs says it.
+    pub wanted: Option<Wanted>,
+    /// Since the difference was first seen.
+    pub wanted_for: Duration,
+    /// Since anything of it last changed.
+    pub quiet_for: Duration,
+    /// A start is being followed.
+    pub settling: bool,
+    /// What stops us on the whole.
+    pub brake: &'a Brake,
+}
+
+/// Looks at K3s and at what it would read. `status` is systemd's answer of just now.
+#[must_use]
+pub fn look(pass: &Pass<'_>, unit: &UnitName, status: &UnitStatus) -> Look {
+    let ours = part::present(pass).unwrap_or_default();
+    let effective = pass.node.effective(pass.host);
+    let (standing, encryption) = match &effective {
+        Ok(effective) => (
+            standing(pass, unit, status, effective),
+            encryption(pass, Some(effective)),
+        ),
+        Err(error) => (Standing::Unknown(error.to_string()), encryption(pass, None)),
+    };
+    let preflight = match preflight::present(pass, &ours) {
+        Present::Starts => Preflight::Passes,
+        Present::EndsByOperator(reasons) | Present::EndsByUs(reasons) => Preflight::Fails(reasons),
+        Present::Unknown(reason) => Preflight::Unknown(reason),
+    };
+    Look {
+        life: life(status),
+        standing,
+        preflight,
+        encryption,
+        ours,
+    }
+}
+
+/// What K3s does, from systemd's answer.
+#[must_use]
+pub fn life(status: &UnitStatus) -> Life {
+    if status.load != LoadState::Loaded {
+        return Life::Stopped;
+    }
+    match status.active {
+        _ if status.is_auto_restart() => Life::StartsAgain,
+        ActiveState::Active | ActiveState::Other => Life::Running,
+        ActiveState::Activating => {
+            let started = status.main_started.unwrap_or_default();
+            Life::Starting(SystemClock.since_boot().saturating_sub(started))
+        }
+        ActiveState::Deactivating | ActiveState::Inactive | ActiveState::Failed => Life::Stopped,
+    }
+}
+
+/// Asks the gate.
+#[must_use]
+pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
+    let root = &pass.host.root;
+    let Ok(knowledge) = Knowledge::of(root) else {
+        return Gate::Unknown {
+            why: "our own records cannot be read".to_owned(),
+        };
+    };
+    let moment = now(pass.host);
+    let restarts = History::load(&knowledge.records, &moment).ages(&moment);
+    let quarantine = pass
+        .held
+        .map(|held| &held.quarantine)
+        .filter(|quarantine| quarantine.part == look.ours.digest());
+    let wall: Zoned = SystemClock.wall();
+    let id = node::id(root).unwrap_or_default();
+    decide(&Situation {
+        now: &wall,
+        life: look.life,
+        standing: &look.standing,
+        wanted: asked
+            .wanted
+            .unwrap_or_else(|| wanted(&look.standing, &look.ours)),
+        wanted_for: asked.wanted_for,
+        quiet_for: asked.quiet_for,
+        rules: &pass.policy.restart,
+        role: pass.node.role.as_ref().map(|fact| fact.value),
+        datastore: pass.node.datastore,
+        node_id: &id,
+        restarts: &restarts,
+        settling: asked.settling,
+        quarantine: quarantine.map(|quarantine| quarantine.reason.as_str()),
+        preflight: &look.preflight,
+        encryption: look.encryption,
+        brake: asked.brake,
+    })
+}
+
+/// Who wants it, as far as what differs says it: our own files were written for a control that did not hold.
+fn wanted(standing: &Standing, ours: &OurPart) -> Wanted {
+    let by_us = |difference: &Difference| match &difference.input {
+        Input::File(path) => path.ends_with("z-k3warden.yaml") || ours.files.contains_key(path),
+        Input::Argument { .. } => true,
+        _ => false,
+    };
+    match standing {
+        Standing::Differs(_, differences) if differences.iter().any(by_us) => Wanted::ByControls,
+        _ => Wanted::ByOperatorsFiles,
+    }
+}
+
+fn standing(
+    pass: &Pass<'_>,
+    unit: &UnitName,
+    status: &UnitStatus,
+    effective: &Effective,
+) -> Standing {
+    let root = &pass.host.root;
+    let here = match inputs::inputs(pass.host, pass.node, effective) {
+        Ok(here) => here,
+        Err(error) => return Standing::Unknown(error.to_string()),
+    };
+    let Some(invocation) = &status.invocation else {
+        return Standing::Unknown("systemd names no run of K3s".to_owned());
+    };
+    let door = Starts::of(root)
+        .ok()
+        .and_then(|starts| starts.load(invocation));
+    let snapshot = Snapshots::of(root)
+        .ok()
+        .and_then(|snapshots| snapshots.load(invocation));
+    let next = next_arguments(effective);
+    let ages = ages(pass, unit, status, effective);
+    Evidence {
+        door: door.as_ref().map(|record| &record.inputs),
+        arguments: snapshot
+            .as_ref()
+            .map(|snapshot| (&snapshot.arguments, &next)),
+        ages: ages.as_ref(),
+    }
+    .standing(&here)
+}
+
+/// Whether a flag of a component holds a secret.
+#[must_use]
+pub fn is_secret_flag(_component: Component, flag: &str) -> bool {
+    is_secret(flag) || flag == "etcd-servers"
+}
+
+/// The arguments of the next start, masked as those from the journal are.
+#[must_use]
+pub fn next_arguments(effective: &Effective) -> Arguments {
+    let mut all = Arguments::new();
+    for (component, line) in &effective.start.components.lines {
+        let Some(component) = listed(component.name()) else {
+            continue;
+        };
+        let words = line.iter().map(|argument| {
+            if is_secret_flag(component, &argument.flag) {
+                format!("--{}={SECRET}", argument.flag)
+            } else {
+                argument.to_string()
+            }
+        });
+        all.insert(component, words.collect());
+    }
+    all
+}
+
+fn listed(name: &str) -> Option<Component> {
+    [
+        Component::KubeApiserver,
+        Component::KubeControllerManager,
+        Component::KubeScheduler,
+        Component::Kubelet,
+        Component::KubeProxy,
+    ]
+    .into_iter()
+    .find(|component| component.name() == name)
+}
+
+/// How old everything is that K3s reads; `None` where that cannot be told.
+fn ages(
+    pass: &Pass<'_>,
+    unit: &UnitName,
+    status: &UnitStatus,
+    effective: &Effective,
+) -> Option<Ages> {
+    let root = &pass.host.root;
+    let link = Path::new(INVOCATIONS).join(link_name(unit));
+    let noted = root.look(&link).ok()?.map(|entry| entry.changed.0);
+    let started_seconds = started_no_later_than(
+        SystemClock.wall().timestamp().as_second(),
+        SystemClock.since_boot(),
+        status.main_started?,
+        noted,
+    );
+    let configuration = effective
+        .configuration
+        .inputs
+        .iter()
+        .map(|input| input.path.clone());
+    let of_unit = pass.node.unit.iter().flat_map(|unit| unit.inputs.iter());
+    let mut merged: Vec<PathBuf> = configuration
+        .chain(of_unit.map(|input| input.path.clone()))
+        .collect();
+    merged.extend(effective.drop_in_directory());
+    let mut loaded = inputs::loaded(pass.host, pass.node, effective).ok()?;
+    loaded.push(pass.node.places.data_dir.join("agent/etc/kubelet.conf.d"));
+    loaded.extend(pass.node.binary());
+    let changed = |paths: Vec<PathBuf>| -> Option<Vec<Changed>> {
+        let mut all = Vec::new();
+        for path in paths {
+            if let Some(entry) = root.look_through(&path).ok()? {
+                let at_seconds = entry.changed.0;
+                all.push(Changed { path, at_seconds });
+            }
+        }
+        Some(all)
+    };
+    Some(Ages {
+        started_seconds,
+        merged: changed(merged)?,
+        loaded: changed(loaded)?,
+    })
+}
+
+fn encryption(pass: &Pass<'_>, effective: Option<&Effective>) -> Encryption {
+    let role = pass.node.role.as_ref().map(|fact| fact.value);
+    if role != Some(Role::Server) {
+        return Encryption::NotHere;
+    }
+    let next_start = effective.map(|effective| {
+        let option = effective
+            .configuration
+            .merge
+            .options
+            .get("secrets-encryption");
+        let value = option.and_then(|option| option.values.last());
+        value.is_some_and(|value| value.value == "true")
+    });
+    Encryption::Server {
+        key_exists: part::encryption_key(pass.host, pass.node) == EncryptionKey::MayExist,
+        has_data: super::cluster::has_data(&pass.host.root, &pass.node.places.data_dir),
+        next_start,
+    }
+}

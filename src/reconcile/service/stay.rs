@@ -1,0 +1,100 @@
+//! What revert and purge leave, because K3s would not start or could not read its Secrets without it.
+
+use std::path::Path;
+
+use super::part;
+use super::{inputs, kernel, line_out};
+use crate::host::{State, Thing};
+use crate::k3s::component::KERNEL_PARAMETERS;
+use crate::reconcile::Pass;
+use crate::reconcile::restart::own_part::EncryptionKey;
+
+const SYSCTL_DIRECTORY: &str = "/etc/sysctl.d";
+
+/// What the running K3s reads, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Running {
+    /// None runs.
+    Nothing,
+    /// It reads the file in question.
+    Reads,
+    /// It does not.
+    ReadsNot,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Why a thing has to stay as it is now; judged anew for each, since what goes first may free what comes after.
+#[must_use]
+pub fn must_stay(
+    pass: &Pass<'_>,
+    thing: &Thing,
+    running: &dyn Fn(&Path) -> Running,
+) -> Option<String> {
+    match thing {
+        Thing::Sysctl(name) => {
+            let checked = KERNEL_PARAMETERS.iter().any(|(known, _)| known == name);
+            checked.then(|| protection(pass)).flatten()
+        }
+        Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(pass),
+        Thing::Path(path) if part::files(pass).contains(path) => named(pass, path, running),
+        Thing::Path(_) => None,
+    }
+}
+
+/// The kubelet checks the values at each start, whoever asked for it.
+fn protection(pass: &Pass<'_>) -> Option<String> {
+    // Without a configuration that can be judged no kubelet is known to check anything.
+    let effective = pass.node.effective(pass.host).ok()?;
+    let place = kernel::protected_by(&effective)?;
+    Some(format!(
+        "{place} sets protect-kernel-defaults, and the kubelet would not start with another value"
+    ))
+}
+
+fn named(pass: &Pass<'_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
+    let effective = pass.node.effective(pass.host).ok();
+    let loaded =
+        effective.and_then(|effective| inputs::loaded(pass.host, pass.node, &effective).ok());
+    if loaded.is_some_and(|loaded| loaded.iter().any(|loaded| loaded == path)) {
+        return Some("K3s's configuration names it, and K3s would not start without it".to_owned());
+    }
+    match running(path) {
+        Running::Nothing | Running::ReadsNot => None,
+        Running::Reads => Some(
+            "the running K3s was started with it; it can go after the next start".to_owned(),
+        ),
+        Running::Unknown => Some(
+            "nobody knows whether the running K3s was started with it; it can go after the next start"
+                .to_owned(),
+        ),
+    }
+}
+
+/// What of a thing stays when the rest goes: the line that says that Secrets are encrypted, once there is a key.
+#[must_use]
+pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, String)> {
+    let Thing::Path(path) = thing else {
+        return None;
+    };
+    let ours = line_out::is_ours(path, &pass.node.places.config_file);
+    if !ours || part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent {
+        return None;
+    }
+    let found = pass.host.capture(thing, crate::host::Extent::Whole).ok()?;
+    let State::File {
+        content,
+        attributes,
+    } = found
+    else {
+        return None;
+    };
+    let text = line_out::encryption_alone(&content)?;
+    let state = State::File {
+        content: text.into_bytes(),
+        attributes,
+    };
+    let reason =
+        "its secrets-encryption line, without which K3s could not read its Secrets any more";
+    Some((state, reason.to_owned()))
+}

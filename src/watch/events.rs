@@ -1,0 +1,185 @@
+//! From an event to its repair. Nothing stands before the repair that could come after it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::agent::{Agent, SETTLE};
+use super::index::Concern;
+use super::work::{self, Done, Hands, Hit, Target, Work};
+use crate::catalogue::{Setting, SettingBody};
+use crate::host::SysctlKey;
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+use crate::setting::Stage;
+
+/// Whoever writes a file of sysctl.d has this long to finish.
+const WRITING: Duration = Duration::from_millis(20);
+/// Full passes that events ask for are no closer together than this.
+const FULL_PASS_GAP: Duration = Duration::from_secs(1);
+
+impl Agent<'_> {
+    /// Answers some of what happened. What comes meanwhile is read in the next turn.
+    ///
+    /// # Errors
+    /// When inotify cannot be read, which never happens to a working kernel.
+    pub fn on_events(&mut self, now: Instant) -> std::io::Result<()> {
+        let Some(events) = self.eyes.read(&self.index)? else {
+            return Ok(());
+        };
+        let mut hits = BTreeSet::new();
+        for key in events.keys {
+            self.hits_of_key(&key, &mut hits);
+        }
+        for (directory, name) in events.names {
+            let target = Target::Path(directory.join(&name));
+            hits.extend(self.index.of_name(&directory, &name).map(|concern| Hit {
+                concern,
+                target: target.clone(),
+            }));
+        }
+        self.answer_paced(hits, now);
+        if events.structure {
+            self.place(now);
+        }
+        if events.overflow {
+            self.on_overflow(now);
+        }
+        Ok(())
+    }
+
+    fn on_overflow(&mut self, now: Instant) {
+        let last = self.last_full_pass_at;
+        let due = last.map_or(now, |last| last + FULL_PASS_GAP);
+        if self.due.full_pass.is_none() {
+            let message = "the kernel dropped events; looking at everything";
+            self.journal.tell(&Event::new(Kind::Overflow, message));
+        }
+        if due <= now {
+            self.place(now);
+            self.full_pass(now);
+        } else {
+            self.due.full_pass = Some(due);
+        }
+    }
+
+    pub(super) fn hits_of_key(&self, key: &SysctlKey, hits: &mut BTreeSet<Hit>) {
+        hits.extend(self.index.of_key(key).iter().map(|concern| Hit {
+            concern: *concern,
+            target: Target::Key(key.clone()),
+        }));
+    }
+
+    /// Places the watches again and judges what is not the same as before.
+    pub fn place(&mut self, now: Instant) {
+        self.due.place = None;
+        let was_blind = self.eyes.blind().is_some();
+        let placed = self.eyes.place(&self.ground.host.root, &self.index);
+        if was_blind && self.eyes.blind().is_none() {
+            self.eyes.watch_keys();
+        }
+        self.tell_of_sight();
+        let mut hits = BTreeSet::new();
+        for directory in &placed.changed {
+            hits.extend(self.index.of_directory(directory).map(|concern| Hit {
+                concern,
+                target: Target::Anything,
+            }));
+        }
+        if placed.unsettled {
+            self.due.place = Some(now + SETTLE);
+        }
+        self.answer(&hits, now);
+    }
+
+    fn answer_paced(&mut self, hits: BTreeSet<Hit>, now: Instant) {
+        let mut at_once = BTreeSet::new();
+        for hit in hits {
+            let later = match self.is_read_at_next_boot(&hit) {
+                true => Some(now + WRITING),
+                false => self.pace.take(&hit, now),
+            };
+            match later {
+                None => {
+                    at_once.insert(hit);
+                }
+                Some(until) => {
+                    let (_, later) = self.due.later.get_or_insert((until, BTreeSet::new()));
+                    later.insert(hit);
+                }
+            }
+        }
+        self.answer(&at_once, now);
+    }
+
+    /// Files of sysctl.d are read by the next boot and are edited in place by people and packages. Half written they
+    /// say something else, and an empty one is a mask.
+    fn is_read_at_next_boot(&self, hit: &Hit) -> bool {
+        let Concern::Setting { control, setting } = hit.concern else {
+            return false;
+        };
+        let control = self.ground.catalogue.controls().get(control);
+        let setting = control.and_then(|control| control.settings.get(setting));
+        let is_sysctl = |setting: &Setting| matches!(setting.body, SettingBody::Sysctl(_));
+        matches!(hit.target, Target::Path(_)) && setting.is_some_and(is_sysctl)
+    }
+
+    /// Judges what is named, brings it back, and only then tells of it.
+    pub fn answer(&mut self, hits: &BTreeSet<Hit>, now: Instant) {
+        if hits.is_empty() {
+            return;
+        }
+        let concerns = |concern| hits.iter().any(|hit| hit.concern == concern);
+        if concerns(Concern::Suspension) {
+            self.look_for_suspension(now);
+        }
+        let signals = self.signals;
+        let hands = Hands {
+            ledger: &mut self.ledger,
+            contention: &self.contention,
+            tied: self.suspension.is_some(),
+            now,
+            stop: &|| signals.wants_end(),
+        };
+        let work = work::answer(&self.ground, hits, hands);
+        for key in &work.holding {
+            self.eyes.holds(key);
+        }
+        self.settle_later(&work, hits, now);
+        self.account(work, now);
+        if concerns(Concern::K3sInputs) {
+            self.on_k3s_inputs_changed(now);
+        }
+        if concerns(Concern::K3sStart) {
+            self.on_k3s_start_seen(now);
+        }
+    }
+
+    /// Controls of which something did not hold, or did not hold before, are judged as a whole a little later. Not
+    /// those that held and of which just an owner, some bits or a live value was brought back: the event of our own
+    /// write has that very thing judged again, and nothing else has changed.
+    fn settle_later(&mut self, work: &Work, hits: &BTreeSet<Hit>, now: Instant) {
+        let bodies = self.ground.catalogue.controls();
+        let settled = |place: &usize| {
+            let control = bodies.get(*place);
+            control.is_some_and(|control| self.records.is_settled(&control.id))
+        };
+        let concerned = hits.iter().filter_map(|hit| match hit.concern {
+            Concern::Setting { control, .. } => Some(control),
+            _ => None,
+        });
+        let mut all: BTreeSet<usize> = concerned.filter(|place| !settled(place)).collect();
+        if !work.is_plain() {
+            all.extend(&work.unsettled);
+        }
+        let made_safe = |done: &Done| done.stage == Stage::Directory && done.result.is_ok();
+        if work.done.iter().any(made_safe) {
+            // What is in a directory that others can write is left alone, until now.
+            all.extend(self.records.open(&self.ground.catalogue));
+        }
+        if !all.is_empty() {
+            let first = (now + SETTLE, BTreeSet::new());
+            let (_, settle) = self.due.settle.get_or_insert(first);
+            settle.extend(all);
+        }
+    }
+}

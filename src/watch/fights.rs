@@ -1,0 +1,84 @@
+//! Things that somebody keeps undoing: told once, left alone for a while, taken up again.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::agent::Agent;
+use super::contention::Turn;
+use super::work::{Done, Hit, Target};
+use super::writer;
+use crate::host::{SysctlKey, Thing};
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+
+impl Agent<'_> {
+    pub(super) fn contention_begins(&mut self, done: &Done, count: u64) {
+        let writer = match &done.thing {
+            Thing::Sysctl(key) => SysctlKey::parse(key)
+                .ok()
+                .and_then(|key| writer::of_value(&self.ground.host.root, &key, &done.observed)),
+            Thing::Path(_) => None,
+        };
+        let who = writer.clone().unwrap_or_else(|| "somebody".to_owned());
+        let message = format!(
+            "{who} keeps setting {} to {}; it was set to {} {count} times",
+            done.thing, done.observed, done.wanted
+        );
+        let event = Event::new(Kind::ContentionBegins, message)
+            .control(
+                done.controls
+                    .first()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                "",
+            )
+            .setting(done.thing.to_string())
+            .values(&done.wanted, &done.observed)
+            .source(who)
+            .count(count);
+        self.journal.tell(&event);
+        if let Some(writer) = writer {
+            self.writers.insert(done.thing.clone(), writer);
+        }
+    }
+
+    /// Takes up again what was left alone, and says what is quiet.
+    pub fn on_contention_due(&mut self, now: Instant) {
+        let mut hits = BTreeSet::new();
+        for thing in self.contention.due(now) {
+            match &thing {
+                Thing::Sysctl(key) => {
+                    if let Ok(key) = SysctlKey::parse(key) {
+                        self.hits_of_key(&key, &mut hits);
+                    }
+                }
+                Thing::Path(path) => {
+                    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+                        continue;
+                    };
+                    hits.extend(self.index.of_name(directory, name).map(|concern| Hit {
+                        concern,
+                        target: Target::Path(path.clone()),
+                    }));
+                }
+            }
+        }
+        self.answer(&hits, now);
+    }
+
+    /// Says which contentions are over.
+    pub fn look_for_quiet(&mut self, now: Instant) {
+        for turn in self.contention.quiet(now) {
+            let Turn::Ends { thing, count } = turn else {
+                continue;
+            };
+            self.writers.remove(&thing);
+            let message = format!("nobody undoes {thing} any more; it was repaired {count} times");
+            let event = Event::new(Kind::ContentionEnds, message)
+                .setting(thing.to_string())
+                .count(count);
+            self.journal.tell(&event);
+            self.publisher.wake(now);
+        }
+    }
+}

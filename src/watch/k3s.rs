@@ -1,0 +1,175 @@
+//! K3s beside the loop: its starts are followed, what they read is kept, and it is restarted when the gate says so.
+//!
+//! systemctl and journalctl are asked in a thread, one question at a time: systemd that hangs must not stop repairs. All
+//! decisions are taken by the loop, from the answers.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::host::systemd::{
+    InvocationId, ServiceError, ServiceManager, Systemd, UnitName, UnitStatus,
+};
+use crate::host::{Root, SystemClock};
+use crate::reconcile::restart::follow::Follower;
+use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::proof::Quarantine;
+use crate::reconcile::restart::settle::Settling;
+
+/// A question is answered within milliseconds or after its own time limit of some seconds.
+const LISTEN_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two looks at a start that is followed.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// A thread of ours runs one program and parses lines.
+const STACK_BYTES: usize = 256 << 10;
+
+/// What systemd is asked.
+#[derive(Debug)]
+pub enum Task {
+    /// How the start goes that is followed.
+    Follow(Box<Follower>),
+    /// What K3s's unit is.
+    Show,
+    /// A restart, not waited for.
+    Restart,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Answer {
+    /// How the start goes.
+    Followed(Box<Follower>, Result<Settling, ServiceError>),
+    /// What the unit is.
+    Shown(Box<Result<UnitStatus, ServiceError>>),
+    /// Whether systemd took the job.
+    Restarted(Result<(), ServiceError>),
+}
+
+/// A start that is followed.
+#[derive(Debug)]
+pub struct Followed {
+    /// `None` while a thread has it.
+    pub follower: Option<Box<Follower>>,
+    /// Our part as it was when the start was seen, and at the first look: the door may have written in between.
+    pub parts: Vec<OurPart>,
+    /// Why we restarted K3s, if it was us.
+    pub by_us: Option<String>,
+    /// So many arguments were kept already.
+    pub kept_arguments: usize,
+}
+
+/// What the loop knows of K3s.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    manager: Option<Arc<dyn ServiceManager>>,
+    answer: Option<Receiver<Answer>>,
+    /// The start that is followed.
+    pub following: Option<Followed>,
+    /// The run that was seen last.
+    pub seen: Option<InvocationId>,
+    /// Another run began while one was followed.
+    pub follow_next: bool,
+    /// When to look at the start again.
+    pub look: Option<Instant>,
+    /// When to ask the gate.
+    pub judge: Option<Instant>,
+    /// Since when a restart is wanted.
+    pub wanted_since: Option<Instant>,
+    /// When anything that K3s reads last changed.
+    pub changed_at: Option<Instant>,
+    /// Ours was put back, and K3s was not restarted for it yet.
+    pub put_back: Option<Quarantine>,
+    /// What the journal was last told of the gate.
+    pub told: Option<String>,
+    listen: Option<Instant>,
+}
+
+impl Keeper {
+    /// Where systemd runs; elsewhere nothing is ever asked.
+    #[must_use]
+    pub fn of(root: &Root) -> Self {
+        let here = root.is_live() && std::path::Path::new("/run/systemd/system").exists();
+        let manager = here.then(Systemd::of_machine).and_then(Result::ok);
+        Self {
+            manager: manager.map(|manager| Arc::new(manager) as Arc<dyn ServiceManager>),
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is a systemd to ask.
+    #[must_use]
+    pub const fn is_here(&self) -> bool {
+        self.manager.is_some()
+    }
+
+    /// When the next thing is due.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        if self.answer.is_some() {
+            return self.listen;
+        }
+        [self.look, self.judge].into_iter().flatten().min()
+    }
+
+    /// The gate is asked no later than that.
+    pub fn judge_at(&mut self, at: Instant) {
+        if self.is_here() {
+            self.judge = Some(self.judge.map_or(at, |other| other.min(at)));
+        }
+    }
+
+    /// Asks something in a thread. False if one question is open still; it is asked again then.
+    pub fn ask(&mut self, unit: &UnitName, task: Task, now: Instant) -> bool {
+        let (Some(manager), None) = (&self.manager, &self.answer) else {
+            return false;
+        };
+        let (manager, unit) = (Arc::clone(manager), unit.clone());
+        let (sender, receiver) = sync_channel(1);
+        let work = move || {
+            let answer = match task {
+                Task::Follow(mut follower) => {
+                    let settling = follower.look(&*manager, &SystemClock);
+                    Answer::Followed(follower, settling)
+                }
+                Task::Show => Answer::Shown(Box::new(manager.show(&unit))),
+                Task::Restart => Answer::Restarted(manager.restart(&unit)),
+            };
+            // Nobody waits any more: the daemon ends.
+            let _ = sender.send(answer);
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let begun = thread.spawn(work).is_ok();
+        if begun {
+            self.answer = Some(receiver);
+            self.listen = Some(now + LISTEN_INTERVAL);
+        }
+        begun
+    }
+
+    /// The answer, if it has come.
+    pub fn take_answer(&mut self, now: Instant) -> Option<Answer> {
+        match self.answer.as_ref()?.try_recv() {
+            Ok(answer) => {
+                self.answer = None;
+                Some(answer)
+            }
+            Err(TryRecvError::Empty) => {
+                self.listen = Some(now + LISTEN_INTERVAL);
+                None
+            }
+            Err(TryRecvError::Disconnected) => {
+                // Only a panic of that thread could do this; what it had is followed anew.
+                self.answer = None;
+                self.following = None;
+                self.judge_at(now + LOOK_INTERVAL);
+                None
+            }
+        }
+    }
+
+    /// Whether a question is open.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.answer.is_some()
+    }
+}

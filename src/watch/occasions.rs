@@ -1,0 +1,151 @@
+//! What else happens to the daemon: a pause, another policy, another day, another K3s.
+
+use std::time::Instant;
+
+use super::agent::Agent;
+use super::ground::Ground;
+use super::suspension::Suspension;
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+use crate::setting::Effect;
+
+/// Warn of exceptions that end within so many days.
+const EXPIRING_DAYS: u16 = 14;
+
+impl Agent<'_> {
+    /// Looks for the pause and the kill switch; when one is over everything is looked at.
+    pub fn look_for_suspension(&mut self, now: Instant) {
+        let found = Suspension::look(&self.ground.host.root);
+        let reason = |suspension: &Option<Suspension>| {
+            suspension
+                .as_ref()
+                .map(|suspension| suspension.reason.clone())
+        };
+        let (before, after) = (reason(&self.suspension), reason(&found));
+        self.suspension = found;
+        let held = self.ground.held.clone();
+        self.ground.look_for_quarantine();
+        if held != self.ground.held {
+            self.keeper.put_back = None;
+            self.full_pass(now);
+        }
+        if before == after {
+            return;
+        }
+        let event = match (&before, &after) {
+            (_, Some(reason)) => Event::new(Kind::SuspensionBegins, reason.clone()),
+            (Some(reason), None) => Event::new(Kind::SuspensionEnds, format!("over: {reason}")),
+            (None, None) => return,
+        };
+        self.journal.tell(&event);
+        self.publisher.wake(now);
+        if after.is_none() {
+            self.full_pass(now);
+            self.keeper.judge_at(now);
+        }
+    }
+
+    /// Warns of exceptions that end soon or ended since a day; `None` at the start.
+    pub(super) fn tell_of_exceptions(&mut self, since: Option<jiff::civil::Date>) {
+        let today = self.ground.today;
+        for exception in self.ground.policy.expiring(today, EXPIRING_DAYS) {
+            let message = format!(
+                "it ends on {}, owner {}: {}",
+                exception.expires, exception.owner, exception.reason
+            );
+            let event = Event::new(Kind::ExceptionExpiring, message)
+                .control(exception.control.as_str(), "");
+            self.journal.tell(&event);
+        }
+        let ended = |day: &jiff::civil::Date| since.is_none_or(|since| *day >= since);
+        for exception in self
+            .ground
+            .policy
+            .expired(today)
+            .filter(|exception| ended(&exception.expires))
+        {
+            let message = format!(
+                "it ended on {}, owner {}: {}",
+                exception.expires, exception.owner, exception.reason
+            );
+            let event =
+                Event::new(Kind::ExceptionExpired, message).control(exception.control.as_str(), "");
+            self.journal.tell(&event);
+        }
+    }
+
+    /// Reads policy and catalogue again. A wrong one is refused and the old one stays.
+    pub fn reload(&mut self, now: Instant) {
+        match self.sources.open() {
+            Err(error) => {
+                let event = Event::new(Kind::ReloadRefused, error.clone());
+                self.journal.tell(&event);
+                self.refused_policy = Some(error);
+                self.publisher.wake(now);
+            }
+            Ok(ground) => {
+                let changed = ground.policy.digest() != self.ground.policy.digest()
+                    || ground.catalogue.digest() != self.ground.catalogue.digest();
+                self.refused_policy = None;
+                self.stand_on(ground, now);
+                let what = if changed {
+                    "new rules"
+                } else {
+                    "the same rules"
+                };
+                let event = Event::new(
+                    Kind::Reloaded,
+                    format!("{what} are in force: {}", self.sentence()),
+                );
+                self.journal.tell(&event);
+            }
+        }
+    }
+
+    fn stand_on(&mut self, ground: Ground, now: Instant) {
+        self.ground = ground;
+        self.index = self.ground.index();
+        self.records.follow(&self.ground.catalogue);
+        self.due.settle = None;
+        self.due.later = None;
+        self.open_eyes();
+        self.look_for_suspension(now);
+        self.full_pass(now);
+        // Other rules for restarts may let through what was held.
+        self.keeper.judge_at(now);
+    }
+
+    /// Call site of the restart gate: changes of ours were made, and this is needed before all of them are in force.
+    pub(super) fn on_changes_made(&mut self, effect: Effect) {
+        if effect == Effect::K3sRestart {
+            // What the running K3s has read is not what is on the disk any more, as far as we know.
+            self.k3s.in_step = None;
+            self.reads_differ(Instant::now());
+        }
+    }
+
+    /// Call site of the restart gate: K3s was started, by whomever. What it reads from now on is what is on the disk.
+    pub(super) fn on_k3s_start_seen(&mut self, now: Instant) {
+        self.look_for_start(now);
+        self.on_k3s_inputs_changed(now);
+    }
+
+    /// Call site of the restart gate: something that K3s is made of or reads is not what it was. The node is looked at
+    /// anew, under the rules that are in force; another version or unit is another baseline.
+    pub(super) fn on_k3s_inputs_changed(&mut self, now: Instant) {
+        self.reads_differ(now);
+        let Ok(new) = self.sources.open() else {
+            return;
+        };
+        if new.node == self.ground.node {
+            return;
+        }
+        let old = std::mem::replace(&mut self.ground, new);
+        self.ground.policy = old.policy;
+        self.ground.catalogue = old.catalogue;
+        self.ground.look_for_quarantine();
+        self.index = self.ground.index();
+        self.open_eyes();
+        self.full_pass(now);
+    }
+}
