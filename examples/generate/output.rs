@@ -3,10 +3,16 @@
 use super::{completions, controls, manual, picture};
 
 /// What was printed, and the picture made of it.
-const PICTURES: &[(&str, &str)] = &[(
-    include_str!("../../docs/pictures/check.txt"),
-    "docs/pictures/check.svg",
-)];
+const PICTURES: &[(&str, &str)] = &[
+    (
+        include_str!("../../docs/pictures/check.txt"),
+        "docs/pictures/check.svg",
+    ),
+    (
+        include_str!("../../docs/pictures/drift.txt"),
+        "docs/pictures/drift.svg",
+    ),
+];
 
 /// A generated file.
 #[derive(Debug)]

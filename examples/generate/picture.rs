@@ -1,5 +1,5 @@
 //! A terminal's text with its colours, as a picture. The text is what k3warden printed on an emulated machine
-//! (`tests/machine/package-cases/pictures.sh`), so that the README shows nothing that the program would not print.
+//! (`tests/machine/pictures`), so that the README shows nothing that the program would not print.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ const CHARACTER_WIDTH_PX: f64 = 7.8;
 const LINE_HEIGHT_PX: usize = 18;
 const MARGIN_PX: usize = 14;
 
-/// A text with the colour codes that [`k3warden::report::Terminal`] uses.
+/// A text with colour codes.
 pub fn picture(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let columns = lines.iter().map(|line| visible(line)).max().unwrap_or(0);
@@ -59,15 +59,19 @@ fn visible(line: &str) -> usize {
         .sum()
 }
 
+/// The colours of our tables and of journalctl; what none of them names is plain.
 fn look(code: &str) -> &'static str {
-    match code {
-        "1" => " font-weight=\"bold\" fill=\"#ffffff\"",
-        "2" => " fill=\"#8b93a1\"",
-        "31" => " fill=\"#f47067\"",
-        "32" => " fill=\"#6bc46d\"",
-        "33" => " fill=\"#d9a840\"",
-        _ => "",
-    }
+    const LOOKS: &[(&str, &str)] = &[
+        ("31", " fill=\"#f47067\""),
+        ("32", " fill=\"#6bc46d\""),
+        ("33", " fill=\"#d9a840\""),
+        ("2", " fill=\"#8b93a1\""),
+        ("245", " fill=\"#8b93a1\""),
+        ("1", " font-weight=\"bold\" fill=\"#ffffff\""),
+    ];
+    let has = |number: &str| code.split(';').any(|part| part == number);
+    let found = LOOKS.iter().find(|(number, _)| has(number));
+    found.map_or("", |(_, look)| look)
 }
 
 fn escaped(text: &str) -> String {

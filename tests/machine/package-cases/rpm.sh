@@ -22,6 +22,8 @@ END
 rpmbuild -bb --quiet --nodeps --define "_topdir /root/rpmbuild" /root/rpmbuild/SPECS/debian.spec
 rpm -i /root/rpmbuild/RPMS/*/debian-provides-1-1.*.rpm
 
+# Owned by the package `filesystem` on RPM systems.
+mkdir -p /usr/share/{fish/vendor_completions.d,licenses,man/man{1,5,8},zsh/site-functions}
 describe_host >/root/before
 rpm -ivh "$rpm" >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "k3warden: every enforced control holds"
@@ -32,7 +34,7 @@ expect_equal "" "$(rpm -V k3warden)" "rpm -V"
 
 # The same files with the same modes; Debian's documentation and zsh's directory differ by custom.
 dpkg-deb -c /share/k3warden.deb | awk '$1 !~ /^d/ { sub(/^\./, "", $6); print $1, $6 }' |
-  grep -vE '/usr/share/(doc|zsh)/' | sort >/root/deb-files
+  grep -vE '/usr/share/(doc|zsh|lintian)/' | sort >/root/deb-files
 rpm -qlvp "$rpm" | awk '{ print $1, $9 }' | grep -vE '/usr/share/(doc|zsh|licenses)/' | sort >/root/rpm-files
 [ "$(wc -l </root/deb-files)" -gt 15 ] || fail "the files of the .deb were not read"
 diff /root/deb-files /root/rpm-files || fail "the packages differ"
