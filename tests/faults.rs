@@ -2,6 +2,13 @@
 //!
 //! Mounts are made in a mount namespace of the test's own; without privilege in a user namespace as well.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod tree;
 
 use std::process::Command;
@@ -170,54 +177,59 @@ fn a_failing_disk_loses_nothing_and_is_named() {
         "ftruncate",
     ] {
         for number in [1, 3, 8] {
-            let tree = start.copy();
-            let inject = format!("inject={call}:error=EIO:when={number}");
-            let trace = format!("trace={call}");
-            let mut strace = Command::new("strace");
-            strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
-            strace
-                .arg(env!("CARGO_BIN_EXE_k3warden"))
-                .arg("--root")
-                .arg(tree.path());
-            let ran = answer(
-                strace
-                    .args(VERSION)
-                    .arg("apply")
-                    .env_clear()
-                    .env("PATH", "/usr/bin:/bin"),
-            );
-            let said = format!("{}{}", ran.stdout, ran.stderr);
-            assert!(
-                ran.code.is_some_and(|code| code <= 2),
-                "{call} {number}: {ran:?}"
-            );
-            assert!(!said.contains("panicked"), "{call} {number}: {said}");
-            if let Some(line) = said
-                .lines()
-                .find(|line| line.contains("Input/output error"))
-            {
-                assert!(line.contains('/'), "{call} {number}: {line}");
-            }
-            whole(&before, &after, &tree.snapshot());
-            let again = run(&tree, &["apply"]);
-            assert_eq!(
-                difference(&after, &tree.snapshot(), "/nothing"),
-                Vec::<String>::new(),
-                "{call} {number}: {again:?}"
-            );
-            let verified = run(&tree, &["ledger", "--verify"]);
-            assert_eq!(
-                verified.code,
-                Some(0),
-                "{call} {number}: {}",
-                verified.stdout
-            );
-            run(&tree, &["revert"]);
-            assert_eq!(
-                difference(&before, &tree.snapshot(), "/nothing"),
-                Vec::<String>::new(),
-                "{call} {number}: {said}"
-            );
+            fail(call, number, &start, &before, &after);
         }
     }
+}
+
+/// Fails one call of an apply, and looks at what is left, at the next apply and at the revert.
+fn fail(call: &str, number: u32, start: &Tree, before: &Snapshot, after: &Snapshot) {
+    let tree = start.copy();
+    let inject = format!("inject={call}:error=EIO:when={number}");
+    let trace = format!("trace={call}");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    strace
+        .arg(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(tree.path());
+    let ran = answer(
+        strace
+            .args(VERSION)
+            .arg("apply")
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin"),
+    );
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        ran.code.is_some_and(|code| code <= 2),
+        "{call} {number}: {ran:?}"
+    );
+    assert!(!said.contains("panicked"), "{call} {number}: {said}");
+    if let Some(line) = said
+        .lines()
+        .find(|line| line.contains("Input/output error"))
+    {
+        assert!(line.contains('/'), "{call} {number}: {line}");
+    }
+    whole(before, after, &tree.snapshot());
+    let again = run(&tree, &["apply"]);
+    assert_eq!(
+        difference(after, &tree.snapshot(), "/nothing"),
+        Vec::<String>::new(),
+        "{call} {number}: {again:?}"
+    );
+    let verified = run(&tree, &["ledger", "--verify"]);
+    assert_eq!(
+        verified.code,
+        Some(0),
+        "{call} {number}: {}",
+        verified.stdout
+    );
+    run(&tree, &["revert"]);
+    assert_eq!(
+        difference(before, &tree.snapshot(), "/nothing"),
+        Vec::<String>::new(),
+        "{call} {number}: {said}"
+    );
 }

@@ -118,7 +118,10 @@ impl StandIn {
             Role::Server => self.serve(&effective),
             Role::Agent => self.join(&effective),
         }
-        while !self.haste {
+        if self.haste {
+            return;
+        }
+        loop {
             sleep(Duration::from_secs(3600));
         }
     }
