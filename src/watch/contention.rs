@@ -20,7 +20,7 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(300);
 /// A contention is over when nothing was undone for this long, or for twice the last delay.
 const QUIET: Duration = Duration::from_secs(600);
-/// Things whose history is kept. Beyond this the oldest is forgotten.
+/// Things whose history is kept. Beyond this all that are not contended are forgotten.
 const REMEMBERED: usize = 512;
 
 /// What we are told about a thing when it diverges.
@@ -83,7 +83,7 @@ impl Contention {
 
     /// Takes note of a repair.
     pub fn repaired(&mut self, thing: &Thing, now: Instant) -> Option<Turn> {
-        self.forget_one(now);
+        self.make_room(thing);
         let history = self
             .things
             .entry(thing.clone())
@@ -154,20 +154,17 @@ impl Contention {
         contended.map(|(thing, history)| (thing, history.count))
     }
 
-    fn forget_one(&mut self, now: Instant) {
-        if self.things.len() < REMEMBERED {
+    /// Makes room for a thing that is not known yet. Seldom, and many at a time, so that a repair does not get dearer
+    /// with the number of things that were ever repaired.
+    fn make_room(&mut self, thing: &Thing) {
+        if self.things.len() < REMEMBERED || self.things.contains_key(thing) {
             return;
         }
-        let age = |history: &History| {
-            let last = history.repairs.back().copied().unwrap_or(now);
-            now.saturating_duration_since(last)
-        };
-        let oldest = self
-            .things
-            .iter()
-            .max_by_key(|(_, history)| (!history.contended, age(history)));
-        if let Some(thing) = oldest.map(|(thing, _)| thing.clone()) {
-            self.things.remove(&thing);
+        self.things.retain(|_, history| history.contended);
+        if self.things.len() >= REMEMBERED {
+            // So many fights at once are one fight over everything; they begin anew.
+            self.things.clear();
+            self.next = None;
         }
     }
 }
