@@ -40,6 +40,9 @@ _k3warden() {
             k3warden,pause)
                 cmd="k3warden__subcmd__pause"
                 ;;
+            k3warden,retry)
+                cmd="k3warden__subcmd__retry"
+                ;;
             k3warden,revert)
                 cmd="k3warden__subcmd__revert"
                 ;;
@@ -73,6 +76,9 @@ _k3warden() {
             k3warden__subcmd__help,pause)
                 cmd="k3warden__subcmd__help__subcmd__pause"
                 ;;
+            k3warden__subcmd__help,retry)
+                cmd="k3warden__subcmd__help__subcmd__retry"
+                ;;
             k3warden__subcmd__help,revert)
                 cmd="k3warden__subcmd__help__subcmd__revert"
                 ;;
@@ -89,7 +95,7 @@ _k3warden() {
 
     case "${cmd}" in
         k3warden)
-            opts="-h -V --root --k3s-version --no-sync --apply --help --version check diff apply effective explain revert watch status pause ledger help"
+            opts="-h -V --root --k3s-version --no-sync --apply --help --version check diff apply effective explain revert retry watch status pause ledger help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -111,7 +117,7 @@ _k3warden() {
             return 0
             ;;
         k3warden__subcmd__apply)
-            opts="-h --format --root --k3s-version --no-sync --help"
+            opts="-h --format --before-start --restart --root --k3s-version --no-sync --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -119,6 +125,10 @@ _k3warden() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --before-start)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --root)
@@ -237,7 +247,7 @@ _k3warden() {
             return 0
             ;;
         k3warden__subcmd__help)
-            opts="check diff apply effective explain revert watch status pause ledger help"
+            opts="check diff apply effective explain revert retry watch status pause ledger help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,6 +372,20 @@ _k3warden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        k3warden__subcmd__help__subcmd__retry)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         k3warden__subcmd__help__subcmd__revert)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -441,6 +465,28 @@ _k3warden() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --k3s-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        k3warden__subcmd__retry)
+            opts="-h --root --k3s-version --no-sync --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
