@@ -166,7 +166,11 @@ impl OwnDirectory {
             Opening::OrCreate => OFlag::O_CREAT,
         };
         let opened = match self.open_at(name, OFlag::O_RDWR | append | create) {
-            Err(Errno::EROFS) => self.open_at(name, OFlag::O_RDONLY),
+            Err(Errno::EROFS) => match self.open_at(name, OFlag::O_RDONLY) {
+                // Not there and not to be made: the mount is what is wrong, and trying again makes it no better.
+                Err(Errno::ENOENT) if opening == Opening::OrCreate => Err(Errno::EROFS),
+                other => other,
+            },
             other => other,
         };
         match opened {

@@ -53,6 +53,8 @@ pub enum Turn {
 #[derive(Debug, Default)]
 pub struct Contention {
     things: BTreeMap<Thing, History>,
+    /// The earliest end of a time of being left alone; asked at each turn of the loop.
+    next: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -97,7 +99,9 @@ impl Contention {
         // Once it was left alone, one more undoing is enough for the next, longer time.
         if fast || history.delay > Duration::ZERO {
             history.delay = (history.delay * 2).clamp(FIRST_DELAY, LONGEST_DELAY);
-            history.left_until = Some(now + history.delay);
+            let until = now + history.delay;
+            history.left_until = Some(until);
+            self.next = Some(self.next.map_or(until, |next| next.min(until)));
         }
         let count = history.count;
         began.then_some(Turn::Begins { count })
@@ -105,11 +109,8 @@ impl Contention {
 
     /// When the next thing that was left alone may be looked at again.
     #[must_use]
-    pub fn next_due(&self) -> Option<Instant> {
-        self.things
-            .values()
-            .filter_map(|history| history.left_until)
-            .min()
+    pub const fn next_due(&self) -> Option<Instant> {
+        self.next
     }
 
     /// The things whose time of being left alone is over. Each is named once.
@@ -121,6 +122,11 @@ impl Contention {
                 due.push(thing.clone());
             }
         }
+        self.next = self
+            .things
+            .values()
+            .filter_map(|history| history.left_until)
+            .min();
         due
     }
 

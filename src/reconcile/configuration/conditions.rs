@@ -25,7 +25,13 @@ impl Conditions<'_, '_> {
         };
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
-            ("secrets-encryption", _) if !self.has_encryption_key() && !self.may_begin_encrypted() => {
+            ("secrets-encryption", _) if self.may_begin_encrypted() => None,
+            ("secrets-encryption", _) if self.has_encryption_key() => Some(
+                "this cluster has an encryption key and nothing turns secrets-encryption on: K3s cannot read its \
+                 Secrets; set secrets-encryption: true in config.yaml"
+                    .to_owned(),
+            ),
+            ("secrets-encryption", _) => {
                 Some(
                     "secrets-encryption is only turned on with a new cluster; `k3warden explain` has the way for one \
                      that has data"

@@ -76,7 +76,9 @@ impl<'p, 'a> Draft<'p, 'a> {
     ) -> BTreeMap<Line, ControlId> {
         let mut lines = self.kept(judgements);
         for (control, wish) in std::mem::take(&mut self.wishes) {
-            if !wish.holds(base) {
+            // The line that stays under a key whatever is wanted needs no second thought.
+            let stays = is_encryption(&wish.line) && lines.contains_key(&wish.line);
+            if !wish.holds(base) && !stays {
                 match self.conditions().forbids(&wish.line) {
                     Some(reason) => {
                         self.refused.push(Refused {
@@ -146,11 +148,12 @@ impl<'p, 'a> Draft<'p, 'a> {
     /// Takes out lines whose requirement does not hold with them: something outranks our drop-in. True if any was.
     fn drop_idle(&mut self, lines: &mut BTreeMap<Line, ControlId>, after: &Effective) -> bool {
         let mut dropped = false;
+        let encrypted = self.conditions().has_encryption_key();
         for (control, wish) in &self.wishes {
             if wish.holds(after) || !lines.values().any(|other| other == control) {
                 continue;
             }
-            lines.retain(|_, other| other != control);
+            lines.retain(|line, other| other != control || (encrypted && is_encryption(line)));
             dropped = true;
             self.refused.push(Refused {
                 controls: vec![control.clone()],

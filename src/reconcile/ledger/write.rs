@@ -204,19 +204,26 @@ impl Ledger {
         let limit_bytes = self.keeping.limit_bytes;
         let mut draft = self.draft(entries);
         let wanted_bytes = draft.text.len() as u64;
-        let kept_bytes = self.index.kept_bytes();
         let adds_images = draft.lines.iter().any(|(line, _)| line.is_image());
         let reserve_bytes = if adds_images { limit_bytes / 8 } else { 0 };
-        let needed_bytes = kept_bytes
-            .saturating_add(wanted_bytes)
-            .saturating_add(reserve_bytes);
-        let no_room = LedgerError::LimitReached {
+        let no_room = |kept_bytes| LedgerError::LimitReached {
             limit_bytes,
             kept_bytes,
             wanted_bytes,
         };
+        // What is kept is never more than the file. To count it takes as long as there are things, so that is only
+        // done where it may matter.
+        let at_most_bytes = draft.tail.end.saturating_add(reserve_bytes);
+        let kept_bytes = if at_most_bytes > limit_bytes {
+            self.index.kept_bytes()
+        } else {
+            self.tail.end
+        };
+        let needed_bytes = kept_bytes
+            .saturating_add(wanted_bytes)
+            .saturating_add(reserve_bytes);
         if needed_bytes > limit_bytes && !makes_room {
-            return Err(no_room);
+            return Err(no_room(kept_bytes));
         }
         if draft.tail.end > limit_bytes {
             self.compact()?;
@@ -228,7 +235,7 @@ impl Ledger {
                     .collect(),
             );
             if draft.tail.end > limit_bytes && !makes_room {
-                return Err(no_room);
+                return Err(no_room(kept_bytes));
             }
         }
         self.commit(draft, durable)

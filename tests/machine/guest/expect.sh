@@ -73,4 +73,54 @@ describe_host() {
   sysctl -a 2>/dev/null | grep -vE '^(fs\.(dentry-state|file-nr|inode-nr|inode-state|quota|aio-nr)|kernel\.(random|ns_last_pid|pty\.nr|sched)|net\.netfilter|vm\.(user|admin)_reserve_kbytes)' | sort
 }
 
+# install_k3s server|agent [ARGUMENT...]: the stand-in for K3s with a unit as install.sh writes it, and k3warden's door in front of it.
+install_k3s() {
+  local role=$1 unit=k3s argument
+  shift
+  [ "$role" = server ] || unit=k3s-agent
+  install -m 0755 /share/k3s-standin /usr/local/bin/k3s
+  mkdir -p /etc/k3s-standin /etc/rancher/k3s "/etc/systemd/system/$unit.service.d"
+  {
+    printf '[Unit]\nAfter=network-online.target\n[Install]\nWantedBy=multi-user.target\n[Service]\nType=notify\n'
+    printf 'EnvironmentFile=-/etc/default/%%N\nEnvironmentFile=-/etc/systemd/system/%s.service.env\n' "$unit"
+    printf 'KillMode=process\nTimeoutStartSec=0\nTimeoutStopSec=20\nRestart=always\nRestartSec=5s\n'
+    printf 'ExecStart=/usr/local/bin/k3s \\\n    %s \\\n' "$role"
+    for argument; do printf "\t'%s' \\\n" "$argument"; done
+    printf '\n'
+  } > "/etc/systemd/system/$unit.service"
+  printf '[Service]\nExecStartPre=-/usr/bin/k3warden apply --before-start %%n\n' \
+    > "/etc/systemd/system/$unit.service.d/50-k3warden-door.conf"
+  systemctl daemon-reload
+}
+
+# set_policy LINE...: the whole of the operator's policy. Settling is quick, since nothing here takes long.
+set_policy() {
+  mkdir -p /etc/k3warden
+  printf '%s\n' "$@" > /etc/k3warden/config.toml
+}
+
+# start_daemon: k3warden watch as a unit, without the package's sandbox.
+start_daemon() {
+  printf '[Unit]\nBefore=k3s.service k3s-agent.service\n[Service]\nType=notify\nExecStart=/usr/bin/k3warden watch\nExecReload=/bin/kill -HUP $MAINPID\nWatchdogSec=60\nRestart=on-failure\nStateDirectory=k3warden\nRuntimeDirectory=k3warden\nRuntimeDirectoryPreserve=yes\nRuntimeDirectoryMode=0755\n' \
+    > /etc/systemd/system/k3warden.service
+  systemctl daemon-reload
+  systemctl start k3warden
+}
+
+# k3s_runs: the unit is active and has written its scheduler's line since its last start.
+k3s_runs() {
+  systemctl is-active -q k3s || return 1
+  journalctl --no-pager -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID k3s)" | grep -q 'Starting Kubernetes Scheduler'
+}
+
+# k3s_arguments COMPONENT: what the present run logged.
+k3s_arguments() {
+  journalctl --no-pager -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID k3s)" | grep "Running $1 "
+}
+
+# starts_of_k3s: how often it was started in this boot.
+starts_of_k3s() {
+  journalctl --no-pager -q -b -o cat -u k3s | grep -c 'Starting k3s v'
+}
+
 trap 'fail "command failed: $BASH_COMMAND"' ERR

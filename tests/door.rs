@@ -1,0 +1,212 @@
+//! K3s's door: what `apply --before-start` does to a tree, and what it leaves alone. It exits 0 whatever happens.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{Flock, FlockArg};
+
+const RUN: &str = "0123456789abcdef0123456789abcdef";
+const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+
+struct Node {
+    tree: tempfile::TempDir,
+}
+
+impl Node {
+    /// A server whose unit is as install.sh writes it.
+    fn server(policy: &str) -> Self {
+        let node = Self {
+            tree: tempfile::tempdir().unwrap(),
+        };
+        node.write(
+            "etc/systemd/system/k3s.service",
+            "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n\n",
+        );
+        node.write(
+            "etc/k3warden/config.toml",
+            &format!("k3s_version = \"1.36.3\"\nnew_cluster = true\n{policy}"),
+        );
+        node
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.tree.path().join(path)
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        std::fs::write(self.path(path), content).unwrap();
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(path)).ok()
+    }
+
+    fn door(&self, unit: &str) -> Output {
+        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .arg("--root")
+            .arg(self.tree.path())
+            .args(["apply", "--before-start", unit])
+            .env("INVOCATION_ID", RUN)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        output
+    }
+
+    fn said(&self, unit: &str) -> String {
+        String::from_utf8(self.door(unit).stderr).unwrap()
+    }
+
+    fn record(&self) -> Option<String> {
+        self.read(&format!("run/k3warden/starts/{RUN}.json"))
+    }
+}
+
+#[test]
+fn a_start_is_made_right_and_what_it_reads_is_left_for_the_gate() {
+    let node = Node::server("");
+    let said = node.said("k3s.service");
+    assert!(said.contains("zz-k3warden.yaml"), "{said}");
+    let drop_in = node.read(DROP_IN).unwrap();
+    assert!(drop_in.contains("secrets-encryption: true"), "{drop_in}");
+    assert!(node.read("var/lib/rancher/k3s/server/audit.yaml").is_some());
+    let record = node.record().unwrap();
+    assert!(
+        record.contains("audit.yaml") && record.contains("k3s.service"),
+        "{record}"
+    );
+
+    let again = node.said("k3s.service");
+    assert_eq!(
+        again, "",
+        "the second start finds everything as it should be"
+    );
+}
+
+#[test]
+fn a_token_is_in_no_record() {
+    let node = Node::server("");
+    node.write("etc/rancher/k3s/config.yaml", "token: very-secret-word\n");
+    node.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nEnvironment=K3S_AGENT_TOKEN=other-secret-word\nExecStart=/usr/local/bin/k3s server\n",
+    );
+    let said = node.said("k3s.service");
+    let record = node.record().unwrap();
+    for secret in ["very-secret-word", "other-secret-word"] {
+        assert!(
+            !record.contains(secret) && !said.contains(secret),
+            "{secret}"
+        );
+    }
+}
+
+#[test]
+fn a_unit_that_starts_no_k3s_is_left_at_once() {
+    let node = Node::server("");
+    node.write(
+        "etc/systemd/system/k3s-backup.service",
+        "[Service]\nExecStart=/usr/bin/rsync -a /var/lib/rancher /mnt\n",
+    );
+    for unit in ["k3s-backup.service", "k3s-missing.service", "no unit"] {
+        node.door(unit);
+        assert!(
+            node.read(DROP_IN).is_none() && node.record().is_none(),
+            "{unit}"
+        );
+    }
+}
+
+#[test]
+fn the_kill_switch_keeps_the_door_out() {
+    let node = Node::server("");
+    node.write("etc/k3warden/disabled", "");
+    assert!(node.said("k3s.service").contains("disabled"));
+    assert!(node.read(DROP_IN).is_none() && node.record().is_none());
+}
+
+#[test]
+fn a_wrong_policy_does_not_keep_k3s_from_starting() {
+    let node = Node::server("nonsense = 1\n");
+    assert!(node.said("k3s.service").contains("nonsense"));
+    assert!(node.read(DROP_IN).is_none());
+}
+
+#[test]
+fn observing_changes_nothing_and_still_records_the_start() {
+    let node = Node::server("mode = \"observe\"\n");
+    assert!(node.said("k3s.service").contains("observe"));
+    assert!(node.read(DROP_IN).is_none());
+    assert!(node.record().is_some());
+}
+
+#[test]
+fn what_k3s_would_not_start_with_is_taken_out_if_it_is_ours_and_left_if_not() {
+    let node = Node::server("mode = \"observe\"\n");
+    node.write(
+        DROP_IN,
+        "kube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
+    );
+    let said = node.said("k3s.service");
+    assert!(said.contains("no-such-flag"), "{said}");
+    assert_eq!(node.read(DROP_IN), None);
+
+    let operators = "kube-apiserver-arg:\n- no-such-flag=1\n";
+    node.write("etc/rancher/k3s/config.yaml", operators);
+    let said = node.said("k3s.service");
+    assert!(
+        said.contains("CRITICAL") && said.contains("config.yaml:2"),
+        "{said}"
+    );
+    assert_eq!(node.read("etc/rancher/k3s/config.yaml").unwrap(), operators);
+}
+
+#[test]
+fn the_encryption_line_stays_when_ours_is_taken_out_under_a_key() {
+    let node = Node::server("mode = \"observe\"\n");
+    node.write(
+        "var/lib/rancher/k3s/server/cred/encryption-config.json",
+        "{}",
+    );
+    node.write(
+        DROP_IN,
+        "secrets-encryption: true # secrets-encryption\nkube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
+    );
+    let said = node.said("k3s.service");
+    assert!(said.contains("stays"), "{said}");
+    let left = node.read(DROP_IN).unwrap();
+    assert!(
+        left.contains("secrets-encryption: true") && !left.contains("no-such-flag"),
+        "{left}"
+    );
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_a_moment() {
+    let node = Node::server("");
+    node.door("k3s.service");
+    std::fs::remove_file(node.path(DROP_IN)).unwrap();
+    let lock = File::options()
+        .write(true)
+        .open(node.path("var/lib/k3warden/lock"))
+        .unwrap();
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let before = Instant::now();
+    let said = node.said("k3s.service");
+    assert!(said.contains("lock"), "{said}");
+    assert!(
+        before.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        before.elapsed()
+    );
+    assert!(node.read(DROP_IN).is_none());
+    assert!(
+        node.record().is_some(),
+        "what this start reads is known all the same"
+    );
+}

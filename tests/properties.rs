@@ -1,0 +1,124 @@
+//! Random hosts: once applied nothing is left to plan, and revert gives back what was there.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod tree;
+
+use proptest::prelude::*;
+use tree::{Answer, Tree, difference};
+
+const KEYS: [&str; 4] = [
+    "kernel.panic",
+    "kernel/panic_on_oops",
+    "-vm.overcommit_memory",
+    "net.ipv4.ip_forward",
+];
+
+fn modes() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![
+        0o600, 0o640, 0o644, 0o664, 0o666, 0o400, 0o4755, 0o700, 0o755, 0o777, 0o000,
+    ])
+}
+
+/// One line of a host, with what may stand there.
+fn file(path: &'static str) -> impl Strategy<Value = String> {
+    let content = prop_oneof![
+        Just(""),
+        Just("| secret\n"),
+        Just("| apiVersion: v1\n| kind: Other\n")
+    ];
+    let owner = prop_oneof![3 => Just("root:root"), 1 => Just("4242:4242"), 1 => Just("root:4242")];
+    (modes(), owner, content, 0..8).prop_map(move |(mode, owner, content, what)| match what {
+        0 | 1 => String::new(),
+        2 => format!("777 root:root l {path} -> /etc/elsewhere\n"),
+        3 => format!("{mode:o} root:root p {path}\n"),
+        _ => format!("{mode:o} {owner} f {path}\n{content}"),
+    })
+}
+
+fn directory(path: &'static str) -> impl Strategy<Value = String> {
+    let modes = prop::sample::select(vec![0o700, 0o750, 0o755, 0o775, 0o777, 0o1777, 0o2755]);
+    (modes, any::<bool>()).prop_map(move |(mode, there)| {
+        if there {
+            format!("{mode:o} root:root d {path}\n")
+        } else {
+            String::new()
+        }
+    })
+}
+
+fn sysctl(path: &'static str) -> impl Strategy<Value = String> {
+    let line =
+        (prop::sample::select(&KEYS[..]), 0..12, any::<bool>()).prop_map(|(key, value, sets)| {
+            if sets {
+                format!("| {key} = {value}\n")
+            } else {
+                format!("| # {key}\n")
+            }
+        });
+    let kept = prop::collection::vec(line, 0..4)
+        .prop_map(move |lines| format!("644 root:root f {path}\n{}", lines.concat()));
+    prop_oneof![
+        2 => Just(String::new()),
+        1 => Just(format!("777 root:root l {path} -> /dev/null\n")),
+        5 => kept,
+    ]
+}
+
+fn host() -> impl Strategy<Value = String> {
+    let sysctls = (
+        sysctl("/etc/sysctl.d/90-kubelet.conf"),
+        sysctl("/etc/sysctl.d/99-zz.conf"),
+        sysctl("/usr/lib/sysctl.d/90-kubelet.conf"),
+        sysctl("/run/sysctl.d/95-run.conf"),
+    );
+    let files = (
+        file("/var/lib/rancher/k3s/server/psa.yaml"),
+        file("/var/lib/rancher/k3s/server/audit.yaml"),
+        file("/var/lib/rancher/k3s/server/cred/admin.kubeconfig"),
+        file("/var/lib/rancher/k3s/server/tls/a.key"),
+        file("/var/lib/rancher/k3s/agent/kubelet.kubeconfig"),
+        file("/etc/rancher/node/password"),
+    );
+    let directories = (
+        directory("/var/lib/rancher/k3s/server"),
+        directory("/var/lib/rancher/k3s/server/cred"),
+        directory("/var/lib/rancher/k3s/server/logs"),
+        directory("/var/lib/rancher/k3s/agent"),
+    );
+    (sysctls, files, directories).prop_map(|(s, f, d)| {
+        let unit = "644 root:root f /etc/systemd/system/k3s.service\n| [Service]\n| ExecStart=/usr/local/bin/k3s server\n";
+        [
+            "755 root:root d /var/lib/rancher/k3s\n600 root:root f /etc/elsewhere\n", unit,
+            &s.0, &s.1, &s.2, &s.3, &f.0, &f.1, &f.2, &f.3, &f.4, &f.5, &d.0, &d.1, &d.2, &d.3,
+        ]
+        .concat()
+    })
+}
+
+fn run(tree: &Tree, command: &[&str]) -> Answer {
+    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_was_applied_needs_nothing_more_and_can_be_taken_back(text in host()) {
+        let tree = Tree::of(&text);
+        let before = tree.snapshot();
+        let applied = run(&tree, &["apply"]);
+        let after = tree.snapshot();
+        let plan = run(&tree, &["diff", "--format", "json"]).json();
+        prop_assert_eq!(plan["changes"].as_array().unwrap().len(), 0, "{:#}\nafter\n{}", plan, applied.stdout);
+        run(&tree, &["apply"]);
+        prop_assert_eq!(difference(&after, &tree.snapshot(), "/"), Vec::<String>::new());
+        let reverted = run(&tree, &["revert"]);
+        prop_assert_eq!(difference(&before, &tree.snapshot(), "/var/lib/rancher/k3s/server/tls"), Vec::<String>::new(), "{}", reverted.stdout);
+    }
+}
