@@ -8,6 +8,12 @@
     clippy::panic,
     reason = "a test that fails says so by a panic"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
 
 mod tree;
 

@@ -3,6 +3,13 @@
 //!
 //! strace counts the calls of a run and then kills one run after the other (`inject=...:signal=SIGKILL:when=N`).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod tree;
 
 use std::path::Path;

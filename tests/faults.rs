@@ -2,6 +2,13 @@
 //!
 //! Mounts are made in a mount namespace of the test's own; without privilege in a user namespace as well.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
 mod tree;
 
 use std::process::Command;
@@ -155,6 +162,20 @@ fn a_full_disk_below_etc_keeps_the_operators_file() {
     whole(&before, &after, &tree.snapshot());
 }
 
+/// An apply in which one call of a kind fails with EIO.
+fn failing(tree: &Tree, call: &str, number: usize) -> Answer {
+    let inject = format!("inject={call}:error=EIO:when={number}");
+    let trace = format!("trace={call}");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    strace
+        .arg(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(tree.path());
+    strace.args(VERSION).arg("apply").env_clear();
+    answer(strace.env("PATH", "/usr/bin:/bin"))
+}
+
 /// Fails each call of a kind in turn: the run goes on, what it says names the path, and all is whole.
 #[test]
 fn a_failing_disk_loses_nothing_and_is_named() {
@@ -171,21 +192,7 @@ fn a_failing_disk_loses_nothing_and_is_named() {
     ] {
         for number in [1, 3, 8] {
             let tree = start.copy();
-            let inject = format!("inject={call}:error=EIO:when={number}");
-            let trace = format!("trace={call}");
-            let mut strace = Command::new("strace");
-            strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
-            strace
-                .arg(env!("CARGO_BIN_EXE_k3warden"))
-                .arg("--root")
-                .arg(tree.path());
-            let ran = answer(
-                strace
-                    .args(VERSION)
-                    .arg("apply")
-                    .env_clear()
-                    .env("PATH", "/usr/bin:/bin"),
-            );
+            let ran = failing(&tree, call, number);
             let said = format!("{}{}", ran.stdout, ran.stderr);
             assert!(
                 ran.code.is_some_and(|code| code <= 2),
