@@ -8,13 +8,6 @@
     clippy::panic,
     reason = "a test that fails says so by a panic"
 )]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that fails says so by a panic"
-)]
-
 mod tree;
 
 use std::cell::OnceCell;
