@@ -8,7 +8,6 @@
     clippy::panic,
     reason = "a test that fails says so by a panic"
 )]
-
 mod tree;
 
 use std::cell::OnceCell;

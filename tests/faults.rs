@@ -162,6 +162,20 @@ fn a_full_disk_below_etc_keeps_the_operators_file() {
     whole(&before, &after, &tree.snapshot());
 }
 
+/// An apply in which one call of a kind fails with EIO.
+fn failing(tree: &Tree, call: &str, number: usize) -> Answer {
+    let inject = format!("inject={call}:error=EIO:when={number}");
+    let trace = format!("trace={call}");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    strace
+        .arg(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(tree.path());
+    strace.args(VERSION).arg("apply").env_clear();
+    answer(strace.env("PATH", "/usr/bin:/bin"))
+}
+
 /// Fails each call of a kind in turn: the run goes on, what it says names the path, and all is whole.
 #[test]
 fn a_failing_disk_loses_nothing_and_is_named() {
@@ -177,59 +191,40 @@ fn a_failing_disk_loses_nothing_and_is_named() {
         "ftruncate",
     ] {
         for number in [1, 3, 8] {
-            fail(call, number, &start, &before, &after);
+            let tree = start.copy();
+            let ran = failing(&tree, call, number);
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(
+                ran.code.is_some_and(|code| code <= 2),
+                "{call} {number}: {ran:?}"
+            );
+            assert!(!said.contains("panicked"), "{call} {number}: {said}");
+            if let Some(line) = said
+                .lines()
+                .find(|line| line.contains("Input/output error"))
+            {
+                assert!(line.contains('/'), "{call} {number}: {line}");
+            }
+            whole(&before, &after, &tree.snapshot());
+            let again = run(&tree, &["apply"]);
+            assert_eq!(
+                difference(&after, &tree.snapshot(), "/nothing"),
+                Vec::<String>::new(),
+                "{call} {number}: {again:?}"
+            );
+            let verified = run(&tree, &["ledger", "--verify"]);
+            assert_eq!(
+                verified.code,
+                Some(0),
+                "{call} {number}: {}",
+                verified.stdout
+            );
+            run(&tree, &["revert"]);
+            assert_eq!(
+                difference(&before, &tree.snapshot(), "/nothing"),
+                Vec::<String>::new(),
+                "{call} {number}: {said}"
+            );
         }
     }
-}
-
-/// Fails one call of an apply, and looks at what is left, at the next apply and at the revert.
-fn fail(call: &str, number: u32, start: &Tree, before: &Snapshot, after: &Snapshot) {
-    let tree = start.copy();
-    let inject = format!("inject={call}:error=EIO:when={number}");
-    let trace = format!("trace={call}");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
-    strace
-        .arg(env!("CARGO_BIN_EXE_k3warden"))
-        .arg("--root")
-        .arg(tree.path());
-    let ran = answer(
-        strace
-            .args(VERSION)
-            .arg("apply")
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin"),
-    );
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(
-        ran.code.is_some_and(|code| code <= 2),
-        "{call} {number}: {ran:?}"
-    );
-    assert!(!said.contains("panicked"), "{call} {number}: {said}");
-    if let Some(line) = said
-        .lines()
-        .find(|line| line.contains("Input/output error"))
-    {
-        assert!(line.contains('/'), "{call} {number}: {line}");
-    }
-    whole(before, after, &tree.snapshot());
-    let again = run(&tree, &["apply"]);
-    assert_eq!(
-        difference(after, &tree.snapshot(), "/nothing"),
-        Vec::<String>::new(),
-        "{call} {number}: {again:?}"
-    );
-    let verified = run(&tree, &["ledger", "--verify"]);
-    assert_eq!(
-        verified.code,
-        Some(0),
-        "{call} {number}: {}",
-        verified.stdout
-    );
-    run(&tree, &["revert"]);
-    assert_eq!(
-        difference(before, &tree.snapshot(), "/nothing"),
-        Vec::<String>::new(),
-        "{call} {number}: {said}"
-    );
 }

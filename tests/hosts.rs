@@ -11,7 +11,6 @@
     clippy::panic,
     reason = "a test that fails says so by a panic"
 )]
-
 mod tree;
 
 use std::path::{Path, PathBuf};

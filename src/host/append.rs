@@ -11,7 +11,7 @@ use nix::fcntl::{OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{FileMode, HostError, Refusal, Root};
+use super::{Durability, FileMode, HostError, Refusal, Root};
 
 /// Where a directory of ours is, or will be at the first need.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub struct OwnPlace {
     start_path: PathBuf,
     path: PathBuf,
     mode: FileMode,
+    durability: Durability,
 }
 
 /// A directory of ours that is there.
@@ -28,6 +29,7 @@ pub struct OwnPlace {
 pub struct OwnDirectory {
     descriptor: OwnedFd,
     path: PathBuf,
+    durability: Durability,
 }
 
 /// An open file of ours, mode 0600.
@@ -35,6 +37,7 @@ pub struct OwnDirectory {
 pub struct OwnFile {
     file: File,
     path: PathBuf,
+    durability: Durability,
 }
 
 /// Which file a name stands for: tells whether somebody renamed another over it.
@@ -68,6 +71,7 @@ impl OwnPlace {
                     start_path: parent.to_path_buf(),
                     path: path.to_path_buf(),
                     mode,
+                    durability: root.durability,
                 });
             }
         }
@@ -125,7 +129,7 @@ impl OwnPlace {
                     } else {
                         FileMode::new(0o755)
                     };
-                    create_directory(&current, Path::new(name), &seen, mode)?
+                    create_directory(&current, Path::new(name), &seen, mode, self.durability)?
                 }
                 Err(HostError::System {
                     errno: Errno::ENOENT,
@@ -140,6 +144,7 @@ impl OwnPlace {
         Ok(Some(OwnDirectory {
             descriptor: current,
             path: seen,
+            durability: self.durability,
         }))
     }
 }
@@ -218,6 +223,9 @@ impl OwnDirectory {
     /// # Errors
     /// When the kernel refuses.
     pub fn sync(&self) -> Result<(), HostError> {
+        if self.durability == Durability::PageCache {
+            return Ok(());
+        }
         nix::unistd::fsync(&self.descriptor).map_err(|errno| system("sync", &self.path, errno))
     }
 
@@ -262,7 +270,12 @@ impl OwnDirectory {
             return Err(refused(&path, Refusal::HardLinks { count }));
         }
         tighten(&file, FileMode::new(0o600), &path)?;
-        Ok(OwnFile { file, path })
+        let durability = self.durability;
+        Ok(OwnFile {
+            file,
+            path,
+            durability,
+        })
     }
 
     fn explain(&self, name: &str, errno: Errno) -> HostError {
@@ -356,6 +369,9 @@ impl OwnFile {
     /// # Errors
     /// When the kernel refuses.
     pub fn sync(&self) -> Result<(), HostError> {
+        if self.durability == Durability::PageCache {
+            return Ok(());
+        }
         let synced = self.file.sync_data();
         synced.map_err(|error| failed("sync", &self.path, &error))
     }
@@ -417,12 +433,15 @@ fn create_directory(
     name: &Path,
     seen: &Path,
     mode: FileMode,
+    durability: Durability,
 ) -> Result<OwnedFd, HostError> {
     match mkdirat(parent, name, Mode::from_bits_truncate(mode.bits())) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(system("create directory", seen, errno)),
     }
-    nix::unistd::fsync(parent).map_err(|errno| system("sync the parent of", seen, errno))?;
+    if durability == Durability::Synced {
+        nix::unistd::fsync(parent).map_err(|errno| system("sync the parent of", seen, errno))?;
+    }
     open_directory(parent.as_fd(), name, seen)
 }
 

@@ -124,7 +124,13 @@ fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
             }
         }
         Err(error) => {
-            node.configuration_problem = Some(error.to_string());
+            let hint = match &error {
+                ConfigurationError::Host(error) if error.is_permission_denied() => {
+                    " (run as root to see it)"
+                }
+                _ => "",
+            };
+            node.configuration_problem = Some(format!("{error}{hint}"));
             if let ConfigurationError::Host(error) = error {
                 node.problems.push(error);
             }

@@ -13,7 +13,7 @@ make_root /srv/chroot
 for mounted in no yes; do
   if [ $mounted = yes ]; then mount -t proc proc /srv/chroot/proc; fi
   seen=0
-  chroot /srv/chroot /usr/bin/k3warden apply --format json >/root/report || seen=$?
+  chroot /srv/chroot /usr/bin/k3warden apply --k3s-version 1.36.3 --format json >/root/report || seen=$?
   [ "$seen" -lt 2 ] || fail "apply in a chroot: $seen $(cat /root/report)"
   expect_contains "$(cat /root/report)" '"surroundings": "chroot"'
   expect_equal "$before" "$(live)" "live values after apply in a chroot (proc mounted: $mounted)"
@@ -28,7 +28,7 @@ echo oci >/srv/container/run/systemd/container
 seen=0
 unshare --mount --pid --fork bash -ec '
   mount -t proc proc /srv/container/proc
-  exec chroot /srv/container /usr/bin/k3warden apply --format json' >/root/report || seen=$?
+  exec chroot /srv/container /usr/bin/k3warden apply --k3s-version 1.36.3 --format json' >/root/report || seen=$?
 [ "$seen" -lt 2 ] || fail "apply in a container: $seen $(cat /root/report)"
 expect_contains "$(cat /root/report)" '"surroundings": "container"'
 expect_equal "$before" "$(live)" "live values after apply in a container"
