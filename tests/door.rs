@@ -76,10 +76,16 @@ fn a_start_is_made_right_and_what_it_reads_is_left_for_the_gate() {
     assert!(drop_in.contains("secrets-encryption: true"), "{drop_in}");
     assert!(node.read("var/lib/rancher/k3s/server/audit.yaml").is_some());
     let record = node.record().unwrap();
-    assert!(record.contains("audit.yaml") && record.contains("k3s.service"), "{record}");
+    assert!(
+        record.contains("audit.yaml") && record.contains("k3s.service"),
+        "{record}"
+    );
 
     let again = node.said("k3s.service");
-    assert_eq!(again, "", "the second start finds everything as it should be");
+    assert_eq!(
+        again, "",
+        "the second start finds everything as it should be"
+    );
 }
 
 #[test]
@@ -93,7 +99,10 @@ fn a_token_is_in_no_record() {
     let said = node.said("k3s.service");
     let record = node.record().unwrap();
     for secret in ["very-secret-word", "other-secret-word"] {
-        assert!(!record.contains(secret) && !said.contains(secret), "{secret}");
+        assert!(
+            !record.contains(secret) && !said.contains(secret),
+            "{secret}"
+        );
     }
 }
 
@@ -106,7 +115,10 @@ fn a_unit_that_starts_no_k3s_is_left_at_once() {
     );
     for unit in ["k3s-backup.service", "k3s-missing.service", "no unit"] {
         node.door(unit);
-        assert!(node.read(DROP_IN).is_none() && node.record().is_none(), "{unit}");
+        assert!(
+            node.read(DROP_IN).is_none() && node.record().is_none(),
+            "{unit}"
+        );
     }
 }
 
@@ -136,7 +148,10 @@ fn observing_changes_nothing_and_still_records_the_start() {
 #[test]
 fn what_k3s_would_not_start_with_is_taken_out_if_it_is_ours_and_left_if_not() {
     let node = Node::server("mode = \"observe\"\n");
-    node.write(DROP_IN, "kube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n");
+    node.write(
+        DROP_IN,
+        "kube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
+    );
     let said = node.said("k3s.service");
     assert!(said.contains("no-such-flag"), "{said}");
     assert_eq!(node.read(DROP_IN), None);
@@ -144,14 +159,20 @@ fn what_k3s_would_not_start_with_is_taken_out_if_it_is_ours_and_left_if_not() {
     let operators = "kube-apiserver-arg:\n- no-such-flag=1\n";
     node.write("etc/rancher/k3s/config.yaml", operators);
     let said = node.said("k3s.service");
-    assert!(said.contains("CRITICAL") && said.contains("config.yaml:2"), "{said}");
+    assert!(
+        said.contains("CRITICAL") && said.contains("config.yaml:2"),
+        "{said}"
+    );
     assert_eq!(node.read("etc/rancher/k3s/config.yaml").unwrap(), operators);
 }
 
 #[test]
 fn the_encryption_line_stays_when_ours_is_taken_out_under_a_key() {
     let node = Node::server("mode = \"observe\"\n");
-    node.write("var/lib/rancher/k3s/server/cred/encryption-config.json", "{}");
+    node.write(
+        "var/lib/rancher/k3s/server/cred/encryption-config.json",
+        "{}",
+    );
     node.write(
         DROP_IN,
         "secrets-encryption: true # secrets-encryption\nkube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
@@ -159,7 +180,10 @@ fn the_encryption_line_stays_when_ours_is_taken_out_under_a_key() {
     let said = node.said("k3s.service");
     assert!(said.contains("stays"), "{said}");
     let left = node.read(DROP_IN).unwrap();
-    assert!(left.contains("secrets-encryption: true") && !left.contains("no-such-flag"), "{left}");
+    assert!(
+        left.contains("secrets-encryption: true") && !left.contains("no-such-flag"),
+        "{left}"
+    );
 }
 
 #[test]
@@ -167,12 +191,22 @@ fn nobody_is_waited_for_longer_than_a_moment() {
     let node = Node::server("");
     node.door("k3s.service");
     std::fs::remove_file(node.path(DROP_IN)).unwrap();
-    let lock = File::options().write(true).open(node.path("var/lib/k3warden/lock")).unwrap();
+    let lock = File::options()
+        .write(true)
+        .open(node.path("var/lib/k3warden/lock"))
+        .unwrap();
     let _held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
     let before = Instant::now();
     let said = node.said("k3s.service");
     assert!(said.contains("lock"), "{said}");
-    assert!(before.elapsed() < Duration::from_secs(8), "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        before.elapsed()
+    );
     assert!(node.read(DROP_IN).is_none());
-    assert!(node.record().is_some(), "what this start reads is known all the same");
+    assert!(
+        node.record().is_some(),
+        "what this start reads is known all the same"
+    );
 }

@@ -10,11 +10,20 @@ use serde_json::Value;
 /// Beside the tests, where cargo puts examples.
 fn standin() -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    here.parent().unwrap().parent().unwrap().join("examples/k3s-standin")
+    here.parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/k3s-standin")
 }
 
 fn strings(value: &Value) -> Vec<&str> {
-    value.as_array().into_iter().flatten().map(|item| item.as_str().unwrap()).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| item.as_str().unwrap())
+        .collect()
 }
 
 fn run(record: &Value) -> Output {
@@ -25,19 +34,28 @@ fn run(record: &Value) -> Output {
         std::fs::write(target, content.as_str().unwrap()).unwrap();
     }
     let mut command = Command::new(standin());
-    command.env_clear().arg(record["role"].as_str().unwrap()).args(strings(&record["argv"]));
+    command
+        .env_clear()
+        .arg(record["role"].as_str().unwrap())
+        .args(strings(&record["argv"]));
     for (name, value) in record["env"].as_object().into_iter().flatten() {
         command.env(name, value.as_str().unwrap());
     }
-    command.env("K3S_STANDIN_ROOT", tree.path()).env("K3S_STANDIN_HASTE", "1");
+    command
+        .env("K3S_STANDIN_ROOT", tree.path())
+        .env("K3S_STANDIN_HASTE", "1");
     command.output().unwrap()
 }
 
 /// The message of a line, as logrus quotes it.
 fn messages(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stderr);
-    let quoted = text.lines().filter_map(|line| line.split_once(" msg=\"")?.1.strip_suffix('"'));
-    quoted.map(|text| text.replace("\\\"", "\"").replace("\\\\", "\\")).collect()
+    let quoted = text
+        .lines()
+        .filter_map(|line| line.split_once(" msg=\"")?.1.strip_suffix('"'));
+    quoted
+        .map(|text| text.replace("\\\"", "\"").replace("\\\\", "\\"))
+        .collect()
 }
 
 fn same(expected: &[&str], found: &str) -> bool {
@@ -64,12 +82,23 @@ fn it_logs_the_lines_that_the_real_one_logged() {
         let messages = messages(&output);
         for (component, arguments) in record["running"].as_object().into_iter().flatten() {
             let start = format!("Running {component} ");
-            let Some(line) = messages.iter().find_map(|message| message.strip_prefix(&start)) else {
+            let Some(line) = messages
+                .iter()
+                .find_map(|message| message.strip_prefix(&start))
+            else {
                 // The real one goes on with some components while another ends it.
-                assert_eq!(record["ended"], true, "{}: no line of {component}", record["name"]);
+                assert_eq!(
+                    record["ended"], true,
+                    "{}: no line of {component}",
+                    record["name"]
+                );
                 continue;
             };
-            assert!(same(&strings(arguments), line), "{}: {line}", record["name"]);
+            assert!(
+                same(&strings(arguments), line),
+                "{}: {line}",
+                record["name"]
+            );
             compared += 1;
         }
     }
@@ -91,7 +120,11 @@ fn it_ends_where_the_real_one_ended_with_the_same_status() {
         let end = messages.iter().find(|message| {
             message.starts_with("Shutdown request received: ") || message.contains("panicked")
         });
-        assert_eq!(end.is_some(), record["ended"] == true, "{name}: {messages:#?}");
+        assert_eq!(
+            end.is_some(),
+            record["ended"] == true,
+            "{name}: {messages:#?}"
+        );
         if record["ended"] != true {
             continue;
         }
@@ -100,7 +133,9 @@ fn it_ends_where_the_real_one_ended_with_the_same_status() {
             continue;
         };
         assert_eq!(output.status.code().map(i64::from), Some(status), "{name}");
-        let ready = messages.iter().any(|message| message == "k3s is up and running");
+        let ready = messages
+            .iter()
+            .any(|message| message == "k3s is up and running");
         let component = record["error"].as_str().unwrap_or_default();
         if component.contains("apiserver exited") {
             assert!(!ready, "{name}: the apiserver is judged before READY");

@@ -97,7 +97,6 @@ impl Revert {
     }
 }
 
-
 fn line(done: &Reverted) -> String {
     let thing = &done.thing;
     match &done.result {

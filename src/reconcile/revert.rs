@@ -123,10 +123,12 @@ impl Revert<'_> {
         }
         if let Some((target, reason)) = (self.remains)(thing) {
             self.announce(host, ledger, touch, &target, &lock)?;
-            return Ok(match self.restore(host, thing, &target, &touch.last_written)? {
-                PutBack::Stays(other) => PutBack::Stays(other),
-                PutBack::Restored(_) | PutBack::Already => PutBack::Stays(reason),
-            });
+            return Ok(
+                match self.restore(host, thing, &target, &touch.last_written)? {
+                    PutBack::Stays(other) => PutBack::Stays(other),
+                    PutBack::Restored(_) | PutBack::Already => PutBack::Stays(reason),
+                },
+            );
         }
         let before = ledger.before(thing, &lock)?;
         let alone = self.controls.is_empty()

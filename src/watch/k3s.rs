@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, Systemd, UnitName, UnitStatus};
+use crate::host::systemd::{
+    InvocationId, ServiceError, ServiceManager, Systemd, UnitName, UnitStatus,
+};
 use crate::host::{Root, SystemClock};
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;

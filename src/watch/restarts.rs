@@ -90,7 +90,11 @@ impl Agent<'_> {
         };
         if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
-            let follower = self.keeper.following.as_mut().and_then(|start| start.follower.take());
+            let follower = self
+                .keeper
+                .following
+                .as_mut()
+                .and_then(|start| start.follower.take());
             if let Some(follower) = follower
                 && !self.keeper.ask(&unit, Task::Follow(follower), now)
             {
@@ -121,7 +125,11 @@ impl Agent<'_> {
         self.keep_arguments(&mut start, &follower);
         match settling {
             Ok(Settling::Waiting { .. }) | Err(_) => {
-                let pause = if settling.is_ok() { LOOK_INTERVAL } else { AGAIN };
+                let pause = if settling.is_ok() {
+                    LOOK_INTERVAL
+                } else {
+                    AGAIN
+                };
                 start.follower = Some(follower);
                 self.keeper.following = Some(start);
                 self.keeper.look = Some(now + pause);
@@ -150,15 +158,21 @@ impl Agent<'_> {
         let root = &self.ground.host.root;
         // Without it the journal is asked again, as long as it remembers.
         let _ = Snapshots::of(root).and_then(|snapshots| {
-            snapshots.save(root, run, &unit, moment(&self.ground.host), arguments.clone())
+            snapshots.save(
+                root,
+                run,
+                &unit,
+                moment(&self.ground.host),
+                arguments.clone(),
+            )
         });
     }
 
     /// Our part as that start read it: what the door wrote down decides between what we saw.
     fn part_read(&self, start: &Followed, follower: &Follower) -> Option<OurPart> {
-        let door = follower.invocation().and_then(|run| {
-            Starts::of(&self.ground.host.root).ok()?.load(run)
-        });
+        let door = follower
+            .invocation()
+            .and_then(|run| Starts::of(&self.ground.host.root).ok()?.load(run));
         match door {
             Some(record) => {
                 let mut parts = start.parts.iter();
@@ -193,9 +207,13 @@ impl Agent<'_> {
         };
         let back = match self.part_read(start, follower) {
             None => Ok(None),
-            Some(part) => {
-                roll_back(&self.ground.pass(), &mut self.ledger, &part, failure.clone(), who)
-            }
+            Some(part) => roll_back(
+                &self.ground.pass(),
+                &mut self.ledger,
+                &part,
+                failure.clone(),
+                who,
+            ),
         };
         match back {
             Ok(Some(back)) => self.on_rolled_back(back, now),
@@ -208,7 +226,8 @@ impl Agent<'_> {
             }
             Err(error) => {
                 let message = format!("what K3s did not live with could not be put back: {error}");
-                self.journal.tell(&Event::new(Kind::RestartRolledBack, message));
+                self.journal
+                    .tell(&Event::new(Kind::RestartRolledBack, message));
             }
         }
     }
@@ -218,7 +237,10 @@ impl Agent<'_> {
             reason: back.quarantine.reason.clone(),
             errors: back.quarantine.errors.clone(),
         };
-        let failed = back.outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
+        let failed = back
+            .outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().err());
         let failed: Vec<String> = failed.map(ToString::to_string).collect();
         let mut message = format!(
             "K3s did not live with the last change of k3warden, which was put back: {}",
@@ -230,7 +252,8 @@ impl Agent<'_> {
         for line in &back.kept {
             message.push_str(&format!("; `{line}` stays, Secrets are encrypted with it"));
         }
-        self.journal.tell(&Event::new(Kind::RestartRolledBack, message));
+        self.journal
+            .tell(&Event::new(Kind::RestartRolledBack, message));
         let _ = self.ground.look_up_written(&mut self.ledger);
         self.ground.look_for_quarantine();
         self.keeper.put_back = Some(back.quarantine);
@@ -257,7 +280,12 @@ impl Agent<'_> {
             Standing::Unknown(_) => None,
         };
         if self.restart_failed_unit(&status) {
-            self.restart(unit, &status, "ours was put back and systemd gave K3s up", now);
+            self.restart(
+                unit,
+                &status,
+                "ours was put back and systemd gave K3s up",
+                now,
+            );
             return;
         }
         let differs = matches!(look.standing, Standing::Differs(..));
@@ -277,14 +305,17 @@ impl Agent<'_> {
         let role = node.role.as_ref().map(|fact| fact.value);
         let mode = rules.mode.as_ref().map(|given| given.value);
         let mode = mode.unwrap_or_else(|| default_mode(role, node.datastore));
-        let pending = self.keeper.put_back.as_ref().is_some_and(|back| !back.restarted);
+        let pending = self
+            .keeper
+            .put_back
+            .as_ref()
+            .is_some_and(|back| !back.restarted);
         pending && status.active == ActiveState::Failed && mode != RestartMode::Never
     }
 
     fn ask_gate(&self, look: &Look, now: Instant) -> Gate {
-        let since = |at: Option<Instant>| {
-            at.map_or(Duration::MAX, |at| now.saturating_duration_since(at))
-        };
+        let since =
+            |at: Option<Instant>| at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         let wanted = self.keeper.put_back.as_ref().map(|back| Wanted::ByPutBack {
             done: back.restarted,
         });
@@ -345,7 +376,8 @@ impl Agent<'_> {
         // The wait for more changes, or for a start to settle, is nothing that an operator has to know of.
         let is_short = self.keeper.following.is_some();
         if !is_short {
-            let message = format!("K3s should start again and is not restarted now: {held}; {differences}");
+            let message =
+                format!("K3s should start again and is not restarted now: {held}; {differences}");
             if self.k3s.held.as_ref() != Some(&held) {
                 self.journal.tell(&Event::new(Kind::RestartHeld, message));
             }

@@ -41,9 +41,15 @@ fn main() {
         root: PathBuf::from(root),
     };
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+    match words
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
         Some(("--version" | "-v", _)) => {
-            println!("k3s version {}\ngo version go1.25.0", standin.version_text());
+            println!(
+                "k3s version {}\ngo version go1.25.0",
+                standin.version_text()
+            );
         }
         Some(("server", rest)) => standin.run(Role::Server, rest),
         Some(("agent", rest)) => standin.run(Role::Agent, rest),
@@ -100,7 +106,10 @@ impl StandIn {
             log("warning", warning);
         }
         let configuration = &effective.configuration;
-        let fatal = configuration.wrapper_ends.as_ref().or(configuration.merge.ends.as_ref());
+        let fatal = configuration
+            .wrapper_ends
+            .as_ref()
+            .or(configuration.merge.ends.as_ref());
         if let Some(ending) = fatal {
             log("fatal", &format!("Error: {}", ending.reason));
             exit(1);
@@ -129,7 +138,10 @@ impl StandIn {
     fn serve(&self, effective: &Effective) {
         self.make_state(effective);
         self.start(effective, Component::Apiserver);
-        self.end_if(self.behaviour("dies-always").is_some(), "apiserver exited: told to");
+        self.end_if(
+            self.behaviour("dies-always").is_some(),
+            "apiserver exited: told to",
+        );
         self.wait(self.seconds("ready-after", 1));
         self.make_key(effective);
         self.ready();
@@ -155,9 +167,16 @@ impl StandIn {
         }
         self.die_after_ready();
         self.wait(self.seconds("scheduler-after", 1));
-        if !effective.start.components.line(Component::Scheduler).is_empty() {
+        if !effective
+            .start
+            .components
+            .line(Component::Scheduler)
+            .is_empty()
+        {
             // klog's form, as the real scheduler writes it.
-            eprintln!("I1123 02:35:30.265527      25 server.go:176] \"Starting Kubernetes Scheduler\" version=\"stand-in\"");
+            eprintln!(
+                "I1123 02:35:30.265527      25 server.go:176] \"Starting Kubernetes Scheduler\" version=\"stand-in\""
+            );
             self.end_with(effective, Component::Scheduler);
         }
     }
@@ -228,7 +247,10 @@ impl StandIn {
         let words = effective.start.components.words(component);
         for word in refused.lines().filter(|word| !word.is_empty()) {
             let found = words.iter().any(|argument| argument.contains(word));
-            self.end_if(found, &format!("{prefix} exited: this stand-in refuses {word}"));
+            self.end_if(
+                found,
+                &format!("{prefix} exited: this stand-in refuses {word}"),
+            );
         }
     }
 
@@ -246,7 +268,10 @@ impl StandIn {
             exit(1);
         }
         if self.version().minor >= ENDS_WITH_ZERO {
-            log("error", &format!("Shutdown request received: {}", quoted(reason)));
+            log(
+                "error",
+                &format!("Shutdown request received: {}", quoted(reason)),
+            );
             exit(0);
         }
         log("fatal", reason);
@@ -267,9 +292,15 @@ impl StandIn {
     }
 
     fn make_key(&self, effective: &Effective) {
-        let option = effective.configuration.merge.options.get("secrets-encryption");
+        let option = effective
+            .configuration
+            .merge
+            .options
+            .get("secrets-encryption");
         let value = option.and_then(|option| option.values.last());
-        let key = self.data_dir(effective).join("server/cred/encryption-config.json");
+        let key = self
+            .data_dir(effective)
+            .join("server/cred/encryption-config.json");
         let wanted = value.is_some_and(|value| value.value == "true");
         if wanted && !self.haste && !Path::new(&key).exists() {
             let _ = std::fs::write(key, "{\"stand-in\": true}\n");
@@ -284,5 +315,8 @@ fn quoted(text: &str) -> String {
 
 /// As logrus prints it.
 fn log(level: &str, message: &str) {
-    eprintln!("time=\"2026-11-23T10:00:00Z\" level={level} msg={}", quoted(message));
+    eprintln!(
+        "time=\"2026-11-23T10:00:00Z\" level={level} msg={}",
+        quoted(message)
+    );
 }

@@ -54,9 +54,8 @@ fn protection(pass: &Pass<'_>) -> Option<String> {
 
 fn named(pass: &Pass<'_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
     let effective = pass.node.effective(pass.host).ok();
-    let loaded = effective.and_then(|effective| {
-        inputs::loaded(pass.host, pass.node, &effective).ok()
-    });
+    let loaded =
+        effective.and_then(|effective| inputs::loaded(pass.host, pass.node, &effective).ok());
     if loaded.is_some_and(|loaded| loaded.iter().any(|loaded| loaded == path)) {
         return Some("K3s's configuration names it, and K3s would not start without it".to_owned());
     }
@@ -95,6 +94,7 @@ pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, String)> {
         content: text.into_bytes(),
         attributes,
     };
-    let reason = "its secrets-encryption line, without which K3s could not read its Secrets any more";
+    let reason =
+        "its secrets-encryption line, without which K3s could not read its Secrets any more";
     Some((state, reason.to_owned()))
 }
