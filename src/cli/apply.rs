@@ -60,23 +60,28 @@ impl Apply {
             }
         }
         let mut session = session.seen_again(&mut ledger)?;
-        let exit = report(&session, &outcomes, &refused, self.format)?;
-        let Some(service) = Service::of(&session) else {
-            return Ok(exit);
-        };
-        if self.restart && !interrupt.is_wanted() {
-            return Ok(exit.max(service.restart(&mut session, &mut ledger, &interrupt)?));
+        let service = Service::of(&session);
+        let mut restarted = Exit::Holds;
+        if let Some(service) = service
+            .as_ref()
+            .filter(|_| self.restart && !interrupt.is_wanted())
+        {
+            restarted = service.restart(&mut session, &mut ledger, &interrupt)?;
+            session = session.seen_again(&mut ledger)?;
         }
-        Ok(match service.pending(&session) {
-            None => exit,
-            Some(differences) => {
-                eprintln!(
-                    "K3s runs with something else until its next start: {differences}. `k3warden apply --restart` \
+        let exit = report(&session, &outcomes, &refused, self.format)?.max(restarted);
+        Ok(
+            match service.and_then(|service| service.pending(&session)) {
+                None => exit,
+                Some(differences) => {
+                    eprintln!(
+                        "K3s runs with something else until its next start: {differences}. `k3warden apply --restart` \
                      restarts it."
-                );
-                exit.max(Exit::DoesNotHold)
-            }
-        })
+                    );
+                    exit.max(Exit::DoesNotHold)
+                }
+            },
+        )
     }
 }
 

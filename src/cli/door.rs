@@ -18,7 +18,7 @@ use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::own_part::{OurPart, PutBack, put_back};
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
-use crate::reconcile::service::circumstances::{Knowledge, circumstances, now};
+use crate::reconcile::service::circumstances::{Candidate, Knowledge, circumstances, now};
 use crate::reconcile::service::preflight::{self, Present};
 use crate::reconcile::service::{cluster, inputs, kernel, line_out, part, restore};
 use crate::reconcile::{Outcome, Plan, PlannedChange, apply_within};
@@ -94,12 +94,20 @@ struct Door {
     session: Session,
     unit: UnitName,
     restarts: u32,
+    /// How long the last main process lived, if systemd remembers one.
+    lived: Option<Duration>,
 }
 
 impl Door {
     fn open(session: Session, unit: UnitName) -> Self {
+        let status = manager(&session).and_then(|manager| manager.show(&unit).ok());
+        let lived = status
+            .as_ref()
+            .and_then(|status| status.main_ended?.checked_sub(status.main_started?));
         Self {
-            restarts: restarts(&session, &unit),
+            // Unknown counts as a start by somebody, which proves nothing.
+            restarts: status.map_or(0, |status| status.restarts),
+            lived,
             session,
             unit,
         }
@@ -151,17 +159,23 @@ impl Door {
     fn judge_the_past(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
         let mut knowledge = Knowledge::of(&self.session.host.root)?;
         let present = part::present(&self.session.pass())?;
+        let starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
+        let limit = self.session.policy.restart.settle_limit.value;
+        let last = starts.iter().rfind(|start| start.unit == self.unit);
+        if let Some(last) = last.filter(|_| self.lived.is_some_and(|lived| lived >= limit))
+            && let Some(part) = Candidate::of(&knowledge.records, &last.invocation)
+        {
+            knowledge.settled(part, &self.session.pass())?;
+        }
         if knowledge.proves(&present) {
             return Ok(());
         }
-        let starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
         let here = now(&self.session.host);
         let door = AtTheDoor {
             unit: &self.unit,
             now: &here,
             restarts: self.restarts,
         };
-        let limit = self.session.policy.restart.settle_limit.value;
         match past_of(&present.digest(), &starts, door, limit) {
             Past::Open => Ok(()),
             Past::LivedOn => Ok(knowledge.settled(present, &self.session.pass())?),
@@ -323,12 +337,19 @@ impl Door {
         };
         let session = &self.session;
         let effective = session.node.effective(&session.host)?;
+        let part = part::present(&session.pass())?;
+        let knowledge = Knowledge::of(&session.host.root)?;
+        let ours = part.digest();
+        if !knowledge.proves(&part) {
+            let invocation = invocation.clone();
+            Candidate { invocation, part }.save(&knowledge.records)?;
+        }
         let record = StartRecord {
             invocation,
             unit: self.unit.clone(),
             at: now(&session.host),
             restarts: self.restarts,
-            ours: part::present(&session.pass())?.digest(),
+            ours,
             inputs: inputs::inputs(&session.host, &session.node, &effective)?,
         };
         Starts::of(&session.host.root)?.save(&session.host.root, &record)?;
@@ -364,10 +385,4 @@ fn invocation() -> Option<InvocationId> {
 fn manager(session: &Session) -> Option<Systemd> {
     let here = session.host.root.is_live() && Path::new("/run/systemd/system").exists();
     here.then(Systemd::of_machine)?.ok()
-}
-
-/// systemd's count of automatic restarts. Unknown counts as a start by somebody, which proves nothing.
-fn restarts(session: &Session, unit: &UnitName) -> u32 {
-    let status = manager(session).and_then(|manager| manager.show(unit).ok());
-    status.map_or(0, |status| status.restarts)
 }

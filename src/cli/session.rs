@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use jiff::Zoned;
@@ -19,6 +20,7 @@ use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::cluster;
 use crate::reconcile::{Judgement, Pass, Written};
 use crate::report::Assessment;
+use crate::setting::Running;
 
 /// How long a command waits for a change of another process.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -107,7 +109,15 @@ impl Session {
             written: &self.written,
             held: self.held.as_ref(),
             effective: OnceCell::new(),
-            running: OnceCell::new(),
+            running: self.running(),
+        }
+    }
+
+    /// Whoever cannot wait asks no journal: at K3s's door none runs.
+    fn running(&self) -> OnceCell<Rc<Running>> {
+        match self.patient_until {
+            Some(_) => OnceCell::from(Rc::new(Running::Stopped)),
+            None => OnceCell::new(),
         }
     }
 

@@ -34,6 +34,13 @@ impl<'a> Judgement<'a> {
         !matches!(self.verdict, Verdict::NotApplicable | Verdict::Unknown)
     }
 
+    /// Whether it is a matter of this node at all, even where something of it cannot be observed: what is not seen is no
+    /// reason to take away what makes it hold.
+    #[must_use]
+    pub fn concerns_node(&self) -> bool {
+        self.applies() || !self.findings.is_empty()
+    }
+
     /// The exception in force.
     #[must_use]
     pub const fn exception(&self) -> Option<&'a Exception> {

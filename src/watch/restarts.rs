@@ -29,6 +29,8 @@ use crate::report::journal::Event;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// After a question that systemd did not answer.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Nobody has to know of a restart that waits no longer than this.
+const SHORT: Duration = Duration::from_secs(60);
 /// A burst of changes is looked at once.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -352,6 +354,7 @@ impl Agent<'_> {
             Standing::Differs(_, differences) => sentence(differences),
             _ => String::new(),
         };
+        let mut is_short = self.keeper.following.is_some();
         let held = match gate {
             Gate::Now { why } => {
                 self.k3s.pending_restart = Some(why.clone());
@@ -369,12 +372,12 @@ impl Agent<'_> {
             }
             Gate::HeldUntil { wait, why, .. } => {
                 self.keeper.judge_at(now + wait);
+                is_short |= wait < SHORT;
                 why
             }
             Gate::Refused { why } | Gate::Pending { why } => why,
         };
         // The wait for more changes, or for a start to settle, is nothing that an operator has to know of.
-        let is_short = self.keeper.following.is_some();
         if !is_short {
             let message =
                 format!("K3s should start again and is not restarted now: {held}; {differences}");

@@ -7,7 +7,7 @@ use super::{ActiveState, LoadState, UnitStatus};
 
 /// The properties that we ask for.
 pub(super) const PROPERTIES: &str = "LoadState,ActiveState,SubState,MainPID,NRestarts,InvocationID,Result,\
-ExecMainStartTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,Environment,EnvironmentFiles";
+ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,Environment,EnvironmentFiles";
 
 /// Reads `key=value` lines; `None` if the state is not among them.
 pub(super) fn parse(text: &str) -> Option<UnitStatus> {
@@ -20,6 +20,7 @@ pub(super) fn parse(text: &str) -> Option<UnitStatus> {
         invocation: None,
         result: String::new(),
         main_started: None,
+        main_ended: None,
         need_daemon_reload: false,
         fragment: None,
         drop_ins: Vec::new(),
@@ -49,9 +50,9 @@ fn take(status: &mut UnitStatus, key: &str, value: &str) {
         "InvocationID" => status.invocation = value.parse().ok(),
         "Result" => value.clone_into(&mut status.result),
         "ExecMainStartTimestampMonotonic" => {
-            let micros = value.parse().ok().filter(|micros| *micros != 0);
-            status.main_started = micros.map(Duration::from_micros);
+            status.main_started = since_boot(value);
         }
+        "ExecMainExitTimestampMonotonic" => status.main_ended = since_boot(value),
         "NeedDaemonReload" => status.need_daemon_reload = value == "yes",
         "FragmentPath" => {
             status.fragment = Some(PathBuf::from(value)).filter(|_| !value.is_empty())
@@ -62,6 +63,12 @@ fn take(status: &mut UnitStatus, key: &str, value: &str) {
         "EnvironmentFiles" => status.environment_files.extend(environment_file(value)),
         _ => {}
     }
+}
+
+/// Microseconds; 0 stands for never.
+fn since_boot(micros: &str) -> Option<Duration> {
+    let micros = micros.parse().ok().filter(|micros| *micros != 0);
+    micros.map(Duration::from_micros)
 }
 
 fn load_state(word: &str) -> LoadState {

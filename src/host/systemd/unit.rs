@@ -54,6 +54,8 @@ pub struct UnitStatus {
     pub result: String,
     /// When the main process was started, as time since boot without sleep (CLOCK_MONOTONIC).
     pub main_started: Option<Duration>,
+    /// When the last main process ended, on the same clock; before [`Self::main_started`] while another runs.
+    pub main_ended: Option<Duration>,
     /// A unit file changed since systemd read it.
     pub need_daemon_reload: bool,
     /// The unit's file.

@@ -91,7 +91,7 @@ fn not_written(version: K3sVersion, wishes: &[(ControlId, Wish)]) -> String {
 fn wishes(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Wish)> {
     judgements
         .iter()
-        .filter(|judgement| judgement.is_enforced() && judgement.applies())
+        .filter(|judgement| judgement.is_enforced() && judgement.concerns_node())
         .flat_map(|judgement| {
             let id = &judgement.control.id;
             pass.wishes(judgement.control)

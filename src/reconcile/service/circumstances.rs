@@ -1,7 +1,10 @@
 //! What is known of our part on this node, and under which policy, catalogue and version.
 
 use crate::catalogue::Catalogue;
+use serde::{Deserialize, Serialize};
+
 use crate::host::records::{Found, Records, STATE};
+use crate::host::systemd::InvocationId;
 use crate::host::{Clock, Host, HostError, Root, SystemClock};
 use crate::node::Node;
 use crate::policy::Policy;
@@ -99,6 +102,35 @@ impl Knowledge {
         good.save(&self.records)?;
         self.last_good = Found::Record(good);
         Ok(())
+    }
+}
+
+/// Our part as a start read it that nobody has proven yet. Without a daemon nobody follows that start; at the next one
+/// systemd tells how long it lived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The start.
+    pub invocation: InvocationId,
+    /// What it read of ours.
+    pub part: OurPart,
+}
+
+const CANDIDATE: &str = "candidate.json";
+
+impl Candidate {
+    /// The part that this start read, if it is known.
+    #[must_use]
+    pub fn of(records: &Records, invocation: &InvocationId) -> Option<OurPart> {
+        let candidate: Self = records.load(CANDIDATE).record()?;
+        (candidate.invocation == *invocation).then_some(candidate.part)
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, records: &Records) -> Result<(), HostError> {
+        records.save(CANDIDATE, self)
     }
 }
 

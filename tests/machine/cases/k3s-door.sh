@@ -7,7 +7,7 @@ drop_in=/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
 systemctl start k3s
 wait_until 60 k3s_runs
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
-expect_contains "$(k3s_arguments kubelet)" "--protect-kernel-defaults=true"
+expect_contains "$(cat "$drop_in")" "protect-kernel-defaults: true"
 expect_sysctl kernel.panic 10
 record=/run/k3warden/starts/$(systemctl show -P InvocationID k3s).json
 [ -s "$record" ] || fail "no record of this start"
@@ -20,7 +20,7 @@ rm "$drop_in"
 sysctl -q -w kernel.panic=0
 systemctl start k3s
 wait_until 60 k3s_runs
-expect_contains "$(k3s_arguments kubelet)" "--protect-kernel-defaults=true"
+expect_contains "$(cat "$drop_in")" "protect-kernel-defaults: true"
 expect_contains "$(cat "$drop_in")" "secrets-encryption: true"
 expect_equal 2 "$(starts_of_k3s)" "starts"
 expect_equal 0 "$(systemctl show -P NRestarts k3s)" "restarts by systemd"

@@ -31,6 +31,7 @@ impl Machine {
             invocation: OLD.parse().ok(),
             result: "success".to_owned(),
             main_started: None,
+            main_ended: None,
             need_daemon_reload: false,
             fragment: None,
             drop_ins: Vec::new(),
