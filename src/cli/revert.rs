@@ -8,7 +8,9 @@ use super::exit::CliError;
 use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Global};
+use crate::host::Thing;
 use crate::host::{Interrupt, State};
+use crate::k3s::drop_in_directory;
 use crate::reconcile::ledger::{Ledger, Touch};
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted};
@@ -47,6 +49,10 @@ impl Revert {
             controls: &self.controls,
             force: self.force,
             must_stay: &|thing| stay::must_stay(&session.pass(), thing, &running),
+            goes_first: &|thing| {
+                let directory = drop_in_directory(&session.node.places.config_file);
+                matches!(thing, Thing::Path(path) if path.starts_with(&directory))
+            },
             remains: &|thing| stay::remains(&session.pass(), thing),
             shared: &|touch, before| self.remaining(&session, touch, before),
             who: "k3warden revert",

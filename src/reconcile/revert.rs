@@ -58,6 +58,8 @@ pub struct Revert<'a> {
     pub force: bool,
     /// What must stay for the sake of a running cluster, and why.
     pub must_stay: &'a dyn Fn(&Thing) -> Option<String>,
+    /// K3s's configuration, which goes before the files that it names.
+    pub goes_first: &'a dyn Fn(&Thing) -> bool,
     /// What of a thing must stay when the rest goes, and why.
     pub remains: &'a dyn Fn(&Thing) -> Option<(State, String)>,
     /// What a thing should become when only some of the controls that share it are reverted.
@@ -77,10 +79,12 @@ impl Revert<'_> {
         ledger: &mut Ledger,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Reverted>, RevertError> {
-        let touched = {
+        let mut touched = {
             let lock = self.lock(host)?;
             ledger.touched(&lock)?
         };
+        // An attempt that failed may have left a file to be touched after the configuration that names it.
+        touched.sort_by_key(|touch| !(self.goes_first)(&touch.thing));
         let mut reverted = Vec::new();
         for touch in touched {
             if stop() {
