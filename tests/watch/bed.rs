@@ -208,11 +208,11 @@ impl Bed {
         (output.status.code(), text)
     }
 
-    /// Waits until everything holds and nothing more happens; then the ledger has to verify.
+    /// Waits until there is nothing left to change and nothing more happens; then the ledger has to verify.
     pub fn is_right_again(&self, when: &str) {
-        self.waits(when, || self.run(&["check"]).0 == Some(0));
+        self.waits(when, || self.run(&["diff"]).0 == Some(0));
         std::thread::sleep(QUIET);
-        let (code, text) = self.run(&["check"]);
+        let (code, text) = self.run(&["diff"]);
         assert_eq!(code, Some(0), "{when}: {text}");
         let (code, text) = self.run(&["ledger", "--verify"]);
         assert_eq!(code, Some(0), "{when}: {text}");
