@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::catalogue::SettingBody;
+use crate::host::{NextBoot, SysctlKey};
 use crate::policy::Stance;
 use crate::reconcile::{Judgement, Pass, Verdict};
 use crate::setting::{Finding, Outcome};
@@ -26,6 +28,8 @@ pub struct Assessment {
     pub catalogue_digest: String,
     /// SHA-256 of the policy files.
     pub policy_digest: String,
+    /// What is no verdict and yet worth knowing: exceptions that end, what K3s would end on or pass over.
+    pub warnings: Vec<String>,
     /// How many of each verdict.
     pub summary: Summary,
     /// Every control.
@@ -129,6 +133,7 @@ impl Assessment {
             cis_edition: edition.map(str::to_owned),
             catalogue_digest: pass.catalogue.digest().to_owned(),
             policy_digest: pass.policy.digest().to_owned(),
+            warnings: warnings(pass),
             summary: Summary::of(judgements),
             controls: judgements
                 .iter()
@@ -136,6 +141,62 @@ impl Assessment {
                 .collect(),
         }
     }
+}
+
+/// A week is enough to renew an exception or to mend the node.
+const EXPIRING_DAYS: u16 = 7;
+
+fn warnings(pass: &Pass<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for exception in pass.policy.expiring(pass.today, EXPIRING_DAYS) {
+        let (control, day) = (&exception.control, exception.expires);
+        warnings.push(format!(
+            "the exception for {control} ends on {day}; then it is enforced again"
+        ));
+    }
+    for exception in pass.policy.expired(pass.today) {
+        let (control, day) = (&exception.control, exception.expires);
+        warnings.push(format!(
+            "the exception for {control} ended on {day}; it is enforced again"
+        ));
+    }
+    warnings.extend(sysctl_conf(pass));
+    if let Ok(effective) = pass.effective() {
+        for ending in effective.endings() {
+            let from = ending
+                .from
+                .as_ref()
+                .map(|from| format!(" ({from})"))
+                .unwrap_or_default();
+            warnings.push(format!(
+                "K3s would end at its next start: {}{from}",
+                ending.reason
+            ));
+        }
+        warnings.extend(effective.warnings());
+    }
+    warnings.extend(pass.node.problems.iter().map(ToString::to_string));
+    warnings
+}
+
+/// Where `sysctl --system`, run by somebody, would leave another value than a boot does.
+fn sysctl_conf(pass: &Pass<'_>) -> Vec<String> {
+    let Ok(next_boot) = NextBoot::read(&pass.host.root) else {
+        return Vec::new();
+    };
+    let settings = pass
+        .catalogue
+        .controls()
+        .iter()
+        .flat_map(|control| &control.settings);
+    settings
+        .filter_map(|setting| match &setting.body {
+            SettingBody::Sysctl(sysctl) => SysctlKey::parse(&sysctl.key).ok(),
+            _ => None,
+        })
+        .filter_map(|key| next_boot.sysctl_conf_warning(&key))
+        .map(|warning| warning.to_string())
+        .collect()
 }
 
 impl Summary {

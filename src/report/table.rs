@@ -56,6 +56,13 @@ impl<'a> Table<'a> {
             }
             text.push('\n');
         }
+        for warning in &self.assessment.warnings {
+            let _ = writeln!(
+                text,
+                "{} {warning}",
+                self.terminal.paint(Tone::Doubtful, "warning:")
+            );
+        }
         text.push_str(&self.summary());
         text
     }
