@@ -218,12 +218,19 @@ impl Bed {
         assert_eq!(code, Some(0), "{when}: {text}");
     }
 
-    /// Lines of the ledger that are about one path.
+    /// How often one path was changed. A change that several controls ask for is one line for each, with one time.
     pub fn changes_of(&self, path: &str) -> usize {
         let ledger = self.path("var/lib/k3warden/ledger.jsonl");
         let needle = format!("\"thing\":{{\"path\":\"/{path}\"}}");
         let text = fs::read_to_string(ledger).unwrap_or_default();
-        text.lines().filter(|line| line.contains(&needle)).count()
+        let times = text
+            .lines()
+            .filter(|line| line.contains(&needle))
+            .filter_map(|line| {
+                let (_, rest) = line.split_once("\"time\":\"")?;
+                rest.split('"').next()
+            });
+        times.collect::<std::collections::BTreeSet<_>>().len()
     }
 
     /// Lines of the ledger.
