@@ -36,7 +36,7 @@ impl Apply {
         }
         let session = Session::open(global)?;
         if let Some(switch) = session.kill_switch()? {
-            println!("Nothing is changed: {switch}.");
+            say!("Nothing is changed: {switch}.");
             return Ok(Exit::Holds);
         }
         session.require_root()?;
@@ -95,9 +95,9 @@ fn report(
     let judgements = pass.judge();
     let report = AppliedReport::of(outcomes, refused, session.assessment(&judgements));
     match format {
-        Format::Json => print!("{}", to_json(&report)),
+        Format::Json => tell!("{}", to_json(&report)),
         Format::Table => {
-            print!("{}", report.changes_text());
+            tell!("{}", report.changes_text());
             check::print_table(&report.check, false);
         }
     }

@@ -36,7 +36,7 @@ impl Check {
         };
         let assessment = session.assessment(&judgements);
         match self.format {
-            Format::Json => print!("{}", to_json(&assessment)),
+            Format::Json => tell!("{}", to_json(&assessment)),
             Format::Table => print_table(&assessment, self.all || !self.controls.is_empty()),
         }
         Ok(exit(&judgements, |judgement| {
@@ -46,7 +46,7 @@ impl Check {
 }
 
 pub(super) fn print_table(assessment: &Assessment, all: bool) {
-    print!(
+    tell!(
         "{}",
         Table::new(assessment, Terminal::of_stdout(), all).render()
     );

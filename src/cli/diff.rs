@@ -24,11 +24,11 @@ impl Diff {
         let plan = Plan::of(&pass, &judgements);
         let report = PlanReport::of(&plan);
         match self.format {
-            Format::Json => print!("{}", to_json(&report)),
-            Format::Table => print!("{}", report.text()),
+            Format::Json => tell!("{}", to_json(&report)),
+            Format::Table => tell!("{}", report.text()),
         }
         if plan.is_empty() && plan.refused.is_empty() && self.format == Format::Table {
-            println!("Nothing to change.");
+            say!("Nothing to change.");
         }
         Ok(check::exit(&judgements, |_| !plan.is_empty()))
     }

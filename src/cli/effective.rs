@@ -21,8 +21,8 @@ impl Effective {
         let effective = session.node.effective(&session.host)?;
         let report = EffectiveReport::of(&effective, session.node.places.unit.as_deref());
         match self.format {
-            Format::Json => print!("{}", to_json(&report)),
-            Format::Table => print!("{}", report.text()),
+            Format::Json => tell!("{}", to_json(&report)),
+            Format::Table => tell!("{}", report.text()),
         }
         Ok(if report.ends.is_some() {
             Exit::DoesNotHold

@@ -36,7 +36,7 @@ impl Explain {
             let judgement = pass.judge_control(control);
             print_control(control);
             print_standing(&session, &judgement);
-            println!();
+            say!();
             check::print_table(&session.assessment(&[judgement]), true);
         }
         Ok(Exit::Holds)
@@ -44,19 +44,19 @@ impl Explain {
 }
 
 fn print_control(control: &Control) {
-    println!(
+    say!(
         "{}\n{}\n\n{}\n",
         control.id,
         control.title,
         control.why.trim()
     );
-    println!("For:         {}", scope(control));
-    println!("CIS:         {}", numbers(&control.cis));
-    println!("Defined in:  {}", control.source);
+    say!("For:         {}", scope(control));
+    say!("CIS:         {}", numbers(&control.cis));
+    say!("Defined in:  {}", control.source);
     for (setting, settings) in [("Settings:    ", &control.settings)] {
         for (index, item) in settings.iter().enumerate() {
             let label = if index == 0 { setting } else { "             " };
-            println!("{label}{item}");
+            say!("{label}{item}");
         }
     }
 }
@@ -101,14 +101,14 @@ fn print_standing(session: &Session, judgement: &Judgement<'_>) {
     };
     let control = judgement.control;
     let decision = judgement.decision;
-    println!(
+    say!(
         "Standing:    {} ({})",
         stance_name(decision.stance),
         from(decision.place)
     );
     for (name, parameter) in &control.parameters {
         if let Some((value, place)) = session.policy.parameter(control, name) {
-            println!(
+            say!(
                 "Parameter:   {name} = {value} ({}); {}",
                 from(place),
                 parameter.about
@@ -116,12 +116,14 @@ fn print_standing(session: &Session, judgement: &Judgement<'_>) {
         }
     }
     if let Some(exception) = judgement.exception() {
-        println!(
+        say!(
             "Exception:   {} (owner {}, until {})",
-            exception.reason, exception.owner, exception.expires
+            exception.reason,
+            exception.owner,
+            exception.expires
         );
     }
-    println!(
+    say!(
         "To except:   [[exception]] with control = \"{}\", reason, owner and expires in \
          /etc/k3warden/config.toml",
         control.id

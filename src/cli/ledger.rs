@@ -21,7 +21,7 @@ impl LedgerCommand {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         if session.host.root.look(Path::new(FILE))?.is_none() {
-            println!("Nothing was changed here yet: there is no ledger.");
+            say!("Nothing was changed here yet: there is no ledger.");
             return Ok(Exit::Holds);
         }
         session.require_root()?;
@@ -30,17 +30,17 @@ impl LedgerCommand {
         if self.verify {
             return match ledger.verify(&lock) {
                 Ok(lines) => {
-                    println!("The ledger is whole: {lines} lines.");
+                    say!("The ledger is whole: {lines} lines.");
                     Ok(Exit::Holds)
                 }
                 Err(LedgerError::Broken(damage)) => {
-                    println!("The ledger is broken: {damage}.");
+                    say!("The ledger is broken: {damage}.");
                     Ok(Exit::DoesNotHold)
                 }
                 Err(error) => Err(error.into()),
             };
         }
-        ledger.each(&lock, |record| println!("{record}"))?;
+        ledger.each(&lock, |record| say!("{record}"))?;
         Ok(Exit::Holds)
     }
 }

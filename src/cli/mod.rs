@@ -1,5 +1,21 @@
 //! The command line: one file a command.
 
+/// Prints a line. A reader who has seen enough (`| head`) is no error of ours.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// Prints a text as it is; see [`say`].
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod apply;
 mod check;
 mod diff;

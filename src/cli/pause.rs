@@ -35,13 +35,13 @@ impl Pause {
         match (self.length, self.reason) {
             (Some(length), Some(reason)) => {
                 Break::begin(root, length, &reason)?;
-                println!(
+                say!(
                     "No repairs and no restarts of K3s from now on, until the time is over or `k3warden pause --end`."
                 );
             }
             _ => {
                 Break::end(root)?;
-                println!("Repairs are made again.");
+                say!("Repairs are made again.");
             }
         }
         Ok(Exit::Holds)

@@ -19,23 +19,23 @@ impl Retry {
         let records = Records::at(&session.host.root, STATE)?;
         match Quarantine::load(&records) {
             Found::Nothing => {
-                println!("Nothing is in quarantine.");
+                say!("Nothing is in quarantine.");
                 return Ok(Exit::Holds);
             }
             Found::Record(quarantine) => {
-                println!(
+                say!(
                     "Lifted. K3s did not live with it because: {}",
                     quarantine.reason
                 );
                 for error in &quarantine.errors {
-                    println!("  {error}");
+                    say!("  {error}");
                 }
             }
-            Found::Unreadable(reason) => println!("Lifted, though it could not be read: {reason}"),
+            Found::Unreadable(reason) => say!("Lifted, though it could not be read: {reason}"),
         }
         let _lock = session.lock("k3warden retry")?;
         Quarantine::lift(&records)?;
-        println!("The daemon, `k3warden apply` or the next start of K3s writes it again.");
+        say!("The daemon, `k3warden apply` or the next start of K3s writes it again.");
         Ok(Exit::Holds)
     }
 }

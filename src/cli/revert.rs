@@ -59,10 +59,10 @@ impl Revert {
         };
         let reverted = undo.run(&session.host, &mut ledger, &|| interrupt.is_wanted())?;
         if reverted.is_empty() {
-            println!("Nothing to put back.");
+            say!("Nothing to put back.");
         }
         for done in &reverted {
-            println!("{}", line(done));
+            say!("{}", line(done));
         }
         let failed = reverted.iter().any(|done| done.result.is_err());
         let stays = reverted

@@ -32,10 +32,10 @@ impl StatusCommand {
         };
         let status: Status = serde_json::from_slice(&text)?;
         match self.format {
-            Format::Json => print!("{}", String::from_utf8_lossy(&text)),
+            Format::Json => tell!("{}", String::from_utf8_lossy(&text)),
             Format::Table => {
                 let now = jiff::Timestamp::now().as_second();
-                print!("{}", status.render(Terminal::of_stdout(), self.all, now));
+                tell!("{}", status.render(Terminal::of_stdout(), self.all, now));
             }
         }
         if !is_running(status.pid) {
