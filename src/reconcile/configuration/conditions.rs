@@ -26,6 +26,8 @@ impl Conditions<'_, '_> {
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
             ("secrets-encryption", _) if self.may_begin_encrypted() => None,
+            // We began this cluster, and somebody took our line away: under the key it must come back.
+            ("secrets-encryption", _) if self.has_encryption_key() && self.pass.node.new_cluster => None,
             ("secrets-encryption", _) if self.has_encryption_key() => Some(
                 "this cluster has an encryption key and nothing turns secrets-encryption on: K3s cannot read its \
                  Secrets; set secrets-encryption: true in config.yaml"
