@@ -101,6 +101,14 @@ pub fn apply_within(
         .collect()
 }
 
+/// The controls that a change is recorded for; never none, since what is not recorded is not done.
+fn answering(planned: &PlannedChange) -> Vec<String> {
+    match planned.controls.as_slice() {
+        [] => vec!["none".to_owned()],
+        controls => controls.iter().map(ToString::to_string).collect(),
+    }
+}
+
 /// Writes ahead, with one sync for the whole plan. The lock is still held.
 fn record(
     host: &Host,
@@ -112,18 +120,20 @@ fn record(
     // One line for each control, so that one alone can be put back. The first line of a thing carries the image.
     let lines = plan.changes.iter().flat_map(|planned| {
         let change = &planned.change;
-        planned.controls.iter().map(|control| ledger::Change {
-            control: control.to_string(),
-            thing: change.thing.clone(),
-            before: change.before.clone(),
-            after: change.after.clone(),
-        })
+        answering(planned)
+            .into_iter()
+            .map(|control| ledger::Change {
+                control,
+                thing: change.thing.clone(),
+                before: change.before.clone(),
+                after: change.after.clone(),
+            })
     });
     let lines: Vec<ledger::Change> = lines.collect();
     let lock = Lock::acquire(&host.root, patience, who)?;
     let mut answers = ledger.record_all(&lines, &lock).into_iter();
     let of_change = |planned: &PlannedChange| {
-        let mut answers = answers.by_ref().take(planned.controls.len());
+        let mut answers = answers.by_ref().take(answering(planned).len());
         let first = answers.next();
         answers.for_each(drop);
         first.unwrap_or_else(|| Err(LedgerError::NotTouched(planned.change.thing.clone())))

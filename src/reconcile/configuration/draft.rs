@@ -184,6 +184,15 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     fn finish(self, lines: &BTreeMap<Line, ControlId>) -> ConfigurationPlan {
         let mut controls: Vec<ControlId> = lines.values().cloned().collect();
+        if controls.is_empty() {
+            // A file that goes is put down to the controls that had wanted it: what no control answers for could not
+            // be recorded, and so would not be done.
+            let texts = self
+                .present
+                .values()
+                .map(|(content, _)| String::from_utf8_lossy(content));
+            controls = texts.flat_map(|text| parse(&text).into_values()).collect();
+        }
         controls.dedup();
         let mut changes = Vec::new();
         if !lines.is_empty() {
