@@ -23,6 +23,10 @@ const DROP_INS: K3sVersion = K3sVersion::new(21, 0);
 /// From here on a named file that does not exist is no error (K3s e51494002).
 const NAMED_FILE_MAY_BE_MISSING: K3sVersion = K3sVersion::new(30, 3);
 
+/// From here on K3s looks for a file of the name before it reads it, so that it fetches no configuration any more, though
+/// its documentation says so (K3s a0a1071aa: `os.Stat` before `readConfigFileData`).
+const NO_REMOTE_FILE: K3sVersion = K3sVersion::new(21, 0);
+
 /// One configuration file with its keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ConfigFile {
@@ -118,6 +122,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&mut self) -> Result<Reading, ConfigurationError> {
         let main = &self.location.path;
+        if let Some(address) = remote_address(main).filter(|_| self.version < NO_REMOTE_FILE) {
+            return Err(ConfigurationError::Remote(address.to_owned()));
+        }
         let mut paths = match self.drop_ins()? {
             Ok(paths) => paths,
             Err(ending) => return Ok(Reading::Ends(ending)),
@@ -265,6 +272,14 @@ pub fn drop_in_directory(config_file: &Path) -> PathBuf {
     name.into()
 }
 
+/// The http(s) address that was named as the configuration file, if it is one.
+#[must_use]
+pub fn remote_address(config_file: &Path) -> Option<&str> {
+    // The name was taken relative to the root directory.
+    let name = config_file.to_str()?.strip_prefix('/')?;
+    (name.starts_with("http://") || name.starts_with("https://")).then_some(name)
+}
+
 fn is_yaml(name: &OsStr) -> bool {
     let name = name.as_bytes().to_ascii_lowercase();
     name.ends_with(b".yaml") || name.ends_with(b".yml")
@@ -315,6 +330,13 @@ mod tests {
         for name in ["a.yaml.bak", "a.yaml~", "a.tmp", "yaml"] {
             assert!(!is_yaml(OsStr::new(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn an_address_is_no_path() {
+        let path = located("https://x/y.yaml", &Place::Default).path;
+        assert_eq!(remote_address(&path), Some("https://x/y.yaml"));
+        assert_eq!(remote_address(Path::new("/etc/https.yaml")), None);
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub mod yaml;
 mod hostile_tests;
 
 pub use command_line::{Word, shown};
-pub use config_file::{CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory};
+pub use config_file::{
+    CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory, remote_address,
+};
 pub use data_dir::{DEFAULT_DATA_DIR, DataDir};
 pub use effective::Effective;
 pub use environment::{Environment, Variable};

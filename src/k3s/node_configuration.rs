@@ -34,6 +34,9 @@ pub enum ConfigurationError {
         /// What is too much.
         error: YamlError,
     },
+    /// It lies on another machine.
+    #[error("K3s reads its configuration from {0}, which k3warden does not fetch")]
+    Remote(String),
     /// The unit starts something else than a K3s server or agent.
     #[error("the command starts no K3s server and no K3s agent")]
     NotK3s,
@@ -155,8 +158,15 @@ impl Merging<'_> {
                 from: Some(Place::File { path, line: 1 }),
             });
         } else if location.named.is_some() {
+            let text = match config_file::remote_address(&location.path) {
+                Some(address) => format!(
+                    "K3s {} fetches no configuration: it looks for a file named {address}, finds none and reads none",
+                    self.version
+                ),
+                None => format!("{} does not exist", location.path.display()),
+            };
             self.remarks.push(Remark {
-                text: format!("{} does not exist", location.path.display()),
+                text,
                 from: location.named.clone(),
             });
         }

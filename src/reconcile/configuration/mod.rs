@@ -5,11 +5,12 @@ mod draft;
 mod own_files;
 
 use crate::catalogue::ControlId;
-use crate::k3s::{K3sVersion, drop_in_directory};
+use crate::k3s::{Effective, K3sVersion, drop_in_directory, remote_address};
 use crate::setting::Change;
 use crate::setting::configuration::Wish;
 
 use super::{Judgement, Pass, Refused};
+use conditions::Conditions;
 use draft::Draft;
 pub(super) use own_files::own_files;
 
@@ -35,30 +36,33 @@ pub(super) fn plan(
         return ConfigurationPlan::default();
     };
     let wishes = wishes(pass, judgements);
-    let controls: Vec<ControlId> = wishes.iter().map(|(control, _)| control.clone()).collect();
-    let refuse = |reason: String| ConfigurationPlan {
-        changes: Vec::new(),
-        refused: if wishes.is_empty() {
-            Vec::new()
-        } else {
-            vec![Refused {
-                controls: controls.clone(),
-                reason,
-            }]
-        },
-    };
-    if present.version < FIRST_WITH_DROP_INS || present.version.minor > NEWEST_MINOR {
-        return refuse(not_written(present.version, &wishes));
-    }
     let config_file = &pass.node.places.config_file;
-    if !config_file.is_absolute() {
-        return refuse(format!(
-            "K3s reads its configuration from {}, where we cannot write",
-            config_file.display()
+    let version = present.version;
+    if version.minor > NEWEST_MINOR {
+        let why = "is newer than this catalogue, so nothing new is written for it";
+        return refuse(&wishes, format!("K3s {version} {why}"));
+    }
+    let by_hand = |why: String| by_hand(pass, planned, present, &wishes, &why);
+    if version < FIRST_WITH_DROP_INS {
+        return by_hand(format!(
+            "K3s {version} reads no drop-ins; to be added to config.yaml by hand"
         ));
     }
+    if let Some(address) = remote_address(config_file) {
+        return by_hand(format!(
+            "K3s's configuration is said to be at {address}, where k3warden writes nothing; to be added there"
+        ));
+    }
+    if !config_file.is_absolute() {
+        let file = config_file.display();
+        let why = "where we cannot write";
+        return refuse(
+            &wishes,
+            format!("K3s reads its configuration from {file}, {why}"),
+        );
+    }
     match own_files(pass.host, &drop_in_directory(config_file)) {
-        Err(error) => refuse(error.to_string()),
+        Err(error) => refuse(&wishes, error.to_string()),
         Ok((path, present)) => Draft {
             pass,
             planned,
@@ -71,20 +75,54 @@ pub(super) fn plan(
     }
 }
 
-fn not_written(version: K3sVersion, wishes: &[(ControlId, Wish)]) -> String {
-    if version.minor > NEWEST_MINOR {
-        return format!(
-            "K3s {version} is newer than this catalogue, so nothing new is written for it"
-        );
+fn refuse(wishes: &[(ControlId, Wish)], reason: String) -> ConfigurationPlan {
+    let mut controls: Vec<ControlId> = wishes.iter().map(|(control, _)| control.clone()).collect();
+    controls.dedup();
+    let refused = (!controls.is_empty()).then_some(Refused { controls, reason });
+    ConfigurationPlan {
+        changes: Vec::new(),
+        refused: refused.into_iter().collect(),
     }
-    let lines: Vec<String> = wishes
-        .iter()
-        .map(|(_, wish)| wish.line.to_string())
-        .collect();
-    format!(
-        "K3s {version} reads no drop-ins; to be added to config.yaml by hand: {}",
-        lines.join("; ")
-    )
+}
+
+/// Where we cannot write: the lines that are missing, for an operator to copy. Those that would do harm here are not
+/// among them, and say why.
+fn by_hand(
+    pass: &Pass<'_>,
+    planned: &[Change],
+    present: &Effective,
+    wishes: &[(ControlId, Wish)],
+    why: &str,
+) -> ConfigurationPlan {
+    let conditions = Conditions {
+        pass,
+        planned,
+        encrypts: false,
+    };
+    let mut lines = Vec::new();
+    let mut controls = Vec::new();
+    let mut refused = Vec::new();
+    for (control, wish) in wishes.iter().filter(|(_, wish)| !wish.holds(present)) {
+        match conditions.forbids(&wish.line) {
+            Some(reason) => refused.push(Refused {
+                controls: vec![control.clone()],
+                reason,
+            }),
+            None => {
+                lines.push(wish.line_over(present).to_string());
+                controls.push(control.clone());
+            }
+        }
+    }
+    controls.dedup();
+    if !lines.is_empty() {
+        let reason = format!("{why}: {}", lines.join("; "));
+        refused.insert(0, Refused { controls, reason });
+    }
+    ConfigurationPlan {
+        changes: Vec::new(),
+        refused,
+    }
 }
 
 /// What enforced controls want, and what stays of controls that were turned off.
