@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-use super::document::{Key, Reader};
 use super::nearest::did_you_mean;
+use super::reader::{Key, Reader};
 use super::value::{self, Value};
 use super::{Given, Policy};
 use crate::catalogue::{Catalogue, Control, Enforcement, ParameterValue, SettingBody};

@@ -4,7 +4,8 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use toml::de::DeTable;
 
-use super::document::{Key, Reader, names_of};
+use super::keys;
+use super::reader::{Key, Reader, names_of};
 use super::value::{self, Value};
 use super::{Policy, PolicyPlace};
 use crate::catalogue::{Catalogue, ControlId};
@@ -41,8 +42,6 @@ impl Exception {
         self.is_active(today) && self.expires <= horizon
     }
 }
-
-pub(super) const KEYS: &[&str] = &["control", "reason", "owner", "expires"];
 
 /// Reads `[[exception]]`.
 pub(super) fn read_all(
@@ -96,7 +95,7 @@ fn read(
             "reason" => parts.reason = reader.take(key, value, value::text),
             "owner" => parts.owner = reader.take(key, value, value::text),
             "expires" => parts.expires = reader.take(key, value, value::date),
-            other => reader.unknown_key(key, "in an exception", names_of(other, KEYS)),
+            other => reader.unknown_key(key, "in an exception", names_of(other, keys::EXCEPTION)),
         }
     }
     for (name, mend) in [

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::sample::{catalogue, policy};
-use super::{Policy, PolicyError, document, exception, restart};
+use super::{Policy, PolicyError, keys};
 use crate::catalogue::Catalogue;
 
 /// Keys of the property: some text that sets them to one of two values, and how to read the line that won.
@@ -190,11 +190,7 @@ fn the_packaged_policy_shows_every_key_with_its_default() -> Result<(), PolicyEr
     let control = catalogue.control("pod-security-configuration").unwrap();
     let parameter = &control.parameters["namespaces"];
     assert_eq!(exempt.parameters["namespaces"].value, parameter.default);
-    for key in document::KEYS
-        .iter()
-        .chain(restart::KEYS)
-        .chain(exception::KEYS)
-    {
+    for key in keys::TOP.iter().chain(keys::RESTART).chain(keys::EXCEPTION) {
         let stands = |line: &str| {
             line.starts_with(&format!("{key} = ")) || line.trim_start_matches('[').starts_with(*key)
         };

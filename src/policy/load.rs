@@ -14,8 +14,7 @@ use super::{
 };
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Root;
-use crate::k3s::K3sVersion;
-use crate::k3s::Role;
+use crate::k3s::{K3sVersion, Role};
 
 /// How far this node goes as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +33,6 @@ pub enum OnDisable {
     /// What was there before is put back.
     Revert,
 }
-
-pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("observe", Mode::Observe)];
-pub(super) const ROLES: &[(&str, Role)] = &[("server", Role::Server), ("agent", Role::Agent)];
-pub(super) const ON_DISABLE: &[(&str, OnDisable)] =
-    &[("keep", OnDisable::Keep), ("revert", OnDisable::Revert)];
 
 /// What the operator says about this node.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use toml::de::DeTable;
 
-use super::document::{Reader, names_of};
+use super::keys;
+use super::reader::{Reader, names_of};
 use super::value;
 use super::{Given, Window};
 
@@ -44,16 +45,6 @@ const MODES: &[(&str, RestartMode)] = &[
     ("auto", RestartMode::Auto),
     ("window", RestartMode::Window),
     ("never", RestartMode::Never),
-];
-
-pub(super) const KEYS: &[&str] = &[
-    "mode",
-    "windows",
-    "minimum_interval",
-    "per_day",
-    "settle_time",
-    "settle_limit",
-    "jitter",
 ];
 
 impl Default for RestartRules {
@@ -108,10 +99,14 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, table: &DeTable<'_>, rules: &mut
             "settle_limit" => reader.set(key, entry, &mut rules.settle_limit, value::interval),
             "jitter" => reader.set(key, entry, &mut rules.jitter, value::duration),
             other => {
-                let hint = super::document::KEYS
+                let hint = keys::TOP
                     .contains(&other)
                     .then(|| format!("`{other}` belongs above the first [section]"));
-                reader.unknown_key(key, "in [restart]", hint.or_else(|| names_of(other, KEYS)));
+                reader.unknown_key(
+                    key,
+                    "in [restart]",
+                    hint.or_else(|| names_of(other, keys::RESTART)),
+                );
             }
         }
     }
