@@ -16,12 +16,12 @@ use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::own_part::{OurPart, PutBack, put_back};
-use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
-use crate::reconcile::service::circumstances::{Candidate, Knowledge, circumstances, now};
+use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::preflight::{self, Present};
+use crate::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use crate::reconcile::service::{cluster, inputs, kernel, line_out, part, restore};
-use crate::reconcile::{Outcome, Plan, PlannedChange, apply_within};
+use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within};
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -179,26 +179,35 @@ impl Door {
         match past_of(&present.digest(), &starts, door, limit) {
             Past::Open => Ok(()),
             Past::LivedOn => Ok(knowledge.settled(present, &self.session.pass())?),
-            Past::EndsAlways => {
-                let reason = "two starts with it ended by themselves".to_owned();
-                let errors = self.last_errors(&starts);
-                let now_known = circumstances(
-                    &self.session.policy,
-                    &self.session.catalogue,
-                    &self.session.node,
-                );
-                let mut quarantine =
-                    Quarantine::new(&present, now_known, reason, errors, here.clone());
-                // systemd starts it right now.
-                quarantine.restarted = true;
-                quarantine.save(&knowledge.records)?;
-                self.session.look_for_quarantine();
-                say(
-                    "two starts ended by themselves with what k3warden wrote last, so that is put back",
-                );
-                self.put_back(ledger, knowledge.good_part(), &present)
-            }
+            Past::EndsAlways => self.roll_back(ledger, &knowledge, &present, &starts),
         }
+    }
+
+    fn roll_back(
+        &mut self,
+        ledger: &mut Ledger,
+        knowledge: &Knowledge,
+        failed: &OurPart,
+        starts: &[StartRecord],
+    ) -> Result<(), CliError> {
+        let failure = Failure {
+            reason: "two starts with it ended by themselves".to_owned(),
+            errors: self.last_errors(starts),
+        };
+        let who = Who {
+            name: WHO,
+            patience: self.session.patience(),
+        };
+        let back = roll_back(&self.session.pass(), ledger, failed, failure, who)?;
+        if let RollBack::Done(mut back) = back {
+            say("two starts ended by themselves with what k3warden wrote last, so that is put back");
+            // systemd starts it right now.
+            back.quarantine.restarted = true;
+            back.quarantine.save(&knowledge.records)?;
+            self.session.look_for_quarantine();
+            self.done(ledger, &back.outcomes, &back.kept)?;
+        }
+        Ok(())
     }
 
     /// K3s's last words in the newest run that is recorded; none where the journal cannot be read.
@@ -229,19 +238,30 @@ impl Door {
 
     /// Makes changes and says what was done. True if any was made.
     fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<bool, CliError> {
-        let outcomes = apply_within(
-            &self.session.host,
-            ledger,
-            plan,
-            WHO,
-            &|| false,
-            self.session.patience(),
-        );
+        let outcomes = self.apply_plan(ledger, plan);
+        self.done(ledger, &outcomes, &[])?;
+        Ok(outcomes.iter().any(|outcome| outcome.result.is_ok()))
+    }
+
+    fn apply_plan(&self, ledger: &mut Ledger, plan: Plan) -> Vec<Outcome> {
+        let patience = self.session.patience();
+        apply_within(&self.session.host, ledger, plan, WHO, &|| false, patience)
+    }
+
+    /// Says what was done, and which lines stay.
+    fn done(
+        &mut self,
+        ledger: &mut Ledger,
+        outcomes: &[Outcome],
+        kept: &[String],
+    ) -> Result<(), CliError> {
         outcomes.iter().for_each(tell);
-        let made = outcomes.iter().any(|outcome| outcome.result.is_ok());
+        for line in kept {
+            say(&format!("`{line}` stays: Secrets are encrypted with it"));
+        }
         let lock = self.session.lock(WHO)?;
-        self.session.written = crate::reconcile::Written::of(ledger, &lock)?;
-        Ok(made)
+        self.session.written = Written::of(ledger, &lock)?;
+        Ok(())
     }
 
     fn put_back(
@@ -256,11 +276,8 @@ impl Door {
 
     fn write(&mut self, ledger: &mut Ledger, back: &PutBack) -> Result<(), CliError> {
         let changes = restore::changes(&self.session.host, back)?;
-        self.carry_out(ledger, plan_of(changes))?;
-        for line in &back.kept {
-            say(&format!("`{line}` stays: Secrets are encrypted with it"));
-        }
-        Ok(())
+        let outcomes = self.apply_plan(ledger, plan_of(changes));
+        self.done(ledger, &outcomes, &back.kept)
     }
 
     /// While the kubelet protects the kernel defaults the six values have to be right, whatever else is left alone.

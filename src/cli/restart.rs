@@ -14,13 +14,13 @@ use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted};
 use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
-use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::origin::Cause;
 use crate::reconcile::restart::settle::Settling;
 use crate::reconcile::restart::standing::Standing;
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::circumstances::{Knowledge, now};
 use crate::reconcile::service::following::following;
-use crate::reconcile::service::rollback::{Failure, RolledBack, Who, roll_back};
+use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
 use crate::reconcile::service::standing::{self, Asked, Look};
 use crate::reconcile::service::stay::Running;
 use crate::report::describe;
@@ -98,6 +98,7 @@ impl Service {
         let look = standing::look(&session.pass(), &self.unit, &status);
         let asked = Asked {
             wanted: Some(Wanted::ByHand),
+            cause: Cause::Controls,
             wanted_for: Duration::ZERO,
             quiet_for: Duration::MAX,
             settling: false,
@@ -178,9 +179,20 @@ impl Service {
         for error in &failure.errors {
             eprintln!("  {error}");
         }
-        let Some(mut back) = put_back(session, ledger, &look.ours, failure)? else {
-            eprintln!("What k3warden wrote has worked before, so nothing is put back.");
-            return Ok(Exit::Unable);
+        let who = Who {
+            name: WHO,
+            patience: session.patience(),
+        };
+        let mut back = match roll_back(&session.pass(), ledger, &look.ours, failure, who)? {
+            RollBack::Done(back) => back,
+            RollBack::Already(_) => {
+                eprintln!("The daemon or K3s's door has put back what worked before already.");
+                return Ok(Exit::Unable);
+            }
+            RollBack::NotOurs => {
+                eprintln!("What k3warden wrote has worked before, so nothing is put back.");
+                return Ok(Exit::Unable);
+            }
         };
         print(&back);
         let knowledge = Knowledge::of(&session.host.root)?;
@@ -195,19 +207,6 @@ impl Service {
         );
         Ok(Exit::Unable)
     }
-}
-
-fn put_back(
-    session: &Session,
-    ledger: &mut Ledger,
-    failed: &OurPart,
-    failure: Failure,
-) -> Result<Option<RolledBack>, CliError> {
-    let who = Who {
-        name: WHO,
-        patience: session.patience(),
-    };
-    Ok(roll_back(&session.pass(), ledger, failed, failure, who)?)
 }
 
 fn print(back: &RolledBack) {

@@ -1,10 +1,13 @@
 //! `k3warden watch`: the daemon.
 
+use std::rc::Rc;
+
 use clap::Args;
 
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global};
+use crate::reconcile::running;
 use crate::watch::{self, Ended, Ground, Sources};
 
 /// Keep the enforced controls true: repair drift when it happens. Meant for systemd.
@@ -31,6 +34,7 @@ struct Files<'g> {
 impl Sources for Files<'_> {
     fn open(&self) -> Result<Ground, String> {
         let session = Session::open(self.global).map_err(|error| error.to_string())?;
+        let running = Rc::new(running::kept(&session.host, &session.node));
         Ok(Ground {
             host: session.host,
             catalogue: session.catalogue,
@@ -38,6 +42,7 @@ impl Sources for Files<'_> {
             node: session.node,
             written: session.written,
             held: session.held,
+            running,
             today: session.today,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::status::Status;
+use super::status::{Status, WaitsFor};
 use crate::reconcile::Verdict;
 
 /// The text of the metrics file. Base units, no timestamps; the series do not depend on what was found.
@@ -94,6 +94,12 @@ fn of_k3s(text: &mut Text, status: &Status) {
         "Whether K3s should start again.",
         pending,
     );
+    let name = "k3s_restart_held";
+    text.family(name, "gauge", "1 for what a restart of K3s waits for, else 0.");
+    for waits_for in WaitsFor::ALL {
+        let value = i32::from(status.k3s.waits_for == Some(waits_for));
+        text.sample(name, &[("waits_for", waits_for.name())], value);
+    }
 }
 
 #[derive(Default)]

@@ -58,6 +58,9 @@ pub struct Suspended {
     pub reason: String,
     /// When it ends by itself, seconds since 1970, as the clock is now.
     pub until: Option<i64>,
+    /// What can go wrong while nothing is held.
+    #[serde(default)]
+    pub risk: Option<String>,
 }
 
 /// The last repair.
@@ -91,8 +94,56 @@ pub struct K3sStatus {
     pub pending_restart: Option<String>,
     /// Why that waits.
     pub held: Option<String>,
+    /// What that waits for.
+    #[serde(default)]
+    pub waits_for: Option<WaitsFor>,
+    /// What the last start of K3s waits for until it counts as settled, or why it proved nothing.
+    #[serde(default)]
+    pub start: Option<String>,
     /// Restarts made by the daemon, by reason.
     pub restarts: BTreeMap<String, u64>,
+}
+
+/// What a restart that is wanted waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitsFor {
+    /// A window, a limit, this node's turn: it comes by itself.
+    Time,
+    /// The next start that somebody else makes.
+    NextStart,
+    /// Something has to be mended first.
+    Operator,
+}
+
+impl WaitsFor {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Time, Self::NextStart, Self::Operator];
+
+    /// The word for it in metrics, as in the status file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::NextStart => "next-start",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl K3sStatus {
+    /// K3s should start again; `held` is what that waits for, and why, if it waits.
+    pub fn wants(&mut self, why: String, held: Option<(WaitsFor, String)>) {
+        self.pending_restart = Some(why);
+        (self.waits_for, self.held) = held.unzip();
+    }
+
+    /// It need not.
+    pub fn wants_nothing(&mut self) {
+        self.pending_restart = None;
+        self.waits_for = None;
+        self.held = None;
+    }
 }
 
 /// One control.
@@ -172,6 +223,9 @@ impl Status {
                 )
             });
             warn(format!("no repairs: {}{ends}", suspended.reason));
+            if let Some(risk) = &suspended.risk {
+                warn(format!("beware: {risk}"));
+            }
         }
         for (what, why) in [
             ("polling instead of watching by events", &self.polling),
@@ -182,6 +236,7 @@ impl Status {
             ),
             ("K3s should start again", &self.k3s.pending_restart),
             ("its restart is held", &self.k3s.held),
+            ("the last start of K3s", &self.k3s.start),
         ] {
             if let Some(why) = why {
                 warn(format!("{what}: {why}"));

@@ -97,7 +97,7 @@ impl<'s> Agent<'s> {
             writers: BTreeMap::new(),
             pace: Pace::default(),
             records,
-            suspension: Suspension::look(&ground.host.root),
+            suspension: None,
             ground,
             ledger,
             journal,
@@ -124,13 +124,14 @@ impl<'s> Agent<'s> {
         }
         self.open_eyes();
         self.check_ledger();
+        self.suspension = self.find_suspension();
         if let Some(suspension) = &self.suspension {
             let event = Event::new(Kind::SuspensionBegins, suspension.reason.clone());
             self.journal.tell(&event);
         }
         self.tell_of_exceptions(None);
         self.full_pass(now);
-        self.look_for_start(now);
+        self.take_up_run(now);
         self.keeper.judge_at(now);
     }
 

@@ -1,6 +1,7 @@
 //! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -13,8 +14,8 @@ use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::{Pass, Written};
-use crate::setting::{self, Watched};
+use crate::reconcile::{Pass, Written, running};
+use crate::setting::{self, Running, Watched};
 
 use super::index::{Concern, Index};
 use super::inputs;
@@ -39,6 +40,9 @@ pub struct Ground {
     pub written: Written,
     /// A part of ours that is not written again.
     pub held: Option<Held>,
+    /// What the running K3s was started with, as far as somebody has read its journal: no pass of the daemon waits for
+    /// a journal.
+    pub running: Rc<Running>,
     /// The day that exceptions are judged by.
     pub today: Date,
 }
@@ -65,7 +69,7 @@ impl Ground {
             written: &self.written,
             held: self.held.as_ref(),
             effective: OnceCell::new(),
-            running: OnceCell::new(),
+            running: OnceCell::from(Rc::clone(&self.running)),
         }
     }
 
@@ -126,6 +130,14 @@ impl Ground {
     pub fn look_for_quarantine(&mut self) {
         let now = circumstances(&self.policy, &self.catalogue, &self.node);
         self.held = Held::look(&self.host.root, &now);
+    }
+
+    /// Looks again at what is kept of the running K3s; whether it is something else now.
+    pub fn look_at_running(&mut self) -> bool {
+        let running = running::kept(&self.host, &self.node);
+        let changed = *self.running != running;
+        self.running = Rc::new(running);
+        changed
     }
 
     pub(super) fn lock(&self) -> Result<Lock, LockError> {

@@ -52,10 +52,26 @@ pub struct Followed {
     pub follower: Option<Box<Follower>>,
     /// Our part as it was when the start was seen, and at the first look: the door may have written in between.
     pub parts: Vec<OurPart>,
+    /// We saw it begin, so nothing was read before the first of [`Self::parts`].
+    pub seen_to_begin: bool,
     /// Why we restarted K3s, if it was us.
     pub by_us: Option<String>,
     /// So many arguments were kept already.
     pub kept_arguments: usize,
+}
+
+impl Followed {
+    /// A start that nobody of ours asked for; our part as it is now.
+    #[must_use]
+    pub fn new(follower: Follower, parts: Vec<OurPart>, seen_to_begin: bool) -> Self {
+        Self {
+            follower: Some(Box::new(follower)),
+            parts,
+            seen_to_begin,
+            by_us: None,
+            kept_arguments: 0,
+        }
+    }
 }
 
 /// What the loop knows of K3s.
@@ -67,8 +83,6 @@ pub struct Keeper {
     pub following: Option<Followed>,
     /// The run that was seen last.
     pub seen: Option<InvocationId>,
-    /// Another run began while one was followed.
-    pub follow_next: bool,
     /// When to look at the start again.
     pub look: Option<Instant>,
     /// When to ask the gate.
@@ -92,6 +106,15 @@ impl Keeper {
         let manager = here.then(Systemd::of_machine).and_then(Result::ok);
         Self {
             manager: manager.map(|manager| Arc::new(manager) as Arc<dyn ServiceManager>),
+            ..Self::default()
+        }
+    }
+
+    /// With another service manager, for tests.
+    #[cfg(test)]
+    pub fn with(manager: Arc<dyn ServiceManager>) -> Self {
+        Self {
+            manager: Some(manager),
             ..Self::default()
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::agent::Agent;
 use super::ground::Ground;
 use super::suspension::Suspension;
+use crate::reconcile::service::kernel;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::Effect;
@@ -15,13 +16,17 @@ const EXPIRING_DAYS: u16 = 14;
 impl Agent<'_> {
     /// Looks for the pause and the kill switch; when one is over everything is looked at.
     pub fn look_for_suspension(&mut self, now: Instant) {
-        let found = Suspension::look(&self.ground.host.root);
+        let found = self.find_suspension();
         let reason = |suspension: &Option<Suspension>| {
             suspension
                 .as_ref()
                 .map(|suspension| suspension.reason.clone())
         };
         let (before, after) = (reason(&self.suspension), reason(&found));
+        let risk = |suspension: &Option<Suspension>| suspension.as_ref()?.risk.clone();
+        if risk(&self.suspension) != risk(&found) {
+            self.publisher.wake(now);
+        }
         self.suspension = found;
         let held = self.ground.held.clone();
         self.ground.look_for_quarantine();
@@ -43,6 +48,22 @@ impl Agent<'_> {
             self.full_pass(now);
             self.keeper.judge_at(now);
         }
+    }
+
+    /// Why nothing is changed now. The kill switch keeps the door out too, so nobody makes the six kernel values right
+    /// before a kubelet that insists on them.
+    pub(super) fn find_suspension(&self) -> Option<Suspension> {
+        let mut found = Suspension::look(&self.ground.host.root)?;
+        if found.left.is_none()
+            && let Ok(effective) = self.ground.pass().effective()
+            && let Some(place) = kernel::protected_by(effective)
+        {
+            found.risk = Some(format!(
+                "{place} sets protect-kernel-defaults, and K3s does not start once one of the six kernel values is wrong; \
+                 nobody puts it right now"
+            ));
+        }
+        Some(found)
     }
 
     /// Warns of exceptions that end soon or ended since a day; `None` at the start.
@@ -111,6 +132,7 @@ impl Agent<'_> {
         self.open_eyes();
         self.look_for_suspension(now);
         self.full_pass(now);
+        self.take_up_run(now);
         // Other rules for restarts may let through what was held.
         self.keeper.judge_at(now);
     }
@@ -126,8 +148,9 @@ impl Agent<'_> {
 
     /// Call site of the restart gate: K3s was started, by whomever. What it reads from now on is what is on the disk.
     pub(super) fn on_k3s_start_seen(&mut self, now: Instant) {
-        self.look_for_start(now);
+        // The first start after an installation names a unit that was not there before.
         self.on_k3s_inputs_changed(now);
+        self.look_for_start(now);
     }
 
     /// Call site of the restart gate: something that K3s is made of or reads is not what it was. The node is looked at

@@ -96,13 +96,21 @@ pub struct Suspension {
     pub reason: String,
     /// What is left of it; `None` while nobody knows.
     pub left: Option<Duration>,
+    /// What can go wrong in the meantime, where something is known that can.
+    pub risk: Option<String>,
 }
 
 impl Suspension {
     /// Looks for whatever keeps us from changing anything. What cannot be looked for counts as found.
     #[must_use]
     pub fn look(root: &Root) -> Option<Self> {
-        let found = |reason: String| Some(Self { reason, left: None });
+        let found = |reason: String| {
+            Some(Self {
+                reason,
+                left: None,
+                risk: None,
+            })
+        };
         match KillSwitch::look(root) {
             Ok(Some(switch)) => return found(switch.to_string()),
             Ok(None) => {}
@@ -112,6 +120,8 @@ impl Suspension {
             Ok(Some((pause, left))) => Some(Self {
                 reason: format!("paused: {}", pause.reason),
                 left: Some(left),
+                // K3s's door makes the six kernel values right also then.
+                risk: None,
             }),
             Ok(None) => None,
             Err(error) => found(format!("the pause cannot be looked for: {error}")),
@@ -127,6 +137,7 @@ impl Suspension {
         Suspended {
             reason: self.reason.clone(),
             until: left.map(|left| now.saturating_add(left)),
+            risk: self.risk.clone(),
         }
     }
 }

@@ -182,6 +182,17 @@ pub fn decide(situation: &Situation<'_>) -> Gate {
     }
 }
 
+/// What the policy says, or without a word in it the default of this node.
+#[must_use]
+pub fn mode_in_force(
+    rules: &RestartRules,
+    role: Option<Role>,
+    datastore: Option<Datastore>,
+) -> RestartMode {
+    let given = rules.mode.as_ref().map(|given| given.value);
+    given.unwrap_or_else(|| default_mode(role, datastore))
+}
+
 /// Without a word in the policy: all servers of a cluster must not restart together, and nothing local can prevent that.
 #[must_use]
 pub const fn default_mode(role: Option<Role>, datastore: Option<Datastore>) -> RestartMode {
@@ -270,10 +281,9 @@ fn timing(situation: &Situation<'_>) -> Result<Option<Wait>, String> {
         return Ok(None);
     }
     let rules = situation.rules;
-    let given = rules.mode.as_ref().map(|given| given.value);
-    let mode = given.unwrap_or_else(|| default_mode(situation.role, situation.datastore));
+    let mode = mode_in_force(rules, situation.role, situation.datastore);
     if mode == RestartMode::Never {
-        return Err(why_never(situation, given.is_some()));
+        return Err(why_never(situation, rules.mode.is_some()));
     }
     let has_windows = !rules.windows.value.is_empty();
     match situation.wanted {

@@ -12,6 +12,7 @@ pub mod inputs;
 mod limits;
 mod log_line;
 pub mod moment;
+pub mod origin;
 pub mod own_part;
 pub mod proof;
 pub use crate::host::records;

@@ -102,6 +102,8 @@ pub struct Settle {
     rules: SettleRules,
     /// The run that our restart ends; it is waited for to be gone.
     previous: Option<InvocationId>,
+    /// When it was first looked for.
+    asked: Option<Duration>,
     followed: Option<Followed>,
     decided: Option<Settling>,
 }
@@ -122,6 +124,7 @@ impl Settle {
         Self {
             rules,
             previous,
+            asked: None,
             followed: None,
             decided: None,
         }
@@ -188,7 +191,15 @@ impl Settle {
             return waiting("K3s to start");
         };
         if self.previous.as_ref() == Some(&invocation) {
-            return waiting("the old K3s to end");
+            let asked = *self.asked.get_or_insert(sample.at);
+            // Somebody has taken the job away from systemd, or no stop is ever over.
+            let is_late = sample.at.saturating_sub(asked) >= self.rules.limit;
+            return match is_late {
+                true => Settling::Broken {
+                    reason: "the old K3s did not end",
+                },
+                false => waiting("the old K3s to end"),
+            };
         }
         let runs = matches!(sample.active, ActiveState::Active | ActiveState::Activating);
         if !runs || sample.auto_restart {

@@ -11,7 +11,18 @@ use crate::reconcile::restart::own_part::{OurPart, put_back};
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::{Outcome, Pass, Plan, apply_within};
 
-/// What became of it.
+/// What became of a start that failed.
+#[derive(Debug)]
+pub enum RollBack {
+    /// What last worked was put back now.
+    Done(RolledBack),
+    /// The same part failed before and stands back already: somebody else was quicker.
+    Already(Quarantine),
+    /// What failed was proven, or nothing of ours that could go: nothing is touched.
+    NotOurs,
+}
+
+/// What was put back.
 #[derive(Debug)]
 pub struct RolledBack {
     /// The changes, each made or not.
@@ -40,7 +51,7 @@ pub struct Who {
     pub patience: Duration,
 }
 
-/// Puts back what last worked, if what failed was ours and unproven; `None`: it was not, and nothing is touched.
+/// Puts back what last worked, if what failed was ours and unproven.
 ///
 /// # Errors
 /// When the quarantine cannot be kept (then nothing is put back: the next pass would write it again), or a file cannot
@@ -51,10 +62,19 @@ pub fn roll_back(
     failed: &OurPart,
     failure: Failure,
     who: Who,
-) -> Result<Option<RolledBack>, HostError> {
+) -> Result<RollBack, HostError> {
     let knowledge = Knowledge::of(&pass.host.root)?;
     if knowledge.proves(failed) {
-        return Ok(None);
+        return Ok(RollBack::NotOurs);
+    }
+    let present = part::present(pass)?;
+    let key = part::encryption_key(pass.host, pass.node);
+    let back = put_back(knowledge.good_part(), &present, key);
+    if back.is_nothing() {
+        // What is left, such as the encryption line under a key, may fail as well; the quarantine is not about that.
+        let before = Quarantine::load(&knowledge.records).record();
+        let before = before.filter(|quarantine| quarantine.part == failed.digest());
+        return Ok(before.map_or(RollBack::NotOurs, RollBack::Already));
     }
     let quarantine = Quarantine::new(
         failed,
@@ -64,32 +84,14 @@ pub fn roll_back(
         now(pass.host),
     );
     quarantine.save(&knowledge.records)?;
-    let present = part::present(pass)?;
-    let (outcomes, kept) = restore_last(pass, ledger, knowledge.good_part(), &present, who)?;
-    Ok(Some(RolledBack {
-        outcomes,
-        kept,
-        quarantine,
-    }))
-}
-
-/// Puts a part of ours in the place of the present one. Returns the outcomes, and the lines that had to stay.
-///
-/// # Errors
-/// When a file cannot be looked at.
-pub fn restore_last(
-    pass: &Pass<'_>,
-    ledger: &mut Ledger,
-    last_good: Option<&OurPart>,
-    present: &OurPart,
-    who: Who,
-) -> Result<(Vec<Outcome>, Vec<String>), HostError> {
-    let key = part::encryption_key(pass.host, pass.node);
-    let back = put_back(last_good, present, key);
     let plan = Plan {
         changes: restore::changes(pass.host, &back)?,
         refused: Vec::new(),
     };
     let outcomes = apply_within(pass.host, ledger, plan, who.name, &|| false, who.patience);
-    Ok((outcomes, back.kept))
+    Ok(RollBack::Done(RolledBack {
+        outcomes,
+        kept: back.kept,
+        quarantine,
+    }))
 }

@@ -21,6 +21,7 @@ use crate::reconcile::restart::gate::{
 use crate::reconcile::restart::heard::{Arguments, SECRET};
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::{Difference, Input};
+use crate::reconcile::restart::origin::{Cause, Rules};
 use crate::reconcile::restart::own_part::{EncryptionKey, OurPart};
 use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::restart::standing::{
@@ -48,6 +49,8 @@ pub struct Look {
 pub struct Asked<'a> {
     /// Who wants the restart; `None`: what differs says it.
     pub wanted: Option<Wanted>,
+    /// What brought the change of our part, if there is one.
+    pub cause: Cause,
     /// Since the difference was first seen.
     pub wanted_for: Duration,
     /// Since anything of it last changed.
@@ -124,7 +127,7 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
         standing: &look.standing,
         wanted: asked
             .wanted
-            .unwrap_or_else(|| wanted(&look.standing, &look.ours)),
+            .unwrap_or_else(|| wanted(&look.standing, &look.ours, asked.cause)),
         wanted_for: asked.wanted_for,
         quiet_for: asked.quiet_for,
         rules: &pass.policy.restart,
@@ -141,15 +144,36 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
 }
 
 /// Who wants it, as far as what differs says it: our own files were written for a control that did not hold.
-fn wanted(standing: &Standing, ours: &OurPart) -> Wanted {
+fn wanted(standing: &Standing, ours: &OurPart, cause: Cause) -> Wanted {
     let by_us = |difference: &Difference| match &difference.input {
         Input::File(path) => path.ends_with("z-k3warden.yaml") || ours.files.contains_key(path),
-        Input::Argument { .. } => true,
+        Input::Argument { flag, .. } => names(ours, flag),
         _ => false,
     };
-    match standing {
-        Standing::Differs(_, differences) if differences.iter().any(by_us) => Wanted::ByControls,
+    match (standing, cause) {
+        (Standing::Differs(_, differences), _) if !differences.iter().any(by_us) => {
+            Wanted::ByOperatorsFiles
+        }
+        (Standing::Differs(..), Cause::Catalogue) => Wanted::ByCatalogue,
+        (Standing::Differs(..), _) => Wanted::ByControls,
         _ => Wanted::ByOperatorsFiles,
+    }
+}
+
+/// Whether a line of ours sets a component's flag: what else differs in the arguments is an operator's.
+fn names(ours: &OurPart, flag: &str) -> bool {
+    let flag = flag.trim_start_matches('-');
+    let mut files = ours.files.values();
+    files.any(|file| file.content.contains(flag))
+}
+
+/// The rules that our part is looked at under now.
+#[must_use]
+pub fn rules(pass: &Pass<'_>) -> Rules {
+    Rules {
+        policy: pass.policy.digest().to_owned(),
+        catalogue: pass.catalogue.digest().to_owned(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 

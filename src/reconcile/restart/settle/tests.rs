@@ -107,6 +107,19 @@ fn the_same_process_at_the_upper_limit_has_settled_ready_or_not() {
 }
 
 #[test]
+fn a_restart_that_never_comes_about_is_not_waited_for_for_ever() {
+    let old = |at| Sample {
+        invocation: Some(run('a')),
+        ..active(at, MarkerSeen::Yes)
+    };
+    let after_restart = Settle::after(Some(run('a')), RULES);
+    assert_eq!(
+        course(after_restart, &[old(100), old(699), old(700)]),
+        ["waiting", "waiting", "broken: the old K3s did not end"]
+    );
+}
+
+#[test]
 fn an_automatic_restart_is_a_failure_whatever_systemd_calls_the_result() {
     let again = Sample {
         main_pid: Some(200),

@@ -1,0 +1,113 @@
+//! What the daemon does about a start of K3s that failed: ours is put back if it was ours, and somebody is told.
+
+use std::time::{Duration, Instant};
+
+use super::agent::Agent;
+use super::ground::WHO;
+use super::k3s::Followed;
+use crate::policy::KillSwitch;
+use crate::reconcile::restart::follow::Follower;
+use crate::reconcile::restart::proof::Quarantine;
+use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+
+/// A change of another process is not waited for long: the loop has other things to do.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Agent<'_> {
+    pub(super) fn on_failed(
+        &mut self,
+        start: &Followed,
+        follower: &Follower,
+        reason: String,
+        now: Instant,
+    ) {
+        let errors: Vec<String> = follower.heard().errors().map(str::to_owned).collect();
+        let told = sentence(&reason, &errors);
+        if let Ok(Some(switch)) = KillSwitch::look(&self.ground.host.root) {
+            let message = format!("K3s ended by itself, and k3warden is off ({switch}): {told}");
+            self.tell_once(Kind::K3sFails, message);
+            return;
+        }
+        let Some(part) = self.part_read(start, follower) else {
+            let message = format!(
+                "K3s ended by itself; nobody knows what it had read of k3warden's, so nothing is put back: {told}"
+            );
+            self.tell_once(Kind::K3sFails, message);
+            return;
+        };
+        let who = Who {
+            name: WHO,
+            patience: PATIENCE,
+        };
+        let failure = Failure { reason, errors };
+        match roll_back(&self.ground.pass(), &mut self.ledger, &part, failure, who) {
+            Ok(RollBack::Done(back)) => self.on_rolled_back(back, now),
+            Ok(RollBack::Already(quarantine)) => {
+                let message = alarm(&quarantine);
+                self.quarantined(quarantine, message, now);
+            }
+            Ok(RollBack::NotOurs) => {
+                let message = format!(
+                    "K3s ended by itself, and not because of a change of k3warden: {told}"
+                );
+                self.tell_once(Kind::K3sFails, message);
+            }
+            Err(error) => {
+                let message = format!("what K3s did not live with could not be put back: {error}");
+                self.tell_once(Kind::RestartRolledBack, message);
+            }
+        }
+    }
+
+    fn on_rolled_back(&mut self, back: RolledBack, now: Instant) {
+        let failed = back
+            .outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().err());
+        let failed: Vec<String> = failed.map(ToString::to_string).collect();
+        let mut message = alarm(&back.quarantine);
+        if !failed.is_empty() {
+            message.push_str(&format!("; not put back: {}", failed.join("; ")));
+        }
+        for line in &back.kept {
+            message.push_str(&format!("; `{line}` stays, Secrets are encrypted with it"));
+        }
+        self.quarantined(back.quarantine, message, now);
+    }
+
+    fn quarantined(&mut self, quarantine: Quarantine, message: String, now: Instant) {
+        self.tell_once(Kind::RestartRolledBack, message);
+        let _ = self.ground.look_up_written(&mut self.ledger);
+        self.ground.look_for_quarantine();
+        self.keeper.put_back = Some(quarantine);
+        self.keeper.changed_at = Some(now);
+    }
+
+    /// A K3s that fails always fails every few seconds, and in the same words.
+    pub(super) fn tell_once(&mut self, kind: Kind, message: String) {
+        if self.keeper.told.as_ref() != Some(&message) {
+            self.journal.tell(&Event::new(kind, message.clone()));
+            self.keeper.told = Some(message);
+        }
+    }
+}
+
+fn alarm(quarantine: &Quarantine) -> String {
+    format!(
+        "K3s did not live with the last change of k3warden, which was put back: {}",
+        sentence(&quarantine.reason, &quarantine.errors)
+    )
+}
+
+fn sentence(reason: &str, errors: &[String]) -> String {
+    let mut text = reason.to_owned();
+    for error in errors {
+        if !text.contains(error) {
+            text.push_str("; ");
+            text.push_str(error);
+        }
+    }
+    text
+}

@@ -1,0 +1,205 @@
+//! K3s's starts, by whomever: each is followed until it is known how it went, what it was started with is kept, and so is
+//! our part of it once it has settled.
+
+use std::time::{Duration, Instant};
+
+use super::agent::Agent;
+use super::k3s::{Answer, Followed, LOOK_INTERVAL, Task};
+use crate::host::records::{Records, STATE};
+use crate::host::systemd::{ServiceError, UnitName, invocation};
+use crate::reconcile::restart::follow::Follower;
+use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::snapshot::Snapshots;
+use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::service::circumstances::{Candidate, Knowledge, now as moment};
+use crate::reconcile::service::following::following;
+use crate::reconcile::service::part;
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+
+/// After a question that systemd did not answer.
+pub(super) const AGAIN: Duration = Duration::from_secs(10);
+
+impl Agent<'_> {
+    /// The unit that runs K3s here, where there is a systemd to ask about it.
+    pub(super) fn k3s_unit(&self) -> Option<UnitName> {
+        let unit = self.ground.node.places.unit.as_deref()?;
+        unit.parse().ok().filter(|_| self.keeper.is_here())
+    }
+
+    /// K3s was started, by whomever, or ended.
+    pub(super) fn look_for_start(&mut self, now: Instant) {
+        self.see_run(true, now);
+    }
+
+    /// Takes up a run that may have begun before we looked: what it read of ours only the door knows.
+    pub(super) fn take_up_run(&mut self, now: Instant) {
+        self.see_run(false, now);
+    }
+
+    fn see_run(&mut self, begins: bool, now: Instant) {
+        let Some(unit) = self.k3s_unit() else { return };
+        self.look_at_running(now);
+        let run = invocation(&self.ground.host.root, &unit).ok().flatten();
+        if run.is_none() || run == self.keeper.seen {
+            return;
+        }
+        self.keeper.seen = run;
+        // A run that is followed has ended or is being ended by us, and that is decided first.
+        if self.keeper.following.is_none() {
+            self.follow_present(unit, begins, now);
+        }
+    }
+
+    fn follow_present(&mut self, unit: UnitName, begins: bool, now: Instant) {
+        let pass = self.ground.pass();
+        let follower = Follower::of_present(unit, following(&pass));
+        let parts = part::present(&pass).into_iter().collect();
+        self.follow(Followed::new(follower, parts, begins), now);
+    }
+
+    /// From now on this start is followed.
+    pub(super) fn follow(&mut self, start: Followed, now: Instant) {
+        self.keeper.following = Some(start);
+        self.keeper.look = Some(now + LOOK_INTERVAL);
+    }
+
+    /// What the running K3s was started with may be known by now, or not be known any more.
+    fn look_at_running(&mut self, now: Instant) {
+        if self.ground.look_at_running() {
+            self.due.full_pass = Some(now);
+        }
+    }
+
+    /// Does what is due about K3s.
+    pub(super) fn on_k3s_due(&mut self, now: Instant) {
+        if let Some(answer) = self.keeper.take_answer(now) {
+            match answer {
+                Answer::Followed(follower, settling) => self.on_followed(follower, settling, now),
+                Answer::Shown(status) => self.on_shown(*status, now),
+                Answer::Restarted(result) => self.on_restarted(result, now),
+            }
+            self.publisher.wake(now);
+        }
+        let Some(unit) = self.k3s_unit().filter(|_| !self.keeper.is_waiting()) else {
+            return;
+        };
+        if self.keeper.look.is_some_and(|at| at <= now) {
+            self.keeper.look = None;
+            let start = self.keeper.following.as_mut();
+            if let Some(follower) = start.and_then(|start| start.follower.take())
+                && !self.keeper.ask(&unit, Task::Follow(follower), now)
+            {
+                // No thread could be had; the start is followed anew.
+                self.follow_present(unit, false, now);
+            }
+        } else if self.keeper.judge.is_some_and(|at| at <= now) {
+            self.keeper.judge = None;
+            if !self.keeper.ask(&unit, Task::Show, now) {
+                self.keeper.judge_at(now + AGAIN);
+            }
+        }
+    }
+
+    fn on_followed(
+        &mut self,
+        follower: Box<Follower>,
+        settling: Result<Settling, ServiceError>,
+        now: Instant,
+    ) {
+        let present = part::present(&self.ground.pass()).ok();
+        let Some(mut start) = self.keeper.following.take() else {
+            return;
+        };
+        if start.parts.len() < 2 && follower.invocation().is_some() {
+            start.parts.extend(present);
+        }
+        self.keep_arguments(&mut start, &follower, now);
+        self.k3s.start = match &settling {
+            Ok(Settling::Waiting { what_for }) => Some(format!("waiting for {what_for}")),
+            Ok(Settling::Broken { reason }) => Some((*reason).to_owned()),
+            Ok(Settling::Settled { .. } | Settling::Failed { .. }) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        match settling {
+            Ok(Settling::Waiting { .. }) | Err(_) => {
+                let pause = if settling.is_ok() {
+                    LOOK_INTERVAL
+                } else {
+                    AGAIN
+                };
+                start.follower = Some(follower);
+                self.keeper.following = Some(start);
+                self.keeper.look = Some(now + pause);
+                return;
+            }
+            Ok(Settling::Settled { .. }) => self.on_settled(&start, &follower),
+            Ok(Settling::Failed { reason }) => self.on_failed(&start, &follower, reason, now),
+            Ok(Settling::Broken { .. }) => {}
+        }
+        self.keeper.judge_at(now);
+        let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
+        if let Some(unit) = self.k3s_unit().filter(|_| another) {
+            self.follow_present(unit, true, now);
+        }
+    }
+
+    /// The arguments of the components, as the journal has them so far.
+    fn keep_arguments(&mut self, start: &mut Followed, follower: &Follower, now: Instant) {
+        let arguments = follower.heard().arguments();
+        let (Some(run), Some(unit)) = (follower.invocation(), self.k3s_unit()) else {
+            return;
+        };
+        if arguments.len() <= start.kept_arguments {
+            return;
+        }
+        start.kept_arguments = arguments.len();
+        let root = &self.ground.host.root;
+        let kept = Snapshots::of(root).and_then(|snapshots| {
+            let taken = moment(&self.ground.host);
+            snapshots.save(root, run, &unit, taken, arguments.clone())
+        });
+        match kept {
+            Ok(()) => self.look_at_running(now),
+            Err(error) => {
+                let message = format!("what K3s was started with cannot be kept: {error}");
+                self.tell_once(Kind::RepairFailed, message);
+            }
+        }
+    }
+
+    /// Our part as that start read it, where that is known: the door wrote down which it was. Without the door it is
+    /// known where we saw the start begin, and ours was the same before and after.
+    pub(super) fn part_read(&self, start: &Followed, follower: &Follower) -> Option<OurPart> {
+        let run = follower.invocation()?;
+        let root = &self.ground.host.root;
+        let Some(record) = Starts::of(root).ok()?.load(run) else {
+            return match start.parts.as_slice() {
+                [before, after] if start.seen_to_begin && before == after => Some(before.clone()),
+                _ => None,
+            };
+        };
+        let candidate = Records::at(root, STATE)
+            .ok()
+            .and_then(|records| Candidate::of(&records, run));
+        let mut known = start.parts.iter().cloned().chain(candidate);
+        known.find(|part| part.digest() == record.ours)
+    }
+
+    fn on_settled(&mut self, start: &Followed, follower: &Follower) {
+        if let Some(part) = self.part_read(start, follower) {
+            let pass = self.ground.pass();
+            let kept = Knowledge::of(&self.ground.host.root)
+                .and_then(|mut knowledge| knowledge.settled(part, &pass));
+            if let Err(error) = kept {
+                let message = format!("what K3s settled with cannot be kept: {error}");
+                self.tell_once(Kind::RepairFailed, message);
+            }
+        }
+        if let Some(why) = &start.by_us {
+            let message = format!("K3s was restarted and has settled: {why}");
+            self.journal.tell(&Event::new(Kind::RestartDone, message));
+        }
+    }
+}
