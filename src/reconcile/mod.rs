@@ -10,7 +10,7 @@ mod pass;
 mod plan;
 pub mod restart;
 mod revert;
-mod running;
+pub mod running;
 pub mod service;
 mod verdict;
 

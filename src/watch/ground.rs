@@ -1,6 +1,7 @@
 //! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -8,10 +9,12 @@ use jiff::civil::Date;
 
 use crate::catalogue::Catalogue;
 use crate::host::Host;
+use crate::host::systemd::{UnitName, UnitStatus};
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
+use crate::reconcile::running::kept;
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::{Pass, Written};
 use crate::setting::{self, Watched};
@@ -50,6 +53,12 @@ pub trait Sources {
     /// # Errors
     /// When the policy or the catalogue is wrong, in a sentence for the operator.
     fn open(&self) -> Result<Ground, String>;
+
+    /// Takes what systemd said of a unit just now. True if the node has to be looked at anew, because the unit is loaded
+    /// otherwise than it was known.
+    fn shown(&self, _unit: &UnitName, _status: &UnitStatus) -> bool {
+        false
+    }
 }
 
 impl Ground {
@@ -65,7 +74,8 @@ impl Ground {
             written: &self.written,
             held: self.held.as_ref(),
             effective: OnceCell::new(),
-            running: OnceCell::new(),
+            // The loop asks no journal: what K3s was started with is kept by those who follow its starts.
+            running: OnceCell::from(Rc::new(kept(&self.host, &self.node))),
         }
     }
 

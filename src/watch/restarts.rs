@@ -14,7 +14,6 @@ use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
-use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::restart::standing::Standing;
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::circumstances::{Knowledge, now as moment};
@@ -31,11 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(10);
 /// Nobody has to know of a restart that waits no longer than this.
 const SHORT: Duration = Duration::from_secs(60);
+/// While unit files wait for a daemon-reload.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 /// A burst of changes is looked at once.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 impl Agent<'_> {
-    fn unit(&self) -> Option<UnitName> {
+    pub(super) fn unit(&self) -> Option<UnitName> {
         self.ground.node.places.unit.as_deref()?.parse().ok()
     }
 
@@ -124,7 +125,7 @@ impl Agent<'_> {
         if start.parts.len() < 2 && follower.invocation().is_some() {
             start.parts.extend(present);
         }
-        self.keep_arguments(&mut start, &follower);
+        self.keep_arguments(&mut start, &follower, now);
         match settling {
             Ok(Settling::Waiting { .. }) | Err(_) => {
                 let pause = if settling.is_ok() {
@@ -145,29 +146,6 @@ impl Agent<'_> {
         if let Some(unit) = self.unit().filter(|_| self.keeper.follow_next) {
             self.follow_present(unit, now);
         }
-    }
-
-    /// The arguments of the components, as the journal has them so far.
-    fn keep_arguments(&self, start: &mut Followed, follower: &Follower) {
-        let arguments = follower.heard().arguments();
-        let (Some(run), Some(unit)) = (follower.invocation(), self.unit()) else {
-            return;
-        };
-        if arguments.len() <= start.kept_arguments {
-            return;
-        }
-        start.kept_arguments = arguments.len();
-        let root = &self.ground.host.root;
-        // Without it the journal is asked again, as long as it remembers.
-        let _ = Snapshots::of(root).and_then(|snapshots| {
-            snapshots.save(
-                root,
-                run,
-                &unit,
-                moment(&self.ground.host),
-                arguments.clone(),
-            )
-        });
     }
 
     /// Our part as that start read it: what the door wrote down decides between what we saw.
@@ -275,7 +253,17 @@ impl Agent<'_> {
             self.keeper.judge_at(now + AGAIN);
             return;
         };
+        if self.sources.shown(&unit, &status) {
+            self.look_at_node_anew(now);
+        }
+        if status.need_daemon_reload {
+            // A daemon-reload raises no event that we could wait for.
+            self.keeper.judge_at(now + RELOAD_INTERVAL);
+        }
         let look = standing::look(&self.ground.pass(), &unit, &status);
+        if let (Standing::InStep(_), Some(run)) = (&look.standing, &status.invocation) {
+            self.keep_options(run, &unit, now);
+        }
         self.k3s.in_step = match &look.standing {
             Standing::InStep(_) => Some(true),
             Standing::Differs(..) => Some(false),
