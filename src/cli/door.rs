@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::Global;
 use super::exit::CliError;
-use super::session::Session;
+use super::session::{Occasion, Session};
 use crate::host::Root;
-use crate::host::systemd::{InvocationId, ServiceManager, Systemd, UnitName};
+use crate::host::systemd::{InvocationId, Systemd, UnitName, UnitStatus};
 use crate::k3s::{Files, Loaded, load_unit};
+use crate::node::{LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::restart::heard::Heard;
@@ -70,16 +71,23 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
             return Ok(());
         }
     }
-    let session = Session::open_until(global, Some(Instant::now() + PATIENCE))?;
+    let loaded = LoadedUnits::of(Surroundings::look(&Root::open(&global.root)?));
+    let occasion = Occasion {
+        patient_until: Some(Instant::now() + PATIENCE),
+        unit: Some(&unit),
+        loaded: &loaded,
+    };
+    let session = Session::open_for(global, occasion)?;
     session.require_root()?;
     if session.node.places.unit.as_deref() != Some(unit.as_str()) {
         let judged = session.node.places.unit.as_deref().unwrap_or("no unit");
         say(&format!(
-            "{unit} is started, but this node is judged by {judged}; `role` in the policy decides between them"
+            "{unit} is started, but systemd has it loaded as something else than K3s; this node is judged by {judged}"
         ));
         return Ok(());
     }
-    Door::open(session, unit).work()
+    let status = loaded.status(unit.as_str());
+    Door::open(session, unit, status).work()
 }
 
 /// Whether the unit starts a K3s server or agent: an operator's `k3s-backup.service` passes this door too.
@@ -99,8 +107,7 @@ struct Door {
 }
 
 impl Door {
-    fn open(session: Session, unit: UnitName) -> Self {
-        let status = manager(&session).and_then(|manager| manager.show(&unit).ok());
+    fn open(session: Session, unit: UnitName, status: Option<UnitStatus>) -> Self {
         let lived = status
             .as_ref()
             .and_then(|status| status.main_ended?.checked_sub(status.main_started?));
@@ -200,7 +207,9 @@ impl Door {
         };
         let back = roll_back(&self.session.pass(), ledger, failed, failure, who)?;
         if let RollBack::Done(mut back) = back {
-            say("two starts ended by themselves with what k3warden wrote last, so that is put back");
+            say(
+                "two starts ended by themselves with what k3warden wrote last, so that is put back",
+            );
             // systemd starts it right now.
             back.quarantine.restarted = true;
             back.quarantine.save(&knowledge.records)?;
@@ -368,6 +377,7 @@ impl Door {
             restarts: self.restarts,
             ours,
             inputs: inputs::inputs(&session.host, &session.node, &effective)?,
+            options: Some(effective.configuration.merge.shown()),
         };
         Starts::of(&session.host.root)?.save(&session.host.root, &record)?;
         Ok(())

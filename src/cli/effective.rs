@@ -5,7 +5,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Format, Global};
-use crate::report::{EffectiveReport, to_json};
+use crate::report::{EffectiveReport, Reported, to_json};
 
 /// Show what K3s really runs with, and which file and line gave each value.
 #[derive(Debug, Args)]
@@ -19,7 +19,13 @@ impl Effective {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         let effective = session.node.effective(&session.host)?;
-        let report = EffectiveReport::of(&effective, session.node.places.unit.as_deref());
+        let report = EffectiveReport::of(Reported {
+            next: &effective,
+            unit: session.node.unit.as_ref(),
+            on_disk: session.node.effective_on_disk(&session.host),
+            running: &session.pass().running(),
+            warnings: &session.node.warnings,
+        });
         match self.format {
             Format::Json => tell!("{}", to_json(&report)),
             Format::Table => tell!("{}", report.text()),

@@ -11,8 +11,9 @@ use jiff::civil::Date;
 use super::Global;
 use super::exit::CliError;
 use crate::catalogue::{Catalogue, Control};
+use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
-use crate::node::{self, Node, Surroundings};
+use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
 use crate::policy::{self, KillSwitch, Policy};
 use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
@@ -46,20 +47,37 @@ pub struct Session {
     patient_until: Option<Instant>,
 }
 
+/// What a session is opened for.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
+    /// Until when to wait for changes of other processes; `None`: ten seconds each time.
+    pub patient_until: Option<Instant>,
+    /// The unit that is being started right now.
+    pub unit: Option<&'a UnitName>,
+    /// How systemd has units loaded.
+    pub loaded: &'a LoadedUnits,
+}
+
 impl Session {
     /// Opens the machine that the command line names.
     ///
     /// # Errors
     /// When the root cannot be opened, or the policy or the catalogue is wrong.
     pub fn open(global: &Global) -> Result<Self, CliError> {
-        Self::open_until(global, None)
+        let surroundings = Surroundings::look(&Root::open(&global.root)?);
+        let occasion = Occasion {
+            patient_until: None,
+            unit: None,
+            loaded: &LoadedUnits::of(surroundings),
+        };
+        Self::open_for(global, occasion)
     }
 
-    /// The same for those who cannot wait long for another process's change.
+    /// The same for those who cannot wait long for another process's change, or know more of the unit.
     ///
     /// # Errors
     /// As for [`Session::open`].
-    pub fn open_until(global: &Global, patient_until: Option<Instant>) -> Result<Self, CliError> {
+    pub fn open_for(global: &Global, occasion: Occasion<'_>) -> Result<Self, CliError> {
         let durability = if global.no_sync {
             Durability::PageCache
         } else {
@@ -69,7 +87,13 @@ impl Session {
         let surroundings = Surroundings::look(&root);
         let catalogue = policy::load_catalogue(&root)?;
         let policy = Policy::load(&root, &catalogue)?;
-        let node = node::discover(&root, &policy, surroundings, global.k3s_version);
+        let beside = Beside {
+            surroundings,
+            k3s_version: global.k3s_version,
+            unit: occasion.unit,
+            loaded: occasion.loaded,
+        };
+        let node = node::discover_with(&root, &policy, beside);
         for problem in &node.problems {
             eprintln!("k3warden: what this node is could not be seen wholly: {problem}");
         }
@@ -90,7 +114,7 @@ impl Session {
             written: Written::default(),
             held: None,
             today,
-            patient_until,
+            patient_until: occasion.patient_until,
         };
         session.read_ledger();
         session.look_for_quarantine();

@@ -5,8 +5,11 @@ use std::rc::Rc;
 use clap::Args;
 
 use super::exit::CliError;
-use super::session::Session;
+use super::session::{Occasion, Session};
 use super::{Exit, Global};
+use crate::host::Root;
+use crate::host::systemd::{UnitName, UnitStatus};
+use crate::node::{LoadedUnits, Surroundings};
 use crate::reconcile::running;
 use crate::watch::{self, Ended, Ground, Sources};
 
@@ -19,7 +22,9 @@ impl Watch {
         let session = Session::open(global)?;
         session.require_root()?;
         drop(session);
-        Ok(match watch::run(&Files { global })? {
+        let root = Root::open(&global.root)?;
+        let loaded = LoadedUnits::of(Surroundings::look(&root));
+        Ok(match watch::run(&Files { global, loaded })? {
             Ended::Asked => Exit::Holds,
             Ended::NamespaceStale => Exit::DoesNotHold,
         })
@@ -29,11 +34,20 @@ impl Watch {
 /// The files that the command line names.
 struct Files<'g> {
     global: &'g Global,
+    /// Asked when the daemon begins, and kept up to date by its questions beside the loop, which must not wait for systemd.
+    loaded: LoadedUnits,
 }
 
 impl Sources for Files<'_> {
     fn open(&self) -> Result<Ground, String> {
-        let session = Session::open(self.global).map_err(|error| error.to_string())?;
+        let occasion = Occasion {
+            patient_until: None,
+            unit: None,
+            loaded: &self.loaded,
+        };
+        let session =
+            Session::open_for(self.global, occasion).map_err(|error| error.to_string())?;
+        self.loaded.only_remember();
         let running = Rc::new(running::kept(&session.host, &session.node));
         Ok(Ground {
             host: session.host,
@@ -45,5 +59,9 @@ impl Sources for Files<'_> {
             running,
             today: session.today,
         })
+    }
+
+    fn shown(&self, unit: &UnitName, status: &UnitStatus) -> bool {
+        self.loaded.remember(unit, status)
     }
 }

@@ -65,16 +65,12 @@ impl Effective {
     /// What K3s would warn about, or do without a word and the operator should know.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let remark = |remark: &Remark| match &remark.from {
-            Some(from) => format!("{} ({from})", remark.text),
-            None => remark.text.clone(),
-        };
         self.configuration
             .merge
             .warnings
             .iter()
             .cloned()
-            .chain(self.configuration.remarks.iter().map(remark))
+            .chain(self.configuration.remarks.iter().map(Remark::to_string))
             .chain(self.start.warnings.iter().cloned())
             .collect()
     }

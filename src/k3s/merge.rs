@@ -48,6 +48,15 @@ pub struct Merge {
 }
 
 impl Merge {
+    /// Every option that something has set, with its values as they may be shown.
+    #[must_use]
+    pub fn shown(&self) -> BTreeMap<String, Vec<String>> {
+        let names = self.options.keys();
+        names
+            .map(|name| (name.clone(), self.shown_values(name)))
+            .collect()
+    }
+
     /// The values of an option as they may be shown: a secret is `{secret}`.
     #[must_use]
     pub fn shown_values(&self, name: &str) -> Vec<String> {
@@ -68,15 +77,10 @@ impl Merge {
 
 impl fmt::Debug for Merge {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let options: BTreeMap<&str, Vec<String>> = self
-            .options
-            .keys()
-            .map(|name| (name.as_str(), self.shown_values(name)))
-            .collect();
         formatter
             .debug_struct("Merge")
             .field("words", &shown(self.words.iter().map(String::as_str)))
-            .field("options", &options)
+            .field("options", &self.shown())
             .field("warnings", &self.warnings)
             .field("ends", &self.ends)
             .finish()

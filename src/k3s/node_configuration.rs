@@ -51,6 +51,15 @@ pub struct Remark {
     pub from: Option<Place>,
 }
 
+impl std::fmt::Display for Remark {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.from {
+            Some(from) => write!(formatter, "{} ({from})", self.text),
+            None => formatter.write_str(&self.text),
+        }
+    }
+}
+
 /// What K3s would run with at its next start.
 #[derive(Debug)]
 pub struct NodeConfiguration {

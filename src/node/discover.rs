@@ -4,16 +4,30 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{Fact, Node, Surroundings, datastore, version};
-use crate::host::{HostError, Root};
+use super::{Fact, LoadedUnits, Node, Surroundings, datastore, version};
+use crate::host::Root;
+use crate::host::systemd::{self, UnitName};
 use crate::k3s::{
     ConfigurationError, Files, K3sVersion, NEWEST_KNOWN_MINOR, NodeConfiguration, Role, Unit,
-    find_k3s_units, merge,
+    find_loaded_k3s_units, merge,
 };
 use crate::policy::{Given, Policy};
 use crate::setting::Places;
 
-/// What this node is, from its files alone where it is not the running machine.
+/// What is known beside the files of the node.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// What surrounds us.
+    pub surroundings: Surroundings,
+    /// The version that the command line names.
+    pub k3s_version: Option<K3sVersion>,
+    /// The unit that is being started right now, at K3s's door.
+    pub unit: Option<&'a UnitName>,
+    /// How systemd has units loaded.
+    pub loaded: &'a LoadedUnits,
+}
+
+/// What this node is, from its files alone.
 #[must_use]
 pub fn discover(
     root: &Root,
@@ -21,8 +35,29 @@ pub fn discover(
     surroundings: Surroundings,
     given: Option<K3sVersion>,
 ) -> Node {
+    let beside = Beside {
+        surroundings,
+        k3s_version: given,
+        unit: None,
+        loaded: &LoadedUnits::default(),
+    };
+    discover_with(root, policy, beside)
+}
+
+/// What this node is, its units as systemd has them loaded.
+#[must_use]
+pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
     let mut problems = Vec::new();
-    let unit = find_unit(root, policy, &mut problems);
+    let mut warnings = Vec::new();
+    let (surroundings, given) = (beside.surroundings, beside.k3s_version);
+    let unit = match find_loaded_k3s_units(&Files::new(root), &|name| beside.loaded.status(name)) {
+        Ok(units) => choose(root, policy, beside.unit, units, &mut warnings),
+        Err(error) => {
+            problems.push(error);
+            None
+        }
+    };
+    warnings.extend(unit.iter().flat_map(|unit| unit.warnings()));
     let mut node = Node {
         role: role(policy, unit.as_ref()),
         version: None,
@@ -37,24 +72,59 @@ pub fn discover(
         surroundings,
         configuration_problem: None,
         problems,
+        warnings,
     };
     node.version = find_version(root, policy, given, &mut node);
     look_into_configuration(root, policy, &mut node);
     node
 }
 
-fn find_unit(root: &Root, policy: &Policy, problems: &mut Vec<HostError>) -> Option<Unit> {
-    let wanted = policy.role.as_ref().map(|given| given.value);
-    let units = match find_k3s_units(&Files::new(root)) {
-        Ok(units) => units,
-        Err(error) => {
-            problems.push(error);
-            return None;
-        }
+/// The unit that is judged. A machine with two is rare; the one that is being started is meant, else what the policy
+/// names, else the one that runs, else the plain name that comes first.
+fn choose(
+    root: &Root,
+    policy: &Policy,
+    started: Option<&UnitName>,
+    mut units: Vec<Unit>,
+    warnings: &mut Vec<String>,
+) -> Option<Unit> {
+    let of_role = |unit: &Unit| {
+        let wanted = policy.role.as_ref().map(|role| role.value);
+        wanted.is_none_or(|role| unit.role() == Some(role))
     };
-    // A machine with two units is rare; the policy's role chooses, else the plain name that comes first.
-    let fits = |unit: &&Unit| wanted.is_none() || unit.role() == wanted;
-    units.iter().find(fits).or(units.first()).cloned()
+    let place = |fits: &dyn Fn(&Unit) -> bool| units.iter().position(fits);
+    let is_started = |unit: &Unit| started.is_some_and(|started| started.as_str() == unit.name);
+    let fitting = units.iter().filter(|unit| of_role(unit)).count();
+    let runs = |unit: &Unit| {
+        let name = unit.name.parse().ok();
+        name.is_some_and(|name| matches!(systemd::invocation(root, &name), Ok(Some(_))))
+    };
+    let (place, why) = if let Some(place) = place(&is_started) {
+        (place, "it is being started".to_owned())
+    } else if let (Some(role), 1) = (&policy.role, fitting) {
+        (
+            place(&of_role)?,
+            format!("it has the role of {}", source(role)),
+        )
+    } else if let Some(place) = place(&|unit| of_role(unit) && runs(unit)) {
+        (place, "it runs".to_owned())
+    } else {
+        let first = place(&of_role).unwrap_or(0);
+        (first, "its name comes first".to_owned())
+    };
+    if units.len() > 1 {
+        let others = units
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != place);
+        let others: Vec<&str> = others.map(|(_, unit)| unit.name.as_str()).collect();
+        let judged = units.get(place).map_or("", |unit| unit.name.as_str());
+        warnings.push(format!(
+            "{judged} is judged, because {why}; {} on this node starts K3s too and is not (`role` in the policy decides)",
+            others.join(", ")
+        ));
+    }
+    (place < units.len()).then(|| units.swap_remove(place))
 }
 
 fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
@@ -200,4 +270,93 @@ pub fn id(root: &Root) -> Option<String> {
             .map(|byte| format!("{byte:02x}"))
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    struct Tree(tempfile::TempDir);
+
+    impl Tree {
+        fn new(units: &[(&str, &str)]) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let place = directory.path().join("etc/systemd/system");
+            fs::create_dir_all(&place).unwrap();
+            fs::create_dir_all(directory.path().join("run/systemd/units")).unwrap();
+            for (name, command) in units {
+                let text = format!("[Service]\nExecStart={command}\n");
+                fs::write(place.join(name), text).unwrap();
+            }
+            Self(directory)
+        }
+
+        fn runs(&self, unit: &str) {
+            let link = format!("run/systemd/units/invocation:{unit}");
+            symlink("0123456789abcdef0123456789abcdef", self.0.path().join(link)).unwrap();
+        }
+
+        /// The unit that is judged, and what is said of it.
+        fn judged(&self, policy: &str, started: Option<&str>) -> (String, String) {
+            let catalogue = Catalogue::built_in().unwrap();
+            let files = [("/etc/k3warden/config.toml".into(), policy.to_owned())];
+            let policy = Policy::from_files(&files, &catalogue).unwrap();
+            let root = Root::open(self.0.path()).unwrap();
+            let started = started.map(|unit| unit.parse().unwrap());
+            let beside = Beside {
+                surroundings: Surroundings::Image,
+                k3s_version: None,
+                unit: started.as_ref(),
+                loaded: &LoadedUnits::default(),
+            };
+            let node = discover_with(&root, &policy, beside);
+            (
+                node.places.unit.unwrap_or_default(),
+                node.warnings.join(" "),
+            )
+        }
+    }
+
+    const BOTH: [(&str, &str); 3] = [
+        ("k3s-agent.service", "/k3s agent"),
+        ("k3s-backup.service", "/bin/tar cf /k3s.tar server"),
+        ("k3s.service", "/k3s server"),
+    ];
+
+    #[test]
+    fn of_two_units_the_one_that_runs_is_judged_and_the_other_is_named() {
+        let tree = Tree::new(&BOTH);
+        let (unit, said) = tree.judged("", None);
+        assert_eq!(unit, "k3s-agent.service");
+        assert!(said.contains("its name comes first"), "{said}");
+        tree.runs("k3s.service");
+        let (unit, said) = tree.judged("", None);
+        assert_eq!(unit, "k3s.service");
+        assert!(said.contains("it runs; k3s-agent.service"), "{said}");
+        assert!(!said.contains("backup"), "{said}");
+    }
+
+    #[test]
+    fn the_role_of_the_policy_decides_between_two_units_and_the_door_before_all() {
+        let tree = Tree::new(&BOTH);
+        tree.runs("k3s.service");
+        let (unit, said) = tree.judged("role = \"agent\"", None);
+        assert_eq!(unit, "k3s-agent.service");
+        assert!(said.contains("config.toml:1"), "{said}");
+        let (unit, _) = tree.judged("role = \"agent\"", Some("k3s.service"));
+        assert_eq!(unit, "k3s.service");
+    }
+
+    #[test]
+    fn one_unit_is_judged_without_a_word_whatever_its_role() {
+        let tree = Tree::new(&[("k3s.service", "/k3s server"), BOTH[1]]);
+        assert_eq!(
+            tree.judged("role = \"agent\"", None),
+            ("k3s.service".to_owned(), String::new())
+        );
+    }
 }

@@ -3,18 +3,22 @@
 mod datastore;
 mod discover;
 mod kernel;
+mod loaded;
 mod surroundings;
 mod version;
 
 use std::path::PathBuf;
 
-pub use discover::{discover, id};
+pub use discover::{Beside, discover, discover_with, id};
 pub use kernel::facts;
+pub use loaded::LoadedUnits;
 pub use surroundings::Surroundings;
 
 use crate::catalogue::Datastore;
 use crate::host::{Host, HostError};
-use crate::k3s::{ConfigurationError, Effective, Files, Invocation, K3sVersion, Role, Unit};
+use crate::k3s::{
+    ConfigurationError, Effective, Files, Invocation, K3sVersion, Loaded, Role, Unit,
+};
 use crate::setting::Places;
 
 /// A fact and where it was found.
@@ -49,6 +53,8 @@ pub struct Node {
     pub configuration_problem: Option<String>,
     /// What could not be looked at while finding all this out.
     pub problems: Vec<HostError>,
+    /// What an operator should know of the units: which is judged of two, what waits for a daemon-reload.
+    pub warnings: Vec<String>,
 }
 
 /// Why it is not known what K3s runs with.
@@ -117,7 +123,35 @@ impl Node {
     /// # Errors
     /// When role or version are not known, or a file cannot be looked at.
     pub fn effective_with(&self, host: &Host, files: &Files<'_>) -> Result<Effective, NotKnown> {
-        let invocation = self.invocation().ok_or(NotKnown::Role)?;
+        self.effective_of(host, files, self.invocation())
+    }
+
+    /// What K3s would run with if systemd read its unit's files again, or why that cannot be told; `None` where it has
+    /// them loaded as they are.
+    #[must_use]
+    pub fn effective_on_disk(&self, host: &Host) -> Option<Result<Effective, String>> {
+        Some(match self.unit.as_ref()?.on_disk()? {
+            Loaded::Unit(unit) => self
+                .effective_of(host, &Files::new(&host.root), Some(unit.invocation()))
+                .map_err(|error| error.to_string()),
+            Loaded::Missing => Err("there is no such unit any more".to_owned()),
+            Loaded::Masked(path) => Err(format!("{} masks it", path.display())),
+            Loaded::Alias(path) => Err(format!("{} is a link to another unit", path.display())),
+            Loaded::Unusable { problem, .. } => Err(problem.clone()),
+        })
+    }
+
+    /// What K3s would run with if its unit gave it another command.
+    ///
+    /// # Errors
+    /// When role or version are not known, or a file cannot be looked at.
+    pub fn effective_of(
+        &self,
+        host: &Host,
+        files: &Files<'_>,
+        invocation: Option<Invocation>,
+    ) -> Result<Effective, NotKnown> {
+        let invocation = invocation.ok_or(NotKnown::Role)?;
         let version = self.version.as_ref().ok_or(NotKnown::Version)?.value;
         Ok(Effective::of(files, &invocation, version, &facts(host))?)
     }

@@ -222,10 +222,7 @@ impl<'a> Pass<'a> {
             places: &self.node.places,
             version,
             effective: self.effective(),
-            running: &|| {
-                let look = || Rc::new(running::look(self.host, self.node));
-                Rc::clone(self.running.get_or_init(look))
-            },
+            running: &|| self.running(),
             disabled: &self.node.disabled,
             edition,
             parameter: &|name| {
@@ -251,6 +248,13 @@ impl<'a> Pass<'a> {
                 .effective(self.host)
                 .map_err(|error| error.to_string())
         })
+    }
+
+    /// What the running K3s was started with.
+    #[must_use]
+    pub fn running(&self) -> Rc<Running> {
+        let look = || Rc::new(running::look(self));
+        Rc::clone(self.running.get_or_init(look))
     }
 
     /// The lines that the settings of a control want in K3s's configuration.

@@ -5,83 +5,106 @@ use std::time::Duration;
 
 use crate::host::Host;
 use crate::host::systemd::{
-    self, InvocationId, JournalFrom, JournalQuery, ServiceManager, Systemd, UnitName,
+    self, BadIdentifier, InvocationId, JournalFrom, JournalQuery, ServiceManager, Systemd, UnitName,
 };
-use crate::k3s::is_secret;
 use crate::node::Node;
-use crate::setting::Running;
+use crate::setting::{Running, StartedWith};
 
+use super::Pass;
 use super::restart::heard::{Arguments, Heard};
 use super::restart::snapshot::Snapshots;
+use super::restart::standing::Standing;
+use super::restart::starts::{SetOptions, Starts};
+use super::service::standing;
 
 /// K3s logs its arguments within its first seconds.
 const JOURNAL_LIMIT_BYTES: usize = 4 << 20;
 const JOURNAL_TIME: Duration = Duration::from_secs(3);
 
-/// What can be known without asking anybody.
-enum Known {
-    Surely(Running),
-    /// Only the journal of this run tells.
-    InJournalOf(InvocationId),
+/// Finds out what the running K3s was started with; asks systemd and the journal where nothing was kept.
+pub(super) fn look(pass: &Pass<'_>) -> Running {
+    let (host, node) = (pass.host, pass.node);
+    let mut running = kept(host, node);
+    let (Running::Started(started), Ok(Some(run))) = (&mut running, run(host, node)) else {
+        return running;
+    };
+    if started.arguments.is_err() {
+        started.arguments = from_journal(&run.invocation);
+        started.arguments_seen_at = "journal of the running K3s";
+    }
+    if started.options.is_none() {
+        started.options = in_step(pass, &run);
+    }
+    running
 }
 
-/// What is known without a wait: for those who must not be held up by a slow journal. A run of which nothing was kept is
-/// unknown here, until somebody has read its journal and kept what it said.
+/// What was kept when the running K3s was started. Nobody is asked, so this waits for nobody.
 #[must_use]
 pub fn kept(host: &Host, node: &Node) -> Running {
-    match known(host, node) {
-        Known::Surely(running) => running,
-        Known::InJournalOf(_) => {
-            Running::Unknown("its journal has not told its arguments yet".to_owned())
-        }
-    }
-}
-
-/// Finds out what the running K3s was started with. Waits for the journal, at most three seconds, where nothing was kept.
-pub(super) fn look(host: &Host, node: &Node) -> Running {
-    let invocation = match known(host, node) {
-        Known::Surely(running) => return running,
-        Known::InJournalOf(invocation) => invocation,
+    let run = match run(host, node) {
+        Ok(Some(run)) => run,
+        Ok(None) => return Running::Stopped,
+        Err(reason) => return Running::Started(StartedWith::unknown(reason)),
     };
-    match from_journal(&invocation) {
-        Ok(arguments) if arguments.is_empty() => {
-            Running::Unknown("the journal has no `Running …` line of this run of K3s".to_owned())
-        }
-        Ok(arguments) => Running::Started(arguments),
-        Err(reason) => Running::Unknown(reason),
-    }
+    let door = Starts::of(&host.root)
+        .ok()
+        .and_then(|starts| starts.load(&run.invocation));
+    let snapshot = Snapshots::of(&host.root)
+        .ok()
+        .and_then(|all| all.load(&run.invocation));
+    let options = door.and_then(|record| record.options);
+    let unknown = || "nothing of this run of K3s was kept yet".to_owned();
+    Running::Started(match snapshot {
+        Some(snapshot) => StartedWith {
+            arguments: Ok(snapshot.arguments).and_then(|arguments: Arguments| {
+                let is_known = !arguments.is_empty();
+                is_known.then_some(arguments).ok_or_else(unknown)
+            }),
+            arguments_seen_at: "journal of the running K3s, kept at its start",
+            options: options.or(snapshot.options),
+        },
+        None => StartedWith {
+            options,
+            ..StartedWith::unknown(unknown())
+        },
+    })
 }
 
-/// Nothing is asked where the machine does not run.
-fn known(host: &Host, node: &Node) -> Known {
+/// The K3s that runs.
+struct Run {
+    unit: UnitName,
+    invocation: InvocationId,
+}
+
+fn run(host: &Host, node: &Node) -> Result<Option<Run>, String> {
     let Some(unit) = node
         .unit
         .as_ref()
         .filter(|_| node.surroundings.is_machine())
     else {
-        return Known::Surely(Running::Stopped);
+        return Ok(None);
     };
-    let unit: UnitName = match unit.name.parse() {
-        Ok(unit) => unit,
-        Err(error) => return Known::Surely(Running::Unknown(format!("{error}"))),
-    };
-    let invocation = match systemd::invocation(&host.root, &unit) {
-        Ok(Some(invocation)) => invocation,
-        Ok(None) => return Known::Surely(Running::Stopped),
-        Err(error) => return Known::Surely(Running::Unknown(error.to_string())),
-    };
-    let kept = Snapshots::of(&host.root)
-        .ok()
-        .and_then(|all| all.load(&invocation));
-    match kept {
-        Some(snapshot) => Known::Surely(Running::Started(snapshot.arguments)),
-        None => Known::InJournalOf(invocation),
-    }
+    let unit: UnitName = unit
+        .name
+        .parse()
+        .map_err(|error: BadIdentifier| error.to_string())?;
+    let invocation = systemd::invocation(&host.root, &unit).map_err(|error| error.to_string())?;
+    Ok(invocation.map(|invocation| Run { unit, invocation }))
+}
+
+/// The options on disk, if nothing that K3s reads was changed since it started: then it was started with them.
+fn in_step(pass: &Pass<'_>, run: &Run) -> Option<SetOptions> {
+    let status = Systemd::of_machine().ok()?.show(&run.unit).ok()?;
+    let is_run = status.invocation.as_ref() == Some(&run.invocation);
+    let look = standing::look(pass, &run.unit, &status);
+    let in_step = matches!(look.standing, Standing::InStep(_));
+    let effective = pass.effective().as_ref().ok()?;
+    (is_run && in_step).then(|| effective.configuration.merge.shown())
 }
 
 fn from_journal(invocation: &InvocationId) -> Result<Arguments, String> {
     let systemd = Systemd::of_machine().map_err(|error| error.to_string())?;
-    let mut heard = Heard::new(None, |_, flag| is_secret(flag));
+    let mut heard = Heard::new(None, standing::is_secret_flag);
     let query = JournalQuery {
         invocation: invocation.clone(),
         from: JournalFrom::Start,
@@ -93,5 +116,8 @@ fn from_journal(invocation: &InvocationId) -> Result<Arguments, String> {
         ControlFlow::Continue(())
     });
     read.map_err(|error| error.to_string())?;
+    if heard.arguments().is_empty() {
+        return Err("the journal has no `Running …` line of this run of K3s".to_owned());
+    }
     Ok(heard.arguments().clone())
 }

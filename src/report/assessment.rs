@@ -160,6 +160,7 @@ fn warnings(pass: &Pass<'_>) -> Vec<String> {
             "the exception for {control} ended on {day}; it is enforced again"
         ));
     }
+    warnings.extend(pass.node.warnings.iter().cloned());
     warnings.extend(sysctl_conf(pass));
     if let Ok(effective) = pass.effective() {
         for ending in effective.endings() {

@@ -5,8 +5,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::beside_next_start::{OnDiskReport, RunningReport};
 use crate::k3s::component::{AUTO, Component, SECRET};
-use crate::k3s::{Effective, OptionKind, Options, Place, is_secret};
+use crate::k3s::{Effective, Ending, OptionKind, Options, Place, Unit, is_secret};
+use crate::setting::Running;
 
 /// The name of the format; a field is only ever added within one version.
 const FORMAT: &str = "k3warden.effective/v1";
@@ -35,6 +37,27 @@ pub struct EffectiveReport {
     pub argument_sources: BTreeMap<&'static str, Vec<ArgumentSource>>,
     /// What K3s would warn about, or do without a word.
     pub warnings: Vec<String>,
+    /// Whether unit files were changed since systemd read them; null where it could not be asked.
+    pub need_daemon_reload: Option<bool>,
+    /// The unit on disk where systemd has another one loaded, which is the one above.
+    pub on_disk: Option<OnDiskReport>,
+    /// What the running K3s was started with; null while none runs.
+    pub running: Option<RunningReport>,
+}
+
+/// What there is to report.
+#[derive(Debug)]
+pub struct Reported<'a> {
+    /// What K3s would run with at its next start.
+    pub next: &'a Effective,
+    /// The unit that starts it.
+    pub unit: Option<&'a Unit>,
+    /// What it would run with if systemd read the unit's files again, where they are others, or why that cannot be told.
+    pub on_disk: Option<Result<Effective, String>>,
+    /// What the running K3s was started with.
+    pub running: &'a Running,
+    /// What an operator should know of the node's units.
+    pub warnings: &'a [String],
 }
 
 /// Why K3s would end.
@@ -82,18 +105,41 @@ pub struct ArgumentSource {
     pub overrode: Vec<String>,
 }
 
+impl EndsReport {
+    pub(super) fn of(ending: &Ending) -> Self {
+        Self {
+            reason: ending.reason.clone(),
+            from: ending.from.as_ref().map(ToString::to_string),
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        match &self.from {
+            Some(from) => format!("{} ({from})", self.reason),
+            None => self.reason.clone(),
+        }
+    }
+}
+
+/// Every component's arguments in K3s's own order.
+pub(super) fn lines(effective: &Effective) -> BTreeMap<&'static str, Vec<String>> {
+    let lines = effective.start.components.lines.iter();
+    lines
+        .map(|(component, line)| {
+            let words = line.iter().map(ToString::to_string);
+            (component.name(), words.collect())
+        })
+        .collect()
+}
+
 impl EffectiveReport {
     /// The report.
     #[must_use]
-    pub fn of(effective: &Effective, unit: Option<&str>) -> Self {
+    pub fn of(reported: Reported<'_>) -> Self {
+        let effective = reported.next;
         let role = effective.configuration.role;
-        let mut arguments = BTreeMap::new();
         let mut argument_sources = BTreeMap::new();
         for (component, line) in &effective.start.components.lines {
-            arguments.insert(
-                component.name(),
-                line.iter().map(ToString::to_string).collect(),
-            );
             let sources = line.iter().map(|argument| ArgumentSource {
                 flag: argument.flag.clone(),
                 from: argument.place.to_string(),
@@ -105,15 +151,17 @@ impl EffectiveReport {
             format: FORMAT,
             k3s_version: effective.version.to_string(),
             role: role.to_string(),
-            unit: unit.map(str::to_owned),
-            ends: effective.ends().map(|ending| EndsReport {
-                reason: ending.reason.clone(),
-                from: ending.from.as_ref().map(ToString::to_string),
-            }),
+            unit: reported.unit.map(|unit| unit.name.clone()),
+            ends: effective.ends().map(EndsReport::of),
             options: options(effective),
-            arguments,
+            arguments: lines(effective),
             argument_sources,
-            warnings: effective.warnings(),
+            warnings: [reported.warnings.to_vec(), effective.warnings()].concat(),
+            need_daemon_reload: reported.unit.and_then(Unit::needs_daemon_reload),
+            on_disk: reported
+                .on_disk
+                .map(|on_disk| OnDiskReport::of(&on_disk, effective)),
+            running: RunningReport::of(reported.running, effective),
         }
     }
 
@@ -129,12 +177,7 @@ impl EffectiveReport {
             self.unit.as_deref().unwrap_or("no unit")
         );
         if let Some(ends) = &self.ends {
-            let from = ends
-                .from
-                .as_deref()
-                .map(|from| format!(" ({from})"))
-                .unwrap_or_default();
-            let _ = writeln!(text, "\nK3s would end at its start: {}{from}", ends.reason);
+            let _ = writeln!(text, "\nK3s would end at its start: {}", ends.sentence());
         }
         text.push_str("\nOptions that something sets:\n");
         for (name, option) in self.options.iter().filter(|(_, option)| !option.default) {
@@ -161,6 +204,12 @@ impl EffectiveReport {
                     let _ = writeln!(text, "      instead of {overrode}");
                 }
             }
+        }
+        if let Some(on_disk) = &self.on_disk {
+            on_disk.write(&mut text);
+        }
+        if let Some(running) = &self.running {
+            running.write(&mut text);
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "\nwarning: {warning}");

@@ -95,7 +95,11 @@ fn of_k3s(text: &mut Text, status: &Status) {
         pending,
     );
     let name = "k3s_restart_held";
-    text.family(name, "gauge", "1 for what a restart of K3s waits for, else 0.");
+    text.family(
+        name,
+        "gauge",
+        "1 for what a restart of K3s waits for, else 0.",
+    );
     for waits_for in WaitsFor::ALL {
         let value = i32::from(status.k3s.waits_for == Some(waits_for));
         text.sample(name, &[("waits_for", waits_for.name())], value);

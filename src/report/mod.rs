@@ -2,6 +2,7 @@
 
 mod applied;
 mod assessment;
+mod beside_next_start;
 mod change;
 mod effective;
 pub mod event;
@@ -14,8 +15,11 @@ mod terminal;
 
 pub use applied::{AppliedChange, AppliedReport};
 pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name};
+pub use beside_next_start::{DifferenceReport, OnDiskReport, RunningReport};
 pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
-pub use effective::{ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue};
+pub use effective::{
+    ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue, Reported,
+};
 pub use json::to_json;
 pub use metrics::metrics;
 pub use table::Table;

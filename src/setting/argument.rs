@@ -71,17 +71,20 @@ fn judge_running(
     effective: &Effective,
 ) -> Option<Finding> {
     let running = (subject.running)();
-    let lines = match running.as_ref() {
-        Running::Stopped => return None,
-        Running::Unknown(reason) => {
+    let Running::Started(started) = running.as_ref() else {
+        return None;
+    };
+    let lines = match &started.arguments {
+        Ok(lines) => lines,
+        Err(reason) => {
             let reason = format!("what the running K3s was started with is not known: {reason}");
             return Some(running_finding(
                 setting,
                 "unknown",
+                "",
                 Outcome::Unknown(reason),
             ));
         }
-        Running::Started(lines) => lines,
     };
     let component = runs_as(setting.component);
     let words = lines.get(&setting.component)?;
@@ -103,11 +106,17 @@ fn judge_running(
     } else {
         Outcome::Diverges(vec![Remedy::Restart])
     };
-    Some(running_finding(setting, &value.shown(), outcome))
+    let seen_at = started.arguments_seen_at;
+    Some(running_finding(setting, &value.shown(), seen_at, outcome))
 }
 
-fn running_finding(setting: &ArgumentSetting, observed: &str, outcome: Outcome) -> Finding {
-    let mut finding = finding(setting, observed, "journal of the running K3s", outcome);
+fn running_finding(
+    setting: &ArgumentSetting,
+    observed: &str,
+    seen_at: &str,
+    outcome: Outcome,
+) -> Finding {
+    let mut finding = finding(setting, observed, seen_at, outcome);
     finding.what.push_str(" (running)");
     finding
 }

@@ -10,6 +10,7 @@ mod file;
 mod finding;
 mod manifest;
 mod option;
+mod option_traces;
 mod permissions;
 mod requirement;
 mod subject;
@@ -21,7 +22,7 @@ mod watched;
 pub use directory::missing_parents;
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
 pub use permissions::matches_pattern;
-pub use subject::{Ownership, Places, Running, Subject};
+pub use subject::{Ownership, Places, Running, StartedWith, Subject};
 pub use sysctl_file::{Persisted, persist as persist_sysctls, with_settings as sysctl_file_with};
 
 pub use watched::{Aspect, Named, Watched, judge_named, watched};

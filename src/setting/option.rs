@@ -1,11 +1,13 @@
-//! K3s options: what the next start would run with.
+//! K3s options: what the next start would run with, and what the running K3s was started with.
+
+use std::collections::BTreeMap;
 
 use crate::catalogue::OptionSetting;
-use crate::k3s::{Effective, OptionKind, Options, Place, is_secret};
+use crate::k3s::{Effective, KnownOption, OptionKind, Options, Place, is_secret};
 
 use super::configuration::{Line, Wish};
 use super::requirement::{Value, holds};
-use super::{Finding, Outcome, Remedy, Subject};
+use super::{Finding, Outcome, Remedy, Running, Subject, option_traces};
 
 pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let effective = match subject.effective {
@@ -34,7 +36,62 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
     } else {
         value.shown()
     };
-    vec![finding(setting, &shown, &place.to_string(), outcome)]
+    let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
+    findings.extend(judge_running(setting, subject, effective));
+    findings
+}
+
+/// The same option of the K3s that runs now.
+fn judge_running(
+    setting: &OptionSetting,
+    subject: &Subject<'_>,
+    effective: &Effective,
+) -> Option<Finding> {
+    let running = (subject.running)();
+    let Running::Started(started) = running.as_ref() else {
+        return None;
+    };
+    let seen = match &started.options {
+        Some(options) => {
+            let value = started_with(effective, options, &setting.name)?;
+            Some((value, AT_ITS_START))
+        }
+        None => option_traces::of(setting, subject, effective, started),
+    };
+    let (observed, seen_at, outcome) = match seen {
+        Some((value, seen_at)) if holds(&setting.require, &value, setting.absent_holds) => {
+            (value.shown(), seen_at, Outcome::Holds)
+        }
+        Some((value, seen_at)) => {
+            let outcome = Outcome::Diverges(vec![Remedy::Restart]);
+            (value.shown(), seen_at, outcome)
+        }
+        None => {
+            let reason = "what the running K3s was started with was not written down; it is from its next start on";
+            let outcome = Outcome::Unknown(reason.to_owned());
+            ("unknown".to_owned(), "", outcome)
+        }
+    };
+    let mut finding = finding(setting, &observed, seen_at, outcome);
+    finding.what.push_str(" (running)");
+    Some(finding)
+}
+
+/// Where the options of a start are kept.
+const AT_ITS_START: &str = "noted when this K3s started";
+
+/// The value that an option had at a start which set these; `None` if this release knows no such option.
+fn started_with(
+    effective: &Effective,
+    options: &BTreeMap<String, Vec<String>>,
+    name: &str,
+) -> Option<Value> {
+    let known = Options::of(effective.configuration.role, effective.version).find(name)?;
+    Some(match (options.get(name), known.kind) {
+        (None, _) => default(known),
+        (Some(values), OptionKind::List) => Value::List(values.clone()),
+        (Some(values), _) => values.last().cloned().map_or(Value::Absent, Value::Scalar),
+    })
 }
 
 /// The value of an option at the next start and what gave it; `None` if this release knows no such option.
@@ -54,13 +111,17 @@ pub(super) fn in_force(effective: &Effective, name: &str) -> Option<(Value, Plac
         return Some((value, place));
     }
     let known = Options::of(configuration.role, effective.version).find(name)?;
-    let value = match (known.default, known.kind) {
+    Some((default(known), Place::Default))
+}
+
+/// What an option is where nothing sets it.
+fn default(known: &KnownOption) -> Value {
+    match (known.default, known.kind) {
         (Some(default), OptionKind::List) => Value::List(vec![default.to_owned()]),
         (Some(default), _) => Value::Scalar(default.to_owned()),
         (None, OptionKind::Bool) => Value::Scalar("false".to_owned()),
         (None, _) => Value::Absent,
-    };
-    Some((value, Place::Default))
+    }
 }
 
 /// The line that would give the option its value, where the catalogue has one.

@@ -76,15 +76,36 @@ pub enum Ownership {
     Theirs,
 }
 
-/// What the running K3s was started with.
+/// What is known of the K3s that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Running {
     /// None runs; only the next start is judged.
     Stopped,
-    /// The words of each component, as K3s logged them.
-    Started(BTreeMap<Component, Vec<String>>),
-    /// One runs, and nothing tells what it was started with.
-    Unknown(String),
+    /// One runs.
+    Started(StartedWith),
+}
+
+/// What the running K3s was started with, as far as anybody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedWith {
+    /// The words of each component, as K3s logged them, or why nobody knows them.
+    pub arguments: Result<BTreeMap<Component, Vec<String>>, String>,
+    /// Where the words were found.
+    pub arguments_seen_at: &'static str,
+    /// The values of each option that something had set, secrets masked; `None` where nobody wrote them down.
+    pub options: Option<BTreeMap<String, Vec<String>>>,
+}
+
+impl StartedWith {
+    /// Nobody knows anything, and why.
+    #[must_use]
+    pub const fn unknown(reason: String) -> Self {
+        Self {
+            arguments: Err(reason),
+            arguments_seen_at: "",
+            options: None,
+        }
+    }
 }
 
 /// Everything that judging needs. Borrowed: one pass builds one.

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use crate::catalogue::Catalogue;
 use crate::host::Host;
+use crate::host::systemd::{UnitName, UnitStatus};
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
@@ -54,6 +55,12 @@ pub trait Sources {
     /// # Errors
     /// When the policy or the catalogue is wrong, in a sentence for the operator.
     fn open(&self) -> Result<Ground, String>;
+
+    /// Takes what systemd said of a unit just now. True if the node has to be looked at anew, because the unit is loaded
+    /// otherwise than it was known.
+    fn shown(&self, _unit: &UnitName, _status: &UnitStatus) -> bool {
+        false
+    }
 }
 
 impl Ground {

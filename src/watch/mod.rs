@@ -10,6 +10,7 @@ mod ground;
 mod index;
 mod inputs;
 mod k3s;
+mod keep;
 mod mounts;
 mod occasions;
 mod pace;

@@ -157,6 +157,11 @@ impl Agent<'_> {
     /// anew, under the rules that are in force; another version or unit is another baseline.
     pub(super) fn on_k3s_inputs_changed(&mut self, now: Instant) {
         self.reads_differ(now);
+        self.look_at_node_anew(now);
+    }
+
+    /// The node under the rules that are in force.
+    pub(super) fn look_at_node_anew(&mut self, now: Instant) {
         let Ok(new) = self.sources.open() else {
             return;
         };

@@ -25,6 +25,8 @@ use crate::report::status::WaitsFor;
 
 /// Nobody has to know of a restart that waits no longer than this.
 const SHORT: Duration = Duration::from_secs(60);
+/// While unit files wait for a daemon-reload.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 /// A burst of changes is looked at once.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,17 @@ impl Agent<'_> {
             self.keeper.judge_at(now + AGAIN);
             return;
         };
+        if self.sources.shown(&unit, &status) {
+            self.look_at_node_anew(now);
+        }
+        if status.need_daemon_reload {
+            // A daemon-reload raises no event that we could wait for.
+            self.keeper.judge_at(now + RELOAD_INTERVAL);
+        }
         let look = standing::look(&self.ground.pass(), &unit, &status);
+        if let (Standing::InStep(_), Some(run)) = (&look.standing, &status.invocation) {
+            self.keep_options(run, &unit, now);
+        }
         self.k3s.in_step = match &look.standing {
             Standing::InStep(_) => Some(true),
             Standing::Differs(..) => Some(false),

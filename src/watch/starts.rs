@@ -10,9 +10,8 @@ use crate::host::systemd::{ServiceError, UnitName, invocation};
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
-use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::restart::starts::Starts;
-use crate::reconcile::service::circumstances::{Candidate, Knowledge, now as moment};
+use crate::reconcile::service::circumstances::{Candidate, Knowledge};
 use crate::reconcile::service::following::following;
 use crate::reconcile::service::part;
 use crate::report::event::Kind;
@@ -66,7 +65,7 @@ impl Agent<'_> {
     }
 
     /// What the running K3s was started with may be known by now, or not be known any more.
-    fn look_at_running(&mut self, now: Instant) {
+    pub(super) fn look_at_running(&mut self, now: Instant) {
         if self.ground.look_at_running() {
             self.due.full_pass = Some(now);
         }
@@ -139,33 +138,10 @@ impl Agent<'_> {
             Ok(Settling::Broken { .. }) => {}
         }
         self.keeper.judge_at(now);
-        let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
+        let another =
+            self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
             self.follow_present(unit, true, now);
-        }
-    }
-
-    /// The arguments of the components, as the journal has them so far.
-    fn keep_arguments(&mut self, start: &mut Followed, follower: &Follower, now: Instant) {
-        let arguments = follower.heard().arguments();
-        let (Some(run), Some(unit)) = (follower.invocation(), self.k3s_unit()) else {
-            return;
-        };
-        if arguments.len() <= start.kept_arguments {
-            return;
-        }
-        start.kept_arguments = arguments.len();
-        let root = &self.ground.host.root;
-        let kept = Snapshots::of(root).and_then(|snapshots| {
-            let taken = moment(&self.ground.host);
-            snapshots.save(root, run, &unit, taken, arguments.clone())
-        });
-        match kept {
-            Ok(()) => self.look_at_running(now),
-            Err(error) => {
-                let message = format!("what K3s was started with cannot be kept: {error}");
-                self.tell_once(Kind::RepairFailed, message);
-            }
         }
     }
 

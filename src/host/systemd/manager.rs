@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{JournalEnd, JournalQuery, UnitName, UnitStatus, journal, show};
+use super::{JournalEnd, JournalQuery, UnitName, UnitStatus, journal, show, words};
 use crate::host::process::{self, Limits, Output, ProcessError};
 
 const SHOW_TIME: Duration = Duration::from_secs(5);
+/// A second question, at K3s's door perhaps, which has ten seconds for everything.
+const WORDS_TIME: Duration = Duration::from_secs(2);
 /// Queueing a job is as quick as a question.
 const RESTART_TIME: Duration = Duration::from_secs(5);
 /// systemd runs all generators and reads every unit again, and answers only then.
@@ -85,6 +87,8 @@ pub trait ServiceManager: fmt::Debug + Send + Sync {
 pub struct Systemd {
     systemctl: PathBuf,
     journalctl: PathBuf,
+    /// Comes with systemd, but needs a bus beside it.
+    busctl: Option<PathBuf>,
 }
 
 impl Systemd {
@@ -96,6 +100,7 @@ impl Systemd {
         Ok(Self {
             systemctl: process::find("systemctl")?,
             journalctl: process::find("journalctl")?,
+            busctl: process::find("busctl").ok(),
         })
     }
 
@@ -105,7 +110,18 @@ impl Systemd {
         Self {
             systemctl: directory.join("systemctl"),
             journalctl: directory.join("journalctl"),
+            busctl: Some(directory.join("busctl")).filter(|path| path.exists()),
         }
+    }
+
+    /// The first command of a unit, word by word; `None` where the bus does not say it.
+    fn exact_words(&self, unit: &UnitName) -> Option<Vec<String>> {
+        let limits = Limits {
+            time: WORDS_TIME,
+            output_bytes: OUTPUT_LIMIT_BYTES,
+        };
+        let output = process::run(self.busctl.as_ref()?, &words::question(unit), limits).ok()?;
+        words::parse(&output.stdout).filter(|_| output.status == Some(0))
     }
 
     fn systemctl(&self, arguments: &[&str], time: Duration) -> Result<Output, ServiceError> {
@@ -126,8 +142,13 @@ impl ServiceManager for Systemd {
         let properties = format!("--property={}", show::PROPERTIES);
         let arguments = ["show", "--no-pager", &properties, "--", unit.as_str()];
         let output = self.systemctl(&arguments, SHOW_TIME)?;
-        show::parse(&String::from_utf8_lossy(&output.stdout))
-            .ok_or_else(|| ServiceError::Unreadable { unit: unit.clone() })
+        let mut status = show::parse(&String::from_utf8_lossy(&output.stdout))
+            .ok_or_else(|| ServiceError::Unreadable { unit: unit.clone() })?;
+        // Else the files tell how the text is divided into words.
+        if status.need_daemon_reload {
+            status.exact_words = self.exact_words(unit);
+        }
+        Ok(status)
     }
 
     fn restart(&self, unit: &UnitName) -> Result<(), ServiceError> {
@@ -211,6 +232,26 @@ mod tests {
             "{said}"
         );
         assert!(said.ends_with(" -- k3s.service\n"), "{said}");
+    }
+
+    #[test]
+    fn while_the_files_are_newer_the_words_are_asked_of_the_bus() {
+        let script = "echo LoadState=loaded; echo ActiveState=active; echo NeedDaemonReload=yes";
+        let (directory, mut systemd) = programs(script, "");
+        assert_eq!(again(|| systemd.show(&k3s())).unwrap().exact_words, None);
+        let busctl = directory.path().join("busctl");
+        let answer =
+            r#"{"type":"a(sasbttttuii)","data":[["/k3s",["/k3s","server","--x=a b",""],false,0]]}"#;
+        std::fs::write(&busctl, format!("#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")).unwrap();
+        std::fs::set_permissions(&busctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        systemd = Systemd::in_directory(directory.path());
+        let words = loop {
+            // Another test's fork may hold the script open for a moment; then the bus does not answer.
+            if let Some(words) = systemd.show(&k3s()).unwrap().exact_words {
+                break words;
+            }
+        };
+        assert_eq!(words, ["/k3s", "server", "--x=a b", ""]);
     }
 
     #[test]

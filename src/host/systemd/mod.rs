@@ -7,9 +7,27 @@ mod journal;
 mod manager;
 mod show;
 mod unit;
+mod words;
 
 pub use identifier::{BadIdentifier, InvocationId, UnitName};
 pub use invocation::{INVOCATIONS, invocation, link_name};
 pub use journal::{JournalEnd, JournalFrom, JournalQuery};
 pub use manager::{ServiceError, ServiceManager, Systemd};
 pub use unit::{ActiveState, LoadState, UnitStatus};
+
+#[cfg(test)]
+pub mod testing {
+    //! Answers of systemd for tests.
+
+    use super::{UnitStatus, show};
+
+    /// What `systemctl show` says of a loaded unit that runs no process.
+    #[must_use]
+    pub fn status(command: &str) -> UnitStatus {
+        let text = format!(
+            "LoadState=loaded\nActiveState=inactive\nFragmentPath=/etc/systemd/system/k3s.service\nExecStart={{ path=/x ; \
+             argv[]={command} ; ignore_errors=no ; pid=0 }}\n"
+        );
+        show::parse(&text).expect("it has both states")
+    }
+}

@@ -25,7 +25,8 @@ pub(super) fn parse(text: &str) -> Option<UnitStatus> {
         fragment: None,
         drop_ins: Vec::new(),
         exec_start: Vec::new(),
-        environment: String::new(),
+        exact_words: None,
+        environment: Vec::new(),
         environment_files: Vec::new(),
     };
     let mut complete = (false, false);
@@ -57,9 +58,11 @@ fn take(status: &mut UnitStatus, key: &str, value: &str) {
         "FragmentPath" => {
             status.fragment = Some(PathBuf::from(value)).filter(|_| !value.is_empty())
         }
-        "DropInPaths" => status.drop_ins = paths(value),
+        "DropInPaths" => {
+            status.drop_ins = quoted(value).into_iter().map(PathBuf::from).collect();
+        }
         "ExecStart" => status.exec_start.extend(command_line(value)),
-        "Environment" => value.clone_into(&mut status.environment),
+        "Environment" => status.environment = quoted(value),
         "EnvironmentFiles" => status.environment_files.extend(environment_file(value)),
         _ => {}
     }
@@ -91,24 +94,24 @@ fn active_state(word: &str) -> ActiveState {
     }
 }
 
-/// Paths joined by blanks. systemd puts one with a blank or another sign of the shell in double quotes (seen with 252),
+/// Texts joined by blanks. systemd puts one with a blank or another sign of the shell in double quotes (seen with 252),
 /// where a backslash keeps the next character.
-fn paths(value: &str) -> Vec<PathBuf> {
+fn quoted(value: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut path = String::new();
+    let mut text = String::new();
     let mut is_quoted = false;
     let mut characters = value.chars();
     while let Some(character) = characters.next() {
         match character {
             '"' => is_quoted = !is_quoted,
-            '\\' if is_quoted => path.extend(characters.next()),
-            ' ' if !is_quoted => found.push(std::mem::take(&mut path)),
-            other => path.push(other),
+            '\\' if is_quoted => text.extend(characters.next()),
+            ' ' if !is_quoted => found.push(std::mem::take(&mut text)),
+            other => text.push(other),
         }
     }
-    found.push(path);
-    found.retain(|path| !path.is_empty());
-    found.into_iter().map(PathBuf::from).collect()
+    found.push(text);
+    found.retain(|text| !text.is_empty());
+    found
 }
 
 /// `{ path=/usr/local/bin/k3s ; argv[]=/usr/local/bin/k3s server ; ignore_errors=no ; start_time=[...] ; ... }`
@@ -136,7 +139,7 @@ MainPID=812
 NRestarts=2
 ExecMainStartTimestampMonotonic=15250000
 ExecStart={ path=/usr/local/bin/k3s ; argv[]=/usr/local/bin/k3s server --node-label a=b ; ignore_errors=no ; start_time=[Mon 2026-11-23 10:00:00 UTC] ; stop_time=[n/a] ; pid=812 ; code=(null) ; status=0/0 }
-Environment=A=1 B=two
+Environment=A=1 \"B=it's \\$5\" C=two
 EnvironmentFiles=/etc/default/k3s (ignore_errors=yes)
 EnvironmentFiles=/etc/systemd/system/k3s.service.env (ignore_errors=yes)
 LoadState=loaded
@@ -179,6 +182,7 @@ Result=success
             status.exec_start,
             ["/usr/local/bin/k3s server --node-label a=b"]
         );
+        assert_eq!(status.environment, ["A=1", "B=it's $5", "C=two"]);
         assert_eq!(status.environment_files.len(), 2);
         assert!(status.invocation.is_some());
     }

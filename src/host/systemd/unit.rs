@@ -64,8 +64,11 @@ pub struct UnitStatus {
     pub drop_ins: Vec<PathBuf>,
     /// The command lines of ExecStart= as systemd prints them: words joined by blanks, quoting lost.
     pub exec_start: Vec<String>,
-    /// The environment of the unit itself, as systemd prints it. May hold secrets.
-    pub environment: String,
+    /// The words of the first of them exactly, variables not put in. Asked for only where the text is not enough: while
+    /// [`Self::need_daemon_reload`].
+    pub exact_words: Option<Vec<String>>,
+    /// `NAME=value` of the unit itself. May hold secrets.
+    pub environment: Vec<String>,
     /// The environment files, in order.
     pub environment_files: Vec<PathBuf>,
 }
@@ -75,5 +78,22 @@ impl UnitStatus {
     #[must_use]
     pub fn is_auto_restart(&self) -> bool {
         self.sub.starts_with("auto-restart")
+    }
+
+    /// Whether another answer says the same of what the unit is made of, whatever became of its process.
+    #[must_use]
+    pub fn is_same_definition(&self, other: &Self) -> bool {
+        let definition = |status: &Self| {
+            (
+                status.load,
+                status.need_daemon_reload,
+                status.fragment.clone(),
+                status.drop_ins.clone(),
+                status.exec_start.clone(),
+                status.environment.clone(),
+                status.environment_files.clone(),
+            )
+        };
+        definition(self) == definition(other)
     }
 }

@@ -127,6 +127,28 @@ fn stands_alone(rest: &str, mark: &str) -> bool {
 }
 
 impl Command {
+    /// A command as systemd has it loaded, its binary first; `None` without a word.
+    pub(super) fn loaded(words: &[String], unit: &str) -> Option<Self> {
+        let place = Place::ExecStart {
+            unit: unit.to_owned(),
+        };
+        let mut words = words.iter().map(|text| Word {
+            text: text.clone(),
+            place: place.clone(),
+        });
+        Some(Self {
+            binary: words.next()?,
+            words: words.collect(),
+            literal: false,
+        })
+    }
+
+    /// All words as systemd has them, the binary first.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let all = std::iter::once(&self.binary).chain(&self.words);
+        all.map(|word| word.text.clone()).collect()
+    }
+
     /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is.
     pub(super) fn expanded(&self, environment: &Environment) -> Vec<Word> {
         if self.literal {

@@ -1,5 +1,6 @@
 //! The systemd unit that starts K3s, read from the file tree as systemd reads it.
 
+mod as_loaded;
 mod environment_file;
 mod exec_start;
 mod lines;
@@ -7,6 +8,7 @@ mod search;
 mod specifier;
 mod split;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::exec_start::Command;
@@ -17,8 +19,9 @@ use super::environment::Environment;
 use super::files::{Files, Input};
 use super::{Invocation, Place, Remark, Role};
 use crate::host::HostError;
+use crate::host::systemd::UnitStatus;
 
-/// A service unit as systemd would load it.
+/// A service unit as systemd would load it, or has it loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// Its name: `k3s.service`.
@@ -29,10 +32,16 @@ pub struct Unit {
     pub drop_ins: Vec<PathBuf>,
     /// The binary that it starts.
     pub binary: Word,
+    /// The command with its binary, variables not put in: what `systemctl show` joins by blanks.
+    pub command: Vec<String>,
     /// The words behind the binary, variables put in, each with its line.
     pub exec_start: Vec<Word>,
-    /// The variables that the unit itself sets.
+    /// What `Environment=` gives, by name.
+    pub own_environment: BTreeMap<String, String>,
+    /// The variables that K3s gets from the unit.
     pub environment: Environment,
+    /// What systemd says of the unit, where it could be asked.
+    pub loading: Loading,
     /// Everything that was read.
     pub inputs: Vec<Input>,
     /// What an operator should know about the unit.
@@ -46,6 +55,32 @@ impl Unit {
         self.invocation().role().map(|(_, role)| role)
     }
 
+    /// What an operator should know about the unit, each with its place.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.remarks.iter().map(ToString::to_string)
+    }
+
+    /// What is on disk where systemd has something else loaded.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<&Loaded> {
+        match &self.loading {
+            Loading::Otherwise { on_disk, .. } => Some(on_disk),
+            Loading::NotAsked | Loading::AsOnDisk { .. } => None,
+        }
+    }
+
+    /// Whether files were changed since systemd read them; `None` where it could not be asked.
+    #[must_use]
+    pub const fn needs_daemon_reload(&self) -> Option<bool> {
+        match self.loading {
+            Loading::NotAsked => None,
+            Loading::AsOnDisk { need_daemon_reload }
+            | Loading::Otherwise {
+                need_daemon_reload, ..
+            } => Some(need_daemon_reload),
+        }
+    }
+
     /// The command with its environment, for the merge.
     #[must_use]
     pub fn invocation(&self) -> Invocation {
@@ -54,6 +89,25 @@ impl Unit {
             environment: self.environment.clone(),
         }
     }
+}
+
+/// How a unit stands between its files and systemd, whose next start takes what it has loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loading {
+    /// systemd could not be asked (image, container, no systemd): the unit is as its files say.
+    NotAsked,
+    /// systemd has loaded what its files say.
+    AsOnDisk {
+        /// A file was touched since, which makes no difference to K3s.
+        need_daemon_reload: bool,
+    },
+    /// systemd has loaded what this unit says, and on disk is something else.
+    Otherwise {
+        /// The files are newer; else we read them in another way than systemd does.
+        need_daemon_reload: bool,
+        /// What the files say.
+        on_disk: Box<Loaded>,
+    },
 }
 
 /// What a unit name came to.
@@ -76,14 +130,35 @@ pub enum Loaded {
     Unit(Box<Unit>),
 }
 
-/// The units of this tree that start a K3s server or agent, by name.
+/// The units of this tree that start a K3s server or agent, by name, as their files say.
 ///
 /// # Errors
 /// When a directory or file cannot be read.
 pub fn find_k3s_units(files: &Files<'_>) -> Result<Vec<Unit>, HostError> {
+    find_loaded_k3s_units(files, &|_| None)
+}
+
+/// The same as systemd has them loaded. `status` asks it for a unit; `None` where it cannot be asked.
+///
+/// # Errors
+/// When a directory or file cannot be read.
+pub fn find_loaded_k3s_units(
+    files: &Files<'_>,
+    status: &dyn Fn(&str) -> Option<UnitStatus>,
+) -> Result<Vec<Unit>, HostError> {
     let mut units = Vec::new();
     for name in search::candidates(files)? {
-        if let Loaded::Unit(unit) = load_unit(files, &name)?
+        let mut loaded = load_unit(files, &name)?;
+        // An operator's own `k3s-backup.service` concerns nobody, and an alias is asked for by its unit's name.
+        let concerns = match &loaded {
+            Loaded::Unit(unit) => unit.role().is_some(),
+            Loaded::Alias(_) => false,
+            Loaded::Missing | Loaded::Masked(_) | Loaded::Unusable { .. } => true,
+        };
+        if concerns && let Some(status) = status(&name) {
+            loaded = as_loaded::take_over(loaded, &name, &status, files)?;
+        }
+        if let Loaded::Unit(unit) = loaded
             && unit.role().is_some()
         {
             units.push(*unit);
@@ -241,7 +316,7 @@ impl<'a> Loader<'a> {
             environment.set(name, value, source.display().to_string());
         }
         for (path, optional) in std::mem::take(&mut self.environment_files) {
-            for path in self.matching(&path)? {
+            for path in matching(self.files, &path)? {
                 let content = self.files.read(&path)?;
                 self.inputs.push(Input::new(&path, content.as_deref()));
                 let Some(content) = content else {
@@ -276,23 +351,6 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// `EnvironmentFile=` may hold a pattern in its last part.
-    fn matching(&self, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
-        let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
-            return Ok(vec![pattern.to_path_buf()]);
-        };
-        let name = name.to_string_lossy();
-        if !name.contains(['*', '?', '[']) {
-            return Ok(vec![pattern.to_path_buf()]);
-        }
-        let entries = self.files.names(directory)?.unwrap_or_default();
-        Ok(entries
-            .into_iter()
-            .filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()))
-            .map(|entry| directory.join(entry.name))
-            .collect())
-    }
-
     fn finish(mut self, fragment: PathBuf, drop_ins: Vec<PathBuf>) -> Result<Loaded, HostError> {
         let unusable = |problem: &str| Loaded::Unusable {
             fragment: fragment.clone(),
@@ -311,14 +369,38 @@ impl<'a> Loader<'a> {
         Ok(Loaded::Unit(Box::new(Unit {
             name: self.name.to_owned(),
             binary: command.binary.clone(),
+            command: command.texts(),
             exec_start: command.expanded(&environment),
+            own_environment: self
+                .own
+                .into_iter()
+                .map(|(name, value, _)| (name, value))
+                .collect(),
             fragment,
             drop_ins,
             environment,
+            loading: Loading::NotAsked,
             inputs: self.inputs,
             remarks: self.remarks,
         })))
     }
+}
+
+/// `EnvironmentFile=` may hold a pattern in its last part.
+fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
+    let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
+        return Ok(vec![pattern.to_path_buf()]);
+    };
+    let name = name.to_string_lossy();
+    if !name.contains(['*', '?', '[']) {
+        return Ok(vec![pattern.to_path_buf()]);
+    }
+    let entries = files.names(directory)?.unwrap_or_default();
+    Ok(entries
+        .into_iter()
+        .filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()))
+        .map(|entry| directory.join(entry.name))
+        .collect())
 }
 
 mod glob;

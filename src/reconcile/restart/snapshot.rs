@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::heard::Arguments;
 use super::moment::Moment;
 use super::records::{Found, Records, SNAPSHOTS};
+use super::starts::SetOptions;
 use crate::host::systemd::{InvocationId, UnitName};
 use crate::host::{HostError, Root};
 
@@ -23,6 +24,9 @@ pub struct Snapshot {
     number: u64,
     /// Component by component, in K3s's own order.
     pub arguments: Arguments,
+    /// The options of that start, where they are known.
+    #[serde(default)]
+    pub options: Option<SetOptions>,
 }
 
 /// The snapshots of the last runs.
@@ -62,6 +66,7 @@ impl Snapshots {
         unit: &UnitName,
         taken: Moment,
         arguments: Arguments,
+        options: Option<SetOptions>,
     ) -> Result<(), HostError> {
         let mut all = self.all(root);
         all.retain(|snapshot| snapshot.invocation != *invocation);
@@ -72,6 +77,7 @@ impl Snapshots {
             taken,
             number: last.saturating_add(1),
             arguments,
+            options,
         };
         self.records
             .save(&format!("{invocation}.json"), &snapshot)?;
@@ -121,7 +127,7 @@ mod tests {
         let save = |number: u32, text: &str| {
             let taken = at("a", -i64::from(number), 0);
             snapshots
-                .save(&root, &run(number), &unit, taken, arguments(text))
+                .save(&root, &run(number), &unit, taken, arguments(text), None)
                 .unwrap();
         };
         for number in 1..=7 {

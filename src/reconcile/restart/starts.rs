@@ -1,6 +1,7 @@
 //! What each start of this boot read, written by the door, one file a start; and what they tell of a start that fails
 //! while no daemon looks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,13 @@ pub struct StartRecord {
     pub ours: Hash,
     /// Everything that it reads.
     pub inputs: InputDigest,
+    /// The options that something sets for it, secrets masked; older records have none.
+    #[serde(default)]
+    pub options: Option<SetOptions>,
 }
+
+/// Options by long name, each with its values as they may be shown.
+pub type SetOptions = BTreeMap<String, Vec<String>>;
 
 /// The records of this boot.
 #[derive(Debug)]
@@ -173,6 +180,7 @@ mod tests {
             restarts,
             ours: Hash::of(ours.as_bytes()),
             inputs: InputDigest::default(),
+            options: None,
         }
     }
 

@@ -36,7 +36,8 @@ impl Machine {
             fragment: None,
             drop_ins: Vec::new(),
             exec_start: Vec::new(),
-            environment: String::new(),
+            exact_words: None,
+            environment: Vec::new(),
             environment_files: Vec::new(),
         };
         Self(Mutex::new(Inside {

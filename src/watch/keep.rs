@@ -1,0 +1,74 @@
+//! Keeping what each K3s was started with, so that it can be compared when the journal has long been rotated.
+
+use std::time::Instant;
+
+use super::agent::Agent;
+use super::k3s::Followed;
+use crate::host::HostError;
+use crate::host::systemd::{InvocationId, UnitName};
+use crate::reconcile::restart::follow::Follower;
+use crate::reconcile::restart::snapshot::Snapshots;
+use crate::reconcile::service::circumstances::now as moment;
+use crate::report::event::Kind;
+use crate::setting::Running;
+
+impl Agent<'_> {
+    /// The arguments of the components, as the journal has them so far.
+    pub(super) fn keep_arguments(
+        &mut self,
+        start: &mut Followed,
+        follower: &Follower,
+        now: Instant,
+    ) {
+        let arguments = follower.heard().arguments();
+        let (Some(run), Some(unit)) = (follower.invocation(), self.k3s_unit()) else {
+            return;
+        };
+        if arguments.len() <= start.kept_arguments {
+            return;
+        }
+        start.kept_arguments = arguments.len();
+        let root = &self.ground.host.root;
+        let options = match self.ground.running.as_ref() {
+            Running::Started(started) => started.options.clone(),
+            Running::Stopped => None,
+        };
+        let saved = Snapshots::of(root).and_then(|snapshots| {
+            let taken = moment(&self.ground.host);
+            snapshots.save(root, run, &unit, taken, arguments.clone(), options)
+        });
+        self.kept(saved, now);
+    }
+
+    /// A run that nobody saw begin, and that read what is on disk: so these are its options.
+    pub(super) fn keep_options(&mut self, run: &InvocationId, unit: &UnitName, now: Instant) {
+        let pass = self.ground.pass();
+        let known = match pass.running().as_ref() {
+            Running::Started(started) => started.options.is_some(),
+            Running::Stopped => true,
+        };
+        let Some(effective) = pass.effective().as_ref().ok().filter(|_| !known) else {
+            return;
+        };
+        let options = effective.configuration.merge.shown();
+        let root = &self.ground.host.root;
+        let saved = Snapshots::of(root).and_then(|snapshots| {
+            let arguments = snapshots.load(run).map(|snapshot| snapshot.arguments);
+            let taken = moment(&self.ground.host);
+            let arguments = arguments.unwrap_or_default();
+            snapshots.save(root, run, unit, taken, arguments, Some(options))
+        });
+        self.kept(saved, now);
+    }
+
+    /// Arguments and options of the running K3s could not be judged before.
+    fn kept(&mut self, saved: Result<(), HostError>, now: Instant) {
+        match saved {
+            Ok(()) => self.look_at_running(now),
+            Err(error) => {
+                let message = format!("what K3s was started with cannot be kept: {error}");
+                self.tell_once(Kind::RepairFailed, message);
+            }
+        }
+    }
+}
