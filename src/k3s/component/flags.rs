@@ -1,6 +1,7 @@
 //! The flags that a component of a Kubernetes minor knows, and what it makes of a command line.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::value::{self, Kind};
 use super::{Argument, Component, minors};
@@ -12,31 +13,45 @@ const TABLE: &str = include_str!("data/flags.txt");
 pub(super) struct Flags {
     component: Component,
     minor: u16,
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: Arc<Kinds>,
+}
+
+type Kinds = BTreeMap<&'static str, Kind>;
+
+/// What was read of the table so far. A pass asks for the same few hundreds of times, and reading it is the most that a
+/// pass does.
+static READ: Mutex<BTreeMap<(Component, u16), Arc<Kinds>>> = Mutex::new(BTreeMap::new());
+
+fn read_table(component: Component, minor: u16) -> Kinds {
+    let mut section = "";
+    let mut kinds = Kinds::new();
+    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if section == component.name() {
+            let mut columns = line.split(' ');
+            if let (Some(name), Some(kind), Some(range)) =
+                (columns.next(), columns.next(), columns.next())
+                && minors::contain(range, minor)
+            {
+                kinds.insert(name, Kind::named(kind));
+            }
+        }
+    }
+    kinds
 }
 
 impl Flags {
-    /// Reads the table.
+    /// The flags of a component, from the table.
     pub(super) fn of(component: Component, minor: u16) -> Self {
-        let mut section = "";
-        let mut kinds = BTreeMap::new();
-        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']');
-            } else if section == component.name() {
-                let mut columns = line.split(' ');
-                if let (Some(name), Some(kind), Some(range)) =
-                    (columns.next(), columns.next(), columns.next())
-                    && minors::contain(range, minor)
-                {
-                    kinds.insert(name, Kind::named(kind));
-                }
-            }
-        }
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        let kinds = read
+            .entry((component, minor))
+            .or_insert_with(|| Arc::new(read_table(component, minor)));
         Self {
             component,
             minor,
-            kinds,
+            kinds: Arc::clone(kinds),
         }
     }
 
