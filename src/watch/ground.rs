@@ -1,6 +1,5 @@
 //! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -13,7 +12,7 @@ use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::{Pass, Written};
+use crate::reconcile::{Pass, Seen, Written};
 use crate::setting::{self, Watched};
 
 use super::index::{Concern, Index};
@@ -64,8 +63,7 @@ impl Ground {
             today: self.today,
             written: &self.written,
             held: self.held.as_ref(),
-            effective: OnceCell::new(),
-            running: OnceCell::new(),
+            seen: Seen::default(),
         }
     }
 
