@@ -10,7 +10,6 @@
 )]
 mod tree;
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -21,7 +20,7 @@ use k3warden::host::{Host, Root, State, Thing};
 use k3warden::k3s::{K3sVersion, Role};
 use k3warden::node::{self, Surroundings};
 use k3warden::policy::Policy;
-use k3warden::reconcile::{Judgement, Pass, Verdict, Written};
+use k3warden::reconcile::{Judgement, Pass, Seen, Verdict, Written};
 use k3warden::setting::{Finding, Outcome, Remedy};
 use tree::Tree;
 
@@ -337,8 +336,7 @@ impl Context<'_> {
             today: jiff::civil::date(2026, 1, 1),
             written: &written,
             held: None,
-            effective: OnceCell::new(),
-            running: OnceCell::new(),
+            seen: Seen::default(),
         };
         answer(&pass.judge_control(self.control))
     }

@@ -10,10 +10,6 @@ use crate::host::Interrupt;
 use crate::reconcile::{Outcome, Plan, Refused, Verdict, apply};
 use crate::report::{AppliedReport, to_json};
 
-/// Directories have to be safe before what is in them can be judged, so one round may uncover the next. More than
-/// this would mean that somebody changes things as fast as we do.
-const ROUNDS: usize = 4;
-
 /// Make the enforced controls hold, once.
 #[derive(Debug, Default, Args)]
 pub struct Apply {
@@ -43,22 +39,13 @@ impl Apply {
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden apply")?;
         session.sweep("k3warden apply")?;
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        let mut refused: Vec<Refused> = Vec::new();
-        for _ in 0..ROUNDS {
-            let plan = session.plan();
-            refused.clone_from(&plan.refused);
-            if plan.is_empty() || interrupt.is_wanted() {
-                break;
-            }
-            let stop = || interrupt.is_wanted();
-            let round = apply(&session.host, &mut ledger, plan, "k3warden apply", &stop);
-            let stuck = round.iter().all(|outcome| outcome.result.is_err());
-            outcomes.extend(round);
-            if stuck {
-                break;
-            }
-        }
+        let plan = {
+            let pass = session.pass();
+            Plan::of(&pass, &pass.judge())
+        };
+        let refused = plan.refused.clone();
+        let stop = || interrupt.is_wanted();
+        let outcomes = apply(&session.host, &mut ledger, plan, "k3warden apply", &stop);
         let mut session = session.seen_again(&mut ledger)?;
         let service = Service::of(&session);
         let mut restarted = Exit::Holds;
@@ -93,7 +80,7 @@ fn report(
 ) -> Result<Exit, CliError> {
     let pass = session.pass();
     let judgements = pass.judge();
-    let report = AppliedReport::of(outcomes, refused, session.assessment(&judgements));
+    let report = AppliedReport::of(outcomes, refused, session.assessment(&pass, &judgements));
     match format {
         Format::Json => tell!("{}", to_json(&report)),
         Format::Table => {
@@ -107,11 +94,4 @@ fn report(
     let exit = check::exit(&judgements, failed);
     // A change that failed and yet holds afterwards was made by somebody else; what counts is what is.
     Ok(exit)
-}
-
-impl Session {
-    fn plan(&self) -> Plan {
-        let pass = self.pass();
-        Plan::of(&pass, &pass.judge())
-    }
 }

@@ -34,7 +34,7 @@ impl Check {
                 .map(|control| pass.judge_control(control))
                 .collect(),
         };
-        let assessment = session.assessment(&judgements);
+        let assessment = session.assessment(&pass, &judgements);
         match self.format {
             Format::Json => tell!("{}", to_json(&assessment)),
             Format::Table => print_table(&assessment, self.all || !self.controls.is_empty()),

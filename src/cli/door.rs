@@ -31,7 +31,6 @@ const WHO: &str = "k3warden apply --before-start";
 const PATIENCE: Duration = Duration::from_secs(1);
 /// K3s's own start has no limit (`TimeoutStartSec=0`), so nobody else would end us.
 const LIMIT: Duration = Duration::from_secs(10);
-const ROUNDS: usize = 4;
 
 /// Passes the door. Never fails and never keeps K3s from starting.
 pub(super) fn pass(global: &Global, unit: &str) {
@@ -230,26 +229,23 @@ impl Door {
     }
 
     fn apply(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
-        for _ in 0..ROUNDS {
-            let mut plan = {
-                let pass = self.session.pass();
-                Plan::of(&pass, &pass.judge())
-            };
-            // The start in progress would not see it, and install.sh takes an edited unit for a new one.
-            plan.changes
-                .retain(|planned| planned.change.stage != Stage::UnitDropIn);
-            if plan.is_empty() || !self.carry_out(ledger, plan)? {
-                break;
-            }
-        }
-        Ok(())
+        let mut plan = {
+            let pass = self.session.pass();
+            Plan::of(&pass, &pass.judge())
+        };
+        // The start in progress would not see it, and install.sh takes an edited unit for a new one.
+        plan.changes
+            .retain(|planned| planned.change.stage != Stage::UnitDropIn);
+        self.carry_out(ledger, plan)
     }
 
-    /// Makes changes and says what was done. True if any was made.
-    fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<bool, CliError> {
+    /// Makes changes and says what was done.
+    fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<(), CliError> {
+        if plan.is_empty() {
+            return Ok(());
+        }
         let outcomes = self.apply_plan(ledger, plan);
-        self.done(ledger, &outcomes, &[])?;
-        Ok(outcomes.iter().any(|outcome| outcome.result.is_ok()))
+        self.done(ledger, &outcomes, &[])
     }
 
     fn apply_plan(&self, ledger: &mut Ledger, plan: Plan) -> Vec<Outcome> {

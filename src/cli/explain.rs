@@ -37,7 +37,7 @@ impl Explain {
             print_control(control);
             print_standing(&session, &judgement);
             say!();
-            check::print_table(&session.assessment(&[judgement]), true);
+            check::print_table(&session.assessment(&pass, &[judgement]), true);
         }
         Ok(Exit::Holds)
     }

@@ -1,6 +1,5 @@
 //! What every command starts from: the machine, the policy, the catalogue and the node.
 
-use std::cell::OnceCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::cluster;
-use crate::reconcile::{Judgement, Pass, Written};
+use crate::reconcile::{Judgement, Pass, Seen, Written};
 use crate::report::Assessment;
 use crate::setting::Running;
 
@@ -132,16 +131,15 @@ impl Session {
             today: self.today,
             written: &self.written,
             held: self.held.as_ref(),
-            effective: OnceCell::new(),
-            running: self.running(),
+            seen: self.seen(),
         }
     }
 
     /// Whoever cannot wait asks no journal: at K3s's door none runs.
-    fn running(&self) -> OnceCell<Rc<Running>> {
+    fn seen(&self) -> Seen {
         match self.patient_until {
-            Some(_) => OnceCell::from(Rc::new(Running::Stopped)),
-            None => OnceCell::new(),
+            Some(_) => Seen::with_running(Rc::new(Running::Stopped)),
+            None => Seen::default(),
         }
     }
 
@@ -264,8 +262,8 @@ impl Session {
 
     /// The report of judgements.
     #[must_use]
-    pub fn assessment(&self, judgements: &[Judgement<'_>]) -> Assessment {
-        Assessment::of(&self.pass(), judgements, node::id(&self.host.root))
+    pub fn assessment(&self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Assessment {
+        Assessment::of(pass, judgements, node::id(&self.host.root))
     }
 
     /// Why nothing may be changed at all, if so.

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat, renameat};
@@ -17,7 +18,7 @@ use super::{Durability, FileMode, HostError, Refusal, Root};
 #[derive(Debug)]
 pub struct OwnPlace {
     /// The nearest directory that was there: the place's parent, or the root.
-    start: OwnedFd,
+    start: Arc<OwnedFd>,
     start_path: PathBuf,
     path: PathBuf,
     mode: FileMode,

@@ -14,7 +14,7 @@ pub enum Extent {
 }
 
 /// A machine that can be changed: its files, and its live kernel parameters where it is the running one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Host {
     /// Files and directories.
     pub root: Root,

@@ -73,12 +73,21 @@ pub enum Refusal {
         directory: PathBuf,
     },
     /// The mount is read-only.
-    #[error("it is on a read-only mount")]
-    ReadOnlyMount,
-    /// The file has the immutable attribute.
+    #[error("it is on a read-only mount, {}", mount.display())]
+    ReadOnlyMount {
+        /// Where the mount begins, as seen inside the root.
+        mount: PathBuf,
+    },
+    /// The file, or the directory that holds it, has the immutable attribute.
     #[error("it is immutable; `chattr -i {}` would let it be changed", path.display())]
     Immutable {
-        /// The path as seen inside the root.
+        /// What has the attribute, as seen inside the root.
+        path: PathBuf,
+    },
+    /// The file can only be appended to.
+    #[error("it can only be appended to; `chattr -a {}` would let it be changed", path.display())]
+    AppendOnly {
+        /// What has the attribute, as seen inside the root.
         path: PathBuf,
     },
 }

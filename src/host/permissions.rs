@@ -8,7 +8,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 
-use super::{Attributes, Entry, FileMode, HostError, Kind, Root};
+use super::{Attributes, Entry, FileMode, HostError, Kind, Root, Touches};
 
 impl Root {
     /// Gives a file or directory this owner and these bits. Content and its time are not touched: K3s refuses to
@@ -34,7 +34,7 @@ impl Root {
         }
         change(&descriptor, &entry.attributes, attributes)
             .map_err(|errno| HostError::system("change", path, errno))
-            .map_err(|error| self.explain_denial(&located, path, error))
+            .map_err(|error| self.explain_denial(path, Touches::Attributes, error))
     }
 
     /// Creates a directory with this owner and these bits. Its parent must exist.
@@ -45,7 +45,7 @@ impl Root {
         let located = self.located_for_change(path)?;
         let failed = |errno| {
             let error = HostError::system("create directory", path, errno);
-            self.explain_denial(&located, path, error)
+            self.explain_denial(path, Touches::Name, error)
         };
         // Where it is born to another owner than it shall have, it is born with no bits for others: the window before
         // chown and chmod shows nothing. Else it is born as it shall be, so that being killed here leaves nothing half.
@@ -83,7 +83,7 @@ impl Root {
             UnlinkatFlags::RemoveDir,
         )
         .map_err(|errno| HostError::system("remove directory", path, errno))
-        .map_err(|error| self.explain_denial(&located, path, error))?;
+        .map_err(|error| self.explain_denial(path, Touches::Name, error))?;
         self.sync_directory(&located.parent, path)
     }
 }

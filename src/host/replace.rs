@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, renameat};
@@ -12,7 +12,7 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
 use super::resolve::Located;
-use super::{Attributes, Durability, Entry, HostError, Kind, Refusal, Root};
+use super::{Attributes, Durability, Entry, HostError, Kind, Refusal, Root, Touches};
 
 /// Extended attribute that carries the SELinux label, selinux(8).
 const SECURITY_LABEL: &str = "security.selinux";
@@ -43,7 +43,7 @@ impl Root {
             path,
         };
         new.write(content, attributes, label.as_deref(), old.is_none())
-            .map_err(|error| self.explain_denial(&located, path, error))
+            .map_err(|error| self.explain_denial(path, Touches::Name, error))
     }
 
     /// Removes a file; nothing there is as good.
@@ -63,7 +63,7 @@ impl Root {
             UnlinkatFlags::NoRemoveDir,
         )
         .map_err(|errno| HostError::system("remove", path, errno))
-        .map_err(|error| self.explain_denial(&located, path, error))?;
+        .map_err(|error| self.explain_denial(path, Touches::Name, error))?;
         self.sync_directory(&located.parent, path)
     }
 
@@ -91,13 +91,20 @@ impl Root {
 
     /// The same where nothing has to be there: `None` if the directory is absent.
     pub(super) fn located_for_removal(&self, path: &Path) -> Result<Option<Located>, HostError> {
-        match self.writable_parent(path)? {
-            Some(directory) => Err(HostError::refused(
-                path,
-                Refusal::WritableParent { directory },
-            )),
-            None => self.locate(path),
+        let Some(name) = path.file_name() else {
+            return self.locate(path);
+        };
+        // Walked anew, whatever a look remembers: the descriptors that are judged are those that lead to the change.
+        let way = match &self.look {
+            Some(_) => self.with_look(None).way_to(path)?,
+            None => self.way_to(path)?,
+        };
+        if let Some(directory) = way.writable {
+            let reason = Refusal::WritableParent { directory };
+            return Err(HostError::refused(path, reason));
         }
+        let name = name.to_os_string();
+        Ok(way.parent.map(|parent| Located { parent, name }))
     }
 
     /// What stands at a located name, if it may be changed as the kind that it should be.
@@ -163,22 +170,18 @@ impl Root {
     /// Finds out why the kernel denied a change, where it can be told.
     pub(super) fn explain_denial(
         &self,
-        located: &Located,
         path: &Path,
+        touches: Touches,
         error: HostError,
     ) -> HostError {
         let HostError::System { errno, .. } = &error else {
             return error;
         };
-        match errno {
-            Errno::EROFS => HostError::refused(path, Refusal::ReadOnlyMount),
-            Errno::EPERM => match immutable(located, path) {
-                Some(path) => {
-                    let reason = Refusal::Immutable { path: path.clone() };
-                    HostError::refused(&path, reason)
-                }
-                None => error,
-            },
+        if !matches!(errno, Errno::EROFS | Errno::EPERM) {
+            return error;
+        }
+        match self.obstacle(path, touches) {
+            Ok(Some(reason)) => HostError::refused(path, reason),
             _ => error,
         }
     }
@@ -341,20 +344,6 @@ fn security_label(located: &Located) -> Option<Vec<u8>> {
     let length = rustix::fs::fgetxattr(&descriptor, SECURITY_LABEL, &mut label[..]).ok()?;
     label.truncate(length);
     Some(label)
-}
-
-/// What carries the attribute of `chattr +i`: the file itself or its directory.
-fn immutable(located: &Located, path: &Path) -> Option<PathBuf> {
-    use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
-    let look = |name: &std::ffi::OsStr, flags| {
-        statx(&located.parent, name, flags, StatxFlags::TYPE)
-            .is_ok_and(|answer| answer.stx_attributes.contains(StatxAttributes::IMMUTABLE))
-    };
-    if look(&located.name, AtFlags::SYMLINK_NOFOLLOW) {
-        return Some(path.to_path_buf());
-    }
-    let directory = look(std::ffi::OsStr::new(""), AtFlags::EMPTY_PATH);
-    path.parent().filter(|_| directory).map(Path::to_path_buf)
 }
 
 #[cfg(test)]

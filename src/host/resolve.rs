@@ -4,8 +4,9 @@
 //! through links only where root alone could have put them.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
@@ -33,8 +34,16 @@ enum Resolver {
 /// A name in an open directory. What stands there may be anything or nothing.
 #[derive(Debug)]
 pub(super) struct Located {
-    pub parent: OwnedFd,
+    pub parent: Arc<OwnedFd>,
     pub name: OsString,
+}
+
+/// The directory that holds a path, and the first one on the way there that others than root write.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// `None` if there is no such directory.
+    pub parent: Option<Arc<OwnedFd>>,
+    pub writable: Option<PathBuf>,
 }
 
 /// Which links are followed.
@@ -109,12 +118,17 @@ impl Root {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return self.walk(path, Links::Trusted);
         };
+        if let Some(look) = &self.look {
+            let name = name.to_os_string();
+            let way = look.way_into(directory, || self.way_to(path))?;
+            return Ok(way.parent.map(|parent| Located { parent, name }));
+        }
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let how = OpenHow::new().flags(flags).resolve(resolve);
         match self.at_once(directory, how) {
             Some(Ok(parent)) => {
-                let name = name.to_os_string();
+                let (parent, name) = (Arc::new(parent), name.to_os_string());
                 return Ok(Some(Located { parent, name }));
             }
             Some(Err(Errno::ENOENT | Errno::ENOTDIR)) => return Ok(None),
@@ -129,18 +143,48 @@ impl Root {
         Walk::new(self, path, links).run()
     }
 
-    /// Every directory that leads to a path, those that links lead through included, outermost first, and whether the
-    /// last one holds the path itself. Links that others than root may have made are refused.
-    pub(super) fn way_to(
-        &self,
-        path: &Path,
-    ) -> Result<(Vec<(PathBuf, Attributes)>, bool), HostError> {
+    /// Who else than root could exchange what stands at a path: the first directory on the way that others write,
+    /// the directories that links on the way lead through included.
+    ///
+    /// # Errors
+    /// When a directory on the way cannot be looked at, or a link on the way may not be followed.
+    pub fn writable_parent(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        let way = match (&self.look, path.parent()) {
+            (Some(look), Some(directory)) => look.way_into(directory, || self.way_to(path))?,
+            _ => self.way_to(path)?,
+        };
+        Ok(way.writable)
+    }
+
+    /// Walks to the directory of a path, and judges each one on the way by its descriptor. Links that others than root
+    /// may have made are refused.
+    pub(super) fn way_to(&self, path: &Path) -> Result<Way, HostError> {
         let failed = |errno| HostError::system("inspect", Path::new("/"), errno);
         let top = Entry::new(&fstat(&self.descriptor).map_err(failed)?);
         let mut walk = Walk::new(self, path, Links::Trusted);
-        walk.seen.push((PathBuf::from("/"), top.attributes));
-        let complete = walk.run()?.is_some();
-        Ok((walk.seen, complete))
+        walk.saw(PathBuf::from("/"), &top);
+        let located = walk.run()?;
+        let last = walk.seen.len().saturating_sub(1);
+        let writable = walk
+            .seen
+            .into_iter()
+            .enumerate()
+            .find(|(index, (_, attributes))| {
+                // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
+                let sticky = attributes.mode.bits() & 0o1000 != 0;
+                let above = *index != last || located.is_none();
+                !(self.only_root_writes(attributes) || (sticky && above))
+            });
+        Ok(Way {
+            parent: located.map(|located| located.parent),
+            writable: writable.map(|(_, (directory, _))| directory),
+        })
+    }
+
+    /// Owner and bits of a directory on the way: those it has, or those that a look takes it to have.
+    fn attributes_of(&self, entry: &Entry) -> Attributes {
+        let assumed = self.look.as_ref().and_then(|look| look.assumed(entry));
+        assumed.unwrap_or_else(|| entry.attributes.clone())
     }
 }
 
@@ -151,7 +195,7 @@ struct Walk<'a> {
     links: Links,
     followed: usize,
     /// The directories entered so far, so that `..` leads back and never above the root.
-    at: Vec<(OwnedFd, PathBuf)>,
+    at: Vec<(Arc<OwnedFd>, PathBuf)>,
     /// Every directory entered, those that an absolute link led away from too.
     seen: Vec<(PathBuf, Attributes)>,
 }
@@ -177,28 +221,33 @@ impl<'a> Walk<'a> {
             }
             let last = remaining.is_empty();
             if last && self.links != Links::All {
-                return self.located(component).map(Some);
+                return Ok(Some(self.located(component)));
             }
             let Some((descriptor, entry)) = self.enter(&component)? else {
                 // An absent last component is still a name in a directory.
                 return if last {
-                    self.located(component).map(Some)
+                    Ok(Some(self.located(component)))
                 } else {
                     Ok(None)
                 };
             };
             match entry.kind {
                 Kind::Link => self.follow(&component, &mut remaining)?,
-                _ if last => return self.located(component).map(Some),
+                _ if last => return Ok(Some(self.located(component))),
                 Kind::Directory => {
                     let path = self.here().join(&component);
-                    self.seen.push((path.clone(), entry.attributes));
-                    self.at.push((descriptor, path));
+                    self.saw(path.clone(), &entry);
+                    self.at.push((Arc::new(descriptor), path));
                 }
                 _ => return Ok(None),
             }
         }
-        self.located(OsString::from(".")).map(Some)
+        Ok(Some(self.located(OsString::from("."))))
+    }
+
+    fn saw(&mut self, path: PathBuf, entry: &Entry) {
+        let attributes = self.root.attributes_of(entry);
+        self.seen.push((path, attributes));
     }
 
     fn here(&self) -> PathBuf {
@@ -257,7 +306,9 @@ impl<'a> Walk<'a> {
             return Ok(false);
         };
         Ok(link.attributes.uid == self.root.superuser().0
-            && self.root.only_root_writes(&directory.attributes))
+            && self
+                .root
+                .only_root_writes(&self.root.attributes_of(&directory)))
     }
 
     /// Whether we are below the sealed directory. It may itself lie behind a link, so the directory counts and not its
@@ -282,17 +333,12 @@ impl<'a> Walk<'a> {
         Ok(false)
     }
 
-    fn located(&mut self, name: OsString) -> Result<Located, HostError> {
+    fn located(&mut self, name: OsString) -> Located {
         let parent = match self.at.pop() {
             Some((descriptor, _)) => descriptor,
-            None => self
-                .root
-                .descriptor
-                .as_fd()
-                .try_clone_to_owned()
-                .map_err(|error| HostError::io("open", self.path, &error))?,
+            None => Arc::clone(&self.root.descriptor),
         };
-        Ok(Located { parent, name })
+        Located { parent, name }
     }
 }
 

@@ -6,12 +6,14 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
+use super::look::Look;
 use super::resolve::Located;
 use super::{Attributes, Entry, HostError, Kind, Refusal};
 
@@ -31,19 +33,22 @@ pub enum Durability {
 /// A directory that is the machine: `/`, an image or a test tree.
 ///
 /// Paths are given as they are seen inside the root and never lead out of it, whatever links say.
-#[derive(Debug)]
+/// A clone is the same root: it shares the descriptor.
+#[derive(Debug, Clone)]
 pub struct Root {
-    pub(super) descriptor: OwnedFd,
+    pub(super) descriptor: Arc<OwnedFd>,
     directory: PathBuf,
     /// Who counts as root here, user and group: 0 on the machine itself, the owner of the top directory in a tree, so that an
     /// image unpacked by a build user and a test tree are judged by the same rules.
     superuser: (u32, u32),
     pub(super) sealed: Option<PathBuf>,
     /// Openat2 is not there: an older kernel, or a filter; learnt at the first attempt.
-    pub(super) without_openat2: AtomicBool,
+    pub(super) without_openat2: Arc<AtomicBool>,
     pub(super) durability: Durability,
     /// Pretends that the file system has no O_TMPFILE, as NFS, vfat and 9p have none. Tests only.
     pub(super) without_unnamed_files: bool,
+    /// Directories that were looked at already, where this root is for one look alone. Changes never go by it.
+    pub(super) look: Option<Arc<Look>>,
 }
 
 impl Root {
@@ -62,7 +67,7 @@ impl Root {
             .unwrap_or_else(|_| directory.to_path_buf());
         let live = directory == Path::new("/");
         Ok(Self {
-            descriptor,
+            descriptor: Arc::new(descriptor),
             directory,
             superuser: if live {
                 (0, 0)
@@ -70,9 +75,10 @@ impl Root {
                 (top.st_uid, top.st_gid)
             },
             sealed: None,
-            without_openat2: AtomicBool::new(false),
+            without_openat2: Arc::new(AtomicBool::new(false)),
             durability: Durability::Synced,
             without_unnamed_files: false,
+            look: None,
         })
     }
 
@@ -81,6 +87,13 @@ impl Root {
     pub fn sealed_below(mut self, directory: &Path) -> Self {
         self.sealed = Some(directory.to_path_buf());
         self
+    }
+
+    pub(super) fn with_look(&self, look: Option<Look>) -> Self {
+        Self {
+            look: look.map(Arc::new),
+            ..self.clone()
+        }
     }
 
     /// Chooses whether writes are synced.
@@ -273,27 +286,9 @@ impl Root {
         }
     }
 
-    /// Who else than root could exchange what stands at a path: the first directory on the way that others write,
-    /// the directories that links on the way lead through included.
-    ///
-    /// # Errors
-    /// When a directory on the way cannot be looked at, or a link on the way may not be followed.
-    pub fn writable_parent(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
-        let (way, complete) = self.way_to(path)?;
-        let last = way.len().saturating_sub(1);
-        let unsafe_one = way
-            .into_iter()
-            .enumerate()
-            .find(|(index, (_, attributes))| {
-                // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
-                let sticky = attributes.mode.bits() & 0o1000 != 0;
-                let above = *index != last || !complete;
-                !(self.only_root_writes(attributes) || (sticky && above))
-            });
-        Ok(unsafe_one.map(|(_, (directory, _))| directory))
-    }
-
-    pub(super) fn only_root_writes(&self, attributes: &Attributes) -> bool {
+    /// Whether nobody but root can make, exchange or remove what is in a directory with this owner and these bits.
+    #[must_use]
+    pub fn only_root_writes(&self, attributes: &Attributes) -> bool {
         let mode = attributes.mode.bits();
         let group_is_root = attributes.gid == self.superuser.1;
         attributes.uid == self.superuser.0

@@ -70,13 +70,19 @@ pub fn apply_within(
     stop: &dyn Fn() -> bool,
     patience: Duration,
 ) -> Vec<Outcome> {
+    if plan.is_empty() {
+        return Vec::new();
+    }
     let recorded = record(host, ledger, &plan, who, patience);
     let (answers, lock) = match recorded {
         Ok(recorded) => recorded,
         Err(error) => return none_made(plan, &error),
     };
     // The first change goes on under the lock of the record; between two changes others have their turn.
-    let mut lock = Some(lock);
+    let mut turn = Turn {
+        lock: Some(lock),
+        used: false,
+    };
     plan.changes
         .into_iter()
         .zip(answers)
@@ -86,11 +92,10 @@ pub fn apply_within(
             let result = match answer {
                 _ if stop() => Err(ApplyError::Interrupted(thing)),
                 Err(source) => Err(ApplyError::Ledger { thing, source }),
-                Ok(recorded) => lock
-                    .take()
-                    .map_or_else(|| Lock::acquire(&host.root, patience, who), Ok)
+                Ok(recorded) => turn
+                    .next(host, patience, who)
                     .map_err(ApplyError::from)
-                    .and_then(|lock| make(host, ledger, &planned.change, &recorded, &lock)),
+                    .and_then(|lock| make(host, ledger, &planned.change, &recorded, lock)),
             };
             Outcome {
                 planned,
@@ -99,6 +104,25 @@ pub fn apply_within(
             }
         })
         .collect()
+}
+
+/// The lock from change to change.
+struct Turn {
+    /// `None` when somebody else took it and did not end in time.
+    lock: Option<Lock>,
+    used: bool,
+}
+
+impl Turn {
+    fn next(&mut self, host: &Host, patience: Duration, who: &str) -> Result<&Lock, LockError> {
+        let lock = match self.lock.take() {
+            Some(lock) if self.used => lock.between_changes(patience, who)?,
+            Some(lock) => lock,
+            None => Lock::acquire(&host.root, patience, who)?,
+        };
+        self.used = true;
+        Ok(self.lock.insert(lock))
+    }
 }
 
 /// The controls that a change is recorded for; never none, since what is not recorded is not done.

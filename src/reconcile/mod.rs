@@ -16,7 +16,7 @@ mod verdict;
 
 pub use apply::{ApplyError, Outcome, apply, apply_within};
 pub use judgement::Judgement;
-pub use pass::Pass;
+pub use pass::{Pass, Seen};
 pub use plan::{Plan, PlannedChange, Refused};
 pub use revert::{PutBack, Revert, RevertError, Reverted, Written};
 pub use verdict::Verdict;

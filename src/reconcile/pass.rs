@@ -7,7 +7,7 @@ use std::rc::Rc;
 use jiff::civil::Date;
 
 use crate::catalogue::{Catalogue, Control, KeepKind, Setting, SettingBody};
-use crate::host::{Host, HostError, State, Thing};
+use crate::host::{Host, HostError, NextBoot, State, Thing};
 use crate::k3s::component::{refuses_admission_configuration, refuses_audit_policy};
 use crate::k3s::{Effective, K3sVersion};
 use crate::node::Node;
@@ -38,26 +38,60 @@ pub struct Pass<'a> {
     pub written: &'a Written,
     /// A part of ours that is not written again, because K3s did not live with it.
     pub held: Option<&'a Held>,
-    /// What K3s would run with, worked out once.
-    pub effective: OnceCell<Result<Effective, String>>,
-    /// What the running K3s was started with, asked once.
-    pub running: OnceCell<Rc<Running>>,
+    /// What was worked out already. A pass is about one moment: after changes take a new one.
+    pub seen: Seen,
+}
+
+/// What takes long to find out and is the same for all of a pass.
+#[derive(Debug, Default)]
+pub struct Seen {
+    effective: OnceCell<Result<Effective, String>>,
+    running: OnceCell<Rc<Running>>,
+    next_boot: OnceCell<Result<NextBoot, HostError>>,
+}
+
+impl Seen {
+    /// Nothing but what the running K3s was started with.
+    #[must_use]
+    pub fn with_running(running: Rc<Running>) -> Self {
+        Self {
+            running: OnceCell::from(running),
+            ..Self::default()
+        }
+    }
 }
 
 impl<'a> Pass<'a> {
     /// Judges every control.
     #[must_use]
     pub fn judge(&self) -> Vec<Judgement<'a>> {
-        self.catalogue
-            .controls()
-            .iter()
-            .map(|control| self.judge_control(control))
+        let host = self.host.for_one_look();
+        let controls = self.catalogue.controls().iter();
+        controls
+            .map(|control| self.judge_control_on(&host, control))
             .collect()
+    }
+
+    /// The same pass over a host that is taken to be as a plan leaves it.
+    #[must_use]
+    pub fn over<'h>(&'h self, host: &'h Host) -> Pass<'h> {
+        Pass {
+            host,
+            seen: Seen {
+                running: self.seen.running.clone(),
+                ..Seen::default()
+            },
+            ..*self
+        }
     }
 
     /// Judges one control.
     #[must_use]
     pub fn judge_control(&self, control: &'a Control) -> Judgement<'a> {
+        self.judge_control_on(&self.host.for_one_look(), control)
+    }
+
+    fn judge_control_on(&self, host: &Host, control: &'a Control) -> Judgement<'a> {
         let (decision, note) = self.decide(control);
         let mut judgement = Judgement {
             control,
@@ -85,7 +119,7 @@ impl<'a> Pass<'a> {
                 return judgement;
             }
         }
-        judgement.findings = self.findings(control);
+        judgement.findings = self.findings(host, control);
         judgement.verdict = match (judgement.exception(), Verdict::of(&judgement.findings)) {
             (Some(_), Verdict::Divergent | Verdict::Unknown) => Verdict::Excepted,
             (_, verdict) => verdict,
@@ -131,7 +165,8 @@ impl<'a> Pass<'a> {
         if !concerned {
             return None;
         }
-        let findings = self.with_subject(Some(control), |subject| {
+        let host = self.host.for_one_look();
+        let findings = self.with_subject(&host, Some(control), |subject| {
             setting::judge_named(&setting.body, subject, named)
         });
         Some(Judgement {
@@ -148,7 +183,8 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// When the sysctl.d files cannot be read.
     pub fn persist_sysctls(&self, wants: &[Want]) -> Result<Vec<Persisted>, HostError> {
-        self.with_subject(None, |subject| setting::persist_sysctls(subject, wants))
+        let persist = |subject: &Subject<'_>| setting::persist_sysctls(subject, wants);
+        self.with_subject(self.host, None, persist)
     }
 
     /// What a thing that several controls share becomes when only some of them stay: its state before us, with what
@@ -167,12 +203,12 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// When a directory on the way cannot be looked at.
     pub fn missing_directories(&self, path: &Path) -> Result<Vec<Change>, HostError> {
-        self.with_subject(None, |subject| {
+        self.with_subject(self.host, None, |subject| {
             setting::missing_parents(subject, path, Stage::Configuration)
         })
     }
 
-    fn findings(&self, control: &Control) -> Vec<Finding> {
+    fn findings(&self, host: &Host, control: &Control) -> Vec<Finding> {
         let mut findings = Vec::new();
         for setting in &control.settings {
             match baseline::version(setting.k3s, self.node) {
@@ -181,12 +217,12 @@ impl<'a> Pass<'a> {
                         findings.push(blind(control, reason));
                         continue;
                     }
-                    findings.extend(self.with_subject(Some(control), |subject| {
+                    findings.extend(self.with_subject(host, Some(control), |subject| {
                         setting::judge(&setting.body, subject)
                     }));
                 }
                 Applies::No(reason) => {
-                    findings.extend(self.with_subject(Some(control), |subject| {
+                    findings.extend(self.with_subject(host, Some(control), |subject| {
                         setting::judge_unwanted(&setting.body, subject, &reason)
                     }))
                 }
@@ -211,6 +247,7 @@ impl<'a> Pass<'a> {
 
     fn with_subject<T>(
         &self,
+        host: &Host,
         control: Option<&Control>,
         judge: impl FnOnce(&Subject<'_>) -> T,
     ) -> T {
@@ -218,10 +255,11 @@ impl<'a> Pass<'a> {
         let version = self.node.version.as_ref().map(|fact| fact.value);
         let valid = |kind: KeepKind, content: &[u8]| is_valid(kind, content, version);
         judge(&Subject {
-            host: self.host,
+            host,
             places: &self.node.places,
             version,
-            effective: self.effective(),
+            effective: &|| self.effective(),
+            next_boot: &|| self.next_boot(),
             running: &|| self.running(),
             disabled: &self.node.disabled,
             edition,
@@ -243,7 +281,7 @@ impl<'a> Pass<'a> {
 
     /// What K3s would run with at its next start, or why that is not known.
     pub fn effective(&self) -> &Result<Effective, String> {
-        self.effective.get_or_init(|| {
+        self.seen.effective.get_or_init(|| {
             self.node
                 .effective(self.host)
                 .map_err(|error| error.to_string())
@@ -254,7 +292,17 @@ impl<'a> Pass<'a> {
     #[must_use]
     pub fn running(&self) -> Rc<Running> {
         let look = || Rc::new(running::look(self));
-        Rc::clone(self.running.get_or_init(look))
+        Rc::clone(self.seen.running.get_or_init(look))
+    }
+
+    /// What the next boot would set.
+    ///
+    /// # Errors
+    /// When a sysctl.d file cannot be read.
+    pub fn next_boot(&self) -> Result<&NextBoot, HostError> {
+        let read = || NextBoot::read(&self.host.root);
+        let next_boot = self.seen.next_boot.get_or_init(read);
+        next_boot.as_ref().map_err(Clone::clone)
     }
 
     /// The lines that the settings of a control want in K3s's configuration.
@@ -267,7 +315,7 @@ impl<'a> Pass<'a> {
             .filter(|setting| applies(setting.k3s));
         settings
             .filter_map(|setting| {
-                self.with_subject(Some(control), |subject| {
+                self.with_subject(self.host, Some(control), |subject| {
                     setting::wish(&setting.body, subject)
                 })
             })

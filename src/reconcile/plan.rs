@@ -1,10 +1,10 @@
 //! The ordered changes that remove the divergences.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
-use crate::host::{State, Thing};
+use crate::host::{Attributes, State, Thing};
 use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
 use super::restart::own_part::{OurFile, OurPart, put_back};
@@ -56,8 +56,49 @@ impl Plan {
     }
 
     /// Plans the enforced divergences of an assessment of everything.
+    ///
+    /// What is in a directory that others write cannot be judged before that directory is safe. So where the plan makes
+    /// directories safe, everything is judged once more as if they were, until nothing new comes to light: what is
+    /// planned is all that is to be done.
     #[must_use]
     pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        let mut plan = Self::of_what_is_seen(pass, judgements);
+        let mut safe = BTreeMap::new();
+        loop {
+            let made_safe = plan.made_safe(pass);
+            // Grows with each turn, and there are only so many directories.
+            if made_safe
+                .keys()
+                .all(|directory| safe.contains_key(directory))
+            {
+                return plan;
+            }
+            safe.extend(made_safe);
+            let host = pass.host.as_if(&safe);
+            let ahead = pass.over(&host);
+            plan = Self::of_what_is_seen(&ahead, &ahead.judge());
+        }
+    }
+
+    /// The directories that others write until this plan takes that from them, with owner and bits as it leaves them.
+    fn made_safe(&self, pass: &Pass<'_>) -> BTreeMap<PathBuf, Attributes> {
+        let root = &pass.host.root;
+        let change = |planned: &PlannedChange| match &planned.change {
+            Change {
+                thing: Thing::Path(path),
+                before: State::Attributes(before),
+                after: State::Attributes(after),
+                stage: Stage::Directory,
+                ..
+            } if !root.only_root_writes(before) && root.only_root_writes(after) => {
+                Some((path.clone(), after.clone()))
+            }
+            _ => None,
+        };
+        self.changes.iter().filter_map(change).collect()
+    }
+
+    fn of_what_is_seen(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
         let mut draft = Draft::of(pass, judgements);
         draft.configure(pass, judgements);
         draft.hold(pass, Extent::Everything);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::catalogue::SettingBody;
-use crate::host::{NextBoot, SysctlKey};
+use crate::host::SysctlKey;
 use crate::policy::Stance;
 use crate::reconcile::{Judgement, Pass, Verdict};
 use crate::setting::{Finding, Outcome};
@@ -182,7 +182,7 @@ fn warnings(pass: &Pass<'_>) -> Vec<String> {
 
 /// Where `sysctl --system`, run by somebody, would leave another value than a boot does.
 fn sysctl_conf(pass: &Pass<'_>) -> Vec<String> {
-    let Ok(next_boot) = NextBoot::read(&pass.host.root) else {
+    let Ok(next_boot) = pass.next_boot() else {
         return Vec::new();
     };
     let settings = pass

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::{Attributes, Entry, FileMode, Kind, Root, State, Thing};
+use crate::host::{Attributes, Entry, FileMode, Kind, Root, State, Thing, Touches};
 
 use super::{Change, Effect, Finding, Outcome, Remedy, Stage};
 
@@ -83,4 +83,5 @@ pub(super) fn judge(
         observed: observed(current),
         outcome,
     }
+    .unless_hindered(root, path, Touches::Attributes)
 }

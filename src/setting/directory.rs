@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::DirectorySetting;
-use crate::host::{Attributes, FileMode, HostError, Kind, State, Thing};
+use crate::host::{Attributes, FileMode, HostError, Kind, State, Thing, Touches};
 
 use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, attributes};
 
@@ -53,6 +53,7 @@ fn absent(setting: &DirectorySetting, path: &Path, subject: &Subject<'_>) -> Fin
         observed: "absent".to_owned(),
         outcome,
     }
+    .unless_hindered(&subject.host.root, path, Touches::Name)
 }
 
 /// The directories to create so that a path is a directory, outermost first.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{FileSetting, content};
-use crate::host::{Attributes, Entry, Kind, READ_LIMIT_BYTES, State, Thing};
+use crate::host::{Attributes, Entry, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::{
     Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
@@ -22,13 +22,13 @@ pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding
     vec![wanted.judge()]
 }
 
-struct WantedFile<'a> {
+struct WantedFile<'a, 's> {
     setting: &'a FileSetting,
-    subject: &'a Subject<'a>,
+    subject: &'a Subject<'s>,
     path: PathBuf,
 }
 
-impl WantedFile<'_> {
+impl WantedFile<'_, '_> {
     fn judge(&self) -> Finding {
         let content = match self.content() {
             Ok(content) => content,
@@ -80,7 +80,7 @@ impl WantedFile<'_> {
                     },
                 ));
                 let remedies = changes.into_iter().map(Remedy::Change).collect();
-                self.finding("absent", Outcome::Diverges(remedies))
+                self.writable("absent", Outcome::Diverges(remedies))
             }
         }
     }
@@ -117,7 +117,7 @@ impl WantedFile<'_> {
                 attributes: after,
             },
         );
-        self.finding(
+        self.writable(
             "other content",
             Outcome::Diverges(vec![Remedy::Change(change)]),
         )
@@ -152,6 +152,13 @@ impl WantedFile<'_> {
             seen_at: self.what(),
             outcome,
         }
+    }
+
+    /// A divergence that is removed by writing the file, if it can be written.
+    fn writable(&self, observed: &str, outcome: Outcome) -> Finding {
+        let root = &self.subject.host.root;
+        self.finding(observed, outcome)
+            .unless_hindered(root, &self.path, Touches::Name)
     }
 
     fn what(&self) -> String {

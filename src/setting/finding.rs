@@ -1,6 +1,8 @@
 //! What judging a setting says.
 
-use crate::host::{HostError, State, Thing};
+use std::path::Path;
+
+use crate::host::{HostError, Refusal, Root, State, Thing, Touches};
 
 /// When in a pass a change is made: earlier ones first, and the reverse on revert.
 ///
@@ -105,6 +107,28 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The same finding where the divergence cannot be removed: what stands there is left untouched.
+    #[must_use]
+    pub fn untouched(self, refusal: &Refusal) -> Self {
+        Self {
+            outcome: Outcome::Unknown(format!("left untouched: {refusal}")),
+            ..self
+        }
+    }
+
+    /// The same finding, left untouched where something stands in the way of a change at a path.
+    #[must_use]
+    pub fn unless_hindered(self, root: &Root, path: &Path, touches: Touches) -> Self {
+        if !matches!(self.outcome, Outcome::Diverges(_)) {
+            return self;
+        }
+        match root.obstacle(path, touches) {
+            Ok(None) => self,
+            Ok(Some(refusal)) => self.untouched(&refusal),
+            Err(error) => Self::unreadable(self.what, self.wanted, &error),
+        }
+    }
+
     /// A finding that could not be made, because the host did not let us look.
     #[must_use]
     pub fn unreadable(

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::catalogue::{ManifestSetting, ParameterValue, content};
-use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing};
+use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::{
     Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
@@ -112,6 +112,7 @@ impl Instance {
                         changes.push(self.change(State::Absent, after));
                         let remedies = changes.into_iter().map(Remedy::Change).collect();
                         self.finding("absent", Outcome::Diverges(remedies))
+                            .unless_hindered(root, &self.path, Touches::Name)
                     }
                 };
             }
@@ -134,6 +135,7 @@ impl Instance {
                     "other content",
                     Outcome::Diverges(vec![Remedy::Change(change)]),
                 )
+                .unless_hindered(root, &self.path, Touches::Name)
             }
         }
     }
@@ -158,6 +160,11 @@ impl Instance {
                     self.finding(
                         &format!("present, though {reason}"),
                         Outcome::Diverges(vec![Remedy::Change(change)]),
+                    )
+                    .unless_hindered(
+                        &subject.host.root,
+                        &self.path,
+                        Touches::Name,
                     )
                 }
             },

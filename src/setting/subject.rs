@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::template;
 use crate::catalogue::{Component, KeepKind, ParameterValue};
-use crate::host::{Host, Thing};
+use crate::host::{Host, HostError, NextBoot, Thing};
 use crate::k3s::{Effective, K3sVersion};
 
 /// Where things are on this node.
@@ -118,7 +118,9 @@ pub struct Subject<'a> {
     /// K3s's version, where known.
     pub version: Option<K3sVersion>,
     /// What K3s would run with at its next start, or why that is not known.
-    pub effective: &'a Result<Effective, String>,
+    pub effective: &'a dyn Fn() -> &'a Result<Effective, String>,
+    /// What the next boot would set.
+    pub next_boot: &'a dyn Fn() -> Result<&'a NextBoot, HostError>,
     /// What the running K3s was started with.
     pub running: &'a dyn Fn() -> Rc<Running>,
     /// Packaged components that are disabled on this node.

@@ -2,9 +2,9 @@
 
 use crate::catalogue::SysctlSetting;
 use crate::host::sysctl::same_value;
-use crate::host::{NextBoot, State, SysctlKey, Thing};
+use crate::host::{HostError, State, SysctlKey, Thing};
 
-use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, Want};
+use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, Want, sysctl_file};
 
 pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let key = match SysctlKey::parse(&setting.key) {
@@ -95,12 +95,17 @@ fn judge_live(setting: &SysctlSetting, key: &SysctlKey, value: &str) -> Finding 
 fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'_>) -> Finding {
     let remedy = || {
         let key = key.as_str().to_owned();
-        Outcome::Diverges(vec![Remedy::PersistSysctl(Want {
+        let want = Want {
             key,
             value: setting.value.clone(),
-        })])
+        };
+        match sysctl_file::persist(subject, std::slice::from_ref(&want)) {
+            Err(error @ HostError::Refused { .. }) => Outcome::Unknown(error.to_string()),
+            // Other failures are met again when all keys are planned together, and told there.
+            _ => Outcome::Diverges(vec![Remedy::PersistSysctl(want)]),
+        }
     };
-    let mut finding = match NextBoot::read(&subject.host.root) {
+    let mut finding = match (subject.next_boot)() {
         Err(error) => {
             return Finding::unreadable(setting.key.clone(), setting.value.clone(), &error);
         }

@@ -12,7 +12,7 @@ use crate::catalogue::SettingBody;
 use crate::host::sysctl::last_sorting_name;
 use crate::host::{
     Attributes, FileMode, HostError, Kind, NextBoot, READ_LIMIT_BYTES, Root, State, SysctlKey,
-    Thing,
+    Thing, Touches,
 };
 
 use super::directory::missing_parents;
@@ -41,8 +41,7 @@ pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Persisted>, 
     if wants.is_empty() {
         return Ok(Vec::new());
     }
-    let root = &subject.host.root;
-    let next_boot = NextBoot::read(root)?;
+    let next_boot = (subject.next_boot)()?;
     let directory = Path::new(DIRECTORY);
     let guide_file = directory.join(GUIDE_FILE);
     let name = OsStr::new(GUIDE_FILE);
@@ -54,7 +53,7 @@ pub fn persist(subject: &Subject<'_>, wants: &[Want]) -> Result<Vec<Persisted>, 
     let usable = !masked && !elsewhere;
     let (ours, losing): (Vec<&Want>, Vec<&Want>) = wants
         .iter()
-        .partition(|want| usable && !outranked(&next_boot, want, &guide_file));
+        .partition(|want| usable && !outranked(next_boot, want, &guide_file));
     let mut changes = Vec::new();
     if !ours.is_empty() {
         let change = with_lines(subject, &guide_file, &ours)?;
@@ -155,6 +154,9 @@ fn with_lines(
     wants: &[&Want],
 ) -> Result<Option<Change>, HostError> {
     let root = &subject.host.root;
+    if let Some(reason) = root.obstacle(path, Touches::Name)? {
+        return Err(HostError::refused(path, reason));
+    }
     let (before, old, attributes) = match root.look(path)? {
         None => (State::Absent, Vec::new(), fresh(root)),
         Some(entry) => {

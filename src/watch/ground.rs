@@ -1,6 +1,5 @@
 //! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::{Pass, Written, running};
+use crate::reconcile::{Pass, Seen, Written, running};
 use crate::setting::{self, Running, Watched};
 
 use super::index::{Concern, Index};
@@ -75,8 +74,7 @@ impl Ground {
             today: self.today,
             written: &self.written,
             held: self.held.as_ref(),
-            effective: OnceCell::new(),
-            running: OnceCell::from(Rc::clone(&self.running)),
+            seen: Seen::with_running(Rc::clone(&self.running)),
         }
     }
 

@@ -15,10 +15,6 @@ use super::contention::{Advice, Contention};
 use super::ground::{Ground, WHO};
 use super::index::Concern;
 
-/// Directories have to be safe before what is in them can be judged, so one round may uncover the next. More than
-/// this would mean that somebody changes things as fast as we do.
-const ROUNDS: usize = 4;
-
 /// The thing that an event names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -134,37 +130,18 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
     work
 }
 
-/// Looks at everything and brings it back, round by round. The judgements are those after the last change.
+/// Looks at everything and brings it back. The judgements are those after the last change.
 #[must_use]
-pub fn answer_all<'g>(ground: &'g Ground, mut hands: Hands<'_>) -> (Work, Vec<Judgement<'g>>) {
+pub fn answer_all<'g>(ground: &'g Ground, hands: Hands<'_>) -> (Work, Vec<Judgement<'g>>) {
     let pass = ground.pass();
     let mut all = Work::default();
     let mut judgements = pass.judge();
-    for _ in 0..ROUNDS {
-        let plan = Plan::of(&pass, &judgements);
-        let before = all.done.len();
-        all.refused.clear();
-        all.carry_out(ground, plan, hands.again());
-        let round = all.done.get(before..).unwrap_or_default();
-        let moved = round.iter().any(|done| done.result.is_ok());
-        if !moved || (hands.stop)() {
-            break;
-        }
-        judgements = pass.judge();
+    all.carry_out(ground, Plan::of(&pass, &judgements), hands);
+    if all.done.iter().any(|done| done.result.is_ok()) {
+        // A pass is about one moment: after changes a new one looks.
+        judgements = ground.pass().judge();
     }
     (all, judgements)
-}
-
-impl Hands<'_> {
-    fn again(&mut self) -> Hands<'_> {
-        Hands {
-            ledger: self.ledger,
-            contention: self.contention,
-            tied: self.tied,
-            now: self.now,
-            stop: self.stop,
-        }
-    }
 }
 
 impl Work {
@@ -182,8 +159,24 @@ impl Work {
         if hands.tied {
             return;
         }
+        let mut open_directories = Vec::new();
         plan.changes.retain(|planned| {
-            hands.contention.advice(&planned.change.thing, hands.now) == Advice::Repair
+            let repair =
+                hands.contention.advice(&planned.change.thing, hands.now) == Advice::Repair;
+            if let (false, Stage::Directory, Thing::Path(path)) =
+                (repair, planned.change.stage, &planned.change.thing)
+            {
+                open_directories.push(path.clone());
+            }
+            repair
+        });
+        // What is in a directory that is not made safe now would only be refused.
+        plan.changes.retain(|planned| {
+            let Thing::Path(path) = &planned.change.thing else {
+                return true;
+            };
+            let inside = |directory: &PathBuf| path != directory && path.starts_with(directory);
+            !open_directories.iter().any(inside)
         });
         if plan.is_empty() {
             return;

@@ -13,7 +13,7 @@ use crate::host::{HostError, Root};
 const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
 
 /// The directory of kernel parameters of the running kernel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LiveSysctls {
     /// The error is given at each look: without /proc/sys everything else is judged all the same.
     directory: Result<Root, HostError>,

@@ -1,57 +1,51 @@
 //! The flags that a component of a Kubernetes minor knows, and what it makes of a command line.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use super::value::{self, Kind};
 use super::{Argument, Component, minors};
 
 const TABLE: &str = include_str!("data/flags.txt");
 
+/// Each flag of a component with its kinds and the minors that know it so, a later line outranking an earlier one.
+type Known = BTreeMap<&'static str, Vec<(&'static str, Kind)>>;
+
+/// The table by the names of components, read once: a pass asks it for every argument of every component.
+static KNOWN: LazyLock<BTreeMap<&'static str, Known>> = LazyLock::new(|| {
+    let mut components: BTreeMap<&str, Known> = BTreeMap::new();
+    let mut flags = components.entry("").or_default();
+    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+        let mut columns = line.split(' ');
+        if let Some(name) = line.strip_prefix('[') {
+            flags = components.entry(name.trim_end_matches(']')).or_default();
+        } else if let (Some(name), Some(kind), Some(range)) =
+            (columns.next(), columns.next(), columns.next())
+        {
+            flags
+                .entry(name)
+                .or_default()
+                .push((range, Kind::named(kind)));
+        }
+    }
+    components
+});
+
 /// The flags of one component at one minor.
 #[derive(Debug, Clone)]
 pub(super) struct Flags {
     component: Component,
     minor: u16,
-    kinds: Arc<Kinds>,
-}
-
-type Kinds = BTreeMap<&'static str, Kind>;
-
-/// What was read of the table so far. A pass asks for the same few hundreds of times, and reading it is the most that a
-/// pass does.
-static READ: Mutex<BTreeMap<(Component, u16), Arc<Kinds>>> = Mutex::new(BTreeMap::new());
-
-fn read_table(component: Component, minor: u16) -> Kinds {
-    let mut section = "";
-    let mut kinds = Kinds::new();
-    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-        } else if section == component.name() {
-            let mut columns = line.split(' ');
-            if let (Some(name), Some(kind), Some(range)) =
-                (columns.next(), columns.next(), columns.next())
-                && minors::contain(range, minor)
-            {
-                kinds.insert(name, Kind::named(kind));
-            }
-        }
-    }
-    kinds
+    known: Option<&'static Known>,
 }
 
 impl Flags {
-    /// The flags of a component, from the table.
+    /// Looks them up in the table.
     pub(super) fn of(component: Component, minor: u16) -> Self {
-        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
-        let kinds = read
-            .entry((component, minor))
-            .or_insert_with(|| Arc::new(read_table(component, minor)));
         Self {
             component,
             minor,
-            kinds: Arc::clone(kinds),
+            known: KNOWN.get(component.name()),
         }
     }
 
@@ -66,7 +60,10 @@ impl Flags {
 
     /// The kind of a flag; `None` if the component does not know it.
     pub(super) fn kind(&self, flag: &str) -> Option<Kind> {
-        self.kinds.get(self.name(flag).as_str()).copied()
+        let lines = self.known?.get(self.name(flag).as_str())?;
+        let mut of_minor = lines.iter().rev();
+        let (_, kind) = of_minor.find(|(range, _)| minors::contain(range, self.minor))?;
+        Some(*kind)
     }
 
     /// Why the component would refuse an argument when it reads its command line, in its own words.

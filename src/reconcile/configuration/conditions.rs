@@ -1,7 +1,7 @@
 //! What must be so on the node before K3s can be given an option, by K3s's own nature.
 
 use crate::host::sysctl::same_value;
-use crate::host::{NextBoot, State, SysctlKey, Thing};
+use crate::host::{State, SysctlKey, Thing};
 use crate::k3s::component::KERNEL_PARAMETERS;
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
@@ -64,7 +64,7 @@ impl Conditions<'_, '_> {
 
     /// The kernel value with which a kubelet that protects the defaults would not start, now or after a boot.
     fn wrong_kernel_value(&self) -> Option<String> {
-        let next_boot = match NextBoot::read(&self.pass.host.root) {
+        let next_boot = match self.pass.next_boot() {
             Ok(next_boot) => next_boot,
             Err(error) => return Some(error.to_string()),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::catalogue::ControlId;
-use crate::host::{Attributes, FileMode, State, Thing};
+use crate::host::{Attributes, FileMode, HostError, Root, State, Thing, Touches};
 use crate::k3s::{Effective, Ending, Files};
 use crate::policy::{OnDisable, Stance};
 use crate::setting::configuration::{Line, Wish, parse, render};
@@ -207,14 +207,17 @@ impl<'p, 'a> Draft<'p, 'a> {
                 changes.push(change(path, before, State::Absent));
             }
         }
+        let mut refused = self.refused;
+        if let Some(reason) = hindered(&self.pass.host.root, &changes) {
+            changes.clear();
+            let controls = controls.clone();
+            refused.push(Refused { controls, reason });
+        }
         let changes = changes
             .into_iter()
             .map(|change| (controls.clone(), change))
             .collect();
-        ConfigurationPlan {
-            changes,
-            refused: self.refused,
-        }
+        ConfigurationPlan { changes, refused }
     }
 
     /// The changes after which our file has this content; none if it has it.
@@ -254,6 +257,19 @@ impl<'p, 'a> Draft<'p, 'a> {
         changes.push(change(self.path.clone(), before, after));
         changes
     }
+}
+
+/// What stands in the way of the first change that cannot be made.
+fn hindered(root: &Root, changes: &[Change]) -> Option<String> {
+    changes.iter().find_map(|change| {
+        let Thing::Path(path) = &change.thing else {
+            return None;
+        };
+        match root.obstacle(path, Touches::Name) {
+            Ok(refusal) => refusal.map(|reason| HostError::refused(path, reason).to_string()),
+            Err(error) => Some(error.to_string()),
+        }
+    })
 }
 
 fn change(path: PathBuf, before: State, after: State) -> Change {
