@@ -7,7 +7,6 @@ use crate::host::Host;
 use crate::host::systemd::{
     self, InvocationId, JournalFrom, JournalQuery, ServiceManager, Systemd, UnitName,
 };
-use crate::k3s::is_secret;
 use crate::node::Node;
 use crate::setting::Running;
 
@@ -53,7 +52,7 @@ pub(super) fn look(host: &Host, node: &Node) -> Running {
 
 fn from_journal(invocation: &InvocationId) -> Result<Arguments, String> {
     let systemd = Systemd::of_machine().map_err(|error| error.to_string())?;
-    let mut heard = Heard::new(None, |_, flag| is_secret(flag));
+    let mut heard = Heard::new(None);
     let query = JournalQuery {
         invocation: invocation.clone(),
         from: JournalFrom::Start,

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::k3s::component::{AUTO, Component, SECRET};
-use crate::k3s::{Effective, OptionKind, Options, Place, is_secret};
+use crate::k3s::component::{AUTO, Argument, Component};
+use crate::k3s::{Effective, OptionKind, Options, Place, Sourced, shown_value};
 
 /// The name of the format; a field is only ever added within one version.
 const FORMAT: &str = "k3warden.effective/v1";
@@ -90,14 +90,15 @@ impl EffectiveReport {
         let mut arguments = BTreeMap::new();
         let mut argument_sources = BTreeMap::new();
         for (component, line) in &effective.start.components.lines {
-            arguments.insert(
-                component.name(),
-                line.iter().map(ToString::to_string).collect(),
-            );
+            arguments.insert(component.name(), line.iter().map(Argument::shown).collect());
             let sources = line.iter().map(|argument| ArgumentSource {
                 flag: argument.flag.clone(),
                 from: argument.place.to_string(),
-                overrode: argument.overrode.iter().map(sourced).collect(),
+                overrode: argument
+                    .overrode
+                    .iter()
+                    .map(|earlier| sourced(&argument.flag, earlier))
+                    .collect(),
             });
             argument_sources.insert(component.name(), sources.collect());
         }
@@ -169,8 +170,8 @@ impl EffectiveReport {
     }
 }
 
-fn sourced(value: &crate::k3s::Sourced) -> String {
-    format!("{} ({})", value.value, value.place)
+fn sourced(name: &str, value: &Sourced) -> String {
+    format!("{} ({})", shown_value(name, &value.value), value.place)
 }
 
 fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
@@ -206,14 +207,7 @@ fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
         } else {
             OptionValue::Text(values.into_iter().last().unwrap_or_default())
         };
-        let hidden = is_secret(name);
-        let overrode = option.overrode.iter().map(|earlier| {
-            if hidden {
-                format!("{SECRET} ({})", earlier.place)
-            } else {
-                sourced(earlier)
-            }
-        });
+        let overrode = option.overrode.iter().map(|earlier| sourced(name, earlier));
         let report = OptionReport {
             value,
             from: option

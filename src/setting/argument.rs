@@ -55,7 +55,7 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     };
     let mut findings = vec![finding(
         setting,
-        &value.shown(),
+        &value.shown_as(&setting.flag),
         &place.to_string(),
         outcome,
     )];
@@ -103,7 +103,11 @@ fn judge_running(
     } else {
         Outcome::Diverges(vec![Remedy::Restart])
     };
-    Some(running_finding(setting, &value.shown(), outcome))
+    Some(running_finding(
+        setting,
+        &value.shown_as(&setting.flag),
+        outcome,
+    ))
 }
 
 fn running_finding(setting: &ArgumentSetting, observed: &str, outcome: Outcome) -> Finding {

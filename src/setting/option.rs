@@ -1,7 +1,7 @@
 //! K3s options: what the next start would run with.
 
 use crate::catalogue::OptionSetting;
-use crate::k3s::{Effective, OptionKind, Options, Place, is_secret};
+use crate::k3s::{Effective, OptionKind, Options, Place};
 
 use super::configuration::{Line, Wish};
 use super::requirement::{Value, holds};
@@ -29,11 +29,7 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
             None => Remedy::ByOperator,
         }])
     };
-    let shown = if is_secret(&setting.name) {
-        "{secret}".to_owned()
-    } else {
-        value.shown()
-    };
+    let shown = value.shown_as(&setting.name);
     vec![finding(setting, &shown, &place.to_string(), outcome)]
 }
 
