@@ -226,3 +226,44 @@ fn the_arguments_of_every_recorded_start() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_secret_that_an_operator_wrote_is_shown_nowhere() {
+    let case = serde_json::json!({
+        "role": "server",
+        "files": {
+            "/etc/rancher/k3s/config.yaml": "token: hunter2\nserver: https://u:hunter2@host:6443\n",
+            "/etc/rancher/k3s/config.yaml.d/50.yaml": "kube-apiserver-arg+:\n- etcd-servers=https://u:hunter2@db\n\
+                - oidc-client-secret=hunter2\nkubelet-arg:\n- bare\n- bootstrap-token=hunter2\n",
+            "/etc/rancher/k3s/config.yaml.d/60.yaml": "token: hunter2-too\n",
+        },
+        "argv": [
+            "--kube-apiserver-arg=etcd-servers=https://u:hunter2@db-two",
+            "--kube-controller-manager-arg", "storage-driver-password=hunter2",
+            "--datastore-endpoint=postgres://u:hunter2@db/k3s", "--agent-token", "hunter2",
+        ],
+        "env": { "K3S_VPN_AUTH": "name=tailscale,joinKey=hunter2" },
+    });
+    let root = root_of(&case);
+    for version in ["1.23.5", "1.31.4", "1.36.3"] {
+        for command in ["effective", "check", "diff"] {
+            for format in ["json", "table"] {
+                let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+                    .args(["--root", root.path().to_str().unwrap()])
+                    .args(["--k3s-version", version, command, "--format", format])
+                    .output()
+                    .unwrap();
+                let (out, err) = (&output.stdout, &output.stderr);
+                let text = [String::from_utf8_lossy(out), String::from_utf8_lossy(err)].concat();
+                let shown = text.lines().find(|line| line.contains("hunter2"));
+                assert_eq!(shown, None, "{command} {format} {version}");
+            }
+        }
+    }
+    let (answer, _) = ask(root.path(), "1.36.3");
+    let apiserver = texts(&answer["arguments"]["kube-apiserver"]);
+    assert!(
+        apiserver.contains(&"--etcd-servers={secret}".to_owned()),
+        "{apiserver:?}"
+    );
+}

@@ -68,7 +68,7 @@ fn matches(expected: &[String], found: &[String]) -> bool {
         && expected.iter().zip(&found).all(|(expected, found)| {
             expected == found
                 || found.split_once('=').is_some_and(|(flag, value)| {
-                    (value == component::AUTO || value == component::SECRET)
+                    (value == component::AUTO || value == k3warden::k3s::SECRET)
                         && expected.split_once('=').map(|(flag, _)| flag) == Some(flag)
                 })
         })

@@ -1,4 +1,5 @@
-//! The stand-in for K3s is held to what a real K3s 1.36.3 did with the same configurations: the same lines, the same end.
+//! The stand-in for K3s is held to what real K3s releases did with the same configurations: the same lines in the same
+//! order, the same end.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -26,8 +27,11 @@ fn strings(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-fn run(record: &Value) -> Output {
+fn run(record: &Value, version: &str) -> Output {
     let tree = tempfile::tempdir().unwrap();
+    let settings = tree.path().join("etc/k3s-standin");
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("version"), format!("v{version}+k3s1")).unwrap();
     for (path, content) in record["files"].as_object().into_iter().flatten() {
         let target = tree.path().join(path.trim_start_matches('/'));
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -69,40 +73,96 @@ fn same(expected: &[&str], found: &str) -> bool {
         })
 }
 
-fn records() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/recorded/start-1.36.3.json");
+fn records(file: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/recorded")
+        .join(file);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+fn is_end(message: &str) -> bool {
+    message.starts_with("Shutdown request received: ")
+        || message.contains("panicked")
+        || message.contains(" exited: ")
+}
+
+/// The components that the stand-in names, in its order.
+fn announced(messages: &[String]) -> Vec<&str> {
+    let names = messages
+        .iter()
+        .filter_map(|message| message.strip_prefix("Running ")?.split(' ').next());
+    names.collect()
+}
+
 #[test]
-fn it_logs_the_lines_that_the_real_one_logged() {
-    let mut compared = 0;
-    for record in records() {
-        let output = run(&record);
-        let messages = messages(&output);
-        for (component, arguments) in record["running"].as_object().into_iter().flatten() {
-            let start = format!("Running {component} ");
-            let Some(line) = messages
-                .iter()
-                .find_map(|message| message.strip_prefix(&start))
-            else {
-                // The real one goes on with some components while another ends it.
-                assert_eq!(
-                    record["ended"], true,
-                    "{}: no line of {component}",
-                    record["name"]
-                );
+fn it_logs_the_lines_that_the_real_one_logged_in_the_same_order() {
+    for (file, version, least) in [
+        ("start-1.36.3.json", "1.36.3", 100),
+        ("start-1.36.3-random.json", "1.36.3", 100),
+        ("start-1.31.4-random.json", "1.31.4", 60),
+        ("start-1.24.4-random.json", "1.24.4", 40),
+    ] {
+        let mut compared = 0;
+        for record in records(file) {
+            let name = format!("{file} {}", record["name"]);
+            let messages = messages(&run(&record, version));
+            let ended = messages.iter().any(|message| is_end(message));
+            let running = record["running"].as_object().unwrap();
+            for (component, arguments) in running {
+                let start = format!("Running {component} ");
+                let found = messages
+                    .iter()
+                    .find_map(|message| message.strip_prefix(&start));
+                let Some(line) = found else {
+                    // The real one goes on with some components while another ends it.
+                    assert!(ended, "{name}: no line of {component}");
+                    continue;
+                };
+                assert!(same(&strings(arguments), line), "{name}: {line}");
+                compared += 1;
+            }
+            let ours = announced(&messages);
+            let order = running
+                .keys()
+                .map(String::as_str)
+                .filter(|component| ours.contains(component));
+            let both = ours.iter().filter(|name| running.contains_key(**name));
+            assert!(order.eq(both.copied()), "{name}: {ours:?}");
+        }
+        assert!(compared > least, "{file}: {compared}");
+    }
+}
+
+#[test]
+fn it_ends_at_once_where_a_real_one_of_that_release_refused_its_configuration() {
+    let mut ended = 0;
+    for record in records("merge-rules.json")
+        .into_iter()
+        .chain(records("merge-random.json"))
+    {
+        for group in record["k3s"].as_array().unwrap() {
+            // One release of each group: the others answer alike.
+            let version = strings(&group["versions"]).pop().unwrap();
+            let output = run(&record, version);
+            let name = format!("{} at {version}", record["name"]);
+            let messages = messages(&output);
+            let refused = messages.iter().any(|text| text.starts_with("Error: "));
+            // The records are of K3s's inner half. Its wrapper ends over a named file that is missing, drop-ins or not.
+            let by_wrapper = record["env"]["K3S_CONFIG_FILE"]
+                .as_str()
+                .is_some_and(|named| record["files"].get(named).is_none());
+            if refused && by_wrapper && group["fatal"].is_null() {
                 continue;
-            };
-            assert!(
-                same(&strings(arguments), line),
-                "{}: {line}",
-                record["name"]
-            );
-            compared += 1;
+            }
+            assert_eq!(refused, group["fatal"].is_string(), "{name}: {messages:?}");
+            if refused {
+                assert_eq!(output.status.code(), Some(1), "{name}");
+                assert!(announced(&messages).is_empty(), "{name}");
+                ended += 1;
+            }
         }
     }
-    assert!(compared > 100, "{compared}");
+    assert!(ended > 30, "{ended}");
 }
 
 #[test]
@@ -110,16 +170,14 @@ fn it_ends_where_the_real_one_ended_with_the_same_status() {
     // A tree has no kernel, so what the kubelet's kernel check refuses needs a machine.
     let of_kernel = ["kernel-values-wrong", "kubelet-dropin-protects"];
     let mut ended = 0;
-    for record in records() {
+    for record in records("start-1.36.3.json") {
         let name = record["name"].as_str().unwrap();
         if of_kernel.contains(&name) {
             continue;
         }
-        let output = run(&record);
+        let output = run(&record, "1.36.3");
         let messages = messages(&output);
-        let end = messages.iter().find(|message| {
-            message.starts_with("Shutdown request received: ") || message.contains("panicked")
-        });
+        let end = messages.iter().find(|message| is_end(message));
         assert_eq!(
             end.is_some(),
             record["ended"] == true,

@@ -223,7 +223,7 @@ impl Door {
         let Some((manager, last)) = manager(&self.session).zip(starts.last()) else {
             return Vec::new();
         };
-        let mut heard = Heard::new(None, |_, _| false);
+        let mut heard = Heard::new(None);
         heard.read(&manager, &last.invocation);
         heard.errors().map(str::to_owned).collect()
     }

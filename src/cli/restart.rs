@@ -76,7 +76,7 @@ impl Service {
                 false => Running::ReadsNot,
             };
         }
-        let mut heard = Heard::new(None, standing::is_secret_flag);
+        let mut heard = Heard::new(None);
         heard.read(&self.manager, run);
         let name = path.to_string_lossy();
         let named = |argument: &String| argument.ends_with(&*name);

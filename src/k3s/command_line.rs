@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::go_value::{Refused, normalize};
-use super::options::{KnownOption, OptionKind, Options, is_secret};
+use super::options::{KnownOption, OptionKind, Options};
+use super::secret::{SECRET, is_secret, shown_value};
 use super::{Ending, K3sVersion, Place};
 
 /// One word of a command line and where it is written.
@@ -26,31 +27,35 @@ impl fmt::Debug for Word {
 fn masked(text: &str) -> String {
     match text.split_once('=') {
         _ if !text.starts_with('-') => "{hidden}".to_owned(),
-        Some((name, _)) if is_secret(name.trim_start_matches('-')) => format!("{name}={{secret}}"),
-        _ => text.to_owned(),
+        Some((name, value)) => {
+            format!(
+                "{name}={}",
+                shown_value(name.trim_start_matches('-'), value)
+            )
+        }
+        None => text.to_owned(),
     }
 }
 
-/// The words of a command line as they may be shown: values of secret options are `{secret}`.
+/// The words of a command line as they may be shown: what is secret in them is `{secret}`.
 pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut value_is_secret = false;
+    let mut waiting = None;
     words
         .into_iter()
-        .map(|word| {
-            let hide = std::mem::take(&mut value_is_secret);
-            match word.split_once('=') {
-                _ if hide => "{secret}".to_owned(),
-                None if word.starts_with('-') => {
-                    value_is_secret = is_secret(word.trim_start_matches('-'));
-                    word.to_owned()
-                }
-                Some((name, _))
-                    if name.starts_with('-') && is_secret(name.trim_start_matches('-')) =>
-                {
-                    format!("{name}={{secret}}")
-                }
-                _ => word.to_owned(),
+        .map(|word| match (waiting.take(), word.split_once('=')) {
+            (Some(name), _) if is_secret(name) => SECRET.to_owned(),
+            (_, Some((name, value))) if name.starts_with('-') => {
+                format!(
+                    "{name}={}",
+                    shown_value(name.trim_start_matches('-'), value)
+                )
             }
+            (Some(name), _) => shown_value(name, word),
+            (None, _) if word.starts_with('-') => {
+                waiting = Some(word.trim_start_matches('-'));
+                word.to_owned()
+            }
+            _ => word.to_owned(),
         })
         .collect()
 }
@@ -102,9 +107,11 @@ pub(super) fn empty_number_is_unset(version: K3sVersion) -> bool {
 }
 
 /// Whether a list that K3s asks the library for by name (`disable`) comes without one of its empty items: urfave/cli
-/// from 1.22.9 up to v2 takes out its default, which it believes to be one empty item.
+/// from 1.22.4 (K3s 1.23.0) up to v2 takes out its default, which it believes to be one empty item.
 pub(super) fn drops_an_empty_item(option: &str, version: K3sVersion) -> bool {
-    matches!(option, "disable" | "no-deploy") && Library::of(version) == Library::V1Late
+    matches!(option, "disable" | "no-deploy")
+        && version >= K3sVersion::new(23, 0)
+        && Library::of(version) != Library::V2
 }
 
 /// Parses the words after the role.
@@ -424,6 +431,20 @@ mod tests {
             run("1.36.3", &["--token=a", "-t", "b"]),
             Err("Cannot use two forms of the same flag: t token".into())
         );
+    }
+
+    #[test]
+    fn from_1_23_to_1_32_disable_loses_one_empty_item() {
+        for (version, drops) in [
+            ("1.22.4", false),
+            ("1.23.5", true),
+            ("1.32.2", true),
+            ("1.33.4", false),
+        ] {
+            let version = version.parse().unwrap();
+            assert_eq!(drops_an_empty_item("disable", version), drops);
+            assert!(!drops_an_empty_item("tls-san", version));
+        }
     }
 
     #[test]

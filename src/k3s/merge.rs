@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Place, is_secret, shown};
+use super::{Place, shown, shown_value};
 
 /// A value and the place that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +64,7 @@ impl Merge {
         values
             .into_iter()
             .flatten()
-            .map(|value| {
-                if is_secret(name) {
-                    "{secret}".to_owned()
-                } else {
-                    value.value.clone()
-                }
-            })
+            .map(|value| shown_value(name, &value.value))
             .collect()
     }
 }

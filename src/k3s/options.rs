@@ -134,6 +134,11 @@ impl KnownOption {
         self.fills.unwrap_or(self.name)
     }
 
+    /// Its value must not be shown.
+    pub(super) const fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// The long name and the short ones.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         std::iter::once(self.name).chain(self.short.iter().copied())
@@ -174,12 +179,12 @@ impl Options {
     }
 }
 
-/// Whether a value of this option must never be shown; the name is long or short, without dashes.
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
+/// Asks the table about an option by its long or short name, without dashes, whatever the release; `None` if none has it.
+pub(super) fn known_option<T>(name: &str, ask: impl Fn(&KnownOption) -> T) -> Option<T> {
     OPTIONS
         .iter()
-        .any(|option| option.secret && option.names().any(|known| known == name))
+        .find(|option| option.names().any(|known| known == name))
+        .map(ask)
 }
 
 #[cfg(test)]
@@ -237,7 +242,11 @@ mod tests {
 
     #[test]
     fn secrets_are_marked_under_every_name() {
-        assert!(is_secret("token") && is_secret("t") && is_secret("etcd-s3-secret-key"));
-        assert!(!is_secret("token-file"));
+        let secret = |name| known_option(name, KnownOption::is_secret);
+        for name in ["token", "t", "etcd-s3-secret-key"] {
+            assert_eq!(secret(name), Some(true), "{name}");
+        }
+        assert_eq!(secret("token-file"), Some(false));
+        assert_eq!(secret("no-such-option"), None);
     }
 }

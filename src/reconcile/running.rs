@@ -104,7 +104,7 @@ fn in_step(pass: &Pass<'_>, run: &Run) -> Option<SetOptions> {
 
 fn from_journal(invocation: &InvocationId) -> Result<Arguments, String> {
     let systemd = Systemd::of_machine().map_err(|error| error.to_string())?;
-    let mut heard = Heard::new(None, standing::is_secret_flag);
+    let mut heard = Heard::new(None);
     let query = JournalQuery {
         invocation: invocation.clone(),
         from: JournalFrom::Start,

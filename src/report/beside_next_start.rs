@@ -7,8 +7,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::effective::{EndsReport, lines};
-use crate::k3s::Effective;
-use crate::k3s::component::{AUTO, SECRET};
+use crate::k3s::component::AUTO;
+use crate::k3s::{Effective, SECRET};
 use crate::reconcile::restart::heard::Arguments;
 use crate::reconcile::restart::inputs::Input;
 use crate::reconcile::restart::standing::argument_differences;

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::beside_next_start::{OnDiskReport, RunningReport};
-use crate::k3s::component::{AUTO, Component, SECRET};
-use crate::k3s::{Effective, Ending, OptionKind, Options, Place, Unit, is_secret};
+use crate::k3s::component::{AUTO, Argument, Component};
+use crate::k3s::{Effective, Ending, OptionKind, Options, Place, Sourced, Unit, shown_value};
 use crate::setting::Running;
 
 /// The name of the format; a field is only ever added within one version.
@@ -126,7 +126,7 @@ pub(super) fn lines(effective: &Effective) -> BTreeMap<&'static str, Vec<String>
     let lines = effective.start.components.lines.iter();
     lines
         .map(|(component, line)| {
-            let words = line.iter().map(ToString::to_string);
+            let words = line.iter().map(Argument::shown);
             (component.name(), words.collect())
         })
         .collect()
@@ -143,7 +143,11 @@ impl EffectiveReport {
             let sources = line.iter().map(|argument| ArgumentSource {
                 flag: argument.flag.clone(),
                 from: argument.place.to_string(),
-                overrode: argument.overrode.iter().map(sourced).collect(),
+                overrode: argument
+                    .overrode
+                    .iter()
+                    .map(|earlier| sourced(&argument.flag, earlier))
+                    .collect(),
             });
             argument_sources.insert(component.name(), sources.collect());
         }
@@ -218,8 +222,8 @@ impl EffectiveReport {
     }
 }
 
-fn sourced(value: &crate::k3s::Sourced) -> String {
-    format!("{} ({})", value.value, value.place)
+fn sourced(name: &str, value: &Sourced) -> String {
+    format!("{} ({})", shown_value(name, &value.value), value.place)
 }
 
 fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
@@ -255,14 +259,7 @@ fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
         } else {
             OptionValue::Text(values.into_iter().last().unwrap_or_default())
         };
-        let hidden = is_secret(name);
-        let overrode = option.overrode.iter().map(|earlier| {
-            if hidden {
-                format!("{SECRET} ({})", earlier.place)
-            } else {
-                sourced(earlier)
-            }
-        });
+        let overrode = option.overrode.iter().map(|earlier| sourced(name, earlier));
         let report = OptionReport {
             value,
             from: option

@@ -55,7 +55,7 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     };
     let mut findings = vec![finding(
         setting,
-        &value.shown(),
+        &value.shown_as(&setting.flag),
         &place.to_string(),
         outcome,
     )];
@@ -107,7 +107,12 @@ fn judge_running(
         Outcome::Diverges(vec![Remedy::Restart])
     };
     let seen_at = started.arguments_seen_at;
-    Some(running_finding(setting, &value.shown(), seen_at, outcome))
+    Some(running_finding(
+        setting,
+        &value.shown_as(&setting.flag),
+        seen_at,
+        outcome,
+    ))
 }
 
 fn running_finding(

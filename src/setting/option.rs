@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::OptionSetting;
-use crate::k3s::{Effective, KnownOption, OptionKind, Options, Place, is_secret};
+use crate::k3s::{Effective, KnownOption, OptionKind, Options, Place};
 
 use super::configuration::{Line, Wish};
 use super::requirement::{Value, holds};
@@ -31,11 +31,7 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
             None => Remedy::ByOperator,
         }])
     };
-    let shown = if is_secret(&setting.name) {
-        "{secret}".to_owned()
-    } else {
-        value.shown()
-    };
+    let shown = value.shown_as(&setting.name);
     let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
     findings.extend(judge_running(setting, subject, effective));
     findings
@@ -60,11 +56,11 @@ fn judge_running(
     };
     let (observed, seen_at, outcome) = match seen {
         Some((value, seen_at)) if holds(&setting.require, &value, setting.absent_holds) => {
-            (value.shown(), seen_at, Outcome::Holds)
+            (value.shown_as(&setting.name), seen_at, Outcome::Holds)
         }
         Some((value, seen_at)) => {
             let outcome = Outcome::Diverges(vec![Remedy::Restart]);
-            (value.shown(), seen_at, outcome)
+            (value.shown_as(&setting.name), seen_at, outcome)
         }
         None => {
             let reason = "what the running K3s was started with was not written down; it is from its next start on";

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalogue::Requirement;
+use crate::k3s::{SECRET, hides};
 
 /// A value that K3s or a component would run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +17,15 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The words for a report.
-    pub(super) fn shown(&self) -> String {
+    /// The words for a report; a secret is `{secret}`.
+    pub(super) fn shown_as(&self, name: &str) -> String {
+        if self.elements().iter().any(|element| hides(name, element)) {
+            return SECRET.to_owned();
+        }
+        self.shown()
+    }
+
+    fn shown(&self) -> String {
         match self {
             Self::Absent => "not set".to_owned(),
             Self::Scalar(value) if value.is_empty() => "empty".to_owned(),

@@ -33,6 +33,8 @@ use k3warden::node::facts;
 
 /// From here on a component's error ends K3s with status 0.
 const ENDS_WITH_ZERO: u16 = 33;
+/// From here on the kubelet waits for containerd by itself, and kube-proxy is first.
+const PROXY_FIRST: u16 = 34;
 
 fn main() {
     let root = std::env::var("K3S_STANDIN_ROOT").unwrap_or_else(|_| "/".to_owned());
@@ -155,9 +157,7 @@ impl StandIn {
         ] {
             self.announce(effective, component);
         }
-        for component in [Component::Kubelet, Component::KubeProxy] {
-            self.announce(effective, component);
-        }
+        self.announce_of_node(effective);
         log("info", "Started kubelet");
         self.wait(Duration::from_secs(1));
         for component in [
@@ -185,8 +185,7 @@ impl StandIn {
     }
 
     fn join(&self, effective: &Effective) {
-        self.announce(effective, Component::Kubelet);
-        self.announce(effective, Component::KubeProxy);
+        self.announce_of_node(effective);
         if self.behaviour("no-server").is_some() {
             self.wait(self.seconds("no-server", 900));
             self.end("failed to wait for apiserver ready: timed out");
@@ -227,6 +226,17 @@ impl StandIn {
             text = text.replace(AUTO, "node");
         }
         log("info", &format!("Running {component} {text}"));
+    }
+
+    /// The components of every node, in the order of the release.
+    fn announce_of_node(&self, effective: &Effective) {
+        let mut components = [Component::Kubelet, Component::KubeProxy];
+        if self.version().minor >= PROXY_FIRST {
+            components.reverse();
+        }
+        for component in components {
+            self.announce(effective, component);
+        }
     }
 
     /// Ends as the component would make it end.

@@ -1,6 +1,6 @@
 //! The flags that a component of a Kubernetes minor knows, and what it makes of a command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::value::{self, Kind};
@@ -30,6 +30,21 @@ static KNOWN: LazyLock<BTreeMap<&'static str, Known>> = LazyLock::new(|| {
     }
     components
 });
+
+/// The names of all flags of all components and minors, `_` written as `-`.
+static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    TABLE
+        .lines()
+        .filter(|line| !line.starts_with(['#', '[']))
+        .filter_map(|line| line.split(' ').next())
+        .map(|name| name.replace('_', "-"))
+        .collect()
+});
+
+/// Whether any component of any minor knows a flag, its name written with `-`.
+pub fn knows_flag(name: &str) -> bool {
+    NAMES.contains(name)
+}
 
 /// The flags of one component at one minor.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ mod releases;
 mod situation;
 mod value;
 
+pub(super) use flags::knows_flag;
 pub use in_force::{InForce, in_force_on_line};
 pub use judge::{
     CgroupVersion, Facts, KERNEL_PARAMETERS, refuses_admission_configuration, refuses_audit_policy,
@@ -28,15 +29,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::k3s::{Ending, Files, K3sVersion, Merge, Place, Role, Sourced};
+use crate::k3s::{
+    Ending, Files, K3sVersion, Merge, Place, Role, SECRET, Sourced, hides, shown_value,
+};
 use kubelet::Extracted;
 use options::Options;
 use situation::Situation;
 
 /// Stands for a value that only the running machine knows.
 pub const AUTO: &str = "{auto}";
-/// Stands for a value that is a secret.
-pub const SECRET: &str = "{secret}";
 
 /// A Kubernetes component that K3s runs inside its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +133,21 @@ pub struct Argument {
     pub overrode: Vec<Sourced>,
 }
 
+impl Argument {
+    /// The value must not be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        hides(&self.flag, &self.value)
+    }
+
+    /// The word as it may be shown: a secret is `{secret}`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("--{}={}", self.flag, shown_value(&self.flag, &self.value))
+    }
+}
+
+/// The word as K3s logs it, a secret too.
 impl fmt::Display for Argument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "--{}={}", self.flag, self.value)

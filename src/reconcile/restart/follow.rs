@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::heard::{Heard, IsSecret, Marker};
+use super::heard::{Heard, Marker};
 use super::settle::{MarkerSeen, Sample, Settle, SettleRules, Settling};
 use crate::host::Clock;
 use crate::host::systemd::{
@@ -33,8 +33,6 @@ pub struct Following {
     pub rules: SettleRules,
     /// The line to wait for; `None` where no scheduler or kubelet runs that would write it.
     pub marker: Option<Marker>,
-    /// Says which flags hold a secret.
-    pub is_secret: IsSecret,
 }
 
 impl Follower {
@@ -50,7 +48,7 @@ impl Follower {
             settle: Settle::after(previous.clone(), following.rules),
             previous,
             marker: following.marker,
-            heard: Heard::new(following.marker, following.is_secret),
+            heard: Heard::new(following.marker),
             reading: None,
             cursor: None,
         }

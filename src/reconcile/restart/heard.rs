@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::log_line;
 use crate::catalogue::Component;
 use crate::host::systemd::{InvocationId, JournalFrom, JournalQuery, ServiceManager};
+use crate::k3s::{shown_value, without_credentials};
 
-/// What stands in the place of a secret, in `effective` as well.
-pub const SECRET: &str = "{secret}";
 /// A value that only the running machine knows.
 pub const AUTO: &str = "{auto}";
 
@@ -60,13 +59,9 @@ pub enum Ended {
     Failed(String),
 }
 
-/// Says which flags of which component hold a secret.
-pub type IsSecret = fn(Component, &str) -> bool;
-
 /// What was heard so far of one run. Fed line by line; keeps little, however long the journal.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    is_secret: IsSecret,
     marker: Option<Marker>,
     arguments: Arguments,
     marker_seen: bool,
@@ -75,11 +70,10 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Nothing yet. The values of secret flags are never kept.
+    /// Nothing yet. Secrets are never kept.
     #[must_use]
-    pub const fn new(marker: Option<Marker>, is_secret: IsSecret) -> Self {
+    pub const fn new(marker: Option<Marker>) -> Self {
         Self {
-            is_secret,
             marker,
             arguments: Arguments::new(),
             marker_seen: false,
@@ -97,9 +91,7 @@ impl Heard {
             return;
         };
         if let Some((component, arguments)) = running(&entry.message) {
-            let arguments = arguments
-                .iter()
-                .map(|argument| self.masked(component, argument));
+            let arguments = arguments.iter().map(|argument| masked(argument));
             self.arguments.insert(component, arguments.collect());
         }
         if let Some(ended) = end(
@@ -114,17 +106,9 @@ impl Heard {
             if self.errors.len() == ERRORS_KEPT {
                 self.errors.pop_front();
             }
-            let text = entry.message.chars().take(ERROR_LIMIT_CHARS).collect();
+            let message = without_credentials(&entry.message);
+            let text = message.chars().take(ERROR_LIMIT_CHARS).collect();
             self.errors.push_back(text);
-        }
-    }
-
-    fn masked(&self, component: Component, argument: &str) -> String {
-        match argument.split_once('=') {
-            Some((flag, _)) if (self.is_secret)(component, flag.trim_start_matches('-')) => {
-                format!("{flag}={SECRET}")
-            }
-            _ => argument.to_owned(),
         }
     }
 
@@ -168,6 +152,18 @@ impl Heard {
 
 /// `Running kube-apiserver --a=b --c=d e`: K3s joins the arguments by blanks and quotes none (K
 /// pkg/daemons/config/types.go), so a word without dashes belongs to the value before it.
+fn masked(argument: &str) -> String {
+    match argument.split_once('=') {
+        Some((flag, value)) => {
+            format!(
+                "{flag}={}",
+                shown_value(flag.trim_start_matches('-'), value)
+            )
+        }
+        None => argument.to_owned(),
+    }
+}
+
 fn running(message: &str) -> Option<(Component, Vec<String>)> {
     let rest = message.strip_prefix("Running ")?;
     let (name, words) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::heard::{AUTO, Arguments, SECRET};
+use super::heard::{AUTO, Arguments};
 use super::inputs::{Difference, Input, InputDigest};
 use crate::host::{HostError, Root};
+use crate::k3s::SECRET;
 
 /// How we know what the running K3s read, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,6 @@ use crate::reconcile::restart::follow::Following;
 use crate::reconcile::restart::heard::Marker;
 use crate::reconcile::restart::settle::SettleRules;
 
-use super::standing::is_secret_flag;
-
 /// The rules of the policy, and the line that counts on this node.
 #[must_use]
 pub fn following(pass: &Pass<'_>) -> Following {
@@ -23,7 +21,6 @@ pub fn following(pass: &Pass<'_>) -> Following {
             limit: rules.settle_limit.value,
         },
         marker,
-        is_secret: is_secret_flag,
     }
 }
 

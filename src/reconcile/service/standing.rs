@@ -12,13 +12,14 @@ use super::preflight::{self, Present};
 use crate::catalogue::Component;
 use crate::host::systemd::{ActiveState, INVOCATIONS, LoadState, UnitName, UnitStatus, link_name};
 use crate::host::{Clock, SystemClock};
-use crate::k3s::{Effective, Role, is_secret};
+use crate::k3s::component::Argument;
+use crate::k3s::{Effective, Role};
 use crate::node;
 use crate::reconcile::Pass;
 use crate::reconcile::restart::gate::{
     Brake, Encryption, Gate, Life, Preflight, Situation, Wanted, decide,
 };
-use crate::reconcile::restart::heard::{Arguments, SECRET};
+use crate::reconcile::restart::heard::Arguments;
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::{Difference, Input};
 use crate::reconcile::restart::origin::{Cause, Rules};
@@ -209,12 +210,6 @@ fn standing(
     .standing(&here)
 }
 
-/// Whether a flag of a component holds a secret.
-#[must_use]
-pub fn is_secret_flag(_component: Component, flag: &str) -> bool {
-    is_secret(flag) || flag == "etcd-servers"
-}
-
 /// The arguments of the next start, masked as those from the journal are.
 #[must_use]
 pub fn next_arguments(effective: &Effective) -> Arguments {
@@ -223,14 +218,8 @@ pub fn next_arguments(effective: &Effective) -> Arguments {
         let Some(component) = listed(component.name()) else {
             continue;
         };
-        let words = line.iter().map(|argument| {
-            if is_secret_flag(component, &argument.flag) {
-                format!("--{}={SECRET}", argument.flag)
-            } else {
-                argument.to_string()
-            }
-        });
-        all.insert(component, words.collect());
+        let words = line.iter().map(Argument::shown).collect();
+        all.insert(component, words);
     }
     all
 }

@@ -21,7 +21,7 @@ use super::kubelet::{Extracted, KubeletSettings};
 use super::options::Options;
 use super::{Argument, Component, Components, Node, Place};
 use crate::k3s::Files;
-use crate::k3s::{Ending, Sourced};
+use crate::k3s::{Ending, SECRET, Sourced, shown_value};
 
 /// The cgroup hierarchy of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,13 @@ impl<'a> Line<'a> {
         let from = argument
             .map(|argument| argument.place.clone())
             .filter(|place| *place != Place::Default);
+        // Reasons cite the value.
+        let reason = match argument {
+            Some(argument) if argument.is_secret() && !argument.value.is_empty() => {
+                reason.replace(&argument.value, SECRET)
+            }
+            _ => reason.to_owned(),
+        };
         let reason = format!("{} exited: {reason}", self.name());
         self.endings.push(Ending { reason, from });
     }
@@ -151,7 +158,10 @@ pub(super) fn warnings(extracted: &Extracted) -> Vec<String> {
     let lost = |(bare, lost): &(Sourced, Sourced)| {
         format!(
             "{}: kubelet-arg `{}` has no `=`, so K3s takes the next item `{}` for its value and loses it; write `{}=true`",
-            bare.place, bare.value, lost.value, bare.value
+            bare.place,
+            bare.value,
+            shown_value(Component::Kubelet.option(), &lost.value),
+            bare.value
         )
     };
     extracted.swallowed.iter().map(lost).collect()

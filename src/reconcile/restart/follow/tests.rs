@@ -120,7 +120,6 @@ fn follower(marker: Option<Marker>) -> Follower {
             limit: Duration::from_secs(600),
         },
         marker,
-        is_secret: |_, _| false,
     };
     Follower::after_restart("k3s.service".parse().unwrap(), OLD.parse().ok(), following)
 }

@@ -1,0 +1,177 @@
+//! What must never be shown: values of secret options, and secrets that an operator wrote into an argument of a component.
+
+use std::sync::LazyLock;
+
+use super::component::{Component, knows_flag};
+use super::options::{KnownOption, known_option};
+
+/// Stands in the place of a value that must not be shown.
+pub const SECRET: &str = "{secret}";
+
+/// What the name of a secret speaks of.
+const WORDS: [&str; 5] = ["token", "secret", "password", "passwd", "passphrase"];
+
+/// The options whose items are `flag=value` for a component.
+static ARGUMENT_LISTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let own = Component::ALL.map(Component::option);
+    let hidden = ["kube-controller-arg", "kube-cloud-controller-arg"];
+    own.into_iter().chain(hidden).collect()
+});
+
+/// Whether every value of an option or of a component's flag must be hidden. The name is without dashes.
+///
+/// K3s's own options are marked in their table. A component's flag is secret by its last word (`storage-driver-password`);
+/// of a flag that no component knows, any word counts: what it was meant to hold is not known.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    if let Some(secret) = known_option(name, KnownOption::is_secret) {
+        return secret;
+    }
+    let name = name
+        .trim_end_matches(['+', '-'])
+        .to_ascii_lowercase()
+        .replace('_', "-");
+    if knows_flag(&name) {
+        return WORDS.iter().any(|word| name.ends_with(word));
+    }
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a value must be hidden: for its name, or because there are credentials in it.
+#[must_use]
+pub fn hides(name: &str, value: &str) -> bool {
+    is_secret(name) || has_credentials(value)
+}
+
+/// The value of an option or flag as it may be shown; an item of `kube-apiserver-arg` keeps its flag.
+#[must_use]
+pub fn shown_value(name: &str, value: &str) -> String {
+    if !ARGUMENT_LISTS.contains(&name) {
+        return if hides(name, value) { SECRET } else { value }.to_owned();
+    }
+    match value.split_once('=') {
+        Some((flag, rest)) if hides(flag.trim_start_matches('-'), rest) => {
+            format!("{flag}={SECRET}")
+        }
+        None if has_credentials(value) => SECRET.to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+/// A text of others, a log line say, with every word hidden that has credentials in it.
+#[must_use]
+pub fn without_credentials(text: &str) -> String {
+    if !text.contains('@') {
+        return text.to_owned();
+    }
+    text.split_inclusive(char::is_whitespace)
+        .map(|word| {
+            let bare = word.trim_end();
+            if has_credentials(bare) {
+                let blank = word.get(bare.len()..).unwrap_or_default();
+                return format!("{SECRET}{blank}");
+            }
+            word.to_owned()
+        })
+        .collect()
+}
+
+/// `https://user:password@host`, `https://token@host` or `user:password@tcp(host)`.
+fn has_credentials(value: &str) -> bool {
+    value.match_indices('@').any(|(at, _)| {
+        let (before, after) = value.split_at_checked(at).unwrap_or((value, ""));
+        // The digest of an image: `pause:3.6@sha256:…`.
+        let digest = ["@sha256:", "@sha512:"];
+        if digest.iter().any(|digest| after.starts_with(digest)) {
+            return false;
+        }
+        let ends =
+            |character: char| matches!(character, ',' | '"' | '\'') || character.is_whitespace();
+        let part = before.rsplit(ends).next().unwrap_or_default();
+        part.contains("://") || part.contains(':')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_s_flag_is_secret_by_its_last_word_and_an_unknown_one_by_any() {
+        for secret in [
+            "token",
+            "t",
+            "agent-token",
+            "storage-driver-password",
+            "storage_driver_password",
+            "oidc-client-secret",
+            "my-token-of-old",
+            "client-secret+",
+            "Password",
+        ] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        for open in [
+            "token-auth-file",
+            "authentication-token-webhook",
+            "authentication-token-webhook-cache-ttl",
+            "service-account-extend-token-expiration",
+            "secrets-encryption",
+            "etcd-s3-config-secret",
+            "token-file",
+            "tls-sni-cert-key",
+            "profiling",
+        ] {
+            assert!(!is_secret(open), "{open}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_hidden_under_every_name() {
+        for secret in [
+            "https://u:p@db:2379",
+            "https://a:1,https://u:p@b:2",
+            "https://token@host/x",
+            "u:p@tcp(db:3306)/k3s",
+        ] {
+            assert!(hides("etcd-servers", secret), "{secret}");
+        }
+        for open in [
+            "https://127.0.0.1:2379",
+            "unix://kine.sock",
+            "rancher/mirrored-pause:3.6@sha256:0123",
+            "admin@example.org",
+            "a=b",
+        ] {
+            assert!(!hides("etcd-servers", open), "{open}");
+        }
+    }
+
+    #[test]
+    fn an_item_for_a_component_keeps_its_flag() {
+        for (item, shown) in [
+            ("etcd-servers=https://u:p@db", "etcd-servers={secret}"),
+            ("--oidc-client-secret=abc", "--oidc-client-secret={secret}"),
+            ("token+=abc", "token+={secret}"),
+            ("https://u:p@db", "{secret}"),
+            ("profiling=false", "profiling=false"),
+            ("v", "v"),
+        ] {
+            assert_eq!(shown_value("kube-apiserver-arg", item), shown);
+        }
+        assert_eq!(shown_value("server", "https://u:p@host:6443"), SECRET);
+        assert_eq!(
+            shown_value("server", "https://host:6443"),
+            "https://host:6443"
+        );
+        assert_eq!(shown_value("node-label", "token=abc"), "token=abc");
+    }
+
+    #[test]
+    fn only_the_words_with_credentials_are_taken_out_of_a_line() {
+        assert_eq!(
+            without_credentials("dial https://u:p@db failed for a@b"),
+            "dial {secret} failed for a@b"
+        );
+    }
+}
