@@ -10,6 +10,8 @@ mod ground;
 mod index;
 mod inputs;
 mod k3s;
+#[cfg(test)]
+mod k3s_tests;
 mod mounts;
 mod occasions;
 mod pace;

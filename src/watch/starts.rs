@@ -20,6 +20,8 @@ use crate::report::journal::Event;
 
 /// After a question that systemd did not answer.
 pub(super) const AGAIN: Duration = Duration::from_secs(10);
+/// The last words of a K3s that has just ended are in the journal by then.
+const JOURNAL_DELAY: Duration = Duration::from_millis(300);
 
 impl Agent<'_> {
     /// The unit that runs K3s here, where there is a systemd to ask about it.
@@ -42,19 +44,26 @@ impl Agent<'_> {
         let Some(unit) = self.k3s_unit() else { return };
         self.look_at_running(now);
         let run = invocation(&self.ground.host.root, &unit).ok().flatten();
+        if run.is_none() && self.keeper.look.is_some() {
+            // It has ended. systemd starts it again in five seconds, and what it must not read again has to go before.
+            self.keeper.look = Some(now + JOURNAL_DELAY);
+        }
         if run.is_none() || run == self.keeper.seen {
             return;
         }
         self.keeper.seen = run;
         // A run that is followed has ended or is being ended by us, and that is decided first.
         if self.keeper.following.is_none() {
-            self.follow_present(unit, begins, now);
+            self.follow_seen(unit, begins, now);
         }
     }
 
-    fn follow_present(&mut self, unit: UnitName, begins: bool, now: Instant) {
+    fn follow_seen(&mut self, unit: UnitName, begins: bool, now: Instant) {
+        let Some(run) = self.keeper.seen.clone() else {
+            return;
+        };
         let pass = self.ground.pass();
-        let follower = Follower::of_present(unit, following(&pass));
+        let follower = Follower::of_run(unit, run, following(&pass));
         let parts = part::present(&pass).into_iter().collect();
         self.follow(Followed::new(follower, parts, begins), now);
     }
@@ -92,7 +101,7 @@ impl Agent<'_> {
                 && !self.keeper.ask(&unit, Task::Follow(follower), now)
             {
                 // No thread could be had; the start is followed anew.
-                self.follow_present(unit, false, now);
+                self.follow_seen(unit, false, now);
             }
         } else if self.keeper.judge.is_some_and(|at| at <= now) {
             self.keeper.judge = None;
@@ -141,7 +150,7 @@ impl Agent<'_> {
         self.keeper.judge_at(now);
         let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
-            self.follow_present(unit, true, now);
+            self.follow_seen(unit, true, now);
         }
     }
 
