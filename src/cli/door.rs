@@ -70,7 +70,8 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
             return Ok(());
         }
     }
-    let session = Session::open_until(global, Some(Instant::now() + PATIENCE))?;
+    let mut session = Session::open_until(global, Some(Instant::now() + PATIENCE))?;
+    session.be_patient_until(Instant::now() + PATIENCE);
     session.require_root()?;
     if session.node.places.unit.as_deref() != Some(unit.as_str()) {
         let judged = session.node.places.unit.as_deref().unwrap_or("no unit");

@@ -20,6 +20,8 @@ use crate::report::journal::Event;
 
 /// After a question that systemd did not answer.
 pub(super) const AGAIN: Duration = Duration::from_secs(10);
+/// What becomes known about a start within this time is judged together.
+const TOGETHER: Duration = Duration::from_secs(3);
 /// The last words of a K3s that has just ended are in the journal by then.
 const JOURNAL_DELAY: Duration = Duration::from_millis(300);
 
@@ -77,7 +79,8 @@ impl Agent<'_> {
     /// What the running K3s was started with may be known by now, or not be known any more.
     fn look_at_running(&mut self, now: Instant) {
         if self.ground.look_at_running() {
-            self.due.full_pass = Some(now);
+            // Component after component tells its arguments; one pass takes several.
+            self.due.full_pass.get_or_insert(now + TOGETHER);
         }
     }
 
@@ -97,9 +100,13 @@ impl Agent<'_> {
         if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
             let start = self.keeper.following.as_mut();
-            if let Some(follower) = start.and_then(|start| start.follower.take())
-                && !self.keeper.ask(&unit, Task::Follow(follower), now)
-            {
+            let Some(mut follower) = start.and_then(|start| start.follower.take()) else {
+                return;
+            };
+            if let Some(run) = &self.keeper.seen {
+                follower.sees(run);
+            }
+            if !self.keeper.ask(&unit, Task::Follow(follower), now) {
                 // No thread could be had; the start is followed anew.
                 self.follow_seen(unit, false, now);
             }

@@ -65,6 +65,11 @@ impl Follower {
         }
     }
 
+    /// A run was seen to begin, see [`Settle::sees`].
+    pub fn sees(&mut self, run: &InvocationId) {
+        self.settle.sees(run);
+    }
+
     /// What the journal told so far: arguments for the snapshot, errors for the alarm.
     #[must_use]
     pub const fn heard(&self) -> &Heard {

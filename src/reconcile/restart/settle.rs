@@ -142,6 +142,14 @@ impl Settle {
         settle
     }
 
+    /// A run was seen to begin. It is the one to follow, unless another is followed or it is the old one; it may be over
+    /// before the next sample.
+    pub fn sees(&mut self, run: &InvocationId) {
+        if self.run.is_none() && self.previous.as_ref() != Some(run) {
+            self.run = Some(run.clone());
+        }
+    }
+
     /// The run that is followed, once it is known.
     #[must_use]
     pub const fn invocation(&self) -> Option<&InvocationId> {
@@ -193,15 +201,7 @@ impl Settle {
     }
 
     fn begin(&mut self, sample: &Sample) -> Settling {
-        if let Some(run) = self.run.clone() {
-            let is_there = sample.invocation.as_ref() == Some(&run) && !sample.auto_restart;
-            let restarts = is_there.then_some(sample.restarts);
-            return self.follow(run, restarts, sample);
-        }
-        let Some(invocation) = sample.invocation.clone() else {
-            return waiting("K3s to start");
-        };
-        if self.previous.as_ref() == Some(&invocation) {
+        if sample.invocation.is_some() && self.previous == sample.invocation {
             let asked = *self.asked.get_or_insert(sample.at);
             let is_late = sample.at.saturating_sub(asked) >= self.rules.limit;
             // A stop may take its time; one that does not even begin was taken away from systemd by somebody.
@@ -212,6 +212,14 @@ impl Settle {
                 false => waiting("the old K3s to end"),
             };
         }
+        if let Some(run) = self.run.clone() {
+            let is_there = sample.invocation.as_ref() == Some(&run) && !sample.auto_restart;
+            let restarts = is_there.then_some(sample.restarts);
+            return self.follow(run, restarts, sample);
+        }
+        let Some(invocation) = sample.invocation.clone() else {
+            return waiting("K3s to start");
+        };
         let runs = matches!(sample.active, ActiveState::Active | ActiveState::Activating);
         if !runs || sample.auto_restart {
             return waiting("K3s to start");

@@ -165,6 +165,25 @@ fn a_run_that_was_over_before_the_first_look_is_judged_all_the_same() {
 }
 
 #[test]
+fn a_restart_of_ours_that_was_over_before_the_first_look_is_judged_all_the_same() {
+    let mut settle = Settle::after(Some(run('a')), RULES);
+    settle.sees(&run('a'));
+    let old = Sample {
+        invocation: Some(run('a')),
+        ..active(0, MarkerSeen::Yes)
+    };
+    assert!(matches!(settle.take(&old), Settling::Waiting { .. }));
+    settle.sees(&run('b'));
+    let gone = Sample {
+        main_pid: None,
+        auto_restart: true,
+        ended: Some(Ended::Failed("apiserver exited: no".to_owned())),
+        ..activating(2)
+    };
+    assert!(matches!(settle.take(&gone), Settling::Failed { .. }));
+}
+
+#[test]
 fn the_journals_reason_is_told() {
     let gone = Sample {
         main_pid: None,
