@@ -76,7 +76,8 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
         unit: Some(&unit),
         loaded: &loaded,
     };
-    let session = Session::open_for(global, occasion)?;
+    let mut session = Session::open_for(global, occasion)?;
+    session.be_patient_until(Instant::now() + PATIENCE);
     session.require_root()?;
     if session.node.places.unit.as_deref() != Some(unit.as_str()) {
         let judged = session.node.places.unit.as_deref().unwrap_or("no unit");

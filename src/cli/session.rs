@@ -161,6 +161,11 @@ impl Session {
         Ok(Lock::acquire(&self.host.root, self.patience(), who)?)
     }
 
+    /// Waits for others until then, from now on: reading everything may have taken a slow machine its time.
+    pub fn be_patient_until(&mut self, until: Instant) {
+        self.patient_until = Some(until);
+    }
+
     /// How long to wait for a change of another process now.
     #[must_use]
     pub fn patience(&self) -> Duration {

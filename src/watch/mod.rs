@@ -11,6 +11,8 @@ mod index;
 mod inputs;
 mod k3s;
 mod keep;
+#[cfg(test)]
+mod k3s_tests;
 mod mounts;
 mod occasions;
 mod pace;

@@ -146,11 +146,14 @@ impl Agent<'_> {
         }
     }
 
-    /// Call site of the restart gate: K3s was started, by whomever. What it reads from now on is what is on the disk.
+    /// Call site of the restart gate: K3s was started, by whomever, or has ended.
     pub(super) fn on_k3s_start_seen(&mut self, now: Instant) {
-        // The first start after an installation names a unit that was not there before.
-        self.on_k3s_inputs_changed(now);
+        if self.k3s_unit().is_none() {
+            // The first start after an installation is that of a unit that was not there when we looked.
+            self.on_k3s_inputs_changed(now);
+        }
         self.look_for_start(now);
+        self.look_soon(now);
     }
 
     /// Call site of the restart gate: something that K3s is made of or reads is not what it was. The node is looked at

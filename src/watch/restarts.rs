@@ -34,6 +34,11 @@ impl Agent<'_> {
     /// Something that K3s reads is not what it was.
     pub(super) fn reads_differ(&mut self, now: Instant) {
         self.keeper.changed_at = Some(now);
+        self.look_soon(now);
+    }
+
+    /// The gate is asked when the burst is over.
+    pub(super) fn look_soon(&mut self, now: Instant) {
         self.keeper.judge_at(now + TOGETHER);
     }
 

@@ -19,6 +19,10 @@ use crate::report::journal::Event;
 
 /// After a question that systemd did not answer.
 pub(super) const AGAIN: Duration = Duration::from_secs(10);
+/// What becomes known about a start within this time is judged together.
+const TOGETHER: Duration = Duration::from_secs(3);
+/// The last words of a K3s that has just ended are in the journal by then.
+const JOURNAL_DELAY: Duration = Duration::from_millis(300);
 
 impl Agent<'_> {
     /// The unit that runs K3s here, where there is a systemd to ask about it.
@@ -41,19 +45,26 @@ impl Agent<'_> {
         let Some(unit) = self.k3s_unit() else { return };
         self.look_at_running(now);
         let run = invocation(&self.ground.host.root, &unit).ok().flatten();
+        if run.is_none() && self.keeper.look.is_some() {
+            // It has ended. systemd starts it again in five seconds, and what it must not read again has to go before.
+            self.keeper.look = Some(now + JOURNAL_DELAY);
+        }
         if run.is_none() || run == self.keeper.seen {
             return;
         }
         self.keeper.seen = run;
         // A run that is followed has ended or is being ended by us, and that is decided first.
         if self.keeper.following.is_none() {
-            self.follow_present(unit, begins, now);
+            self.follow_seen(unit, begins, now);
         }
     }
 
-    fn follow_present(&mut self, unit: UnitName, begins: bool, now: Instant) {
+    fn follow_seen(&mut self, unit: UnitName, begins: bool, now: Instant) {
+        let Some(run) = self.keeper.seen.clone() else {
+            return;
+        };
         let pass = self.ground.pass();
-        let follower = Follower::of_present(unit, following(&pass));
+        let follower = Follower::of_run(unit, run, following(&pass));
         let parts = part::present(&pass).into_iter().collect();
         self.follow(Followed::new(follower, parts, begins), now);
     }
@@ -67,7 +78,8 @@ impl Agent<'_> {
     /// What the running K3s was started with may be known by now, or not be known any more.
     pub(super) fn look_at_running(&mut self, now: Instant) {
         if self.ground.look_at_running() {
-            self.due.full_pass = Some(now);
+            // Component after component tells its arguments; one pass takes several.
+            self.due.full_pass.get_or_insert(now + TOGETHER);
         }
     }
 
@@ -87,11 +99,15 @@ impl Agent<'_> {
         if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
             let start = self.keeper.following.as_mut();
-            if let Some(follower) = start.and_then(|start| start.follower.take())
-                && !self.keeper.ask(&unit, Task::Follow(follower), now)
-            {
+            let Some(mut follower) = start.and_then(|start| start.follower.take()) else {
+                return;
+            };
+            if let Some(run) = &self.keeper.seen {
+                follower.sees(run);
+            }
+            if !self.keeper.ask(&unit, Task::Follow(follower), now) {
                 // No thread could be had; the start is followed anew.
-                self.follow_present(unit, false, now);
+                self.follow_seen(unit, false, now);
             }
         } else if self.keeper.judge.is_some_and(|at| at <= now) {
             self.keeper.judge = None;
@@ -141,7 +157,7 @@ impl Agent<'_> {
         let another =
             self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
-            self.follow_present(unit, true, now);
+            self.follow_seen(unit, true, now);
         }
     }
 

@@ -54,10 +54,18 @@ impl Follower {
         }
     }
 
-    /// Follows the run that is there now: a start that somebody else made.
+    /// Follows a run that somebody else started, also when it is over before the first look.
     #[must_use]
-    pub fn of_present(unit: UnitName, following: Following) -> Self {
-        Self::after_restart(unit, None, following)
+    pub fn of_run(unit: UnitName, run: InvocationId, following: Following) -> Self {
+        Self {
+            settle: Settle::of_run(run, following.rules),
+            ..Self::after_restart(unit, None, following)
+        }
+    }
+
+    /// A run was seen to begin, see [`Settle::sees`].
+    pub fn sees(&mut self, run: &InvocationId) {
+        self.settle.sees(run);
     }
 
     /// What the journal told so far: arguments for the snapshot, errors for the alarm.

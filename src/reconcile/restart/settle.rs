@@ -102,6 +102,8 @@ pub struct Settle {
     rules: SettleRules,
     /// The run that our restart ends; it is waited for to be gone.
     previous: Option<InvocationId>,
+    /// The run that is to be followed, where it is known.
+    run: Option<InvocationId>,
     /// When it was first looked for.
     asked: Option<Duration>,
     followed: Option<Followed>,
@@ -111,7 +113,8 @@ pub struct Settle {
 #[derive(Debug, Clone)]
 struct Followed {
     invocation: InvocationId,
-    restarts: u32,
+    /// systemd's count while it lived; `None` if that was over before the first sample.
+    restarts: Option<u32>,
     main_pid: Option<u32>,
     since: Duration,
     counting_since: Option<Duration>,
@@ -124,22 +127,33 @@ impl Settle {
         Self {
             rules,
             previous,
+            run: None,
             asked: None,
             followed: None,
             decided: None,
         }
     }
 
-    /// Follows the run that the next sample shows: a start that somebody else made.
+    /// Follows a run that somebody else started. It may be over before the first sample.
     #[must_use]
-    pub const fn of_present(rules: SettleRules) -> Self {
-        Self::after(None, rules)
+    pub fn of_run(run: InvocationId, rules: SettleRules) -> Self {
+        let mut settle = Self::after(None, rules);
+        settle.run = Some(run);
+        settle
+    }
+
+    /// A run was seen to begin. It is the one to follow, unless another is followed or it is the old one; it may be over
+    /// before the next sample.
+    pub fn sees(&mut self, run: &InvocationId) {
+        if self.run.is_none() && self.previous.as_ref() != Some(run) {
+            self.run = Some(run.clone());
+        }
     }
 
     /// The run that is followed, once it is known.
     #[must_use]
-    pub fn invocation(&self) -> Option<&InvocationId> {
-        self.followed.as_ref().map(|followed| &followed.invocation)
+    pub const fn invocation(&self) -> Option<&InvocationId> {
+        self.run.as_ref()
     }
 
     /// Takes a sample. A decision, once made, stands.
@@ -187,27 +201,42 @@ impl Settle {
     }
 
     fn begin(&mut self, sample: &Sample) -> Settling {
-        let Some(invocation) = sample.invocation.clone() else {
-            return waiting("K3s to start");
-        };
-        if self.previous.as_ref() == Some(&invocation) {
+        if sample.invocation.is_some() && self.previous == sample.invocation {
             let asked = *self.asked.get_or_insert(sample.at);
-            // Somebody has taken the job away from systemd, or no stop is ever over.
             let is_late = sample.at.saturating_sub(asked) >= self.rules.limit;
-            return match is_late {
+            // A stop may take its time; one that does not even begin was taken away from systemd by somebody.
+            return match is_late && sample.active == ActiveState::Active {
                 true => Settling::Broken {
-                    reason: "the old K3s did not end",
+                    reason: "the old K3s was not stopped",
                 },
                 false => waiting("the old K3s to end"),
             };
         }
+        if let Some(run) = self.run.clone() {
+            let is_there = sample.invocation.as_ref() == Some(&run) && !sample.auto_restart;
+            let restarts = is_there.then_some(sample.restarts);
+            return self.follow(run, restarts, sample);
+        }
+        let Some(invocation) = sample.invocation.clone() else {
+            return waiting("K3s to start");
+        };
         let runs = matches!(sample.active, ActiveState::Active | ActiveState::Activating);
         if !runs || sample.auto_restart {
             return waiting("K3s to start");
         }
+        self.run = Some(invocation.clone());
+        self.follow(invocation, Some(sample.restarts), sample)
+    }
+
+    fn follow(
+        &mut self,
+        invocation: InvocationId,
+        restarts: Option<u32>,
+        sample: &Sample,
+    ) -> Settling {
         self.followed = Some(Followed {
             invocation,
-            restarts: sample.restarts,
+            restarts,
             main_pid: None,
             since: sample.at,
             counting_since: None,
@@ -223,7 +252,8 @@ impl Followed {
             .invocation
             .as_ref()
             .is_some_and(|run| *run != self.invocation);
-        let again = sample.restarts > self.restarts || sample.auto_restart;
+        let counted = self.restarts.is_some_and(|before| sample.restarts > before);
+        let again = counted || sample.auto_restart;
         let other_process = self.main_pid.is_some()
             && sample.main_pid.is_some()
             && self.main_pid != sample.main_pid;

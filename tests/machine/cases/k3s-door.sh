@@ -2,7 +2,6 @@
 #@ limit 600
 set_policy '[restart]' 'settle_time = "5s"'
 install_k3s server
-drop_in=/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
 [ ! -e "$drop_in" ] || fail "nothing was applied yet"
 systemctl start k3s
 wait_until 60 k3s_runs

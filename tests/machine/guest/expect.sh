@@ -7,6 +7,11 @@ fail() {
     case $where in *expect.sh) depth=$((depth + 1)) ;; *) break ;; esac
   done
   echo "$CASE.sh:${where%% *}: $1"
+  # What K3s and k3warden did says more than what was expected of them.
+  if [ -e /etc/k3s-standin ]; then
+    timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running kube' | tail -n 60 | cut -c 1-220
+    grep -H '' /run/k3warden/status.json | grep -A 12 '"k3s": {' | cut -d : -f 2-
+  fi
   exit 1
 }
 
@@ -99,10 +104,12 @@ set_policy() {
   printf '%s\n' "$@" > /etc/k3warden/config.toml
 }
 
-# start_daemon: k3warden watch as a unit, without the package's sandbox.
+# start_daemon: k3warden watch in the packages' unit, sandbox and all; what tmpfiles makes there is made here. Here systemd alone
+# takes several seconds to build that sandbox.
 start_daemon() {
-  printf '[Unit]\nBefore=k3s.service k3s-agent.service\n[Service]\nType=notify\nExecStart=/usr/bin/k3warden watch\nExecReload=/bin/kill -HUP $MAINPID\nWatchdogSec=60\nRestart=on-failure\nStateDirectory=k3warden\nRuntimeDirectory=k3warden\nRuntimeDirectoryPreserve=yes\nRuntimeDirectoryMode=0755\n' \
-    > /etc/systemd/system/k3warden.service
+  mkdir -p /etc/rancher /var/lib/rancher /var/lib/cni /etc/systemd/system/k3warden.service.d
+  cp /share/k3warden.service /etc/systemd/system/
+  printf '[Service]\nTimeoutStartSec=120\n' > /etc/systemd/system/k3warden.service.d/10-emulated.conf
   systemctl daemon-reload
   systemctl start k3warden
 }
@@ -110,17 +117,71 @@ start_daemon() {
 # k3s_runs: the unit is active and has written its scheduler's line since its last start.
 k3s_runs() {
   systemctl is-active -q k3s || return 1
-  journalctl --no-pager -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID k3s)" | grep -q 'Starting Kubernetes Scheduler'
+  grep -q 'Starting Kubernetes Scheduler' <<< "$(journal_of_k3s)"
+}
+
+# journal_of_k3s: what the present run has logged.
+journal_of_k3s() {
+  journalctl --no-pager -q -o cat "_SYSTEMD_INVOCATION_ID=$(run_of_k3s)"
+}
+
+# run_of_k3s: systemd's name for the present run.
+run_of_k3s() {
+  systemctl show -P InvocationID k3s
 }
 
 # k3s_arguments COMPONENT: what the present run logged.
 k3s_arguments() {
-  journalctl --no-pager -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID k3s)" | grep "Running $1 "
+  journal_of_k3s | grep "Running $1 "
 }
 
-# starts_of_k3s: how often it was started in this boot.
+# starts_of_k3s [UNIT]: how often it was started in this boot.
 starts_of_k3s() {
-  journalctl --no-pager -q -b -o cat -u k3s | grep -c 'Starting k3s v'
+  journalctl --no-pager -q -b -o cat -u "${1:-k3s}" | grep -c 'Starting k3s v' || true
+}
+
+# told TEXT [PRIORITY]: k3warden's daemon told the journal so, in this boot.
+told() {
+  journalctl --no-pager -q -b -t k3warden -p "${2:-debug}" -o cat --grep "$1"
+}
+
+# settled TEXT: a part of ours with this text in it has settled, and can be put back later.
+settled() {
+  grep -qs -- "$1" /var/lib/k3warden/last-good.json
+}
+
+# status_has TEXT: the daemon has published it.
+status_has() {
+  grep -qs -- "$1" /run/k3warden/status.json
+}
+
+drop_in=/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
+
+# encryption_stands: once there is a key, the line that says so is never taken away.
+encryption_stands() {
+  [ -e /var/lib/rancher/k3s/server/cred/encryption-config.json ] || fail "there is no key"
+  expect_equal 1 "$(grep -c '^secrets-encryption: true' "$drop_in")" "encryption lines"
+}
+
+# offer_flags: controls that are off until the policy turns them on (enforces NAME-flag), each for one flag of a component. A file
+# of the stand-in's, `refuses`, says which of them K3s does not live with.
+offer_flags() {
+  local name component flag
+  mkdir -p /etc/k3warden/catalogue.d
+  while read -r name component flag; do
+    printf '[[control]]\nid = "%s-flag"\ntitle = "A flag"\nwhy = "To see what happens then."\nrole = "any"\ndefault = "off"\n' "$name"
+    printf '[[control.argument]]\ncomponent = "%s"\nflag = "%s"\nrequire = { equals = "55" }\nset = "55"\n' "$component" "$flag"
+  done > /etc/k3warden/catalogue.d/flags.toml << 'FLAGS'
+kubelet kubelet event-burst
+other kubelet registry-burst
+scheduler kube-scheduler kube-api-burst
+FLAGS
+}
+
+# with_flags NAME...: lines of a policy that turn these on.
+with_flags() {
+  local name
+  for name; do printf '[control.%s-flag]\nstate = "enforce"\n' "$name"; done
 }
 
 trap 'fail "command failed: $BASH_COMMAND"' ERR

@@ -50,13 +50,13 @@ fn course(mut settle: Settle, samples: &[Sample]) -> Vec<String> {
 }
 
 fn last(samples: &[Sample]) -> String {
-    course(Settle::of_present(RULES), samples).pop().unwrap()
+    course(Settle::of_run(run('b'), RULES), samples).pop().unwrap()
 }
 
 #[test]
 fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
     let course = course(
-        Settle::of_present(RULES),
+        Settle::of_run(run('b'), RULES),
         &[
             activating(0),
             active(6, MarkerSeen::NotYet),
@@ -77,7 +77,7 @@ fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
 #[test]
 fn where_the_marker_cannot_be_seen_ready_counts() {
     let course = course(
-        Settle::of_present(RULES),
+        Settle::of_run(run('b'), RULES),
         &[
             sample_cannot_see(activating(0)),
             sample_cannot_see(activating(300)),
@@ -115,7 +115,7 @@ fn a_restart_that_never_comes_about_is_not_waited_for_for_ever() {
     let after_restart = Settle::after(Some(run('a')), RULES);
     assert_eq!(
         course(after_restart, &[old(100), old(699), old(700)]),
-        ["waiting", "waiting", "broken: the old K3s did not end"]
+        ["waiting", "waiting", "broken: the old K3s was not stopped"]
     );
 }
 
@@ -138,6 +138,49 @@ fn an_automatic_restart_is_a_failure_whatever_systemd_calls_the_result() {
         ..activating(9)
     };
     assert_eq!(last(&[activating(0), between]), why);
+}
+
+#[test]
+fn a_run_that_was_over_before_the_first_look_is_judged_all_the_same() {
+    let said = Some(Ended::Failed("apiserver exited: no".to_owned()));
+    let waits = Sample {
+        main_pid: None,
+        auto_restart: true,
+        ended: said.clone(),
+        ..activating(1)
+    };
+    assert_eq!(last(&[waits]), "failed: apiserver exited: no");
+    let next_runs = Sample {
+        invocation: Some(run('c')),
+        restarts: 1,
+        ended: said,
+        ..active(1, MarkerSeen::NotYet)
+    };
+    assert_eq!(last(&[next_runs.clone()]), "failed: apiserver exited: no");
+    let silent = Sample {
+        ended: None,
+        ..next_runs
+    };
+    assert_eq!(last(&[silent]), "broken: somebody restarted K3s");
+}
+
+#[test]
+fn a_restart_of_ours_that_was_over_before_the_first_look_is_judged_all_the_same() {
+    let mut settle = Settle::after(Some(run('a')), RULES);
+    settle.sees(&run('a'));
+    let old = Sample {
+        invocation: Some(run('a')),
+        ..active(0, MarkerSeen::Yes)
+    };
+    assert!(matches!(settle.take(&old), Settling::Waiting { .. }));
+    settle.sees(&run('b'));
+    let gone = Sample {
+        main_pid: None,
+        auto_restart: true,
+        ended: Some(Ended::Failed("apiserver exited: no".to_owned())),
+        ..activating(2)
+    };
+    assert!(matches!(settle.take(&gone), Settling::Failed { .. }));
 }
 
 #[test]
@@ -267,7 +310,7 @@ fn restarts_from_before_do_not_count_against_this_start() {
 
 #[test]
 fn a_decision_stands() {
-    let mut settle = Settle::of_present(RULES);
+    let mut settle = Settle::of_run(run('b'), RULES);
     settle.take(&activating(0));
     settle.take(&activating(600));
     let gone = Sample {

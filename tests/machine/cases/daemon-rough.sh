@@ -1,0 +1,86 @@
+# Killed, stopped, without a journal, beside a systemctl that hangs, in another year, on a full disk, with a broken policy: it goes on.
+#@ limit 600
+rules='settle_time = "3s", settle_limit = "60s", jitter = "0s", minimum_interval = "0s", per_day = 50'
+set_policy "restart = { mode = \"auto\", $rules }"
+install_k3s server
+mkdir -p /etc/systemd/system/k3warden.service.d
+printf '[Unit]\nStartLimitBurst=100\n[Service]\nWatchdogSec=8\n' > /etc/systemd/system/k3warden.service.d/50-quick.conf
+start_daemon
+systemctl start k3s
+wait_until 60 settled audit-log-maxage
+server=/var/lib/rancher/k3s/server
+is_right() {
+  [ "$(stat -c %a $server)" = 700 ] && [ "$(sysctl -n kernel.panic)" = 10 ] && grep -q audit-log-maxage "$drop_in"
+}
+harm() { chmod 755 $server; sysctl -q -w kernel.panic=0; }
+repairs() { # WHAT
+  harm
+  wait_until 40 is_right
+}
+daemon() { systemctl show -P MainPID k3warden; }
+
+# kill -9 under load.
+for turn in 1 2 3 4; do
+  for step in 1 2 3 4 5 6; do harm; rm -f "$drop_in"; sleep 0.0$((RANDOM % 10)); done
+  kill -9 "$(daemon)"
+  sleep 0.$((RANDOM % 10))
+  # systemd starts it again after a second.
+  wait_until 30 systemctl is-active -q k3warden
+done
+wait_until 40 is_right
+k3warden ledger --verify
+encryption_stands
+
+# A hang is a restart.
+old=$(daemon)
+kill -STOP "$old"
+other_daemon() { systemctl is-active -q k3warden && [ "$(daemon)" != "$old" ]; }
+wait_until 90 other_daemon
+repairs
+
+# Without journald it repairs; what could not be told is counted.
+systemctl stop systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service 2>/dev/null || true
+repairs
+systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
+wait_until 30 is_right
+
+# systemd that does not answer.
+mount --bind /dev/stdin /dev/null 2>/dev/null || true
+printf '#!/bin/sh\nsleep 600\n' > /run/hangs && chmod 755 /run/hangs
+mount --bind /run/hangs /usr/bin/systemctl
+printf 'kube-apiserver-arg:\n- audit-log-maxage=3\n' > /etc/rancher/k3s/config.yaml
+repairs
+sleep 6
+repairs
+umount /usr/bin/systemctl
+pgrep -f /run/hangs && fail "a program that hangs is left behind" || true
+restarted() { k3s_arguments kube-apiserver | grep -q audit-log-maxage=30 && status_has '"in_step": *true'; }
+wait_until 90 restarted
+
+# The clock goes back a year.
+date -s '-1 year' > /dev/null
+repairs
+systemctl is-active -q k3warden
+systemctl restart k3s
+wait_until 60 k3s_runs
+wait_until 60 status_has '"in_step": *true'
+
+# A broken policy is refused, and the old one holds.
+echo 'nonsense = 1' >> /etc/k3warden/config.toml
+systemctl reload k3warden
+wait_until 20 told 'nonsense'
+repairs
+set_policy "restart = { mode = \"auto\", $rules }"
+systemctl reload k3warden
+
+# A full disk: what needs no room is repaired, and the rest when there is room again.
+head -c 1G /dev/zero > /var/lib/full 2>/dev/null || true
+cat /dev/zero > /var/lib/full2 2>/dev/null || true
+harm
+rm "$drop_in"
+sleep 3
+systemctl is-active -q k3warden
+rm /var/lib/full /var/lib/full2
+wait_until 60 is_right
+encryption_stands
+k3warden ledger --verify

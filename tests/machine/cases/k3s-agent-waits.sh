@@ -1,0 +1,25 @@
+# An agent that cannot reach its server is waiting, not failed: nothing is put back, and it settles when the server comes. 1.36 and 1.31.
+#@ limit 600
+rules='settle_time = "3s", settle_limit = "60s", jitter = "0s", minimum_interval = "0s", per_day = 50'
+set_policy "restart = { mode = \"auto\", $rules }"
+install_k3s agent --server https://10.0.0.1:6443
+echo 6 > /etc/k3s-standin/no-server
+start_daemon
+systemctl start --no-block k3s-agent
+ours=$(sha256sum < "$drop_in")
+for version in 1.36 1.31; do
+  wait_until 90 status_has 'gave up waiting for its server'
+  wait_until 90 status_has 'waiting for'
+  echo v1.31.4+k3s1 > /etc/k3s-standin/version
+  wait_until 60 journalctl --no-pager -q -b -u k3s-agent --grep "Starting k3s v1.31"
+done
+waited() { [ "$(journalctl --no-pager -q -b -o cat -u k3s-agent --grep 'failed to wait' | wc -l)" -ge 4 ]; }
+wait_until 120 waited
+expect_contains "$(journalctl --no-pager -q -b -o cat -u k3s-agent --grep 'failed to wait')" 'Shutdown request received'
+expect_contains "$(journalctl --no-pager -q -b -o cat -u k3s-agent --grep 'failed to wait')" 'level=fatal'
+if told 'did not live with'; then fail "an agent without its server counts as failed"; fi
+expect_equal "$ours" "$(sha256sum < "$drop_in")" "our drop-in"
+[ ! -e /var/lib/k3warden/quarantine.json ] || fail "quarantine"
+rm /etc/k3s-standin/no-server
+wait_until 90 settled protect-kernel-defaults
+expect_equal 0 "$(told 'restarting K3s' | wc -l)" "restarts by us"

@@ -1,0 +1,263 @@
+//! A change that K3s did not live with: what is put back, what is not written again, and how an operator has it tried once
+//! more. And what revert leaves, because a cluster needs it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::cell::OnceCell;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use k3warden::host::{Host, Root, Thing};
+use k3warden::node::{self, Surroundings};
+use k3warden::policy::{self, Policy};
+use k3warden::reconcile::ledger::{Keeping, Ledger};
+use k3warden::reconcile::lock::Lock;
+use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances};
+use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
+use k3warden::reconcile::service::stay::{Running, must_stay};
+use k3warden::reconcile::service::part;
+use k3warden::reconcile::{Pass, Written};
+
+const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+const SERVER: &str = "var/lib/rancher/k3s/server";
+const KEY: &str = "var/lib/rancher/k3s/server/cred/encryption-config.json";
+const AUDIT_POLICY: &str = "var/lib/rancher/k3s/server/audit.yaml";
+const PATIENCE: Duration = Duration::from_secs(10);
+const WITH_77_DAYS: &str = "[control.audit-log-retention]\nmax_age_days = 77\n";
+
+struct Node(tempfile::TempDir);
+
+impl Node {
+    /// A new server that is hardened, and whose K3s has settled with that.
+    fn settled() -> Self {
+        let node = Self(tempfile::tempdir().unwrap());
+        node.write(
+            "etc/systemd/system/k3s.service",
+            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
+        );
+        node.policy("");
+        node.run(&["apply"]);
+        assert!(node.drop_in().contains("secrets-encryption: true"));
+        node.with_pass(|pass, _| {
+            let present = part::present(pass).unwrap();
+            let mut knowledge = Knowledge::of(&pass.host.root).unwrap();
+            knowledge.settled(present, pass).unwrap();
+        });
+        node
+    }
+
+    fn policy(&self, more: &str) {
+        let always = "k3s_version = \"1.36.3\"\nnew_cluster = true\n";
+        self.write("etc/k3warden/config.toml", &format!("{always}{more}"));
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn drop_in(&self) -> String {
+        fs::read_to_string(self.path(DROP_IN)).unwrap_or_default()
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .args(["--no-sync", "--root"])
+            .arg(self.0.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn with_pass<T>(&self, work: impl FnOnce(&Pass<'_>, &mut Ledger) -> T) -> T {
+        let root = Root::open(self.0.path()).unwrap();
+        let catalogue = policy::load_catalogue(&root).unwrap();
+        let policy = Policy::load(&root, &catalogue).unwrap();
+        let node = node::discover(&root, &policy, Surroundings::Image, None);
+        let host = Host { root, live: None };
+        let lock = Lock::acquire(&host.root, PATIENCE, "test").unwrap();
+        let mut ledger = Ledger::open(&host.root, Keeping::of(&host.root), &lock).unwrap();
+        let written = Written::of(&mut ledger, &lock).unwrap();
+        drop(lock);
+        let held = Held::look(&host.root, &circumstances(&policy, &catalogue, &node));
+        let pass = Pass {
+            host: &host,
+            node: &node,
+            policy: &policy,
+            catalogue: &catalogue,
+            today: jiff::Zoned::now().date(),
+            written: &written,
+            held: held.as_ref(),
+            effective: OnceCell::new(),
+            running: OnceCell::new(),
+        };
+        work(&pass, &mut ledger)
+    }
+
+    /// A start with what is on disk has failed.
+    fn fails(&self) -> RollBack {
+        self.with_pass(|pass, ledger| {
+            let failed = part::present(pass).unwrap();
+            let failure = Failure {
+                reason: "apiserver exited: it says so".to_owned(),
+                errors: vec!["the last error".to_owned()],
+            };
+            let who = Who {
+                name: "test",
+                patience: PATIENCE,
+            };
+            roll_back(pass, ledger, &failed, failure, who).unwrap()
+        })
+    }
+}
+
+#[test]
+fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
+    let node = Node::settled();
+    node.write(KEY, "{}");
+    let good = node.drop_in();
+    assert!(matches!(node.fails(), RollBack::NotOurs), "what has worked is not ours to put back");
+    assert_eq!(node.drop_in(), good);
+
+    node.policy(WITH_77_DAYS);
+    node.run(&["apply"]);
+    assert!(node.drop_in().contains("audit-log-maxage=77"));
+    assert!(matches!(node.fails(), RollBack::Done(_)));
+    assert_eq!(node.drop_in(), good);
+
+    let (code, plan) = node.run(&["diff"]);
+    assert!(plan.contains("k3warden retry") && plan.contains("it says so"), "{plan}");
+    assert!(!plan.contains("audit-log-maxage=77"), "{code:?} {plan}");
+    node.run(&["apply"]);
+    node.run(&["apply", "--before-start", "k3s.service"]);
+    assert_eq!(node.drop_in(), good);
+
+    // The rest of the node is held all the same, and so is what last worked.
+    let server = node.path(SERVER);
+    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+    node.write(DROP_IN, &good.replace("protect-kernel-defaults: true", "# nothing"));
+    node.run(&["apply"]);
+    assert_eq!(fs::metadata(&server).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(node.drop_in(), good);
+    assert_eq!(node.run(&["ledger", "--verify"]).0, Some(0));
+}
+
+#[test]
+fn retry_and_a_new_policy_have_it_tried_once_more() {
+    let node = Node::settled();
+    let good = node.drop_in();
+    node.policy(WITH_77_DAYS);
+    let again: [&dyn Fn(); 2] = [
+        &|| {
+            let (code, said) = node.run(&["retry"]);
+            assert_eq!(code, Some(0), "{said}");
+            assert!(said.contains("it says so") && said.contains("the last error"), "{said}");
+        },
+        &|| node.policy(&format!("# tried on one node\n{WITH_77_DAYS}")),
+    ];
+    for again in again {
+        node.run(&["apply"]);
+        assert!(node.drop_in().contains("audit-log-maxage=77"));
+        node.fails();
+        assert_eq!(node.drop_in(), good);
+        again();
+        node.run(&["apply"]);
+        assert!(node.drop_in().contains("audit-log-maxage=77"));
+    }
+}
+
+#[test]
+fn retry_says_when_there_is_nothing_and_lifts_what_cannot_be_read() {
+    let node = Node::settled();
+    let (code, said) = node.run(&["retry"]);
+    assert_eq!((code, said.trim()), (Some(0), "Nothing is in quarantine."));
+    node.write("var/lib/k3warden/quarantine.json", "{ torn");
+    let (code, said) = node.run(&["retry"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("could not be read"), "{said}");
+    assert!(!node.path("var/lib/k3warden/quarantine.json").exists());
+}
+
+#[test]
+fn without_anything_that_worked_all_of_ours_goes_but_the_line_that_the_key_needs() {
+    for (key, left) in [(false, 0), (true, 1)] {
+        let node = Node::settled();
+        fs::remove_file(node.path("var/lib/k3warden/last-good.json")).unwrap();
+        if key {
+            node.write(KEY, "{}");
+        }
+        let RollBack::Done(back) = node.fails() else {
+            panic!("nothing was put back");
+        };
+        let drop_in = node.drop_in();
+        let lines = drop_in.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(lines.count(), left, "{drop_in}");
+        assert_eq!(drop_in.contains("secrets-encryption: true"), key);
+        assert_eq!(back.kept.len(), left);
+        // The next start fails too: that is about something else, and the quarantine stays what it was about.
+        assert!(matches!(node.fails(), RollBack::NotOurs));
+        assert_eq!(node.drop_in(), drop_in);
+        node.with_pass(|pass, _| assert_eq!(pass.held.unwrap().quarantine, back.quarantine));
+    }
+}
+
+#[test]
+fn revert_leaves_what_the_cluster_needs_and_says_why() {
+    let node = Node::settled();
+    node.write(KEY, "{}");
+    // The operator's own configuration relies on two things that we made.
+    node.write(
+        "etc/rancher/k3s/config.yaml",
+        "protect-kernel-defaults: true\nkube-apiserver-arg:\n- audit-policy-file=/var/lib/rancher/k3s/server/audit.yaml\n",
+    );
+    let (code, said) = node.run(&["revert"]);
+    assert_eq!(code, Some(1), "{said}");
+    for reason in [
+        "could not read its Secrets",
+        "sets protect-kernel-defaults",
+        "K3s's configuration names it",
+    ] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+    assert!(node.path(AUDIT_POLICY).exists());
+    assert!(node.path("etc/sysctl.d/90-kubelet.conf").exists());
+    let left = node.drop_in();
+    let lines: Vec<&str> = left.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("secrets-encryption: true"), "{left}");
+    assert!(!node.path(&format!("{SERVER}/psa.yaml")).exists(), "nobody needs it: {said}");
+
+    // Without key and reliance all of it goes.
+    fs::remove_file(node.path(KEY)).unwrap();
+    fs::remove_file(node.path("etc/rancher/k3s/config.yaml")).unwrap();
+    let (code, said) = node.run(&["revert"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(node.drop_in(), "");
+    assert!(!node.path(AUDIT_POLICY).exists());
+}
+
+#[test]
+fn a_file_stays_while_the_running_k3s_reads_it_or_may_read_it() {
+    let node = Node::settled();
+    fs::remove_file(node.path(DROP_IN)).unwrap();
+    node.with_pass(|pass, _| {
+        let file = Thing::Path(Path::new("/").join(AUDIT_POLICY));
+        for (running, stays) in [
+            (Running::Nothing, false),
+            (Running::ReadsNot, false),
+            (Running::Reads, true),
+            (Running::Unknown, true),
+        ] {
+            let reason = must_stay(pass, &file, &|_| running);
+            assert_eq!(reason.is_some(), stays, "{running:?}: {reason:?}");
+        }
+    });
+}
