@@ -91,12 +91,14 @@ impl Root {
 
     /// The same where nothing has to be there: `None` if the directory is absent.
     pub(super) fn located_for_removal(&self, path: &Path) -> Result<Option<Located>, HostError> {
-        match self.writable_parent(path)? {
-            Some(directory) => Err(HostError::refused(
-                path,
-                Refusal::WritableParent { directory },
-            )),
-            None => self.locate(path),
+        let way = self.way_to(path)?;
+        match self.writable_on(&way) {
+            Some(directory) => {
+                let directory = directory.to_path_buf();
+                let reason = Refusal::WritableParent { directory };
+                Err(HostError::refused(path, reason))
+            }
+            None => Ok(way.located),
         }
     }
 

@@ -37,6 +37,15 @@ pub(super) struct Located {
     pub name: OsString,
 }
 
+/// How a path was reached.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// Every directory that led there, outermost first.
+    pub directories: Vec<(PathBuf, Attributes)>,
+    /// `None` if the directory of the path is absent.
+    pub located: Option<Located>,
+}
+
 /// Which links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Links {
@@ -129,18 +138,18 @@ impl Root {
         Walk::new(self, path, links).run()
     }
 
-    /// Every directory that leads to a path, those that links lead through included, outermost first, and whether the
-    /// last one holds the path itself. Links that others than root may have made are refused.
-    pub(super) fn way_to(
-        &self,
-        path: &Path,
-    ) -> Result<(Vec<(PathBuf, Attributes)>, bool), HostError> {
+    /// Every directory that leads to a path, those that links lead through included, outermost first, and the name in
+    /// the last one if that holds the path itself. Links that others than root may have made are refused.
+    pub(super) fn way_to(&self, path: &Path) -> Result<Way, HostError> {
         let failed = |errno| HostError::system("inspect", Path::new("/"), errno);
         let top = Entry::new(&fstat(&self.descriptor).map_err(failed)?);
         let mut walk = Walk::new(self, path, Links::Trusted);
         walk.seen.push((PathBuf::from("/"), top.attributes));
-        let complete = walk.run()?.is_some();
-        Ok((walk.seen, complete))
+        let located = walk.run()?;
+        Ok(Way {
+            directories: walk.seen,
+            located,
+        })
     }
 }
 

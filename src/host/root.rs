@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
-use super::resolve::Located;
+use super::resolve::{Located, Way};
 use super::{Attributes, Entry, HostError, Kind, Refusal};
 
 /// The largest file that is ever read whole. K3s's own configuration is a few KiB.
@@ -197,6 +197,21 @@ impl Root {
         Ok((entry.kind == Kind::Directory).then_some((descriptor, entry)))
     }
 
+    /// Where a directory really is, all links on the way followed inside the root; `None` if there is no such directory.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn real_directory(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        let Some((descriptor, _)) = self.directory_descriptor(path)? else {
+            return Ok(None);
+        };
+        // The kernel's own name for an open directory, proc_pid_fd(5).
+        let name = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+        let real = std::fs::read_link(name).map_err(|error| HostError::io("find", path, &error))?;
+        let inside = real.strip_prefix(&self.directory).ok();
+        Ok(inside.map(|inside| Path::new("/").join(inside)))
+    }
+
     /// What kind of thing a path names, following links inside the root; `None` if nothing.
     ///
     /// # Errors
@@ -279,18 +294,23 @@ impl Root {
     /// # Errors
     /// When a directory on the way cannot be looked at, or a link on the way may not be followed.
     pub fn writable_parent(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
-        let (way, complete) = self.way_to(path)?;
-        let last = way.len().saturating_sub(1);
+        Ok(self.writable_on(&self.way_to(path)?).map(Path::to_path_buf))
+    }
+
+    /// The first directory on a way that others than root write.
+    pub(super) fn writable_on<'w>(&self, way: &'w Way) -> Option<&'w Path> {
+        let last = way.directories.len().saturating_sub(1);
         let unsafe_one = way
-            .into_iter()
+            .directories
+            .iter()
             .enumerate()
             .find(|(index, (_, attributes))| {
                 // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
                 let sticky = attributes.mode.bits() & 0o1000 != 0;
-                let above = *index != last || !complete;
+                let above = *index != last || way.located.is_none();
                 !(self.only_root_writes(attributes) || (sticky && above))
             });
-        Ok(unsafe_one.map(|(_, (directory, _))| directory))
+        unsafe_one.map(|(_, (directory, _))| directory.as_path())
     }
 
     pub(super) fn only_root_writes(&self, attributes: &Attributes) -> bool {

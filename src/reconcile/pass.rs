@@ -221,7 +221,7 @@ impl<'a> Pass<'a> {
             host: self.host,
             places: &self.node.places,
             version,
-            effective: self.effective(),
+            effective: &|| self.effective(),
             running: &|| {
                 let look = || Rc::new(running::look(self.host, self.node));
                 Rc::clone(self.running.get_or_init(look))

@@ -9,7 +9,7 @@ use super::requirement::{Value, holds};
 use super::{Finding, Outcome, Remedy, Running, Subject};
 
 pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {
-    let effective = match subject.effective {
+    let effective = match (subject.effective)() {
         Ok(effective) => effective,
         Err(reason) => {
             return vec![finding(

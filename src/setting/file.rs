@@ -22,13 +22,13 @@ pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding
     vec![wanted.judge()]
 }
 
-struct WantedFile<'a> {
+struct WantedFile<'a, 's> {
     setting: &'a FileSetting,
-    subject: &'a Subject<'a>,
+    subject: &'a Subject<'s>,
     path: PathBuf,
 }
 
-impl WantedFile<'_> {
+impl WantedFile<'_, '_> {
     fn judge(&self) -> Finding {
         let content = match self.content() {
             Ok(content) => content,

@@ -8,7 +8,7 @@ use super::requirement::{Value, holds};
 use super::{Finding, Outcome, Remedy, Subject};
 
 pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Finding> {
-    let effective = match subject.effective {
+    let effective = match (subject.effective)() {
         Ok(effective) => effective,
         Err(reason) => return vec![unknown(setting, reason)],
     };

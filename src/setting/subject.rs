@@ -96,8 +96,9 @@ pub struct Subject<'a> {
     pub places: &'a Places,
     /// K3s's version, where known.
     pub version: Option<K3sVersion>,
-    /// What K3s would run with at its next start, or why that is not known.
-    pub effective: &'a Result<Effective, String>,
+    /// What K3s would run with at its next start, or why that is not known. Asked only where a setting is about that: to
+    /// work it out reads and merges all of K3s's configuration, and a mode has to be back long before.
+    pub effective: &'a dyn Fn() -> &'a Result<Effective, String>,
     /// What the running K3s was started with.
     pub running: &'a dyn Fn() -> Rc<Running>,
     /// Packaged components that are disabled on this node.
