@@ -59,6 +59,8 @@ impl Apply {
                 break;
             }
         }
+        let made = outcomes.iter().filter(|outcome| outcome.result.is_ok());
+        session.read_units_again(made.map(|outcome| &outcome.planned.change.thing));
         let mut session = session.seen_again(&mut ledger)?;
         let service = Service::of(&session);
         let mut restarted = Exit::Holds;

@@ -1,6 +1,7 @@
 //! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
 
 use std::cell::OnceCell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -13,7 +14,7 @@ use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::{Pass, Written};
+use crate::reconcile::{Pass, Written, sandbox};
 use crate::setting::{self, Watched};
 
 use super::index::{Concern, Index};
@@ -88,6 +89,12 @@ impl Ground {
             index.add(watched, concern);
         }
         index
+    }
+
+    /// Where we write: what our unit opens, and where else this node has what we hold.
+    pub fn places(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        let packaged = sandbox::PACKAGED.iter().map(PathBuf::from);
+        packaged.chain(sandbox::places(&self.host.root, &self.node, &self.policy))
     }
 
     /// Opens the ledger.

@@ -18,8 +18,10 @@ mod records;
 mod restarts;
 mod run;
 mod signals;
+mod stale;
 mod state;
 mod suspension;
+mod view;
 mod work;
 mod writer;
 
