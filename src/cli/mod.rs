@@ -30,6 +30,7 @@ mod retry;
 mod revert;
 mod session;
 mod status;
+mod units;
 mod watch;
 
 use std::path::PathBuf;

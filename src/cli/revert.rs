@@ -64,6 +64,8 @@ impl Revert {
         for done in &reverted {
             say!("{}", line(done));
         }
+        let put_back = reverted.iter().filter(|done| done.result.is_ok());
+        session.read_units_again(put_back.map(|done| &done.thing));
         let failed = reverted.iter().any(|done| done.result.is_err());
         let stays = reverted
             .iter()

@@ -1,18 +1,18 @@
 //! Files of our own below the root: a directory that only its owner enters, appended to, synced, never through a link.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Durability, FileMode, HostError, Refusal, Root};
+use super::{Durability, Entry, FileMode, HostError, Kind, Refusal, Root};
 
 /// Where a directory of ours is, or will be at the first need.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub struct OwnDirectory {
 pub struct OwnFile {
     file: File,
     path: PathBuf,
+    identity: FileIdentity,
     durability: Durability,
 }
 
@@ -46,6 +47,15 @@ pub struct OwnFile {
 pub struct FileIdentity {
     device: u64,
     inode: u64,
+}
+
+impl FileIdentity {
+    const fn of(stat: &FileStat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
 }
 
 /// How a file is opened.
@@ -140,7 +150,8 @@ impl OwnPlace {
             };
         }
         if !created {
-            tighten(&File::from(clone(&current, &seen)?), self.mode, &seen)?;
+            let stat = fstat(&current).map_err(|errno| system("inspect", &seen, errno))?;
+            tighten(&current, &stat, self.mode, &seen)?;
         }
         Ok(Some(OwnDirectory {
             descriptor: current,
@@ -237,10 +248,7 @@ impl OwnDirectory {
     pub fn identity(&self, name: &str) -> Result<Option<FileIdentity>, HostError> {
         let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
         match nix::sys::stat::fstatat(&self.descriptor, name, flags) {
-            Ok(stat) => Ok(Some(FileIdentity {
-                device: stat.st_dev,
-                inode: stat.st_ino,
-            })),
+            Ok(stat) => Ok(Some(FileIdentity::of(&stat))),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(system("inspect", &self.path.join(name), errno)),
         }
@@ -258,24 +266,22 @@ impl OwnDirectory {
 
     fn accept(&self, name: &str, file: File) -> Result<OwnFile, HostError> {
         let path = self.path.join(name);
-        let metadata = file
-            .metadata()
-            .map_err(|error| failed("inspect", &path, &error))?;
-        if !metadata.is_file() {
-            let found = "special file";
-            let expected = "file";
+        let stat = fstat(&file).map_err(|errno| system("inspect", &path, errno))?;
+        let entry = Entry::new(&stat);
+        if entry.kind != Kind::File {
+            let (found, expected) = (entry.kind.name(), Kind::File.name());
             return Err(refused(&path, Refusal::Kind { found, expected }));
         }
-        if metadata.nlink() > 1 {
-            let count = metadata.nlink();
+        if entry.hard_links > 1 {
+            let count = entry.hard_links;
             return Err(refused(&path, Refusal::HardLinks { count }));
         }
-        tighten(&file, FileMode::new(0o600), &path)?;
-        let durability = self.durability;
+        tighten(&file, &stat, FileMode::new(0o600), &path)?;
         Ok(OwnFile {
             file,
             path,
-            durability,
+            identity: FileIdentity::of(&stat),
+            durability: self.durability,
         })
     }
 
@@ -299,15 +305,9 @@ impl OwnFile {
     }
 
     /// Which file this is, whatever its name stands for by now.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn identity(&self) -> Result<FileIdentity, HostError> {
-        let metadata = self.metadata()?;
-        Ok(FileIdentity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
+    #[must_use]
+    pub const fn identity(&self) -> FileIdentity {
+        self.identity
     }
 
     /// Size in bytes.
@@ -447,27 +447,21 @@ fn create_directory(
 }
 
 /// Takes away what is granted beyond the limit. Only the owner can; anybody else sees what there is to see.
-fn tighten(file: &File, limit: FileMode, path: &Path) -> Result<(), HostError> {
-    let metadata = file
-        .metadata()
-        .map_err(|error| failed("inspect", path, &error))?;
-    let mode = FileMode::new(metadata.mode());
-    if mode.within(limit) || metadata.uid() != nix::unistd::geteuid().as_raw() {
+fn tighten(
+    opened: impl AsFd,
+    stat: &FileStat,
+    limit: FileMode,
+    path: &Path,
+) -> Result<(), HostError> {
+    let mode = FileMode::new(stat.st_mode);
+    if mode.within(limit) || stat.st_uid != nix::unistd::geteuid().as_raw() {
         return Ok(());
     }
-    let tight = Permissions::from_mode(mode.intersection(limit).bits());
-    match file.set_permissions(tight) {
-        Err(error) if errno_of(&error) != Errno::EROFS => {
-            Err(failed("change the mode of", path, &error))
-        }
+    let tight = Mode::from_bits_truncate(mode.intersection(limit).bits());
+    match fchmod(opened, tight) {
+        Err(errno) if errno != Errno::EROFS => Err(system("change the mode of", path, errno)),
         _ => Ok(()),
     }
-}
-
-fn clone(descriptor: &OwnedFd, path: &Path) -> Result<OwnedFd, HostError> {
-    descriptor
-        .try_clone()
-        .map_err(|error| failed("open", path, &error))
 }
 
 fn refused(path: &Path, reason: Refusal) -> HostError {

@@ -13,6 +13,28 @@ pub enum Extent {
     AttributesOnly,
 }
 
+impl Extent {
+    /// How much of a thing a change between two states is about.
+    #[must_use]
+    pub const fn of(one: &State, other: &State) -> Self {
+        match (one, other) {
+            (State::Attributes(_), _) | (_, State::Attributes(_)) => Self::AttributesOnly,
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// What became of a step from one state to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It was taken.
+    Made,
+    /// The thing is where it should be without us.
+    AlreadyThere,
+    /// The thing is in neither state: somebody was quicker.
+    Overtaken,
+}
+
 /// A machine that can be changed: its files, and its live kernel parameters where it is the running one.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -69,6 +91,30 @@ impl Host {
                     content,
                     attributes,
                 })
+            }
+        }
+    }
+
+    /// Takes a thing from one state to another, if it still is in the first.
+    ///
+    /// # Errors
+    /// As [`Host::put`].
+    pub fn advance(&self, thing: &Thing, from: &State, to: &State) -> Result<Step, HostError> {
+        match (thing, from, to) {
+            // What is looked at is what is changed: one way to it, one descriptor.
+            (Thing::Path(path), State::Attributes(from), State::Attributes(to)) => {
+                self.root.exchange_attributes(path, from, to)
+            }
+            _ => {
+                let now = self.capture(thing, Extent::of(from, to))?;
+                if now == *to {
+                    return Ok(Step::AlreadyThere);
+                }
+                if now != *from {
+                    return Ok(Step::Overtaken);
+                }
+                self.put(thing, to)?;
+                Ok(Step::Made)
             }
         }
     }

@@ -22,7 +22,7 @@ pub mod systemd;
 mod testing;
 
 pub use append::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
-pub use change::{Extent, Host};
+pub use change::{Extent, Host, Step};
 pub use clock::{Clock, SystemClock};
 pub use entry::{Entry, Kind};
 pub use error::{HostError, Refusal};

@@ -8,7 +8,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 
-use super::{Attributes, Entry, FileMode, HostError, Kind, Root, Touches};
+use super::resolve::Located;
+use super::{Attributes, Entry, FileMode, HostError, Kind, Root, Step, Touches};
 
 impl Root {
     /// Gives a file or directory this owner and these bits. Content and its time are not touched: K3s refuses to
@@ -25,6 +26,50 @@ impl Root {
         let located = self.located_for_change(path)?;
         let absent = || HostError::system("change", path, Errno::ENOENT);
         let entry = self.changeable(&located, path, kind)?.ok_or_else(absent)?;
+        self.change_entry(&located, path, &entry, attributes)
+    }
+
+    /// The same, if owner and bits are still these.
+    ///
+    /// # Errors
+    /// As [`Root::set_attributes`].
+    pub fn exchange_attributes(
+        &self,
+        path: &Path,
+        from: &Attributes,
+        to: &Attributes,
+    ) -> Result<Step, HostError> {
+        let Some(located) = self.located_for_removal(path)? else {
+            return Ok(Step::Overtaken);
+        };
+        let Some(stat) = located.stat(path)? else {
+            return Ok(Step::Overtaken);
+        };
+        let entry = Entry::new(&stat);
+        let kind = match entry.kind {
+            Kind::Directory => Kind::Directory,
+            _ => Kind::File,
+        };
+        if let Some(reason) = self.hazard(&entry, path, kind)? {
+            return Err(HostError::refused(path, reason));
+        }
+        if entry.attributes == *to {
+            return Ok(Step::AlreadyThere);
+        }
+        if entry.attributes != *from {
+            return Ok(Step::Overtaken);
+        }
+        self.change_entry(&located, path, &entry, to)?;
+        Ok(Step::Made)
+    }
+
+    fn change_entry(
+        &self,
+        located: &Located,
+        path: &Path,
+        entry: &Entry,
+        attributes: &Attributes,
+    ) -> Result<(), HostError> {
         let descriptor = located
             .open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)
             .map_err(|errno| HostError::system("open", path, errno))?;

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -208,6 +208,21 @@ impl Root {
         let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
         let entry = Entry::new(&stat);
         Ok((entry.kind == Kind::Directory).then_some((descriptor, entry)))
+    }
+
+    /// Where a directory really is, all links on the way followed inside the root; `None` if there is no such directory.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn real_directory(&self, path: &Path) -> Result<Option<PathBuf>, HostError> {
+        let Some((descriptor, _)) = self.directory_descriptor(path)? else {
+            return Ok(None);
+        };
+        // The kernel's own name for an open directory, proc_pid_fd(5).
+        let name = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+        let real = std::fs::read_link(name).map_err(|error| HostError::io("find", path, &error))?;
+        let inside = real.strip_prefix(&self.directory).ok();
+        Ok(inside.map(|inside| Path::new("/").join(inside)))
     }
 
     /// What kind of thing a path names, following links inside the root; `None` if nothing.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::{Extent, Host, HostError, State, Thing};
+use crate::host::{Extent, Host, HostError, Step, Thing};
 use crate::setting::Change;
 
 use super::ledger::{self, ChangeId, Ending, Ledger, LedgerError, Recorded};
@@ -194,26 +194,13 @@ fn make(
 /// Whether a change that failed left the thing alone: a file may have been replaced and only its directory not been
 /// synced, and then revert must know of it.
 fn untouched(host: &Host, change: &Change) -> bool {
-    host.capture(&change.thing, extent(&change.before, &change.after))
+    host.capture(&change.thing, Extent::of(&change.before, &change.after))
         .is_ok_and(|now| now == change.before)
 }
 
 fn put(host: &Host, change: &Change) -> Result<(), ApplyError> {
-    let now = host.capture(&change.thing, extent(&change.before, &change.after))?;
-    if now == change.after {
-        return Ok(());
-    }
-    if now != change.before {
-        return Err(ApplyError::Overtaken(change.thing.clone()));
-    }
-    host.put(&change.thing, &change.after)?;
-    Ok(())
-}
-
-/// How much of a thing a change is about.
-pub(super) const fn extent(before: &State, after: &State) -> Extent {
-    match (before, after) {
-        (State::Attributes(_), _) | (_, State::Attributes(_)) => Extent::AttributesOnly,
-        _ => Extent::Whole,
+    match host.advance(&change.thing, &change.before, &change.after)? {
+        Step::Made | Step::AlreadyThere => Ok(()),
+        Step::Overtaken => Err(ApplyError::Overtaken(change.thing.clone())),
     }
 }

@@ -121,7 +121,7 @@ impl Lock {
             let Some(opened) = directory.open_file("lock", false, Opening::OrCreate)? else {
                 continue;
             };
-            let identity = opened.identity()?;
+            let identity = opened.identity();
             let path = opened.path().to_path_buf();
             let file = match Flock::lock(opened.into_file(), FlockArg::LockExclusiveNonblock) {
                 // Somebody may have removed the file while we waited; a lock on a nameless file excludes nobody.

@@ -11,6 +11,7 @@ mod plan;
 pub mod restart;
 mod revert;
 pub mod running;
+pub mod sandbox;
 pub mod service;
 mod verdict;
 

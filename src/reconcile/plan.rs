@@ -9,7 +9,7 @@ use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
 use super::restart::own_part::{OurFile, OurPart, put_back};
 use super::service::{line_out, part, restore};
-use super::{Judgement, Pass, configuration};
+use super::{Judgement, Pass, configuration, sandbox};
 
 /// One change and the controls that want it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,7 @@ impl Plan {
         let mut draft = Draft::of(pass, judgements);
         draft.configure(pass, judgements);
         draft.hold(pass, Extent::Everything);
+        draft.open_sandbox(pass);
         draft.finish()
     }
 
@@ -210,6 +211,21 @@ impl Draft {
             self.add(&controls, change);
         }
         self.refused.extend(outcome.refused);
+    }
+
+    /// Our own units must be able to write wherever the rest of a plan does.
+    fn open_sandbox(&mut self, pass: &Pass<'_>) {
+        match sandbox::plan(pass) {
+            Ok(changes) => {
+                for change in changes {
+                    self.add(&[], change);
+                }
+            }
+            Err(error) => self.refused.push(Refused {
+                controls: Vec::new(),
+                reason: error.to_string(),
+            }),
+        }
     }
 
     /// Keeps a part that K3s did not live with from being written again; what last worked stands in its place.

@@ -117,7 +117,8 @@ pub struct Subject<'a> {
     pub places: &'a Places,
     /// K3s's version, where known.
     pub version: Option<K3sVersion>,
-    /// What K3s would run with at its next start, or why that is not known.
+    /// What K3s would run with at its next start, or why that is not known. Asked only where a setting is about that: to
+    /// work it out reads and merges all of K3s's configuration, and a mode has to be back long before.
     pub effective: &'a dyn Fn() -> &'a Result<Effective, String>,
     /// What the next boot would set.
     pub next_boot: &'a dyn Fn() -> Result<&'a NextBoot, HostError>,

@@ -14,7 +14,9 @@ use super::pace::Pace;
 use super::publish::Publisher;
 use super::records::Records;
 use super::signals::Signals;
+use super::stale::Rebuild;
 use super::suspension::Suspension;
+use super::view::View;
 use super::work::{self, Hands, Hit, Target, Work};
 use crate::host::{HostError, Thing};
 use crate::reconcile::ledger::Ledger;
@@ -35,6 +37,7 @@ pub struct Agent<'s> {
     pub(super) ledger: Ledger,
     pub(super) index: Index,
     pub(super) eyes: Eyes,
+    pub(super) view: View,
     pub(super) contention: Contention,
     pub(super) writers: BTreeMap<Thing, String>,
     pub(super) pace: Pace<Hit>,
@@ -50,6 +53,8 @@ pub struct Agent<'s> {
     pub(super) k3s: K3sStatus,
     pub(super) keeper: Keeper,
     pub(super) started: i64,
+    /// When the run before this one began, in this boot.
+    pub(super) earlier_start: Option<i64>,
     pub(super) last_full_pass: i64,
     pub(super) last_full_pass_at: Option<Instant>,
     pub(super) due: Due,
@@ -66,6 +71,8 @@ pub struct Due {
     pub full_pass: Option<Instant>,
     /// The watches are to be placed again.
     pub place: Option<Instant>,
+    /// systemd is to build our namespace anew.
+    pub rebuild: Option<Rebuild>,
 }
 
 impl<'s> Agent<'s> {
@@ -84,15 +91,18 @@ impl<'s> Agent<'s> {
         let keeper = Keeper::of(&ground.host.root);
         let mut records = Records::default();
         let mut last_repair = None;
+        let mut earlier_start = None;
         if let Some(earlier) = publisher.earlier() {
             records.take_over(&earlier);
             last_repair = earlier.last_repair;
+            earlier_start = Some(earlier.started);
         }
         Ok(Self {
             sources,
             signals,
             index: ground.index(),
             eyes: Eyes::open(),
+            view: View::of(&ground.host.root, ground.places()),
             contention: Contention::default(),
             writers: BTreeMap::new(),
             pace: Pace::default(),
@@ -110,6 +120,7 @@ impl<'s> Agent<'s> {
             k3s: K3sStatus::default(),
             keeper,
             started: Timestamp::now().as_second(),
+            earlier_start,
             last_full_pass: 0,
             last_full_pass_at: None,
             due: Due::default(),
@@ -136,6 +147,7 @@ impl<'s> Agent<'s> {
     }
 
     pub(super) fn open_eyes(&mut self) {
+        self.view.follow(self.ground.places());
         let placed = self.eyes.place(&self.ground.host.root, &self.index);
         self.eyes.pin(self.ground.host.live.as_ref(), &self.index);
         if placed.unsettled {
@@ -267,6 +279,7 @@ impl<'s> Agent<'s> {
         if let Some(effect) = made.map(|done| done.effect).max() {
             self.on_changes_made(effect);
         }
+        self.look_at_sandbox(&work);
         if wrote_files {
             // Until the ledger can be read again our own old content counts as somebody else's, which stands.
             let _ = self.ground.look_up_written(&mut self.ledger);

@@ -89,6 +89,7 @@ impl Agent<'_> {
             self.due.place = Some(now + SETTLE);
         }
         self.answer(&hits, now);
+        self.look_at_view(now);
     }
 
     fn answer_paced(&mut self, hits: BTreeSet<Hit>, now: Instant) {

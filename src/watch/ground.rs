@@ -1,5 +1,6 @@
 //! What the daemon stands on: the machine, the policy, the catalogue and the node, exchanged as a whole by a reload.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::{Pass, Seen, Written, running};
+use crate::reconcile::{Pass, Seen, Written, running, sandbox};
 use crate::setting::{self, Running, Watched};
 
 use super::index::{Concern, Index};
@@ -97,6 +98,12 @@ impl Ground {
             index.add(watched, concern);
         }
         index
+    }
+
+    /// Where we write: what our unit opens, and where else this node has what we hold.
+    pub fn places(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        let packaged = sandbox::PACKAGED.iter().map(PathBuf::from);
+        packaged.chain(sandbox::places(&self.host.root, &self.node, &self.policy))
     }
 
     /// Opens the ledger.

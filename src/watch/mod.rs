@@ -10,9 +10,9 @@ mod ground;
 mod index;
 mod inputs;
 mod k3s;
-mod keep;
 #[cfg(test)]
 mod k3s_tests;
+mod keep;
 mod mounts;
 mod occasions;
 mod pace;
@@ -22,9 +22,11 @@ mod records;
 mod restarts;
 mod run;
 mod signals;
+mod stale;
 mod starts;
 mod state;
 mod suspension;
+mod view;
 mod work;
 mod writer;
 

@@ -28,11 +28,13 @@ impl Mounts {
         Ok(Self { file })
     }
 
-    /// The mount point under which a newer mount of the host is hidden from us; `None` if all is as K3s sees it.
+    /// Which of these places, which our unit binds, hides a newer mount of the host from us; `None` if all is as K3s
+    /// sees it.
     #[must_use]
-    pub fn hidden() -> Option<PathBuf> {
+    pub fn hidden<'p>(places: impl IntoIterator<Item = &'p Path>) -> Option<PathBuf> {
         let table = std::fs::read_to_string(MOUNT_TABLE).ok()?;
-        hidden_in(&table)
+        let places: Vec<&Path> = places.into_iter().collect();
+        hidden_in(&table, &places)
     }
 }
 
@@ -67,7 +69,7 @@ fn parse(line: &str) -> Option<Mount<'_>> {
 
 /// A bind mount made by `ReadWritePaths=` shows what was at its mount point when it was made. If what is mounted
 /// directly beneath it is something else now, that came later.
-fn hidden_in(table: &str) -> Option<PathBuf> {
+fn hidden_in(table: &str, places: &[&Path]) -> Option<PathBuf> {
     let mounts: Vec<Mount<'_>> = table.lines().filter_map(parse).collect();
     for upper in &mounts {
         let beneath = mounts
@@ -75,26 +77,13 @@ fn hidden_in(table: &str) -> Option<PathBuf> {
             .find(|lower| lower.id == upper.parent && lower.point == upper.point);
         if let Some(lower) = beneath
             && (lower.device, lower.directory) != (upper.device, upper.directory)
-            && is_ours(upper.point)
+            // What others stack on each other is theirs.
+            && places.contains(&Path::new(upper.point))
         {
             return Some(PathBuf::from(upper.point));
         }
     }
     None
-}
-
-/// Mount points that our unit binds; what others stack on each other is theirs.
-fn is_ours(point: &str) -> bool {
-    const BOUND: [&str; 5] = [
-        "/etc/rancher",
-        "/etc/sysctl.d",
-        "/etc/systemd/system",
-        "/var/lib/rancher",
-        "/var/lib/cni",
-    ];
-    BOUND
-        .iter()
-        .any(|bound| Path::new(point) == Path::new(bound))
 }
 
 #[cfg(test)]
@@ -109,7 +98,7 @@ mod tests {
             "{ROOT}30 22 8:2 / /var/lib/rancher rw - ext4 /dev/sdb1 rw\n\
              40 30 8:2 / /var/lib/rancher rw - ext4 /dev/sdb1 rw\n"
         );
-        assert_eq!(hidden_in(&table), None);
+        assert_eq!(hidden_in(&table, &[Path::new("/var/lib/rancher")]), None);
     }
 
     #[test]
@@ -118,7 +107,10 @@ mod tests {
             "{ROOT}40 50 8:1 /var/lib/rancher /var/lib/rancher rw - ext4 /dev/sda1 rw\n\
              50 22 8:2 / /var/lib/rancher rw - ext4 /dev/sdb1 rw\n"
         );
-        assert_eq!(hidden_in(&table), Some(PathBuf::from("/var/lib/rancher")));
+        assert_eq!(
+            hidden_in(&table, &[Path::new("/var/lib/rancher")]),
+            Some(PathBuf::from("/var/lib/rancher"))
+        );
     }
 
     #[test]
@@ -126,6 +118,6 @@ mod tests {
         let table = format!(
             "{ROOT}40 50 0:1 / /mnt rw - tmpfs t rw\n50 22 8:2 / /mnt rw - ext4 /dev/sdb1 rw\ncut 1\n"
         );
-        assert_eq!(hidden_in(&table), None);
+        assert_eq!(hidden_in(&table, &[Path::new("/var/lib/rancher")]), None);
     }
 }

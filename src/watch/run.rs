@@ -166,6 +166,7 @@ impl Timers {
             due.settle.as_ref().map(|(at, _)| *at),
             due.full_pass,
             due.place,
+            due.rebuild.as_ref().map(|rebuild| rebuild.at),
         ]
         .into_iter()
         .flatten()
@@ -199,10 +200,7 @@ impl Timers {
         }
         if is_due(self.mounts) {
             self.mounts = None;
-            if let Some(point) = Mounts::hidden() {
-                agent.tell_of_stale_namespace(&point);
-                return true;
-            }
+            agent.look_at_mounts(now);
             agent.place(now);
         }
         if is_due(agent.keeper.due()) {
@@ -212,7 +210,7 @@ impl Timers {
         if is_due(agent.publisher.due()) {
             agent.publish();
         }
-        false
+        is_due(agent.due.rebuild.as_ref().map(|rebuild| rebuild.at))
     }
 
     fn run_rounds(&mut self, agent: &mut Agent<'_>, now: Instant) {
@@ -267,22 +265,16 @@ impl Agent<'_> {
         self.journal.tell(&event);
     }
 
-    fn tell_of_stale_namespace(&mut self, point: &std::path::Path) {
-        let message = format!(
-            "a disk was mounted over {} since the start",
-            point.display()
-        );
-        self.journal
-            .tell(&Event::new(Kind::NamespaceStale, message));
-    }
-
     fn end(&mut self, ended: Ended) {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         // What is not durable yet is found torn or missing by the next start, and repaired again.
         let _ = self.ground.sync(&mut self.ledger);
-        if ended == Ended::Asked {
-            self.journal
-                .tell(&Event::new(Kind::Stopped, "asked to end"));
+        match ended {
+            Ended::Asked => {
+                let event = Event::new(Kind::Stopped, "asked to end");
+                self.journal.tell(&event);
+            }
+            Ended::NamespaceStale => self.prepare_rebuild(),
         }
     }
 

@@ -48,7 +48,7 @@ impl Store {
             });
         };
         Ok(Opened::Store(Box::new(Self {
-            identity: file.identity()?,
+            identity: file.identity(),
             directory,
             file,
             head_file,
@@ -72,7 +72,7 @@ impl Store {
             .ok_or_else(missing)?;
         directory.sync()?;
         Ok(Self {
-            identity: file.identity()?,
+            identity: file.identity(),
             directory,
             file,
             head_file: Some(head_file),
@@ -147,7 +147,7 @@ impl Store {
         anew.sync()?;
         self.directory.rename(ANEW, LINES)?;
         self.directory.sync()?;
-        self.identity = anew.identity()?;
+        self.identity = anew.identity();
         self.file = anew;
         Ok(())
     }

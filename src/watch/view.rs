@@ -1,0 +1,142 @@
+//! How the places that we write look from our own mount namespace.
+//!
+//! systemd built it when we were started: of what was not there then, or is said to be elsewhere since, nothing can be
+//! written. Only a new start mends that.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+
+use crate::host::Root;
+
+/// The places that we write, as they were when last looked at.
+#[derive(Debug, Default)]
+pub struct View {
+    places: Vec<(PathBuf, Sight)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Absent,
+    Open,
+    /// There, and on a file system that is read-only here.
+    Closed,
+}
+
+impl Sight {
+    /// What cannot be looked at cannot be written either, and says so when it is tried.
+    fn of(root: &Root, place: &Path) -> Self {
+        let Ok(Some((descriptor, _))) = root.directory_descriptor(place) else {
+            return Self::Absent;
+        };
+        match fstatvfs(descriptor.as_fd()) {
+            Ok(found) if found.flags().contains(FsFlags::ST_RDONLY) => Self::Closed,
+            _ => Self::Open,
+        }
+    }
+}
+
+impl View {
+    /// The places at the start. What is closed now is closed for everyone, or not ours to open.
+    #[must_use]
+    pub fn of(root: &Root, places: impl IntoIterator<Item = PathBuf>) -> Self {
+        let seen = |place: PathBuf| {
+            let sight = Sight::of(root, &place);
+            (place, sight)
+        };
+        Self {
+            places: places.into_iter().map(seen).collect(),
+        }
+    }
+
+    /// The places.
+    pub fn places(&self) -> impl Iterator<Item = &Path> {
+        self.places.iter().map(|(place, _)| place.as_path())
+    }
+
+    /// Other places from now on; one that we did not have before counts as one that appears.
+    pub fn follow(&mut self, places: impl IntoIterator<Item = PathBuf>) {
+        let before = |place: &Path| {
+            let known = self.places.iter().find(|(known, _)| known == place);
+            known.map_or(Sight::Absent, |(_, sight)| *sight)
+        };
+        let places = places.into_iter().map(|place| {
+            let sight = before(&place);
+            (place, sight)
+        });
+        self.places = places.collect();
+    }
+
+    /// Looks again. The place that has become closed since the last look: it was made, or made anew, after our
+    /// namespace. One that was closed before is not named again.
+    pub fn newly_closed(&mut self, root: &Root) -> Option<PathBuf> {
+        self.take(|place| Sight::of(root, place))
+    }
+
+    fn take(&mut self, look: impl Fn(&Path) -> Sight) -> Option<PathBuf> {
+        let mut closed = None;
+        for (place, sight) in &mut self.places {
+            let now = look(place);
+            if now == Sight::Closed && *sight != Sight::Closed {
+                closed.get_or_insert_with(|| place.clone());
+            }
+            *sight = now;
+        }
+        closed
+    }
+
+    /// A place that is closed.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Path> {
+        let closed = self
+            .places
+            .iter()
+            .find(|(_, sight)| *sight == Sight::Closed);
+        closed.map(|(place, _)| place.as_path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> PathBuf {
+        PathBuf::from("/place")
+    }
+
+    #[test]
+    fn a_place_that_is_made_where_we_can_write_is_no_reason_for_a_new_start() {
+        let kept = tempfile::tempdir().unwrap();
+        let root = Root::open(kept.path()).unwrap();
+        let mut view = View::of(&root, [place()]);
+        assert_eq!(view.newly_closed(&root), None);
+        std::fs::create_dir(kept.path().join("place")).unwrap();
+        assert_eq!(view.newly_closed(&root), None);
+        assert_eq!(view.closed(), None);
+    }
+
+    #[test]
+    fn a_place_that_becomes_closed_is_named_once() {
+        let mut view = View::default();
+        view.follow([place()]);
+        assert_eq!(view.take(|_| Sight::Absent), None);
+        assert_eq!(view.take(|_| Sight::Closed), Some(place()));
+        assert_eq!(view.closed(), Some(place().as_path()));
+        assert_eq!(view.take(|_| Sight::Closed), None);
+        assert_eq!(view.take(|_| Sight::Open), None);
+        assert_eq!(view.take(|_| Sight::Closed), Some(place()), "made anew");
+    }
+
+    #[test]
+    fn a_place_that_was_closed_at_the_start_is_left_until_it_is_said_to_be_elsewhere() {
+        let mut view = View {
+            places: vec![(place(), Sight::Closed)],
+        };
+        view.follow([place()]);
+        assert_eq!(view.take(|_| Sight::Closed), None);
+        let other = PathBuf::from("/other");
+        view.follow([place(), other.clone()]);
+        assert_eq!(view.take(|_| Sight::Closed), Some(other));
+    }
+}
