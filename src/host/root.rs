@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
 use super::resolve::Located;
-use super::{Attributes, Entry, HostError, Kind, Refusal};
+use super::{Attributes, Entry, HostError, Kind, Refusal, Space};
 
 /// The largest file that is ever read whole. K3s's own configuration is a few KiB.
 pub const READ_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -44,6 +44,8 @@ pub struct Root {
     pub(super) durability: Durability,
     /// Pretends that the file system has no O_TMPFILE, as NFS, vfat and 9p have none. Tests only.
     pub(super) without_unnamed_files: bool,
+    /// What every file system has. Tests only.
+    pub(super) pretended_space: Option<Space>,
 }
 
 impl Root {
@@ -73,6 +75,7 @@ impl Root {
             without_openat2: AtomicBool::new(false),
             durability: Durability::Synced,
             without_unnamed_files: false,
+            pretended_space: None,
         })
     }
 

@@ -12,7 +12,9 @@ pub mod restart;
 mod revert;
 mod running;
 pub mod service;
+mod shared_file;
 mod verdict;
+mod withdrawal;
 
 pub use apply::{ApplyError, Outcome, apply, apply_within};
 pub use judgement::Judgement;

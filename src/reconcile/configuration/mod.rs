@@ -1,19 +1,23 @@
 //! Planning our drop-in for K3s's configuration, and refusing what K3s would not start with.
 
+mod audit_room;
 mod conditions;
 mod draft;
 mod own_files;
 
+use std::collections::BTreeMap;
+
 use crate::catalogue::ControlId;
-use crate::k3s::{K3sVersion, drop_in_directory};
+use crate::k3s::{Effective, K3sVersion, drop_in_directory};
 use crate::setting::Change;
-use crate::setting::configuration::Wish;
+use crate::setting::configuration::{Line, Wish};
 
 use super::{Judgement, Pass, Refused};
 use draft::Draft;
 pub(super) use own_files::own_files;
 
-/// `config.yaml.d` came with 1.21.0; below, what is missing is only said.
+/// `config.yaml.d` came with 1.21.0 and `key+`, without which an operator's lists would be lost, with 1.21.1; below, what
+/// is missing is only said.
 const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);
 /// The newest release that the catalogue was made for; for a newer one nothing new is written.
 const NEWEST_MINOR: u16 = 37;
@@ -35,6 +39,10 @@ pub(super) fn plan(
         return ConfigurationPlan::default();
     };
     let wishes = wishes(pass, judgements);
+    let old = present.version < FIRST_WITH_DROP_INS;
+    let mut wishes = wishes;
+    // There what holds by itself needs no line of the operator either.
+    wishes.retain(|(_, wish)| !(old && wish.holds(present)));
     let controls: Vec<ControlId> = wishes.iter().map(|(control, _)| control.clone()).collect();
     let refuse = |reason: String| ConfigurationPlan {
         changes: Vec::new(),
@@ -47,8 +55,8 @@ pub(super) fn plan(
             }]
         },
     };
-    if present.version < FIRST_WITH_DROP_INS || present.version.minor > NEWEST_MINOR {
-        return refuse(not_written(present.version, &wishes));
+    if old || present.version.minor > NEWEST_MINOR {
+        return refuse(not_written(present, &wishes));
     }
     let config_file = &pass.node.places.config_file;
     if !config_file.is_absolute() {
@@ -71,20 +79,48 @@ pub(super) fn plan(
     }
 }
 
-fn not_written(version: K3sVersion, wishes: &[(ControlId, Wish)]) -> String {
+fn not_written(present: &Effective, wishes: &[(ControlId, Wish)]) -> String {
+    let version = present.version;
     if version.minor > NEWEST_MINOR {
         return format!(
             "K3s {version} is newer than this catalogue, so nothing new is written for it"
         );
     }
-    let lines: Vec<String> = wishes
-        .iter()
-        .map(|(_, wish)| wish.line.to_string())
-        .collect();
+    let lines = wishes.iter().map(|(_, wish)| wish.line_over(present));
     format!(
         "K3s {version} reads no drop-ins; to be added to config.yaml by hand: {}",
-        lines.join("; ")
+        by_hand(lines)
     )
+}
+
+/// Lines as they would stand in one file: one key for all arguments of a component.
+fn by_hand(lines: impl Iterator<Item = Line>) -> String {
+    let mut options = Vec::new();
+    let mut arguments: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        match line {
+            Line::Option { .. } => options.push(line.to_string()),
+            Line::Argument {
+                component,
+                flag,
+                value,
+            } => {
+                let item = format!("\"{flag}={value}\"");
+                let items = arguments.entry(component.option()).or_default();
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
+        }
+    }
+    let lists = arguments
+        .iter()
+        .map(|(option, items)| format!("{option}: [{}]", items.join(", ")));
+    options
+        .into_iter()
+        .chain(lists)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What enforced controls want, and what stays of controls that were turned off.
