@@ -105,6 +105,7 @@ pub struct Cell<'c> {
     pub tree: Tree,
     pub version: K3sVersion,
     catalogue: &'c Catalogue,
+    policy: Policy,
 }
 
 impl<'c> Cell<'c> {
@@ -149,10 +150,13 @@ impl<'c> Cell<'c> {
              644 root:root f /etc/k3warden/config.toml\n| new_cluster = true\n{policy}"
         ));
         tree.add(&operator.section("tree", kind).join("\n"));
+        let root = Root::open(tree.path()).unwrap();
+        let policy = Policy::load(&root, catalogue).unwrap();
         Self {
             tree,
             version,
             catalogue,
+            policy,
         }
     }
 
@@ -160,8 +164,7 @@ impl<'c> Cell<'c> {
     pub fn pass<T>(&self, look: impl FnOnce(&Pass<'_>) -> T) -> T {
         let root = Root::open(self.tree.path()).unwrap();
         let root = root.with_durability(Durability::PageCache);
-        let policy = Policy::load(&root, self.catalogue).unwrap();
-        let node = node::discover(&root, &policy, Surroundings::Image, Some(self.version));
+        let node = node::discover(&root, &self.policy, Surroundings::Image, Some(self.version));
         assert_eq!(node.configuration_problem, None);
         let root = root.sealed_below(&node.places.data_dir);
         let written = Written::default();
@@ -169,7 +172,7 @@ impl<'c> Cell<'c> {
         look(&Pass {
             host: &host,
             node: &node,
-            policy: &policy,
+            policy: &self.policy,
             catalogue: self.catalogue,
             today: jiff::civil::date(2026, 1, 1),
             written: &written,
@@ -194,17 +197,5 @@ impl<'c> Cell<'c> {
                 pass.host.put(&change.thing, &change.after).unwrap();
             }
         });
-    }
-
-    /// Makes everything true, round by round as `apply` does, and gives the last plan, which is empty.
-    pub fn apply(&self) -> Plan {
-        for _ in 0..4 {
-            let plan = self.plan();
-            if plan.is_empty() {
-                return plan;
-            }
-            self.make(plan.changes.iter().map(|planned| &planned.change));
-        }
-        panic!("a plan that never becomes empty: {:#?}", self.plan());
     }
 }

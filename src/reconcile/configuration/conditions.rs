@@ -1,6 +1,7 @@
 //! What must be so on the node before K3s can be given an option, by K3s's own nature.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::catalogue::ControlId;
 use crate::host::sysctl::same_value;
@@ -33,7 +34,7 @@ impl Conditions<'_, '_> {
     /// Why K3s's own nature forbids a line here and now.
     pub(super) fn forbids(&self, line: &Line) -> Option<String> {
         let Line::Option { name, value } = line else {
-            return None;
+            return self.no_directory_for_logs(line);
         };
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
@@ -54,6 +55,34 @@ impl Conditions<'_, '_> {
             }
             _ => None,
         }
+    }
+
+    /// Up to 1.24 the apiserver ends where the directory of its audit log is missing (kubernetes PR 110813).
+    fn no_directory_for_logs(&self, line: &Line) -> Option<String> {
+        let Line::Argument { flag, value, .. } = line else {
+            return None;
+        };
+        let old = self
+            .pass
+            .node
+            .version
+            .as_ref()
+            .is_none_or(|version| version.value.minor < 25);
+        let directory = Path::new(value).parent()?;
+        if flag != "audit-log-path" || !old || !Path::new(value).is_absolute() {
+            return None;
+        }
+        let planned = self.planned.iter().any(|change| {
+            matches!(&change.thing, Thing::Path(path) if path == directory)
+                && change.after != State::Absent
+        });
+        let there = planned || !matches!(self.pass.host.root.kind(directory), Ok(None));
+        (!there).then(|| {
+            format!(
+                "K3s up to 1.24 ends where {} is missing, the directory of the audit log",
+                directory.display()
+            )
+        })
     }
 
     /// The lines that K3s, run with all of them, would not live with for long, or not at all. `base` is what K3s would run

@@ -86,10 +86,18 @@ fn not_written(present: &Effective, wishes: &[(ControlId, Wish)]) -> String {
             "K3s {version} is newer than this catalogue, so nothing new is written for it"
         );
     }
-    let lines = wishes.iter().map(|(_, wish)| wish.line_over(present));
+    let mut lines: Vec<Line> = Vec::new();
+    for (_, wish) in wishes {
+        let line = wish.line_over(present);
+        let same = |other: &&mut Line| wish.extends_a_list() && other.what() == line.what();
+        match lines.iter_mut().find(same) {
+            Some(other) => *other = other.clone().with_elements_of(&line),
+            None => lines.push(line),
+        }
+    }
     format!(
         "K3s {version} reads no drop-ins; to be added to config.yaml by hand: {}",
-        by_hand(lines)
+        by_hand(lines.into_iter())
     )
 }
 
