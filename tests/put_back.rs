@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances
 use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use k3warden::reconcile::service::stay::{Running, must_stay};
-use k3warden::reconcile::{Pass, Written};
+use k3warden::reconcile::{Pass, Seen, Written};
 
 const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const SERVER: &str = "var/lib/rancher/k3s/server";
@@ -100,8 +99,7 @@ impl Node {
             today: jiff::Zoned::now().date(),
             written: &written,
             held: held.as_ref(),
-            effective: OnceCell::new(),
-            running: OnceCell::new(),
+            seen: Seen::default(),
         };
         work(&pass, &mut ledger)
     }

@@ -46,6 +46,9 @@ impl fmt::Display for Setting {
                     "file {} with content `{}`, {}",
                     file.path, file.content, file.mode
                 )?;
+                if let Some(section) = &file.section {
+                    write!(formatter, ", section {section}")?;
+                }
             }
             SettingBody::Permissions(permissions) => {
                 write!(

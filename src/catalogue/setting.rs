@@ -40,7 +40,7 @@ pub struct DirectorySetting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepKind {
-    /// An `AdmissionConfiguration` with a `PodSecurity` section.
+    /// An `AdmissionConfiguration`, with the section that the setting names.
     AdmissionConfiguration,
     /// An audit `Policy` with at least one rule.
     AuditPolicy,
@@ -58,6 +58,9 @@ pub struct FileSetting {
     pub content: String,
     /// An operator's own valid file of this kind stands.
     pub keep: Option<KeepKind>,
+    /// The section of the file that the content is. A file can hold sections of several controls; without a name the
+    /// content is the whole file.
+    pub section: Option<String>,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,

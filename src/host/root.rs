@@ -15,7 +15,7 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
 use super::look::Look;
 use super::resolve::Located;
-use super::{Attributes, Entry, HostError, Kind, Refusal};
+use super::{Attributes, Entry, HostError, Kind, Refusal, Space};
 
 /// The largest file that is ever read whole. K3s's own configuration is a few KiB.
 pub const READ_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -49,6 +49,8 @@ pub struct Root {
     pub(super) without_unnamed_files: bool,
     /// Directories that were looked at already, where this root is for one look alone. Changes never go by it.
     pub(super) look: Option<Arc<Look>>,
+    /// What every file system has. Tests only.
+    pub(super) pretended_space: Option<Space>,
 }
 
 impl Root {
@@ -79,6 +81,7 @@ impl Root {
             durability: Durability::Synced,
             without_unnamed_files: false,
             look: None,
+            pretended_space: None,
         })
     }
 

@@ -188,10 +188,20 @@ fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
     match merge(&Files::new(root), &invocation, version) {
         Ok(configuration) => {
             take_in(root, node, &configuration);
-            if policy.new_cluster.is_none() && node.surroundings.is_machine() && node.is_installed()
-            {
-                node.new_cluster = begins_a_cluster(root, node, &configuration);
-            }
+            node.new_cluster = match policy.new_cluster.as_ref().map(|given| given.value) {
+                // Said once for a fleet of images; a node that is then told to join a cluster begins none. What is in a
+                // datastore elsewhere only the operator knows.
+                Some(said) => {
+                    said && begins_a_cluster(&configuration, &["server", "cluster-reset"])
+                }
+                // What cannot be looked at may be data.
+                None => {
+                    node.surroundings.is_machine()
+                        && node.is_installed()
+                        && begins_a_cluster(&configuration, &ELSEWHERE)
+                        && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
+                }
+            };
         }
         Err(error) => {
             let hint = match &error {
@@ -224,18 +234,18 @@ fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
     }
 }
 
-/// Whether K3s's first start here would begin a cluster: it joins none, uses no datastore that is somewhere else, resets
-/// none, and has no data. What cannot be looked at may be data.
-fn begins_a_cluster(root: &Root, node: &Node, configuration: &NodeConfiguration) -> bool {
+/// Options with which a server's cluster does not begin on this node: it joins one, uses a datastore that is somewhere
+/// else, or resets one.
+const ELSEWHERE: [&str; 3] = ["server", "datastore-endpoint", "cluster-reset"];
+
+/// Whether a server's cluster begins on this node, as far as its options tell: none of these is given.
+fn begins_a_cluster(configuration: &NodeConfiguration, elsewhere: &[&str]) -> bool {
     let given = |name: &str| {
         let option = configuration.merge.options.get(name);
         let value = option.and_then(|option| option.values.last());
         value.is_some_and(|value| !value.value.is_empty() && value.value != "false")
     };
-    let elsewhere = ["server", "datastore-endpoint", "cluster-reset"];
-    configuration.role == Role::Server
-        && !elsewhere.iter().any(|name| given(name))
-        && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
+    configuration.role == Role::Server && !elsewhere.iter().any(|name| given(name))
 }
 
 /// `disable` takes names one by one or joined by commas (K3s pkg/cli/server/server.go).

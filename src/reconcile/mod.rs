@@ -13,7 +13,9 @@ mod revert;
 pub mod running;
 pub mod sandbox;
 pub mod service;
+mod shared_file;
 mod verdict;
+mod withdrawal;
 
 pub use apply::{ApplyError, Outcome, apply, apply_within};
 pub use judgement::Judgement;

@@ -8,13 +8,14 @@ use jiff::civil::Date;
 
 use crate::catalogue::{Catalogue, Control, KeepKind, Setting, SettingBody};
 use crate::host::{Host, HostError, NextBoot, State, Thing};
-use crate::k3s::component::{refuses_admission_configuration, refuses_audit_policy};
+use crate::k3s::component::{admission_sections, refuses_audit_policy};
 use crate::k3s::{Effective, K3sVersion};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
 use crate::setting::{
-    self, Change, Finding, Named, Outcome, Ownership, Persisted, Running, Stage, Subject, Want,
+    self, Change, Finding, Named, Outcome, Ownership, Persisted, Running, Stage, Subject, Validity,
+    Want,
 };
 
 use super::baseline::{self, Applies};
@@ -92,6 +93,9 @@ impl<'a> Pass<'a> {
     }
 
     fn judge_control_on(&self, host: &Host, control: &'a Control) -> Judgement<'a> {
+        if let Some(withdrawal) = self.withdrawal(control) {
+            return withdrawal;
+        }
         let (decision, note) = self.decide(control);
         let mut judgement = Judgement {
             control,
@@ -129,10 +133,9 @@ impl<'a> Pass<'a> {
 
     /// How far a control is taken here. One that restricts workloads is only observed on a cluster that has data, until
     /// the policy says otherwise: a workload that cannot be made again after a reboot would be our fault.
-    fn decide(&self, control: &Control) -> (Decision<'a>, Option<String>) {
+    pub(super) fn decide(&self, control: &Control) -> (Decision<'a>, Option<String>) {
         let decision = self.policy.enforcement(control, self.today);
-        let by_default = decision.stance == Stance::Enforce && decision.place.is_none();
-        if !control.restricts_workloads || !by_default || self.node.new_cluster {
+        if !self.waits_for_the_operator(control) {
             return (decision, None);
         }
         let note = format!(
@@ -147,6 +150,13 @@ impl<'a> Pass<'a> {
             },
             Some(note),
         )
+    }
+
+    /// Whether a control restricts workloads, this is no new cluster, and the policy says nothing of it.
+    pub(super) fn waits_for_the_operator(&self, control: &Control) -> bool {
+        let decision = self.policy.enforcement(control, self.today);
+        let by_default = decision.stance == Stance::Enforce && decision.place.is_none();
+        control.restricts_workloads && by_default && !self.node.new_cluster
     }
 
     /// Judges what one setting of a control says about one thing, and looks at nothing else. `None` if the control is
@@ -191,8 +201,15 @@ impl<'a> Pass<'a> {
     /// those that stay ask for. `None` where that cannot be told.
     #[must_use]
     pub fn shared_state(&self, thing: &Thing, before: &State, stay: &[&str]) -> Option<State> {
-        let controls = stay.iter().filter_map(|id| self.catalogue.control(id));
+        let controls: Vec<&Control> = stay
+            .iter()
+            .filter_map(|id| self.catalogue.control(id))
+            .collect();
+        if let Some(state) = self.shared_file(thing, &controls) {
+            return Some(state);
+        }
         let settings: Vec<&SettingBody> = controls
+            .iter()
             .flat_map(|control| control.settings.iter().map(|setting| &setting.body))
             .collect();
         setting::sysctl_file_with(&self.host.root, thing, before, &settings)
@@ -245,7 +262,7 @@ impl<'a> Pass<'a> {
         in_data_dir.then(|| format!("K3s's data dir is not known: {problem}"))
     }
 
-    fn with_subject<T>(
+    pub(super) fn with_subject<T>(
         &self,
         host: &Host,
         control: Option<&Control>,
@@ -253,7 +270,9 @@ impl<'a> Pass<'a> {
     ) -> T {
         let edition = self.edition();
         let version = self.node.version.as_ref().map(|fact| fact.value);
-        let valid = |kind: KeepKind, content: &[u8]| is_valid(kind, content, version);
+        let validity = |kind: KeepKind, section: Option<&str>, content: &[u8]| {
+            validity(kind, section, content, version)
+        };
         judge(&Subject {
             host,
             places: &self.node.places,
@@ -268,7 +287,8 @@ impl<'a> Pass<'a> {
                 Some(value.clone())
             },
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
-            valid: &valid,
+            validity: &validity,
+            content: &|file| self.content_of(control, file),
             written_by: &|thing, content| {
                 if self.written.is_ours(thing, content) {
                     Ownership::Ours
@@ -336,15 +356,30 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Whether the apiserver of this node would take an operator's file. Where the version is not known no file is known to
-/// be valid, and nothing is written over it either: its control is unknown then.
-fn is_valid(kind: KeepKind, content: &[u8], version: Option<K3sVersion>) -> bool {
-    let Some(version) = version else { return true };
-    let refused = match kind {
-        KeepKind::AuditPolicy => refuses_audit_policy(content, version),
-        KeepKind::AdmissionConfiguration => refuses_admission_configuration(content, version),
+/// What an operator's file is worth to the apiserver of this node. Where the version is not known no file is known to be
+/// invalid, and nothing is written over it: its control is unknown then.
+fn validity(
+    kind: KeepKind,
+    section: Option<&str>,
+    content: &[u8],
+    version: Option<K3sVersion>,
+) -> Validity {
+    let Some(version) = version else {
+        return Validity::Valid;
     };
-    refused.is_none()
+    match kind {
+        KeepKind::AuditPolicy => match refuses_audit_policy(content, version) {
+            None => Validity::Valid,
+            Some(reason) => Validity::Invalid(reason),
+        },
+        KeepKind::AdmissionConfiguration => match (admission_sections(content, version), section) {
+            (Err(reason), _) => Validity::Invalid(reason),
+            (Ok(sections), Some(section)) if !sections.iter().any(|known| known == section) => {
+                Validity::Lacks(section.to_owned())
+            }
+            (Ok(_), _) => Validity::Valid,
+        },
+    }
 }
 
 fn blind(control: &Control, reason: String) -> Finding {

@@ -52,6 +52,37 @@ impl Line {
     }
 }
 
+impl Line {
+    /// The same list with the elements of another line for it.
+    #[must_use]
+    pub fn with_elements_of(self, other: &Self) -> Self {
+        match (self, other) {
+            (
+                Self::Argument {
+                    component,
+                    flag,
+                    value,
+                },
+                Self::Argument { value: more, .. },
+            ) => {
+                let mut elements: Vec<&str> = value.split(',').collect();
+                for element in more.split(',') {
+                    if !elements.contains(&element) {
+                        elements.push(element);
+                    }
+                }
+                let value = elements.join(",");
+                Self::Argument {
+                    component,
+                    flag,
+                    value,
+                }
+            }
+            (line, _) => line,
+        }
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -93,6 +124,12 @@ impl Wish {
         }
     }
 
+    /// Whether it asks for elements of a list that others may have elements in too.
+    #[must_use]
+    pub const fn extends_a_list(&self) -> bool {
+        matches!(self.require, Requirement::Includes(_))
+    }
+
     /// Where the value that counts comes from, in words.
     #[must_use]
     pub fn decided_by(&self, effective: &Effective) -> String {
@@ -125,7 +162,7 @@ impl Wish {
         else {
             return self.line.clone();
         };
-        if !matches!(self.require, Requirement::Includes(_)) {
+        if !self.extends_a_list() {
             return self.line.clone();
         }
         let value = extended(base, *component, flag, value);

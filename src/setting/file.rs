@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::catalogue::{FileSetting, content};
+use crate::catalogue::{FileSetting, ParameterValue, content};
 use crate::host::{Attributes, Entry, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::{
-    Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
-    template,
+    Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, Validity, attributes,
+    directory, template,
 };
 
 pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding> {
@@ -22,6 +22,23 @@ pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding
     vec![wanted.judge()]
 }
 
+/// The content of settings that share a file, each with the parameters of its control.
+///
+/// # Errors
+/// When a content or a parameter does not exist, in words.
+pub fn content_of(
+    settings: &[(&FileSetting, &dyn Fn(&str) -> Option<ParameterValue>)],
+) -> Result<Vec<u8>, String> {
+    let filled = settings.iter().map(|(setting, parameter)| {
+        let name = &setting.content;
+        let text = content(name).ok_or_else(|| format!("there is no content `{name}`"))?;
+        template::fill(text, *parameter)
+            .map_err(|parameter| format!("its control has no parameter `{parameter}`"))
+    });
+    let contents = filled.collect::<Result<Vec<String>, String>>()?;
+    Ok(template::join(&contents).into_bytes())
+}
+
 struct WantedFile<'a, 's> {
     setting: &'a FileSetting,
     subject: &'a Subject<'s>,
@@ -30,7 +47,7 @@ struct WantedFile<'a, 's> {
 
 impl WantedFile<'_, '_> {
     fn judge(&self) -> Finding {
-        let content = match self.content() {
+        let content = match (self.subject.content)(self.setting) {
             Ok(content) => content,
             Err(reason) => return self.finding("unknown", Outcome::Unknown(reason)),
         };
@@ -52,14 +69,6 @@ impl WantedFile<'_, '_> {
             Ok(found) => self.present(&entry, found.unwrap_or_default(), content),
             Err(error) => Finding::unreadable(self.what(), self.wanted(), &error),
         }
-    }
-
-    fn content(&self) -> Result<Vec<u8>, String> {
-        let name = &self.setting.content;
-        let text = content(name).ok_or_else(|| format!("there is no content `{name}`"))?;
-        template::fill(text, self.subject.parameter)
-            .map(String::into_bytes)
-            .map_err(|parameter| format!("its control has no parameter `{parameter}`"))
     }
 
     fn absent(&self, content: Vec<u8>) -> Finding {
@@ -87,7 +96,12 @@ impl WantedFile<'_, '_> {
 
     fn present(&self, entry: &Entry, found: Vec<u8>, content: Vec<u8>) -> Finding {
         let same = found == content;
-        let kept = !same && self.stands(&found);
+        let theirs = (!same).then(|| self.theirs(&found)).flatten();
+        if let Some(Validity::Lacks(section)) = &theirs {
+            let observed = format!("the operator's own, which has no section {section}");
+            return self.finding(&observed, Outcome::Diverges(vec![Remedy::ByOperator]));
+        }
+        let kept = theirs == Some(Validity::Valid);
         if same || kept {
             let mut finding = attributes::judge(
                 &self.subject.host.root,
@@ -123,15 +137,13 @@ impl WantedFile<'_, '_> {
         )
     }
 
-    /// Whether what stands there is an operator's own file that may stay.
-    fn stands(&self, found: &[u8]) -> bool {
-        let Some(kind) = self.setting.keep else {
-            return false;
-        };
+    /// What an operator's own file that may stay is worth; `None` where what stands there is none.
+    fn theirs(&self, found: &[u8]) -> Option<Validity> {
+        let kind = self.setting.keep?;
         let thing = Thing::Path(self.path.clone());
-        !self.subject.content_is_ours
-            && (self.subject.written_by)(&thing, found) == Ownership::Theirs
-            && (self.subject.valid)(kind, found)
+        let theirs = !self.subject.content_is_ours
+            && (self.subject.written_by)(&thing, found) == Ownership::Theirs;
+        theirs.then(|| (self.subject.validity)(kind, self.setting.section.as_deref(), found))
     }
 
     fn change(&self, before: State, after: State) -> Change {
@@ -166,8 +178,10 @@ impl WantedFile<'_, '_> {
     }
 
     fn wanted(&self) -> String {
+        let section = self.setting.section.as_ref();
+        let section = section.map_or_else(String::new, |section| format!("section {section}, "));
         format!(
-            "content `{}`, {}",
+            "content `{}`, {section}{}",
             self.setting.content,
             attributes::wanted(self.setting.mode)
         )

@@ -20,9 +20,10 @@ mod template;
 mod watched;
 
 pub use directory::missing_parents;
+pub use file::content_of;
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
 pub use permissions::matches_pattern;
-pub use subject::{Ownership, Places, Running, StartedWith, Subject};
+pub use subject::{Ownership, Places, Running, StartedWith, Subject, Validity};
 pub use sysctl_file::{Persisted, persist as persist_sysctls, with_settings as sysctl_file_with};
 
 pub use watched::{Aspect, Named, Watched, judge_named, watched};

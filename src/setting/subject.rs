@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::template;
-use crate::catalogue::{Component, KeepKind, ParameterValue};
+use crate::catalogue::{Component, FileSetting, KeepKind, ParameterValue};
 use crate::host::{Host, HostError, NextBoot, Thing};
 use crate::k3s::{Effective, K3sVersion};
 
@@ -76,6 +76,17 @@ pub enum Ownership {
     Theirs,
 }
 
+/// What an operator's own file in the place of ours is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Validity {
+    /// K3s would take it, and it has what is asked for.
+    Valid,
+    /// K3s would take it; it has no such section.
+    Lacks(String),
+    /// K3s would end with it, and why.
+    Invalid(String),
+}
+
 /// What is known of the K3s that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Running {
@@ -132,8 +143,10 @@ pub struct Subject<'a> {
     pub parameter: &'a dyn Fn(&str) -> Option<ParameterValue>,
     /// Whether the policy wants our content even over an operator's own valid file.
     pub content_is_ours: bool,
-    /// Whether an operator's own file is a valid one of its kind for this node's K3s.
-    pub valid: &'a dyn Fn(KeepKind, &[u8]) -> bool,
+    /// What an operator's own file is for this node's K3s: valid, and with the section that is asked for.
+    pub validity: &'a dyn Fn(KeepKind, Option<&str>, &[u8]) -> Validity,
+    /// The whole content of a file of ours: of this control's setting, with the sections that other controls have in it.
+    pub content: &'a dyn Fn(&FileSetting) -> Result<Vec<u8>, String>,
     /// Who wrote a file with this content, as far as the ledger knows.
     pub written_by: &'a dyn Fn(&Thing, &[u8]) -> Ownership,
 }

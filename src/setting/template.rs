@@ -34,6 +34,32 @@ pub(super) fn fill(
     Ok(filled)
 }
 
+/// Contents in one file: the lines with which they begin alike stand there once, comments only those of the first.
+pub(super) fn join(contents: &[String]) -> String {
+    let Some((first, others)) = contents.split_first() else {
+        return String::new();
+    };
+    let body = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let head = body(first);
+    let mut joined = first.clone();
+    for other in others {
+        let lines = body(other);
+        let alike = head
+            .iter()
+            .zip(&lines)
+            .take_while(|(one, other)| one == other)
+            .count();
+        for line in lines.iter().skip(alike) {
+            joined.push_str(line);
+            joined.push('\n');
+        }
+    }
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +73,15 @@ mod tests {
             Ok("namespaces: ['kube-system', 'it''s']\n".to_owned())
         );
         assert_eq!(fill("{parameter:x}", &parameter), Err("x".to_owned()));
+    }
+    #[test]
+    fn contents_that_begin_alike_are_one_file() {
+        let part = |name: &str| format!("# of {name}\nkind: List\nitems:\n- name: {name}\n");
+        assert_eq!(
+            join(&[part("a"), part("b")]),
+            "# of a\nkind: List\nitems:\n- name: a\n- name: b\n"
+        );
+        assert_eq!(join(&[part("b")]), part("b"));
+        assert_eq!(join(&[]), "");
     }
 }

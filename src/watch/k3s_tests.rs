@@ -209,7 +209,8 @@ impl<'t> Bench<'t> {
             fragment: None,
             drop_ins: Vec::new(),
             exec_start: Vec::new(),
-            environment: String::new(),
+            exact_words: None,
+            environment: Vec::new(),
             environment_files: Vec::new(),
         };
         let machine = Arc::new(Machine(Mutex::new(Inside {
@@ -251,6 +252,7 @@ impl<'t> Bench<'t> {
             restarts: 0,
             ours: present.digest(),
             inputs: inputs::inputs(&ground.host, &ground.node, &effective).unwrap(),
+            options: Some(effective.configuration.merge.shown()),
         };
         Starts::of(root).unwrap().save(root, &record).unwrap();
         let candidate = Candidate {

@@ -42,7 +42,27 @@ impl NextBoot {
     /// # Errors
     /// When a directory or a file cannot be read, or is a FIFO, a socket or a device.
     pub fn read(root: &Root) -> Result<Self, HostError> {
-        let drop_ins = drop_in::read_all(root)?;
+        Self::read_with(root, std::iter::empty())
+    }
+
+    /// The same with files in `/etc/sysctl.d`, path and content, that are not written yet.
+    ///
+    /// # Errors
+    /// As for [`NextBoot::read`].
+    pub fn read_with<'a>(
+        root: &Root,
+        planned: impl Iterator<Item = (&'a Path, &'a [u8])>,
+    ) -> Result<Self, HostError> {
+        let mut drop_ins = drop_in::read_all(root)?;
+        for (path, content) in planned {
+            if let Some(name) = path.file_name() {
+                let file = DropIn {
+                    path: path.to_path_buf(),
+                    content: Some(content.to_vec()),
+                };
+                drop_ins.insert(name.to_os_string(), file);
+            }
+        }
         let mut precedence = Precedence::default();
         for file in drop_ins.values() {
             if let Some(content) = &file.content {

@@ -21,9 +21,10 @@ mod value;
 pub(super) use flags::knows_flag;
 pub use in_force::{InForce, in_force_on_line};
 pub use judge::{
-    CgroupVersion, Facts, KERNEL_PARAMETERS, refuses_admission_configuration, refuses_audit_policy,
+    CgroupVersion, Facts, KERNEL_PARAMETERS, admission_sections, plugins_without_section,
+    refuses_audit_policy,
 };
-pub use kubelet::{KubeletSettings, Setting};
+pub use kubelet::{Eviction, KubeletSettings, Setting};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,13 +1,26 @@
 //! What must be so on the node before K3s can be given an option, by K3s's own nature.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::catalogue::ControlId;
 use crate::host::sysctl::same_value;
-use crate::host::{State, SysctlKey, Thing};
-use crate::k3s::component::KERNEL_PARAMETERS;
+use crate::host::{NextBoot, State, SysctlKey, Thing};
+use crate::k3s::component::{Component, KERNEL_PARAMETERS, plugins_without_section};
+use crate::k3s::{Effective, Files};
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
 
 use super::super::Pass;
-use super::super::service::cluster;
+use super::super::restart::own_part::EncryptionKey;
+use super::super::service::{cluster, part};
+use super::audit_room;
+
+/// Lines that the node is not fit for, with the reason.
+pub(super) struct Unfit {
+    pub lines: Vec<Line>,
+    pub reason: String,
+}
 
 /// The node as a plan leaves it.
 pub(super) struct Conditions<'p, 'a> {
@@ -21,7 +34,7 @@ impl Conditions<'_, '_> {
     /// Why K3s's own nature forbids a line here and now.
     pub(super) fn forbids(&self, line: &Line) -> Option<String> {
         let Line::Option { name, value } = line else {
-            return None;
+            return self.no_directory_for_logs(line);
         };
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
@@ -44,6 +57,69 @@ impl Conditions<'_, '_> {
         }
     }
 
+    /// Up to 1.24 the apiserver ends where the directory of its audit log is missing (kubernetes PR 110813).
+    fn no_directory_for_logs(&self, line: &Line) -> Option<String> {
+        let Line::Argument { flag, value, .. } = line else {
+            return None;
+        };
+        let old = self
+            .pass
+            .node
+            .version
+            .as_ref()
+            .is_none_or(|version| version.value.minor < 25);
+        let directory = Path::new(value).parent()?;
+        if flag != "audit-log-path" || !old || !Path::new(value).is_absolute() {
+            return None;
+        }
+        let planned = self.planned.iter().any(|change| {
+            matches!(&change.thing, Thing::Path(path) if path == directory)
+                && change.after != State::Absent
+        });
+        let there = planned || !matches!(self.pass.host.root.kind(directory), Ok(None));
+        (!there).then(|| {
+            format!(
+                "K3s up to 1.24 ends where {} is missing, the directory of the audit log",
+                directory.display()
+            )
+        })
+    }
+
+    /// The lines that K3s, run with all of them, would not live with for long, or not at all. `base` is what K3s would run
+    /// with without us, `after` with these lines, `files` what lies there then.
+    pub(super) fn unfit(
+        &self,
+        lines: &BTreeMap<Line, ControlId>,
+        base: &Effective,
+        after: &Effective,
+        files: &Files<'_>,
+    ) -> Option<Unfit> {
+        let of = |reason: String, concerned: &dyn Fn(&str, &str) -> bool| {
+            let concerned = |line: &&Line| match line {
+                Line::Argument {
+                    component: Component::Apiserver,
+                    flag,
+                    value,
+                } => concerned(flag, value),
+                _ => false,
+            };
+            let lines: Vec<Line> = lines.keys().filter(concerned).cloned().collect();
+            (!lines.is_empty()).then_some(Unfit { lines, reason })
+        };
+        let unready = plugins_without_section(after, files).into_iter().find_map(|plugin| {
+            let reason = format!(
+                "K3s would end with the admission plugin {plugin} without a section for it in the file that                  admission-control-config-file names"
+            );
+            of(reason, &|flag, value| {
+                flag == "enable-admission-plugins" && value.split(',').any(|element| element == plugin)
+            })
+        });
+        unready.or_else(|| {
+            let reason = audit_room::refuses(self.pass, lines, base, after)?;
+            of(reason, &|flag, _| flag.starts_with("audit-log-"))
+        })
+    }
+
     /// A new cluster has no data. While its first start makes some, before there is a key, the line stays.
     fn may_begin_encrypted(&self) -> bool {
         let node = self.pass.node;
@@ -52,19 +128,29 @@ impl Conditions<'_, '_> {
     }
 
     pub(super) fn has_encryption_key(&self) -> bool {
-        let key = self
-            .pass
-            .node
-            .places
-            .data_dir
-            .join("server/cred/encryption-config.json");
-        // What cannot be looked at may be there.
-        !matches!(self.pass.host.root.look(&key), Ok(None))
+        part::encryption_key(self.pass.host, self.pass.node) == EncryptionKey::MayExist
     }
 
     /// The kernel value with which a kubelet that protects the defaults would not start, now or after a boot.
     fn wrong_kernel_value(&self) -> Option<String> {
-        let next_boot = match self.pass.next_boot() {
+        let persisted = self.planned.iter().filter_map(|change| {
+            let is_sysctl = change.stage == Stage::PersistedSysctl;
+            match (&change.thing, &change.after) {
+                (Thing::Path(path), State::File { content, .. }) if is_sysctl => {
+                    Some((path.as_path(), content.as_slice()))
+                }
+                _ => None,
+            }
+        });
+        let persisted: Vec<(&Path, &[u8])> = persisted.collect();
+        let planned;
+        let next_boot = if persisted.is_empty() {
+            self.pass.next_boot()
+        } else {
+            planned = NextBoot::read_with(&self.pass.host.root, persisted.into_iter());
+            planned.as_ref().map_err(Clone::clone)
+        };
+        let next_boot = match next_boot {
             Ok(next_boot) => next_boot,
             Err(error) => return Some(error.to_string()),
         };
@@ -77,10 +163,9 @@ impl Conditions<'_, '_> {
                     "protect-kernel-defaults would keep K3s from starting while {name} is not {wanted}"
                 ));
             }
-            let boot = next_boot.assignment(&key).map(|assignment| assignment.value.clone());
-            let persisted = self.planned.iter().any(|change| change.stage == Stage::PersistedSysctl);
-            let right = boot.as_deref().is_some_and(|value| same_value(value, &wanted));
-            (!right && !persisted).then(|| {
+            let boot = next_boot.assignment(&key);
+            let right = boot.is_some_and(|assignment| same_value(&assignment.value, &wanted));
+            (!right).then(|| {
                 format!(
                     "protect-kernel-defaults would keep K3s from starting after a boot that does not set {name} to \
                      {wanted}"

@@ -10,6 +10,7 @@ use crate::policy::{OnDisable, Stance};
 use crate::setting::configuration::{Line, Wish, parse, render};
 use crate::setting::{Change, Effect, Stage};
 
+use super::super::baseline::{self, Applies};
 use super::super::{Judgement, Pass, Refused};
 use super::ConfigurationPlan;
 use super::conditions::Conditions;
@@ -51,12 +52,16 @@ impl<'p, 'a> Draft<'p, 'a> {
             Err(reason) => return self.refuse_all(reason),
         };
         let mut lines = self.lines(&base, judgements);
-        // A line that does not bring what it is for is taken out again; the rest is judged once more without it.
-        for _ in 0..2 {
+        // A line that the node is not fit for, or that does not bring what it is for, is taken out again; the rest is
+        // judged once more without it. Each round takes one out.
+        loop {
             let after = match self.effective(Some(&lines)) {
                 Ok(after) => after,
                 Err(reason) => return self.refuse_all(reason),
             };
+            if self.drop_unfit(&mut lines, &base, &after) {
+                continue;
+            }
             if let Some(ending) = worse(&base, &after) {
                 let reason = format!("K3s would not start with it: {}", ending.reason);
                 return self.refuse_all(reason);
@@ -101,6 +106,14 @@ impl<'p, 'a> Draft<'p, 'a> {
     fn kept(&self, judgements: &[Judgement<'_>]) -> BTreeMap<Line, ControlId> {
         let keep_off = self.pass.policy.on_disable.value == OnDisable::Keep;
         let encrypted = self.conditions().has_encryption_key();
+        let provisional = |judged: &Judgement<'_>| self.pass.was_provisional(judged.control);
+        // Another release may not start with it, and an agent ends on a server's option.
+        let of_another_node = |judged: &Judgement<'_>| {
+            matches!(
+                baseline::control(judged.control, self.pass.node),
+                Applies::No(_)
+            )
+        };
         let mut lines = BTreeMap::new();
         for (content, _) in self.present.values() {
             for (line, control) in parse(&String::from_utf8_lossy(content)) {
@@ -108,7 +121,8 @@ impl<'p, 'a> Draft<'p, 'a> {
                     .iter()
                     .find(|judged| judged.control.id == control);
                 let turned_off = judgement.is_some_and(|judged| {
-                    !judged.is_enforced() && judged.decision.stance != Stance::Enforce
+                    let off = !judged.is_enforced() && judged.decision.stance != Stance::Enforce;
+                    off && !provisional(judged) && !of_another_node(judged)
                 });
                 let about_encryption = is_encryption(&line);
                 if (about_encryption && encrypted)
@@ -123,6 +137,13 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// What K3s would run with: the files of the plan, and ours with these lines or without any.
     fn effective(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Result<Effective, String> {
+        self.pass
+            .node
+            .effective_with(self.pass.host, &self.files(lines))
+            .map_err(|error| error.to_string())
+    }
+
+    fn files(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Files<'a> {
         let mut files = Files::new(&self.pass.host.root);
         for change in self.planned {
             if let Thing::Path(path) = &change.thing {
@@ -137,12 +158,53 @@ impl<'p, 'a> Draft<'p, 'a> {
             files = files.without(path);
         }
         if let Some(lines) = lines.filter(|lines| !lines.is_empty()) {
-            files = files.with(&self.path, render(lines));
+            files = files.with(&self.path, render(&self.united(lines)));
         }
-        self.pass
-            .node
-            .effective_with(self.pass.host, &files)
-            .map_err(|error| error.to_string())
+        files
+    }
+
+    /// One line for a list that several controls have elements in: up to 1.23.5 the last of several would count alone.
+    fn united(&self, lines: &BTreeMap<Line, ControlId>) -> BTreeMap<Line, ControlId> {
+        let is_list = |line: &Line| {
+            let mut wishes = self.wishes.iter().map(|(_, wish)| wish);
+            wishes.any(|wish| wish.extends_a_list() && wish.line.what() == line.what())
+        };
+        let mut united: BTreeMap<Line, ControlId> = BTreeMap::new();
+        for (line, control) in lines {
+            let other = united
+                .keys()
+                .find(|other| other.what() == line.what() && is_list(line))
+                .cloned();
+            match other.and_then(|other| united.remove_entry(&other)) {
+                Some((other, first)) => united.insert(other.with_elements_of(line), first),
+                None => united.insert(line.clone(), control.clone()),
+            };
+        }
+        united
+    }
+
+    /// Takes out lines that only the whole result shows to be unfit: a plug-in without its section, audit logs that the
+    /// disk has no room for. True if any was.
+    fn drop_unfit(
+        &mut self,
+        lines: &mut BTreeMap<Line, ControlId>,
+        base: &Effective,
+        after: &Effective,
+    ) -> bool {
+        let files = self.files(Some(lines));
+        let Some(unfit) = self.conditions().unfit(lines, base, after, &files) else {
+            return false;
+        };
+        let controls: Vec<ControlId> = unfit
+            .lines
+            .iter()
+            .filter_map(|line| lines.remove(line))
+            .collect();
+        self.refused.push(Refused {
+            controls,
+            reason: unfit.reason,
+        });
+        true
     }
 
     /// Takes out lines whose requirement does not hold with them: something outranks our drop-in. True if any was.
@@ -153,16 +215,20 @@ impl<'p, 'a> Draft<'p, 'a> {
             if wish.holds(after) || !lines.values().any(|other| other == control) {
                 continue;
             }
+            let before = lines.len();
             lines.retain(|line, other| other != control || (encrypted && is_encryption(line)));
-            dropped = true;
-            self.refused.push(Refused {
+            dropped |= lines.len() < before;
+            let refused = Refused {
                 controls: vec![control.clone()],
                 reason: format!(
                     "{} is decided by {}, which outranks every drop-in; change it there",
                     wish.line.what(),
                     wish.decided_by(after)
                 ),
-            });
+            };
+            if !self.refused.contains(&refused) {
+                self.refused.push(refused);
+            }
         }
         dropped
     }
@@ -196,7 +262,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         controls.dedup();
         let mut changes = Vec::new();
         if !lines.is_empty() {
-            changes.extend(self.written(render(lines).into_bytes()));
+            changes.extend(self.written(render(&self.united(lines)).into_bytes()));
         }
         for (path, (content, attributes)) in self.present {
             if path != self.path || lines.is_empty() {

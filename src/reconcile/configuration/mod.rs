@@ -1,20 +1,24 @@
 //! Planning our drop-in for K3s's configuration, and refusing what K3s would not start with.
 
+mod audit_room;
 mod conditions;
 mod draft;
 mod own_files;
 
+use std::collections::BTreeMap;
+
 use crate::catalogue::ControlId;
 use crate::k3s::{Effective, K3sVersion, drop_in_directory, remote_address};
 use crate::setting::Change;
-use crate::setting::configuration::Wish;
+use crate::setting::configuration::{Line, Wish};
 
 use super::{Judgement, Pass, Refused};
 use conditions::Conditions;
 use draft::Draft;
 pub(super) use own_files::own_files;
 
-/// `config.yaml.d` came with 1.21.0; below, what is missing is only said.
+/// `config.yaml.d` came with 1.21.0 and `key+`, without which an operator's lists would be lost, with 1.21.1; below, what
+/// is missing is only said.
 const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);
 /// The newest release that the catalogue was made for; for a newer one nothing new is written.
 const NEWEST_MINOR: u16 = 37;
@@ -99,7 +103,7 @@ fn by_hand(
         planned,
         encrypts: false,
     };
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     let mut controls = Vec::new();
     let mut refused = Vec::new();
     for (control, wish) in wishes.iter().filter(|(_, wish)| !wish.holds(present)) {
@@ -109,20 +113,55 @@ fn by_hand(
                 reason,
             }),
             None => {
-                lines.push(wish.line_over(present).to_string());
+                let line = wish.line_over(present);
+                let same = |other: &&mut Line| wish.extends_a_list() && other.what() == line.what();
+                match lines.iter_mut().find(same) {
+                    Some(other) => *other = other.clone().with_elements_of(&line),
+                    None => lines.push(line),
+                }
                 controls.push(control.clone());
             }
         }
     }
     controls.dedup();
     if !lines.is_empty() {
-        let reason = format!("{why}: {}", lines.join("; "));
+        let reason = format!("{why}: {}", in_one_file(lines));
         refused.insert(0, Refused { controls, reason });
     }
     ConfigurationPlan {
         changes: Vec::new(),
         refused,
     }
+}
+
+/// Lines as they would stand in one file: one key for all arguments of a component.
+fn in_one_file(lines: Vec<Line>) -> String {
+    let mut options = Vec::new();
+    let mut arguments: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        match line {
+            Line::Option { .. } => options.push(line.to_string()),
+            Line::Argument {
+                component,
+                flag,
+                value,
+            } => {
+                let item = format!("\"{flag}={value}\"");
+                let items = arguments.entry(component.option()).or_default();
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
+        }
+    }
+    let lists = arguments
+        .iter()
+        .map(|(option, items)| format!("{option}: [{}]", items.join(", ")));
+    options
+        .into_iter()
+        .chain(lists)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What enforced controls want, and what stays of controls that were turned off.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::catalogue::SettingBody;
 use crate::host::{Host, HostError, READ_LIMIT_BYTES, Thing};
-use crate::k3s::drop_in_directory;
+use crate::k3s::{Role, drop_in_directory};
 use crate::node::Node;
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::own_files;
@@ -69,6 +69,14 @@ fn put(part: &mut OurPart, path: PathBuf, content: &[u8], mode: u32) {
 /// Whether Secrets may be encrypted here. What cannot be looked at may be there.
 #[must_use]
 pub fn encryption_key(host: &Host, node: &Node) -> EncryptionKey {
+    // The line itself would end an agent's K3s; whatever key lies there is of an earlier life of the node.
+    if node
+        .role
+        .as_ref()
+        .is_some_and(|role| role.value == Role::Agent)
+    {
+        return EncryptionKey::Absent;
+    }
     let path = node
         .places
         .data_dir

@@ -107,20 +107,26 @@ fn refuses(config: &Document, minor: u16) -> Option<String> {
     unknown.map(|field| format!("strict decoding error: unknown field {field:?}"))
 }
 
-/// Why a configuration would not be taken, or does not configure Pod Security. A section in a file of its own is taken
-/// on trust: where it points is only known to the one who named the file.
-pub(super) fn refuses_pod_security(config: &Document, minor: u16) -> Option<String> {
+/// The plug-ins that a configuration has a section for, or why it would not be taken. A section in a file of its own is
+/// taken on trust: where it points is only known to the one who named the file.
+pub(super) fn sections_of(config: &Document, minor: u16) -> Result<Vec<String>, String> {
     if let Some(reason) = refuses(config, minor) {
-        return Some(reason);
+        return Err(reason);
     }
-    let plugin = plugins(config)
-        .iter()
-        .find(|plugin| plugin.text("name") == "PodSecurity");
-    match plugin.map(|plugin| plugin.get("configuration")) {
-        None => Some("it has no PodSecurity section".to_owned()),
-        Some(Some(section)) => pod_security(section),
-        Some(None) => None,
+    let mut names = Vec::new();
+    for plugin in plugins(config) {
+        let name = plugin.text("name");
+        let wrong = match (name, plugin.get("configuration")) {
+            ("PodSecurity", Some(section)) => pod_security(section),
+            ("EventRateLimit", Some(section)) => event_rate_limit(section),
+            _ => None,
+        };
+        if let Some(reason) = wrong {
+            return Err(reason);
+        }
+        names.push(name.to_owned());
     }
+    Ok(names)
 }
 
 fn unknown_field(document: &Document, known: &[&str]) -> Option<String> {
@@ -140,15 +146,18 @@ fn is_enabled(line: &Line<'_>, plugin: &str, by_default: bool) -> bool {
     named("enable-admission-plugins") || (by_default && !named("disable-admission-plugins"))
 }
 
-/// Plug-ins that do not start without their section.
+/// Plug-ins that do not start without their section, and what they say then.
+pub(super) const NEED_A_SECTION: [(&str, &str); 2] = [
+    (
+        "EventRateLimit",
+        "limits: Invalid value: null: must not be empty",
+    ),
+    ("ImagePolicyWebhook", "no config specified"),
+];
+
+/// Ends the component where one of them is on and has no section.
 fn without_section(line: &mut Line<'_>, config: Option<&Document>) {
-    for (plugin, reason) in [
-        (
-            "EventRateLimit",
-            "limits: Invalid value: null: must not be empty",
-        ),
-        ("ImagePolicyWebhook", "no config specified"),
-    ] {
+    for (plugin, reason) in NEED_A_SECTION {
         let has = config.is_some_and(|config| {
             plugins(config)
                 .iter()

@@ -12,7 +12,7 @@ mod kubelet;
 mod own_files;
 
 pub use kubelet::KERNEL_PARAMETERS;
-pub use own_files::{refuses_admission_configuration, refuses_audit_policy};
+pub use own_files::{admission_sections, plugins_without_section, refuses_audit_policy};
 
 use std::collections::BTreeMap;
 

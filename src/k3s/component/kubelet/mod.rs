@@ -1,9 +1,11 @@
 //! The kubelet: which of its arguments K3s takes away, its configuration files, and the settings that come out.
 
 mod dropins;
+mod eviction;
 mod extract;
 mod settings;
 
+pub use eviction::Eviction;
 pub use settings::{KubeletSettings, Setting};
 
 pub(super) use extract::{Extracted, extract};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::dropins::{self, DropIn};
-use super::{Extracted, reads_dropins};
+use super::{Eviction, Extracted, reads_dropins};
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
@@ -26,6 +26,8 @@ pub struct Setting {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KubeletSettings {
     values: BTreeMap<&'static str, Setting>,
+    /// When pods are evicted because the node's file system is full.
+    pub eviction: Eviction,
 }
 
 impl KubeletSettings {
@@ -195,6 +197,7 @@ pub(in crate::k3s::component) fn effective(
     for row in ROWS {
         settings.values.insert(row.0, default(row, node.version));
     }
+    let mut read = Vec::new();
     if reads_dropins(node.version) {
         let directory = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
         let files = dropins::read(&directory, extracted, files)?;
@@ -207,6 +210,7 @@ pub(in crate::k3s::component) fn effective(
         for file in after {
             merge(&mut settings, file, node.version)?;
         }
+        read = files;
     }
     let flags = Flags::of(Component::Kubelet, node.version.minor);
     if !reads_dropins(node.version)
@@ -216,7 +220,9 @@ pub(in crate::k3s::component) fn effective(
     {
         let file = dropins::read_one(&argument.value, &argument.place, files)?;
         merge(&mut settings, &file, node.version)?;
+        read.push(file);
     }
+    settings.eviction = Eviction::of(line, &flags, &read);
     for row in ROWS {
         flag(&mut settings, row, &flags, line);
     }

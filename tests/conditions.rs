@@ -1,0 +1,377 @@
+//! What must be so on the node before a line is written for K3s: kernel values, a section for a plug-in, room for logs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod server;
+mod tree;
+
+use k3warden::host::Space;
+use k3warden::k3s::K3sVersion;
+use k3warden::node::Surroundings;
+use k3warden::reconcile::Verdict;
+use server::Server;
+
+const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+const PSA: &str = "/var/lib/rancher/k3s/server/psa.yaml";
+const PROTECT: &str = "protect-kernel-defaults: true";
+const MIB: u64 = 1 << 20;
+
+fn excepted(control: &str) -> String {
+    format!(
+        "[[exception]]\ncontrol = \"{control}\"\nreason = \"test\"\nowner = \"test\"\nexpires = 2026-06-01\n"
+    )
+}
+
+#[test]
+fn in_an_image_the_next_boot_stands_for_the_live_values() {
+    let mut server = Server::new();
+    server.surroundings = Surroundings::Image;
+    // What the builder's kernel has is of no interest.
+    server.kernel("kernel/panic", "77");
+    server.apply();
+    assert!(server.lines().contains(PROTECT), "{}", server.lines());
+}
+
+#[test]
+fn a_value_that_an_exception_leaves_wrong_at_the_next_boot_refuses_protection() {
+    for surroundings in [Surroundings::Image, Surroundings::Machine] {
+        let mut server = Server::new();
+        server.surroundings = surroundings;
+        server.policy(&excepted("kernel-panic"));
+        let refused = server.refusals();
+        assert!(!server.lines().contains(PROTECT), "{}", server.lines());
+        assert!(refused.contains("kernel.panic"), "{refused}");
+        assert!(
+            server.lines().contains("tls-cipher-suites"),
+            "the rest is written: {}",
+            server.lines()
+        );
+    }
+}
+
+#[test]
+fn our_line_goes_when_a_value_becomes_the_operators() {
+    let server = Server::new();
+    server.apply();
+    assert!(server.lines().contains(PROTECT));
+    server.policy(&excepted("vm-overcommit-memory"));
+    server.write("/etc/sysctl.d/99-site.conf", "vm.overcommit_memory = 2\n");
+    server.apply();
+    assert!(!server.lines().contains(PROTECT), "{}", server.lines());
+}
+
+const RATE_LIMIT: &str = "[control.event-rate-limit]\nstate = \"enforce\"\n";
+const OWN: &str =
+    "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n";
+const OWN_SECURITY: &str = "- name: PodSecurity\n  configuration:\n    apiVersion: pod-security.admission.config.k8s.io/v1\n    kind: PodSecurityConfiguration\n    defaults: {enforce: baseline}\n";
+const OWN_LIMIT: &str = "- name: EventRateLimit\n  configuration:\n    apiVersion: eventratelimit.admission.k8s.io/v1alpha1\n    kind: Configuration\n    limits:\n    - {type: Server, qps: 5000, burst: 20000}\n";
+
+#[test]
+fn a_plug_in_and_its_section_come_together() {
+    let server = Server::new();
+    server.policy(RATE_LIMIT);
+    let refused = server.refusals();
+    assert_eq!(refused, "");
+    let psa = server.read(PSA);
+    assert_eq!(
+        psa.matches("kind: AdmissionConfiguration").count(),
+        1,
+        "{psa}"
+    );
+    assert!(
+        psa.contains("- name: PodSecurity") && psa.contains("- name: EventRateLimit"),
+        "{psa}"
+    );
+    assert!(
+        server
+            .lines()
+            .contains("'enable-admission-plugins=NodeRestriction,EventRateLimit'"),
+        "{}",
+        server.lines()
+    );
+    for control in [
+        "event-rate-limit",
+        "pod-security-configuration",
+        "pod-security-defaults",
+    ] {
+        assert_eq!(
+            server.judge(control, |judged| judged.verdict),
+            Verdict::Compliant,
+            "{control}"
+        );
+    }
+}
+
+#[test]
+fn an_operators_file_without_the_section_stays_and_the_plug_in_is_refused() {
+    let server = Server::new();
+    server.policy(RATE_LIMIT);
+    let own = format!("{OWN}{OWN_SECURITY}");
+    server.write(PSA, &own);
+    let refused = server.refusals();
+    assert_eq!(server.read(PSA), own);
+    assert!(
+        refused.contains("event-rate-limit") && refused.contains("EventRateLimit"),
+        "{refused}"
+    );
+    let lines = server.lines();
+    assert!(
+        !lines.contains("EventRateLimit") && lines.contains("admission-control-config-file"),
+        "{lines}"
+    );
+    server.judge("event-rate-limit", |judged| {
+        assert_eq!(judged.verdict, Verdict::Divergent);
+        let said = format!("{:?}", judged.findings);
+        assert!(said.contains("has no section EventRateLimit"), "{said}");
+    });
+    assert_eq!(
+        server.judge("pod-security-configuration", |judged| judged.verdict),
+        Verdict::Compliant
+    );
+}
+
+#[test]
+fn an_operators_file_without_pod_security_stays_too_and_the_verdict_says_so() {
+    let server = Server::new();
+    server.policy(RATE_LIMIT);
+    let own = format!("{OWN}{OWN_LIMIT}");
+    server.write(PSA, &own);
+    server.apply();
+    assert_eq!(server.read(PSA), own);
+    assert!(
+        server.lines().contains("EventRateLimit"),
+        "{}",
+        server.lines()
+    );
+    server.judge("pod-security-configuration", |judged| {
+        let said = format!("{:?}", judged.findings);
+        assert!(said.contains("has no section PodSecurity"), "{said}");
+    });
+}
+
+#[test]
+fn an_operators_file_with_both_sections_serves_both() {
+    let server = Server::new();
+    server.policy(RATE_LIMIT);
+    server.write(PSA, &format!("{OWN}{OWN_SECURITY}{OWN_LIMIT}"));
+    assert_eq!(server.refusals(), "");
+    assert!(
+        server.lines().contains("EventRateLimit"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn a_section_outlives_its_control_while_k3s_names_the_file() {
+    for on_disable in ["keep", "revert"] {
+        let server = Server::new();
+        server.policy(RATE_LIMIT);
+        server.apply();
+        server.policy(&format!("on_disable = \"{on_disable}\"\n"));
+        server.apply();
+        assert!(server.read(PSA).contains("EventRateLimit"), "{on_disable}");
+        assert_eq!(
+            server.lines().contains("EventRateLimit"),
+            on_disable == "keep",
+            "{}",
+            server.lines()
+        );
+    }
+}
+
+/// A disk of 8 GiB: the kubelet evicts below 409 MiB.
+fn disk(free_mib: u64) -> Space {
+    Space {
+        total_bytes: 8192 * MIB,
+        available_bytes: free_mib * MIB,
+    }
+}
+
+#[test]
+fn audit_logs_that_the_disk_has_no_room_for_are_refused_with_values_that_fit() {
+    let mut server = Server::new();
+    server.space = Some(disk(800));
+    let refused = server.refusals();
+    assert!(!server.lines().contains("audit-log-"), "{}", server.lines());
+    assert!(
+        server.lines().contains("audit-policy-file"),
+        "{}",
+        server.lines()
+    );
+    for word in [
+        "1100 MiB",
+        "800 MiB",
+        "409 MiB",
+        "audit-log-maxbackup=10",
+        "audit-log-maxsize=35",
+        "exception for audit-log-size",
+    ] {
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+    // The advice is taken.
+    server.write(
+        CONFIG,
+        "kube-apiserver-arg: [audit-log-maxbackup=10, audit-log-maxsize=35]\n",
+    );
+    server.policy(&excepted("audit-log-size"));
+    assert_eq!(server.refusals(), "");
+    assert!(
+        server.lines().contains("audit-log-path"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn audit_logs_that_fit_are_written() {
+    let mut server = Server::new();
+    server.space = Some(disk(1600));
+    server.apply();
+    assert!(
+        server.lines().contains("audit-log-path"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn the_operators_eviction_threshold_counts() {
+    let mut server = Server::new();
+    server.space = Some(disk(1600));
+    server.write(
+        CONFIG,
+        "kubelet-arg: ['eviction-hard=nodefs.available<1Gi']\n",
+    );
+    let refused = server.refusals();
+    assert!(refused.contains("1024 MiB"), "{refused}");
+    server.version = K3sVersion::new(31, 14);
+    assert!(server.refusals().contains("1024 MiB"));
+}
+
+#[test]
+fn a_kubelet_drop_in_sets_the_threshold_from_1_32_on() {
+    let mut server = Server::new();
+    server.space = Some(disk(1600));
+    server.write(
+        "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/50-site.conf",
+        "evictionHard:\n  nodefs.available: 25%\n",
+    );
+    assert!(server.refusals().contains("2048 MiB"));
+}
+
+#[test]
+fn what_the_logs_take_already_is_theirs() {
+    let mut server = Server::new();
+    server.space = Some(disk(1600));
+    server.apply();
+    // K3s has written its logs since, and the disk is as full as we said it would be.
+    let log = server.tree.at("/var/lib/rancher/k3s/server/logs/audit.log");
+    std::fs::File::create(&log)
+        .unwrap()
+        .set_len(1000 * MIB)
+        .unwrap();
+    server.space = Some(disk(600));
+    assert_eq!(server.refusals(), "");
+    // Somebody else fills it: logs that exist do not end for that.
+    server.space = Some(disk(100));
+    assert_eq!(server.refusals(), "");
+    assert!(
+        server.lines().contains("audit-log-path"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn logs_that_the_operator_lets_grow_without_end_are_bounded_whatever_the_disk() {
+    let mut server = Server::new();
+    server.space = Some(disk(500));
+    server.write(
+        CONFIG,
+        "kube-apiserver-arg: [audit-log-path=/var/log/audit.log]\n",
+    );
+    server.apply();
+    assert!(
+        server.lines().contains("audit-log-maxbackup=10"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn an_image_does_not_know_its_disk_and_is_written() {
+    let mut server = Server::new();
+    server.surroundings = Surroundings::Image;
+    server.policy("new_cluster = true\n");
+    server.apply();
+    assert!(
+        server.lines().contains("audit-log-path"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn up_to_1_24_no_audit_log_is_named_in_a_directory_that_is_missing() {
+    let mut server = Server::new();
+    server.version = K3sVersion::new(24, 17);
+    server.policy("[control.audit-log-directory]\nstate = \"off\"\n");
+    let refused = server.refusals();
+    assert!(
+        !server.lines().contains("audit-log-path"),
+        "{}",
+        server.lines()
+    );
+    assert!(
+        refused.contains("/var/lib/rancher/k3s/server/logs"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_mode_of_k3s_yaml_is_judged_by_its_option_and_taken_over_only_if_enforced() {
+    for (where_from, set) in [
+        ("config.yaml:1", (CONFIG, "write-kubeconfig-mode: '644'\n")),
+        (
+            "K3S_KUBECONFIG_MODE",
+            (
+                "/etc/systemd/system/k3s.service.env",
+                "K3S_KUBECONFIG_MODE=644\n",
+            ),
+        ),
+        // Unquoted it is 384 to K3s, which then leaves the file as it was.
+        ("config.yaml:1", (CONFIG, "write-kubeconfig-mode: 0600\n")),
+    ] {
+        let server = Server::new();
+        server.write(set.0, set.1);
+        server.policy("[control.k3s-yaml-kubeconfig]\nstate = \"observe\"\n");
+        server.apply();
+        assert!(
+            !server.lines().contains("write-kubeconfig-mode"),
+            "{}",
+            server.lines()
+        );
+        server.judge("k3s-yaml-kubeconfig", |judged| {
+            assert_eq!(judged.verdict, Verdict::Divergent);
+            let said = format!("{:?}", judged.findings);
+            assert!(said.contains(where_from), "{said}");
+        });
+        server.policy("");
+        server.apply();
+        assert!(
+            server.lines().contains("write-kubeconfig-mode: '0600'"),
+            "{}",
+            server.lines()
+        );
+        assert_eq!(
+            server.judge("k3s-yaml-kubeconfig", |judged| judged.verdict),
+            Verdict::Compliant
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! Controls that restrict workloads: enforced where a cluster begins, observed everywhere else, and taken back while K3s
+//! has not started yet.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod server;
+mod tree;
+
+use std::path::Path;
+
+use k3warden::node::Surroundings;
+use k3warden::policy::Stance;
+use k3warden::reconcile::Verdict;
+use server::Server;
+
+const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+const CONTROL: &str = "pod-security-defaults";
+const LINE: &str = "admission-control-config-file=";
+const DATA: &str = "/var/lib/rancher/k3s/server/db";
+const KEY: &str = "/var/lib/rancher/k3s/server/cred/encryption-config.json";
+
+fn restricts(server: &Server) -> bool {
+    let lines = server.lines().contains(LINE);
+    let manifests = server
+        .manifests()
+        .iter()
+        .any(|name| name.starts_with("k3warden-netpol"));
+    assert_eq!(
+        lines,
+        manifests,
+        "{}{:?}",
+        server.lines(),
+        server.manifests()
+    );
+    lines
+}
+
+fn encrypts(server: &Server) -> bool {
+    server.lines().contains("secrets-encryption: true")
+}
+
+#[test]
+fn the_first_server_of_a_new_cluster_is_restricted_like_the_rest() {
+    let server = Server::new();
+    server.apply();
+    assert!(
+        restricts(&server) && encrypts(&server),
+        "{}",
+        server.lines()
+    );
+}
+
+/// What makes a server anything else than the first of a new cluster.
+fn others() -> Vec<(&'static str, Server)> {
+    let with = |name, change: &dyn Fn(&Server)| {
+        let server = Server::new();
+        change(&server);
+        (name, server)
+    };
+    vec![
+        with("server in the configuration", &|server| {
+            server.write(
+                CONFIG,
+                "server: https://first:6443\ntoken: not-a-real-token\n",
+            );
+        }),
+        with("--server in the unit", &|server| {
+            server.unit("server --server https://first:6443 --token=not-a-real-token")
+        }),
+        with("K3S_URL", &|server| {
+            server.write(
+                "/etc/systemd/system/k3s.service.env",
+                "K3S_URL=https://first:6443\nK3S_TOKEN=not-a-real-token\n",
+            );
+        }),
+        with("a datastore elsewhere", &|server| {
+            server.write(CONFIG, "datastore-endpoint: postgres://db\n")
+        }),
+        with("a reset", &|server| {
+            server.write(CONFIG, "cluster-init: true\ncluster-reset: true\n")
+        }),
+        with("data", &|server| {
+            std::fs::create_dir_all(server.tree.at(DATA)).unwrap()
+        }),
+    ]
+}
+
+#[test]
+fn every_other_server_is_observed_and_told_the_line_that_enforces() {
+    for (name, server) in others() {
+        server.apply();
+        assert!(!restricts(&server), "{name}: {}", server.lines());
+        assert!(!encrypts(&server), "{name}: {}", server.lines());
+        server.judge(CONTROL, |judgement| {
+            assert_eq!(judgement.decision.stance, Stance::Observe, "{name}");
+            assert_eq!(judgement.verdict, Verdict::Divergent, "{name}");
+            let note = judgement.note.as_deref().unwrap();
+            assert!(
+                note.contains("[control.pod-security-defaults] state = \"enforce\""),
+                "{name}: {note}"
+            );
+        });
+    }
+}
+
+#[test]
+fn one_line_of_the_policy_enforces_there_too() {
+    let server = Server::new();
+    std::fs::create_dir_all(server.tree.at(DATA)).unwrap();
+    server.policy("[control.pod-security-defaults]\nstate = \"enforce\"\n");
+    server.apply();
+    assert!(server.lines().contains(LINE), "{}", server.lines());
+}
+
+#[test]
+fn what_was_written_is_withdrawn_when_the_server_is_then_told_to_join() {
+    let server = Server::new();
+    server.apply();
+    assert!(restricts(&server) && encrypts(&server));
+    server.write(
+        "/etc/rancher/k3s/config.yaml.d/10-cloud-init.yaml",
+        "server: https://first:6443\ntoken: not-a-real-token\n",
+    );
+    server.apply();
+    assert!(!restricts(&server), "{}", server.lines());
+    assert!(!encrypts(&server), "{}", server.lines());
+    let left = server.manifests();
+    assert_eq!(
+        left,
+        Vec::<String>::new(),
+        "nothing of ours is deployed into somebody else's cluster"
+    );
+    assert!(
+        server.lines().contains("protect-kernel-defaults: true"),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn encryption_stays_once_there_is_a_key() {
+    let server = Server::new();
+    server.apply();
+    server.write(KEY, "{}");
+    server.write(
+        CONFIG,
+        "server: https://first:6443\ntoken: not-a-real-token\n",
+    );
+    server.apply();
+    assert!(encrypts(&server), "{}", server.lines());
+}
+
+#[test]
+fn the_decision_of_the_first_start_stands_while_the_cluster_has_its_data() {
+    let server = Server::new();
+    server.apply();
+    server.start();
+    server.apply();
+    assert!(
+        restricts(&server) && encrypts(&server),
+        "{}",
+        server.lines()
+    );
+    // Drift is mended after the first start as before it.
+    server.remove(Path::new(
+        "/var/lib/rancher/k3s/server/manifests/k3warden-netpol-default.yaml",
+    ));
+    server.apply();
+    assert!(
+        server
+            .manifests()
+            .contains(&"k3warden-netpol-default.yaml".to_owned())
+    );
+    // The data is gone, and the next life of the node is another one.
+    server.remove(Path::new(DATA));
+    server.write(
+        CONFIG,
+        "server: https://first:6443\ntoken: not-a-real-token\n",
+    );
+    server.apply();
+    assert!(!restricts(&server), "{}", server.lines());
+}
+
+#[test]
+fn a_server_that_joined_is_not_taken_for_a_new_cluster_later() {
+    let server = Server::new();
+    server.write(
+        CONFIG,
+        "server: https://first:6443\ntoken: not-a-real-token\n",
+    );
+    server.apply();
+    server.start();
+    // The operator tidies up: `server` is only needed to join.
+    server.write(CONFIG, "");
+    server.apply();
+    assert!(
+        !restricts(&server) && !encrypts(&server),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn an_image_is_restricted_only_if_the_policy_calls_it_a_new_cluster() {
+    let mut server = Server::new();
+    server.surroundings = Surroundings::Image;
+    server.apply();
+    assert!(
+        !restricts(&server) && !encrypts(&server),
+        "{}",
+        server.lines()
+    );
+    server.policy("new_cluster = true\n");
+    server.apply();
+    assert!(
+        restricts(&server) && encrypts(&server),
+        "{}",
+        server.lines()
+    );
+    server.policy("new_cluster = false\n");
+    server.apply();
+    assert!(
+        !restricts(&server) && !encrypts(&server),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn an_image_for_new_clusters_that_is_told_to_join_begins_none() {
+    let mut server = Server::new();
+    server.surroundings = Surroundings::Image;
+    server.policy("new_cluster = true\n");
+    server.apply();
+    assert!(restricts(&server) && encrypts(&server));
+    server.surroundings = Surroundings::Machine;
+    server.write(
+        "/etc/rancher/k3s/config.yaml.d/10-cloud-init.yaml",
+        "server: https://first:6443\ntoken: not-a-real-token\n",
+    );
+    server.apply();
+    assert!(
+        !restricts(&server) && !encrypts(&server),
+        "{}",
+        server.lines()
+    );
+}
+
+#[test]
+fn without_a_unit_of_k3s_nothing_is_restricted() {
+    let server = Server::new();
+    server.remove(Path::new("/etc/systemd/system/k3s.service"));
+    server.policy("role = \"server\"\n");
+    server.apply();
+    assert!(
+        !restricts(&server) && !encrypts(&server),
+        "{}",
+        server.lines()
+    );
+    server.policy("role = \"server\"\nnew_cluster = true\n");
+    server.apply();
+    assert!(
+        restricts(&server) && encrypts(&server),
+        "{}",
+        server.lines()
+    );
+}

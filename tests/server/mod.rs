@@ -1,0 +1,207 @@
+//! A node of a machine that runs, in a directory: its live kernel values are plain files, and no K3s runs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use k3warden::catalogue::Catalogue;
+use k3warden::host::{Durability, Host, LiveSysctls, Root, Space};
+use k3warden::k3s::K3sVersion;
+use k3warden::node::{self, Surroundings};
+use k3warden::policy::Policy;
+use k3warden::reconcile::ledger::{Keeping, Ledger};
+use k3warden::reconcile::lock::Lock;
+use k3warden::reconcile::service::cluster;
+use k3warden::reconcile::{Judgement, Pass, Plan, Refused, Seen, Written, apply};
+use k3warden::setting::Running;
+
+use crate::tree::Tree;
+
+/// The six values that the kubelet checks, as it wants them.
+const KERNEL: [(&str, &str); 6] = [
+    ("vm/overcommit_memory", "1"),
+    ("vm/panic_on_oom", "0"),
+    ("kernel/panic", "10"),
+    ("kernel/panic_on_oops", "1"),
+    ("kernel/keys/root_maxkeys", "1000000"),
+    ("kernel/keys/root_maxbytes", "25000000"),
+];
+const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+const LEDGER_PATIENCE: Duration = Duration::from_secs(1);
+
+pub struct Server {
+    pub tree: Tree,
+    live: tempfile::TempDir,
+    pub version: K3sVersion,
+    pub surroundings: Surroundings,
+    pub space: Option<Space>,
+    catalogue: Catalogue,
+}
+
+impl Server {
+    /// A server with K3s installed that never started.
+    pub fn new() -> Self {
+        let tree = Tree::new();
+        tree.add("755 root:root d /etc/sysctl.d\n755 root:root d /var/lib/rancher/k3s");
+        let server = Self {
+            tree,
+            live: tempfile::tempdir().unwrap(),
+            version: K3sVersion::new(36, 3),
+            surroundings: Surroundings::Machine,
+            space: None,
+            catalogue: Catalogue::built_in().unwrap(),
+        };
+        server.unit("server");
+        for (key, value) in KERNEL {
+            server.kernel(key, value);
+        }
+        server
+    }
+
+    pub fn unit(&self, words: &str) {
+        self.write("/etc/systemd/system/k3s.service", &format!(
+            "[Service]\nEnvironmentFile=-/etc/systemd/system/k3s.service.env\nExecStart=/usr/local/bin/k3s {words}\n"
+        ));
+    }
+
+    pub fn kernel(&self, key: &str, value: &str) {
+        let path = self.live.path().join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value).unwrap();
+    }
+
+    pub fn policy(&self, text: &str) {
+        self.write("/etc/k3warden/config.toml", text);
+    }
+
+    pub fn write(&self, path: &str, content: &str) {
+        let place = self.tree.at(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, content).unwrap();
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.tree.at(path).exists()
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.tree.at(path)).unwrap_or_default()
+    }
+
+    /// Our lines for K3s's configuration; empty where there are none.
+    pub fn lines(&self) -> String {
+        self.read(DROP_IN)
+    }
+
+    /// Names in the directory of manifests.
+    pub fn manifests(&self) -> Vec<String> {
+        let directory = self.tree.at("/var/lib/rancher/k3s/server/manifests");
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return Vec::new();
+        };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// Looks at the node as a command does, with the ledger at hand.
+    pub fn pass<T>(&self, look: impl FnOnce(&Pass<'_>, &mut Ledger) -> T) -> T {
+        let root = Root::open(self.tree.path())
+            .unwrap()
+            .with_durability(Durability::PageCache);
+        let root = match self.space {
+            Some(space) => root.with_space(space),
+            None => root,
+        };
+        let policy = Policy::load(&root, &self.catalogue).unwrap();
+        let mut node = node::discover(&root, &policy, self.surroundings, Some(self.version));
+        let mut ledger = {
+            let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
+            let mut ledger = Ledger::open(&root, Keeping::of(&root), &lock).unwrap();
+            cluster::recall(&root, &policy, &mut node, &mut ledger, &lock).unwrap();
+            ledger
+        };
+        let written = {
+            let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
+            Written::of(&mut ledger, &lock).unwrap()
+        };
+        let root = root.sealed_below(&node.places.data_dir);
+        let live = self.surroundings.is_machine();
+        let live = live.then(|| LiveSysctls::at(self.live.path()).unwrap());
+        let host = Host { root, live };
+        let pass = Pass {
+            host: &host,
+            node: &node,
+            policy: &policy,
+            catalogue: &self.catalogue,
+            today: jiff::civil::date(2026, 1, 1),
+            written: &written,
+            held: None,
+            seen: Seen::with_running(Rc::new(Running::Stopped)),
+        };
+        look(&pass, &mut ledger)
+    }
+
+    /// Makes everything true, round by round, and gives what was refused.
+    pub fn apply(&self) -> Vec<Refused> {
+        for _ in 0..4 {
+            let (is_empty, refused) = self.pass(|pass, ledger| {
+                let plan = Plan::of(pass, &pass.judge());
+                let refused = plan.refused.clone();
+                let is_empty = plan.is_empty();
+                for outcome in apply(pass.host, ledger, plan, "test", &|| false) {
+                    outcome.result.unwrap();
+                }
+                (is_empty, refused)
+            });
+            if is_empty {
+                return refused;
+            }
+        }
+        panic!("a plan that never becomes empty");
+    }
+
+    /// Everything that was refused, as one text.
+    pub fn refusals(&self) -> String {
+        let refused = self.apply();
+        let line = |refused: &Refused| format!("{:?}: {}\n", refused.controls, refused.reason);
+        refused.iter().map(line).collect()
+    }
+
+    pub fn judge<T>(&self, control: &str, look: impl FnOnce(&Judgement<'_>) -> T) -> T {
+        self.pass(|pass, _| look(&pass.judge_control(pass.catalogue.control(control).unwrap())))
+    }
+
+    /// What K3s's door notes at a start.
+    pub fn decide(&self) {
+        self.pass(|pass, ledger| {
+            let root = Root::open(self.tree.path()).unwrap();
+            let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
+            cluster::decide(&pass.host.root, pass.node, ledger, &lock).unwrap();
+        });
+    }
+
+    /// K3s has started: it has data.
+    pub fn start(&self) {
+        self.decide();
+        std::fs::create_dir_all(self.tree.at("/var/lib/rancher/k3s/server/db")).unwrap();
+    }
+
+    pub fn remove(&self, path: &Path) {
+        let place = self.tree.at(&path.to_string_lossy());
+        if place.is_dir() {
+            std::fs::remove_dir_all(place).unwrap();
+        } else {
+            std::fs::remove_file(place).unwrap();
+        }
+    }
+}
