@@ -67,7 +67,10 @@ impl Plan {
         loop {
             let made_safe = plan.made_safe(pass);
             // Grows with each turn, and there are only so many directories.
-            if made_safe.keys().all(|directory| safe.contains_key(directory)) {
+            if made_safe
+                .keys()
+                .all(|directory| safe.contains_key(directory))
+            {
                 return plan;
             }
             safe.extend(made_safe);

@@ -161,7 +161,11 @@ impl Instance {
                         &format!("present, though {reason}"),
                         Outcome::Diverges(vec![Remedy::Change(change)]),
                     )
-                    .unless_hindered(&subject.host.root, &self.path, Touches::Name)
+                    .unless_hindered(
+                        &subject.host.root,
+                        &self.path,
+                        Touches::Name,
+                    )
                 }
             },
         }
