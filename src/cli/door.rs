@@ -357,6 +357,7 @@ fn plan_of(changes: Vec<PlannedChange>) -> Plan {
     Plan {
         changes,
         refused: Vec::new(),
+        unseen: Vec::new(),
     }
 }
 

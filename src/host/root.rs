@@ -47,7 +47,7 @@ pub struct Root {
     pub(super) durability: Durability,
     /// Pretends that the file system has no O_TMPFILE, as NFS, vfat and 9p have none. Tests only.
     pub(super) without_unnamed_files: bool,
-    /// Directories that were looked at already, where this root is for one look alone. Changes never go by it.
+    /// Directories that were looked at already, where this root is for one look alone.
     pub(super) look: Option<Arc<Look>>,
 }
 

@@ -53,6 +53,9 @@ impl<'p, 'a> Draft<'p, 'a> {
         let mut lines = self.lines(&base, judgements);
         // A line that does not bring what it is for is taken out again; the rest is judged once more without it.
         for _ in 0..2 {
+            if self.is_there_already(&lines) {
+                break;
+            }
             let after = match self.effective(Some(&lines)) {
                 Ok(after) => after,
                 Err(reason) => return self.refuse_all(reason),
@@ -66,6 +69,22 @@ impl<'p, 'a> Draft<'p, 'a> {
             }
         }
         self.finish(&lines)
+    }
+
+    /// Whether K3s would read nothing else than it does now, so that what is judged already holds for it too.
+    fn is_there_already(&self, lines: &BTreeMap<Line, ControlId>) -> bool {
+        let content = |change: &Change| matches!(change.after, State::File { .. } | State::Absent);
+        let ours = self.present.get(&self.path);
+        self.present.len() == 1
+            && ours.is_some_and(|(present, _)| *present == render(lines).into_bytes())
+            && !self.planned.iter().any(content)
+            && self.wishes.iter().all(|(_, wish)| self.holds_now(wish))
+    }
+
+    fn holds_now(&self, wish: &Wish) -> bool {
+        let effective = self.pass.effective().as_ref();
+        effective
+            .is_ok_and(|effective| wish.holds(effective) && effective.endings().next().is_none())
     }
 
     /// The lines that the wishes need over what is there without us, as far as they may be written.

@@ -89,6 +89,7 @@ pub fn restore_last(
     let plan = Plan {
         changes: restore::changes(pass.host, &back)?,
         refused: Vec::new(),
+        unseen: Vec::new(),
     };
     let outcomes = apply_within(pass.host, ledger, plan, who.name, &|| false, who.patience);
     Ok((outcomes, back.kept))
