@@ -105,6 +105,51 @@ fn run(tree: &Tree, command: &[&str]) -> Answer {
     tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
 }
 
+/// The controls that a plan works for, in an order that a number decides.
+fn shuffled(plan: &serde_json::Value, mut number: u64) -> Vec<String> {
+    let changes = plan["changes"].as_array().unwrap();
+    let named = changes
+        .iter()
+        .flat_map(|change| change["controls"].as_array().unwrap());
+    let mut controls: Vec<String> = named.map(|id| id.as_str().unwrap().to_owned()).collect();
+    controls.sort();
+    controls.dedup();
+    for last in (1..controls.len()).rev() {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        controls.swap(last, (number >> 33) as usize % (last + 1));
+    }
+    controls
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn controls_taken_back_bit_by_bit_in_any_order_leave_what_was_there(text in host(), order in any::<u64>()) {
+        let tree = Tree::of(&text);
+        let before = tree.snapshot();
+        let controls = shuffled(&run(&tree, &["diff", "--format", "json"]).json(), order);
+        run(&tree, &["apply"]);
+        let mut said = String::new();
+        let mut left = controls.as_slice();
+        // One, two, three, ... at a time: as many ways to divide what they share, in fewer runs.
+        for count in 1.. {
+            let (now, later) = left.split_at(count.min(left.len()));
+            let Some(_) = now.first() else { break };
+            let command: Vec<&str> = std::iter::once("revert").chain(now.iter().map(String::as_str)).collect();
+            let answer = run(&tree, &command);
+            said.push_str(&format!("{now:?}: {:?}\n{}{}", answer.code, answer.stdout, answer.stderr));
+            left = later;
+        }
+        prop_assert_eq!(difference(&before, &tree.snapshot(), "/var/lib/rancher/k3s/server/tls"), Vec::<String>::new(), "{}", said);
+        prop_assert_eq!(run(&tree, &["ledger", "--verify"]).code, Some(0));
+        let nothing_left = run(&tree, &["revert"]);
+        prop_assert!(nothing_left.stdout.contains("Nothing to put back."), "{}", nothing_left.stdout);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -40,7 +40,7 @@ Controls of your own, see
 .BR k3warden\-catalogue (5).
 .TP
 .I /etc/k3warden/disabled
-If it exists, nothing is changed by anything.
+If it exists, nothing is changed or put back by anything.
 .TP
 .I /var/lib/k3warden
 The ledger: what was changed, and what was there before.

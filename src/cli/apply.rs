@@ -7,7 +7,7 @@ use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Format, Global, check, door};
 use crate::host::Interrupt;
-use crate::reconcile::{Outcome, Plan, Refused, Verdict, apply};
+use crate::reconcile::{Judgement, Outcome, Pass, Plan, Refused, Verdict, apply};
 use crate::report::{AppliedReport, to_json};
 
 /// Make the enforced controls hold, once.
@@ -41,7 +41,14 @@ impl Apply {
         session.sweep("k3warden apply")?;
         let plan = {
             let pass = session.pass();
-            Plan::of(&pass, &pass.judge())
+            let judgements = pass.judge();
+            let plan = Plan::of(&pass, &judgements);
+            if plan.is_empty() && !self.restart {
+                // Nothing changes, so what was judged still is.
+                let exit = self.report(&session, &pass, &judgements, (&[], &plan.refused));
+                return Ok(with_pending(Service::of(&session), &session, exit));
+            }
+            plan
         };
         let refused = plan.refused.clone();
         let stop = || interrupt.is_wanted();
@@ -58,42 +65,41 @@ impl Apply {
             restarted = service.restart(&mut session, &mut ledger, &interrupt)?;
             session = session.seen_again(&mut ledger)?;
         }
-        let exit = report(&session, &outcomes, &refused, self.format)?.max(restarted);
-        Ok(
-            match service.and_then(|service| service.pending(&session)) {
-                None => exit,
-                Some(differences) => {
-                    eprintln!(
-                        "K3s runs with something else until its next start: {differences}. `k3warden apply --restart` \
-                     restarts it."
-                    );
-                    exit.max(Exit::DoesNotHold)
-                }
-            },
-        )
+        let pass = session.pass();
+        let exit = self.report(&session, &pass, &pass.judge(), (&outcomes, &refused));
+        Ok(with_pending(service, &session, exit.max(restarted)))
+    }
+
+    /// Says what was done and what is now. A change that failed and yet holds was made by somebody else; what counts is
+    /// what is.
+    fn report(
+        &self,
+        session: &Session,
+        pass: &Pass<'_>,
+        judgements: &[Judgement<'_>],
+        (outcomes, refused): (&[Outcome], &[Refused]),
+    ) -> Exit {
+        let report = AppliedReport::of(outcomes, refused, session.assessment(pass, judgements));
+        match self.format {
+            Format::Json => tell!("{}", to_json(&report)),
+            Format::Table => {
+                tell!("{}", report.changes_text());
+                check::print_table(&report.check, false);
+            }
+        }
+        check::exit(judgements, |judgement| {
+            judgement.is_enforced() && judgement.verdict == Verdict::Divergent
+        })
     }
 }
 
-fn report(
-    session: &Session,
-    outcomes: &[Outcome],
-    refused: &[Refused],
-    format: Format,
-) -> Result<Exit, CliError> {
-    let pass = session.pass();
-    let judgements = pass.judge();
-    let report = AppliedReport::of(outcomes, refused, session.assessment(&pass, &judgements));
-    match format {
-        Format::Json => tell!("{}", to_json(&report)),
-        Format::Table => {
-            tell!("{}", report.changes_text());
-            check::print_table(&report.check, false);
-        }
-    }
-    let failed = |judgement: &crate::reconcile::Judgement<'_>| {
-        judgement.is_enforced() && judgement.verdict == Verdict::Divergent
+/// A K3s that has not read what is on disk does not hold yet.
+fn with_pending(service: Option<Service>, session: &Session, exit: Exit) -> Exit {
+    let Some(differences) = service.and_then(|service| service.pending(session)) else {
+        return exit;
     };
-    let exit = check::exit(&judgements, failed);
-    // A change that failed and yet holds afterwards was made by somebody else; what counts is what is.
-    Ok(exit)
+    eprintln!(
+        "K3s runs with something else until its next start: {differences}. `k3warden apply --restart` restarts it."
+    );
+    exit.max(Exit::DoesNotHold)
 }

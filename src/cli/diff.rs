@@ -27,7 +27,11 @@ impl Diff {
             Format::Json => tell!("{}", to_json(&report)),
             Format::Table => tell!("{}", report.text()),
         }
-        if plan.is_empty() && plan.refused.is_empty() && self.format == Format::Table {
+        if plan.is_empty()
+            && plan.refused.is_empty()
+            && plan.unseen.is_empty()
+            && self.format == Format::Table
+        {
             say!("Nothing to change.");
         }
         Ok(check::exit(&judgements, |_| !plan.is_empty()))

@@ -385,6 +385,7 @@ fn plan_of(changes: Vec<PlannedChange>) -> Plan {
     Plan {
         changes,
         refused: Vec::new(),
+        unseen: Vec::new(),
     }
 }
 

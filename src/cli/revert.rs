@@ -8,10 +8,10 @@ use super::exit::CliError;
 use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Global};
+use crate::host::Interrupt;
 use crate::host::Thing;
-use crate::host::{Interrupt, State};
 use crate::k3s::drop_in_directory;
-use crate::reconcile::ledger::{Ledger, Touch};
+use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted};
 use crate::report::describe;
@@ -30,6 +30,11 @@ pub struct Revert {
 impl Revert {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
+        if let Some(switch) = session.kill_switch()? {
+            // Not what was asked for: whoever takes the record away next must not believe that it was done.
+            say!("Nothing is put back: {switch}.");
+            return Ok(Exit::Unable);
+        }
         session.require_root()?;
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden revert")?;
@@ -54,7 +59,7 @@ impl Revert {
                 matches!(thing, Thing::Path(path) if path.starts_with(&directory))
             },
             remains: &|thing| stay::remains(&session.pass(), thing),
-            shared: &|touch, before| self.remaining(&session, touch, before),
+            shared: &|thing, before, stay| session.pass().shared_state(thing, before, stay),
             who: "k3warden revert",
         };
         let reverted = undo.run(&session.host, &mut ledger, &|| interrupt.is_wanted())?;
@@ -92,17 +97,6 @@ impl Revert {
             .collect();
         session.named(&unknown).map(|_| ())
     }
-
-    /// What a thing that several controls share becomes when only some of them are reverted.
-    fn remaining(&self, session: &Session, touch: &Touch, before: &State) -> Option<State> {
-        let stay: Vec<&str> = touch
-            .controls
-            .iter()
-            .filter(|control| !self.controls.contains(control))
-            .map(String::as_str)
-            .collect();
-        session.pass().shared_state(&touch.thing, before, &stay)
-    }
 }
 
 fn line(done: &Reverted) -> String {
@@ -110,6 +104,7 @@ fn line(done: &Reverted) -> String {
     match &done.result {
         Ok(PutBack::Restored(state)) => format!("put back   {thing}: {}", describe(state)),
         Ok(PutBack::Already) => format!("unchanged  {thing}: it is what it was before"),
+        Ok(PutBack::Waits(reason)) => format!("stays yet  {thing}: {reason}"),
         Ok(PutBack::Stays(reason)) => format!("stays      {thing}: {reason}"),
         Err(error) => format!("failed     {error}"),
     }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::{Exit, Format, Global};
 use crate::host::Root;
+use crate::policy::KillSwitch;
 use crate::reconcile::Verdict;
 use crate::report::Terminal;
 use crate::report::status::{FILE, Status};
@@ -28,7 +29,11 @@ impl StatusCommand {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let root = Root::open(&global.root)?;
         let Some(text) = root.read(Path::new(FILE), LIMIT_BYTES)? else {
-            return Err("the daemon has published nothing: is k3warden.service running?".into());
+            let none = "the daemon has published nothing: is k3warden.service running?";
+            return Err(match KillSwitch::look(&root)? {
+                Some(switch) => format!("{none} Nothing is changed here: {switch}").into(),
+                None => none.into(),
+            });
         };
         let status: Status = serde_json::from_slice(&text)?;
         match self.format {

@@ -79,13 +79,13 @@ pub enum Refusal {
         mount: PathBuf,
     },
     /// The file, or the directory that holds it, has the immutable attribute.
-    #[error("it is immutable; `chattr -i {}` would let it be changed", path.display())]
+    #[error("{0} is immutable; `chattr -i {0}` would let it be changed", path.display())]
     Immutable {
         /// What has the attribute, as seen inside the root.
         path: PathBuf,
     },
     /// The file can only be appended to.
-    #[error("it can only be appended to; `chattr -a {}` would let it be changed", path.display())]
+    #[error("{0} can only be appended to; `chattr -a {0}` would let it be changed", path.display())]
     AppendOnly {
         /// What has the attribute, as seen inside the root.
         path: PathBuf,

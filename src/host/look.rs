@@ -1,7 +1,7 @@
 //! One look at a machine: each directory on the way to what is judged is found and judged once.
 //!
-//! A look ends with the pass that it is for, so what it remembers is never older than that. Changes do not go by it:
-//! whoever changes something walks to it again, and judges each directory by the descriptor that is then used.
+//! A look ends with the pass or the run of changes that it is for, so what it remembers is never older than that, and a
+//! new one begins after a directory was changed. The directory of a thing that is changed is judged anew each time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,13 +36,17 @@ impl Look {
         way
     }
 
+    pub(super) fn assumes(&self) -> bool {
+        !self.assumed.is_empty()
+    }
+
     pub(super) fn assumed(&self, entry: &Entry) -> Option<Attributes> {
         self.assumed.get(&entry.identity).cloned()
     }
 }
 
 impl Root {
-    /// The same root for one look: to be judged by and dropped, not to be changed through.
+    /// The same root for one look: to be judged or changed by, and dropped.
     #[must_use]
     pub fn for_one_look(&self) -> Self {
         self.as_if(&BTreeMap::new())

@@ -94,11 +94,7 @@ impl Root {
         let Some(name) = path.file_name() else {
             return self.locate(path);
         };
-        // Walked anew, whatever a look remembers: the descriptors that are judged are those that lead to the change.
-        let way = match &self.look {
-            Some(_) => self.with_look(None).way_to(path)?,
-            None => self.way_to(path)?,
-        };
+        let way = self.way_for_change(path)?;
         if let Some(directory) = way.writable {
             let reason = Refusal::WritableParent { directory };
             return Err(HostError::refused(path, reason));

@@ -156,6 +156,28 @@ impl Root {
         Ok(way.writable)
     }
 
+    /// The way to a path that is about to be changed. What a look remembers of the directories above is good enough within
+    /// one run, since nobody but root can have exchanged them since; the directory itself, by whose descriptor the change
+    /// is made, is judged anew each time. A look that takes directories to be other than they are is no ground for a
+    /// change.
+    pub(super) fn way_for_change(&self, path: &Path) -> Result<Way, HostError> {
+        let (Some(look), Some(directory)) = (&self.look, path.parent()) else {
+            return self.way_to(path);
+        };
+        if look.assumes() {
+            return self.with_look(None).way_to(path);
+        }
+        let mut way = look.way_into(directory, || self.way_to(path))?;
+        if let Some(parent) = &way.parent {
+            let stat = fstat(parent.as_ref())
+                .map_err(|errno| HostError::system("inspect", directory, errno))?;
+            if !self.only_root_writes(&Entry::new(&stat).attributes) {
+                way.writable.get_or_insert_with(|| directory.to_path_buf());
+            }
+        }
+        Ok(way)
+    }
+
     /// Walks to the directory of a path, and judges each one on the way by its descriptor. Links that others than root
     /// may have made are refused.
     pub(super) fn way_to(&self, path: &Path) -> Result<Way, HostError> {

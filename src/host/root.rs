@@ -47,7 +47,7 @@ pub struct Root {
     pub(super) durability: Durability,
     /// Pretends that the file system has no O_TMPFILE, as NFS, vfat and 9p have none. Tests only.
     pub(super) without_unnamed_files: bool,
-    /// Directories that were looked at already, where this root is for one look alone. Changes never go by it.
+    /// Directories that were looked at already, where this root is for one look alone.
     pub(super) look: Option<Arc<Look>>,
     /// What every file system has. Tests only.
     pub(super) pretended_space: Option<Space>,
@@ -152,9 +152,31 @@ impl Root {
     ) -> Result<Option<(Vec<u8>, Attributes)>, HostError> {
         // O_NONBLOCK: opening a FIFO must not wait for a writer.
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
-        match self.open_following(path, flags)? {
-            Some(descriptor) => read_regular(descriptor, path, limit_bytes).map(Some),
-            None => Ok(None),
+        match self.open_following(path, flags) {
+            Ok(Some(descriptor)) => read_regular(descriptor, path, limit_bytes).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.explain_unopened(path, error)),
+        }
+    }
+
+    /// A socket, and a device without a driver, cannot be opened at all (ENXIO); what they are says more.
+    fn explain_unopened(&self, path: &Path, error: HostError) -> HostError {
+        let unopened = matches!(
+            &error,
+            HostError::System {
+                errno: Errno::ENXIO,
+                ..
+            }
+        );
+        match self.kind(path) {
+            Ok(Some(found)) if unopened && found != Kind::File => HostError::refused(
+                path,
+                Refusal::Kind {
+                    found: found.name(),
+                    expected: Kind::File.name(),
+                },
+            ),
+            _ => error,
         }
     }
 

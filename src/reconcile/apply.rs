@@ -83,6 +83,7 @@ pub fn apply_within(
         lock: Some(lock),
         used: false,
     };
+    let mut look = host.for_one_look();
     plan.changes
         .into_iter()
         .zip(answers)
@@ -95,8 +96,11 @@ pub fn apply_within(
                 Ok(recorded) => turn
                     .next(host, patience, who)
                     .map_err(ApplyError::from)
-                    .and_then(|lock| make(host, ledger, &planned.change, &recorded, lock)),
+                    .and_then(|lock| make(&look, ledger, &planned.change, &recorded, lock)),
             };
+            if planned.change.is_of_directory() {
+                look = host.for_one_look();
+            }
             Outcome {
                 planned,
                 change_id,

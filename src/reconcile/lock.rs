@@ -106,7 +106,14 @@ impl Lock {
             && let Ok(file) = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             && directory.identity("lock")? == Some(identity)
         {
-            return Ok(Self::taken(file, identity, directory, who));
+            // Over our own line, which is never longer: only the time in it grows.
+            let _ = file.write_all_at(line(who).as_bytes(), 0);
+            let held = Some(Held {
+                file,
+                identity,
+                directory,
+            });
+            return Ok(Self { held });
         }
         Self::acquire_in(directory, timeout, who)
     }
@@ -154,9 +161,8 @@ impl Lock {
         directory: OwnDirectory,
         who: &str,
     ) -> Self {
-        let line = format!("{} {} {who}\n", std::process::id(), now_millis());
         let _ = file.set_len(0);
-        let _ = file.write_all_at(line.as_bytes(), 0);
+        let _ = file.write_all_at(line(who).as_bytes(), 0);
         let held = Some(Held {
             file,
             identity,
@@ -172,6 +178,10 @@ impl Drop for Lock {
             let _ = held.file.set_len(0);
         }
     }
+}
+
+fn line(who: &str) -> String {
+    format!("{} {} {who}\n", std::process::id(), now_millis())
 }
 
 fn read_holder(mut file: &File) -> Option<Holder> {

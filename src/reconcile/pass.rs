@@ -20,6 +20,7 @@ use crate::setting::{
 
 use super::baseline::{self, Applies};
 use super::service::circumstances::Held;
+use super::service::line_out;
 use super::{Judgement, Verdict, Written, running};
 
 /// What a pass looks at. Borrowed, so that it cannot outlive a reload.
@@ -201,6 +202,11 @@ impl<'a> Pass<'a> {
     /// those that stay ask for. `None` where that cannot be told.
     #[must_use]
     pub fn shared_state(&self, thing: &Thing, before: &State, stay: &[&str]) -> Option<State> {
+        if let Thing::Path(path) = thing
+            && line_out::is_ours(path, &self.node.places.config_file)
+        {
+            return line_out::of_controls(self, thing, before, stay);
+        }
         let controls: Vec<&Control> = stay
             .iter()
             .filter_map(|id| self.catalogue.control(id))

@@ -46,6 +46,9 @@ pub struct Plan {
     pub changes: Vec<PlannedChange>,
     /// What is left as it is.
     pub refused: Vec<Refused>,
+    /// Enforced controls of which something cannot be judged, with the rest of this plan in place too: what they need
+    /// is not among the changes.
+    pub unseen: Vec<ControlId>,
 }
 
 impl Plan {
@@ -103,7 +106,15 @@ impl Plan {
         draft.configure(pass, judgements);
         draft.hold(pass, Extent::Everything);
         draft.open_sandbox(pass);
-        draft.finish()
+        let unseen =
+            |judgement: &&Judgement<'_>| judgement.is_enforced() && judgement.has_unknown();
+        let unseen = judgements.iter().filter(unseen);
+        Self {
+            unseen: unseen
+                .map(|judgement| judgement.control.id.clone())
+                .collect(),
+            ..draft.finish()
+        }
     }
 
     /// Plans the enforced divergences of some controls alone. All lines of our drop-in are worked out together, so where
@@ -323,6 +334,7 @@ impl Draft {
         Plan {
             changes: once_each(self.changes.into_values()),
             refused: self.refused,
+            unseen: Vec::new(),
         }
     }
 }

@@ -24,10 +24,13 @@ pub struct Reverted {
 /// How a thing was put back, or why it stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutBack {
-    /// It is what it was before.
+    /// It is what it was before, or what others need of it.
     Restored(State),
     /// It was that already.
     Already,
+    /// It stays for now, because controls that are not reverted need it, or because something of ours is in it. It goes
+    /// with the last of them.
+    Waits(String),
     /// It stays, and why.
     Stays(String),
 }
@@ -62,8 +65,8 @@ pub struct Revert<'a> {
     pub goes_first: &'a dyn Fn(&Thing) -> bool,
     /// What of a thing must stay when the rest goes, and why.
     pub remains: &'a dyn Fn(&Thing) -> Option<(State, String)>,
-    /// What a thing should become when only some of the controls that share it are reverted.
-    pub shared: &'a dyn Fn(&Touch, &State) -> Option<State>,
+    /// What a thing that was something else before should become for the controls that stay, where it can be divided.
+    pub shared: &'a dyn Fn(&Thing, &State, &[&str]) -> Option<State>,
     /// Who we are, for others that wait for the lock.
     pub who: &'a str,
 }
@@ -106,12 +109,24 @@ impl Revert<'_> {
         Lock::acquire(&host.root, super::apply::LOCK_PATIENCE, self.who)
     }
 
+    /// What nobody needs any more is tried each time.
     fn concerns(&self, touch: &Touch) -> bool {
         self.controls.is_empty()
+            || touch.controls.is_empty()
             || touch
                 .controls
                 .iter()
                 .any(|control| self.controls.contains(control))
+    }
+
+    /// The controls that need a thing and are not reverted.
+    fn staying<'t>(&self, touch: &'t Touch) -> Vec<&'t str> {
+        if self.controls.is_empty() {
+            return Vec::new();
+        }
+        let stay = |control: &&String| !self.controls.contains(control);
+        let stays = touch.controls.iter().filter(stay);
+        stays.map(String::as_str).collect()
     }
 
     fn put_back(
@@ -123,42 +138,63 @@ impl Revert<'_> {
         let lock = self.lock(host)?;
         let thing = &touch.thing;
         if let Some(reason) = (self.must_stay)(thing) {
+            self.give_up(ledger, thing, &lock)?;
             return Ok(PutBack::Stays(reason));
+        }
+        let staying = self.staying(touch);
+        if !staying.is_empty() {
+            return self.divide(host, ledger, touch, &staying, &lock);
         }
         if let Some((target, reason)) = (self.remains)(thing) {
             self.announce(host, ledger, touch, &target, &lock)?;
             return Ok(
                 match self.restore(host, thing, &target, &touch.last_written)? {
-                    PutBack::Stays(other) => PutBack::Stays(other),
                     PutBack::Restored(_) | PutBack::Already => PutBack::Stays(reason),
+                    stays => stays,
                 },
             );
         }
         let before = ledger.before(thing, &lock)?;
-        let alone = self.controls.is_empty()
-            || touch
-                .controls
-                .iter()
-                .all(|control| self.controls.contains(control));
-        let target = if alone {
-            Some(before)
-        } else {
-            (self.shared)(touch, &before)
-        };
-        let Some(target) = target else {
-            let others = touch.controls.join(", ");
-            return Ok(PutBack::Stays(format!(
-                "it is shared by {others}; revert them together"
-            )));
-        };
-        if !alone {
-            self.announce(host, ledger, touch, &target, &lock)?;
+        let done = self.restore(host, thing, &before, &touch.last_written)?;
+        if done == PutBack::Stays(NOT_EMPTY.to_owned()) && holds_ours(ledger, thing, &lock)? {
+            self.give_up(ledger, thing, &lock)?;
+            return Ok(PutBack::Waits(
+                "something of k3warden's is in it".to_owned(),
+            ));
         }
-        let done = self.restore(host, thing, &target, &touch.last_written)?;
-        if alone {
-            ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
-        }
+        ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
         Ok(done)
+    }
+
+    /// Takes out of a thing what only the reverted controls needed.
+    fn divide(
+        &self,
+        host: &Host,
+        ledger: &mut Ledger,
+        touch: &Touch,
+        staying: &[&str],
+        lock: &Lock,
+    ) -> Result<PutBack, RevertError> {
+        let thing = &touch.thing;
+        let before = ledger.before(thing, lock)?;
+        let done = match (self.shared)(thing, &before, staying) {
+            Some(target) => {
+                self.announce(host, ledger, touch, &target, lock)?;
+                self.restore(host, thing, &target, &touch.last_written)?
+            }
+            None => PutBack::Waits(format!("needed by {}", staying.join(", "))),
+        };
+        self.give_up(ledger, thing, lock)?;
+        Ok(done)
+    }
+
+    /// The reverted controls need the thing no longer, though it cannot go yet: with the last control that needs it, or
+    /// when what hinders it is gone, it will. Where everything is reverted it stays everybody's who changed it.
+    fn give_up(&self, ledger: &mut Ledger, thing: &Thing, lock: &Lock) -> Result<(), LedgerError> {
+        if self.controls.is_empty() {
+            return Ok(());
+        }
+        ledger.give_up(thing, self.controls, lock)
     }
 
     /// A thing that stays ours in part is written anew by us, and a later revert must know it as ours.
@@ -216,7 +252,7 @@ impl Revert<'_> {
                 errno: nix::errno::Errno::ENOTEMPTY,
                 ..
             }) => {
-                return Ok(PutBack::Stays("it is not empty any more".to_owned()));
+                return Ok(PutBack::Stays(NOT_EMPTY.to_owned()));
             }
             result => result?,
         }
@@ -228,10 +264,24 @@ impl Revert<'_> {
     }
 }
 
+const NOT_EMPTY: &str = "it is not empty any more";
+
+/// Whether something that we changed and did not put back is in a directory.
+fn holds_ours(ledger: &mut Ledger, directory: &Thing, lock: &Lock) -> Result<bool, LedgerError> {
+    let Thing::Path(directory) = directory else {
+        return Ok(false);
+    };
+    let inside = |touch: &Touch| match &touch.thing {
+        Thing::Path(path) => path != directory && path.starts_with(directory),
+        Thing::Sysctl(_) => false,
+    };
+    Ok(ledger.touched(lock)?.iter().any(inside))
+}
+
 const fn ending(done: &PutBack) -> Ending {
     match done {
         PutBack::Restored(_) | PutBack::Already => Ending::Reverted,
-        PutBack::Stays(_) => Ending::Released,
+        PutBack::Stays(_) | PutBack::Waits(_) => Ending::Released,
     }
 }
 

@@ -20,6 +20,8 @@ pub struct PlanReport {
     pub changes: Vec<ChangeReport>,
     /// What is left as it is, and why.
     pub refused: Vec<RefusedReport>,
+    /// Enforced controls that could not be judged, so that what they need is not among the changes.
+    pub unseen: Vec<String>,
 }
 
 /// One change for machines.
@@ -56,6 +58,7 @@ impl PlanReport {
             format: FORMAT,
             changes: plan.changes.iter().map(ChangeReport::of).collect(),
             refused: plan.refused.iter().map(RefusedReport::of).collect(),
+            unseen: plan.unseen.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -82,6 +85,13 @@ impl PlanReport {
                 "not changed: {}  [{}]",
                 refused.reason,
                 refused.controls.join(", ")
+            );
+        }
+        if !self.unseen.is_empty() {
+            let _ = writeln!(
+                text,
+                "not judged, so what it needs is not shown here (`k3warden check` says why): {}",
+                self.unseen.join(", ")
             );
         }
         text

@@ -95,15 +95,27 @@ impl<'a> Table<'a> {
         cells: &[String; 5],
     ) {
         let tone = shown.map_or(Tone::Strong, tone);
-        let verdict = format!("{verdict:<14}");
-        text.push_str(&self.terminal.paint(tone, verdict));
-        for (cell, width) in cells.iter().zip(widths) {
-            let cell = fit(cell, *width);
-            let _ = write!(text, "{COLUMN_GAP}{cell:<width$}");
+        let mut cells: Vec<_> = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| wrapped(cell, *width).into_iter())
+            .collect();
+        let mut verdict = verdict;
+        loop {
+            let parts: Vec<Option<&str>> = cells.iter_mut().map(Iterator::next).collect();
+            if verdict.is_empty() && parts.iter().all(Option::is_none) {
+                return;
+            }
+            text.push_str(&self.terminal.paint(tone, format!("{verdict:<14}")));
+            for (part, width) in parts.iter().zip(widths) {
+                let part = part.unwrap_or_default();
+                let _ = write!(text, "{COLUMN_GAP}{part:<width$}");
+            }
+            let end = text.trim_end().len();
+            text.truncate(end);
+            text.push('\n');
+            verdict = "";
         }
-        let end = text.trim_end().len();
-        text.truncate(end);
-        text.push('\n');
     }
 
     /// Natural widths, the widest columns squeezed until the line fits.
@@ -211,12 +223,49 @@ const fn tone(verdict: Verdict) -> Tone {
     }
 }
 
-/// The text cut to a width, with a mark where it was cut.
-fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
+/// The text in lines of a width, broken after a space or within a path or an id, and nowhere else if that can be had. What
+/// an operator has to read to the end (a path, what to type) is never cut off.
+fn wrapped(text: &str, width: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text.trim_end();
+    while !rest.is_empty() {
+        // Where a line of this width ends.
+        let Some((limit, _)) = rest.char_indices().nth(width) else {
+            lines.push(rest);
+            break;
+        };
+        let fits = rest.get(..limit).unwrap_or(rest);
+        let breaks = |letter: char| matches!(letter, ' ' | '/' | '-' | ',' | '=' | '.' | '_');
+        let end = fits.rfind(breaks).map_or(limit, |place| place + 1);
+        let (line, next) = rest.split_at(end);
+        lines.push(line.trim_end());
+        rest = next.trim_start();
     }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn a_narrow_column_loses_no_letter_and_breaks_where_words_end() {
+        let text =
+            "left untouched: it is immutable; `chattr -i /etc/x/y.conf` would let it be changed";
+        for width in [12, 20, 33, 200] {
+            let lines = wrapped(text, width);
+            assert!(
+                lines.iter().all(|line| line.chars().count() <= width),
+                "{lines:?}"
+            );
+            let bare = |text: &str| text.replace(' ', "");
+            assert_eq!(bare(&lines.concat()), bare(text));
+        }
+        assert_eq!(
+            wrapped("kernel-panic-on-oops", 13),
+            ["kernel-panic-", "on-oops"]
+        );
+        assert_eq!(wrapped("ééé", 2), ["éé", "é"]);
+        assert_eq!(wrapped("", 12), Vec::<&str>::new());
+    }
 }

@@ -54,6 +54,16 @@ pub struct Change {
     pub effect: Effect,
 }
 
+impl Change {
+    /// Whether a directory is made, removed or given other bits, so that what was seen of it holds no longer.
+    #[must_use]
+    pub const fn is_of_directory(&self) -> bool {
+        matches!(self.stage, Stage::Directory)
+            || matches!(self.before, State::Directory(_))
+            || matches!(self.after, State::Directory(_))
+    }
+}
+
 /// A kernel parameter that must be set at the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {

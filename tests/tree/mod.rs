@@ -6,7 +6,8 @@
 //! | token: secret
 //! 777 root:root l /var/lib/rancher -> /data/rancher
 //! ```
-//! Lines after `|` are a file's content. Types: `d`, `f`, `l` link, `h` hard link to another path, `p` FIFO, `s` socket.
+//! Lines after `|` are a file's content. Types: `d`, `f`, `l` link, `h` hard link to another path, `p` FIFO, `s` socket,
+//! `c` character device.
 //! Owners other than root can only be given by root; in a run without privilege they are ours like everything else.
 
 #![allow(
@@ -122,6 +123,14 @@ impl Tree {
                 "h" => fs::hard_link(self.at(target), &place)
                     .unwrap_or_else(|error| panic!("{line}: {error}")),
                 "s" => drop(std::os::unix::net::UnixListener::bind(&place).unwrap()),
+                // 0:0 is the one device that the kernel lets anybody make: a whiteout of overlayfs.
+                "c" => {
+                    let (kind, mode) = (
+                        nix::sys::stat::SFlag::S_IFCHR,
+                        nix::sys::stat::Mode::S_IRUSR,
+                    );
+                    nix::sys::stat::mknod(&place, kind, mode, 0).unwrap();
+                }
                 "p" => nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRUSR).unwrap(),
                 "f" => {
                     let mut content = String::new();
@@ -167,6 +176,7 @@ impl Tree {
                 0o120_000 => 'l',
                 0o010_000 => 'p',
                 0o140_000 => 's',
+                0o020_000 => 'c',
                 _ => 'f',
             };
             let content = match kind {

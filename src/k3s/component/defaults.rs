@@ -1,6 +1,7 @@
 //! The arguments that K3s gives each component by itself, read from `data/defaults.txt`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::releases::Releases;
 use super::situation::Situation;
@@ -61,19 +62,25 @@ fn placeholders(value: &str) -> impl Iterator<Item = &str> {
         .filter_map(|part| part.split('}').next())
 }
 
-fn rows(component: Component) -> impl Iterator<Item = Row<'static>> {
+/// The table by the names of components, read once.
+static ROWS: LazyLock<BTreeMap<&'static str, Vec<Row<'static>>>> = LazyLock::new(|| {
+    let mut components: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
     let mut section = "";
-    TABLE
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
-        .filter_map(move |line| match line.strip_prefix('[') {
-            Some(name) => {
-                section = name.trim_end_matches(']');
-                None
-            }
-            None if section == component.name() => Row::read(line),
-            None => None,
-        })
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+    for line in lines.filter(|line| !line.trim().is_empty()) {
+        match line.strip_prefix('[') {
+            Some(name) => section = name.trim_end_matches(']'),
+            None => components
+                .entry(section)
+                .or_default()
+                .extend(Row::read(line)),
+        }
+    }
+    components
+});
+
+fn rows(component: Component) -> impl Iterator<Item = &'static Row<'static>> {
+    ROWS.get(component.name()).into_iter().flatten()
 }
 
 /// K3s's own arguments of a component: flag to value, before the operator's are merged in.

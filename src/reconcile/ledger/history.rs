@@ -53,6 +53,13 @@ pub enum RecordKind {
         /// How.
         ending: Ending,
     },
+    /// A control needs the thing no longer; it stays for the sake of others.
+    GivenUp {
+        /// The control.
+        control: String,
+        /// The thing.
+        thing: Thing,
+    },
     /// A decision.
     Note {
         /// Its name.
@@ -130,6 +137,13 @@ fn record(line: Line) -> Option<Record> {
             thing: thing(name)?,
             ending: end,
         },
+        Entry::GivenUp {
+            control,
+            thing: name,
+        } => RecordKind::GivenUp {
+            control,
+            thing: thing(name)?,
+        },
         Entry::Note { key, value } => RecordKind::Note { key, value },
         Entry::Checkpoint { replaced_lines, .. } => RecordKind::Checkpoint { replaced_lines },
         Entry::Unknown => RecordKind::Unknown,
@@ -174,6 +188,9 @@ impl std::fmt::Display for Record {
                     Ending::NotMade => "not made after all",
                 };
                 write!(formatter, "end     {thing}: {how}")
+            }
+            RecordKind::GivenUp { control, thing } => {
+                write!(formatter, "give up {thing}: needed no longer  [{control}]")
             }
             RecordKind::Note { key, value } => write!(formatter, "note    {key}: {value}"),
             RecordKind::Checkpoint { replaced_lines } => {

@@ -29,6 +29,8 @@ pub(super) struct Touched {
     pub(super) content: Option<Span>,
     /// The last change of each control, in order of time; the newest is the last.
     pub(super) changes: Vec<(String, Span)>,
+    /// Controls that changed it and need it no longer.
+    given_up: Vec<(String, Span)>,
 }
 
 /// The lines that must outlive a compaction.
@@ -67,6 +69,12 @@ impl Index {
                     touched.changed(control, &after, span);
                 }
             }
+            Entry::GivenUp { control, thing } => {
+                if let Some(touched) = lookup(&mut self.touched, thing) {
+                    touched.given_up.retain(|(known, _)| *known != control);
+                    touched.given_up.push((control, span));
+                }
+            }
             Entry::Ended { thing, .. } => {
                 if let Some(thing) = thing.thing() {
                     self.touched.remove(&thing);
@@ -87,14 +95,20 @@ impl Index {
             whole: false,
             content: None,
             changes: Vec::new(),
+            given_up: Vec::new(),
         })
     }
 
     /// The lines to keep, in their order in the file, each once.
     pub(super) fn kept(&self) -> Vec<Span> {
         let of_things = self.touched.values().flat_map(|touched| {
-            let changes = touched.changes.iter().map(|(_, span)| span);
-            touched.images.iter().chain(&touched.content).chain(changes)
+            let of_controls = touched.changes.iter().chain(&touched.given_up);
+            let of_controls = of_controls.map(|(_, span)| span);
+            touched
+                .images
+                .iter()
+                .chain(&touched.content)
+                .chain(of_controls)
         });
         let mut spans: Vec<Span> = of_things
             .chain(self.notes.values())
@@ -113,6 +127,12 @@ impl Index {
 }
 
 impl Touched {
+    /// The controls that changed it and still need it.
+    pub(super) fn controls(&self) -> impl Iterator<Item = &String> {
+        let controls = self.changes.iter().map(|(control, _)| control);
+        controls.filter(|control| !self.given_up.iter().any(|(known, _)| known == *control))
+    }
+
     /// Lines with what was last written, oldest first: the last content, and the attributes set since.
     pub(super) fn last_written(&self) -> Vec<Span> {
         let since = self.content.map_or(0, |span| span.offset);
@@ -126,6 +146,7 @@ impl Touched {
             self.content = Some(span);
         }
         self.changes.retain(|(known, _)| *known != control);
+        self.given_up.retain(|(known, _)| *known != control);
         self.changes.push((control, span));
     }
 }

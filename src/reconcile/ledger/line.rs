@@ -39,6 +39,8 @@ pub(super) enum Entry {
     },
     /// The thing is ours no longer.
     Ended { thing: ThingName, end: Ending },
+    /// A control needs the thing no longer; it stays as it is for others, or for what is in it.
+    GivenUp { control: String, thing: ThingName },
     /// A decision to be remembered.
     Note { key: String, value: String },
     /// The first line after a compaction: the chain goes on from `prev`, the last line of what was replaced.

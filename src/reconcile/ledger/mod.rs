@@ -95,8 +95,9 @@ pub struct Touch {
     pub id: ChangeId,
     /// The thing.
     pub thing: Thing,
-    /// Every control that changed it; the first touch's control is not always first. More than one: what was there
-    /// before cannot be put back for one of them alone.
+    /// Every control that changed it and did not give it up; the first touch's control is not always first. More than
+    /// one: what was there before cannot be put back for one of them alone. None: nobody needs it, and it only waits
+    /// until it can go.
     pub controls: Vec<String>,
     /// What it was when we last wrote it. If it is something else now, somebody changed it since.
     pub last_written: Fingerprint,
@@ -230,11 +231,7 @@ impl Ledger {
         Ok(Touch {
             id: ChangeId(touched.id),
             thing: thing.clone(),
-            controls: touched
-                .changes
-                .iter()
-                .map(|(name, _)| name.clone())
-                .collect(),
+            controls: touched.controls().cloned().collect(),
             last_written: last_written.ok_or_else(|| LedgerError::NotTouched(thing.clone()))?,
             proven: touched.images.iter().all(proven),
         })

@@ -123,6 +123,33 @@ impl Ledger {
         self.append(entries.collect(), true).map(|_| ())
     }
 
+    /// Records that controls need a thing no longer that stays for the sake of others, or of what is in it. Durable on
+    /// return. A control that changes it again needs it again.
+    ///
+    /// # Errors
+    /// When the thing was not touched, or the record cannot be written.
+    pub fn give_up(
+        &mut self,
+        thing: &Thing,
+        controls: &[String],
+        lock: &Lock,
+    ) -> Result<(), LedgerError> {
+        self.refresh(lock)?;
+        let not_touched = || LedgerError::NotTouched(thing.clone());
+        let touched = self.index.touched.get(thing).ok_or_else(not_touched)?;
+        let held = touched.controls().filter(|held| controls.contains(held));
+        let entries: Vec<Entry> = held
+            .map(|control| Entry::GivenUp {
+                control: control.clone(),
+                thing: ThingName::of(thing),
+            })
+            .collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.append(entries, true).map(|_| ())
+    }
+
     /// Records a decision, so that [`Ledger::noted`] finds it again. Durable on return; the newest of a key counts.
     ///
     /// # Errors
@@ -196,10 +223,11 @@ impl Ledger {
     /// Appends after a refresh.
     fn append(&mut self, entries: Vec<Entry>, durable: bool) -> Result<Vec<ChangeId>, LedgerError> {
         self.intact()?;
-        // An ending makes room at the next compaction. Were it refused, a full ledger could never be emptied.
+        // An ending makes room at the next compaction, and giving up leads to one. Were they refused, a full ledger could
+        // never be emptied.
         let makes_room = entries
             .iter()
-            .all(|entry| matches!(entry, Entry::Ended { .. }));
+            .all(|entry| matches!(entry, Entry::Ended { .. } | Entry::GivenUp { .. }));
         let entries = self.prepare(entries)?;
         let limit_bytes = self.keeping.limit_bytes;
         let mut draft = self.draft(entries);

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::HostError;
+use crate::host::{Extent, HostError, State, Thing};
 use crate::k3s::component::Component;
 use crate::k3s::drop_in_directory;
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::own_files;
-use crate::reconcile::restart::own_part::{OurFile, OurPart, PutBack};
+use crate::reconcile::restart::own_part::{EncryptionKey, OurFile, OurPart, PutBack};
+use crate::reconcile::service::part;
 use crate::setting::configuration::{Line, parse, render};
 
 /// Our drop-ins without the lines that have the kubelet protect the kernel defaults; nothing if there is none.
@@ -60,13 +61,46 @@ fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack
     Ok((!back.is_nothing()).then_some(back))
 }
 
+/// One of our drop-ins with the lines of some controls alone, and the encryption lines under a key; what was there
+/// before us where that leaves none. `None` if it cannot be read.
+#[must_use]
+pub fn of_controls(
+    pass: &Pass<'_>,
+    thing: &Thing,
+    before: &State,
+    controls: &[&str],
+) -> Option<State> {
+    let State::File {
+        content,
+        attributes,
+    } = pass.host.capture(thing, Extent::Whole).ok()?
+    else {
+        return None;
+    };
+    let has_key = part::encryption_key(pass.host, pass.node) != EncryptionKey::Absent;
+    let mut lines = parse(&String::from_utf8_lossy(&content));
+    lines.retain(|line, control| {
+        controls.contains(&control.as_str()) || (has_key && is_encryption(line))
+    });
+    if lines.is_empty() {
+        return Some(before.clone());
+    }
+    let content = render(&lines).into_bytes();
+    Some(State::File {
+        content,
+        attributes,
+    })
+}
+
+fn is_encryption(line: &Line) -> bool {
+    matches!(line, Line::Option { name, .. } if name.starts_with("secrets-encryption"))
+}
+
 /// The encryption lines of one of our drop-ins as a file of its own; `None` if it has none.
 #[must_use]
 pub fn encryption_alone(content: &[u8]) -> Option<String> {
     let mut lines = parse(&String::from_utf8_lossy(content));
-    lines.retain(|line, _| {
-        matches!(line, Line::Option { name, .. } if name.starts_with("secrets-encryption"))
-    });
+    lines.retain(|line, _| is_encryption(line));
     (!lines.is_empty()).then(|| render(&lines))
 }
 

@@ -87,6 +87,7 @@ pub fn roll_back(
     let plan = Plan {
         changes: restore::changes(pass.host, &back)?,
         refused: Vec::new(),
+        unseen: Vec::new(),
     };
     let outcomes = apply_within(pass.host, ledger, plan, who.name, &|| false, who.patience);
     Ok(RollBack::Done(RolledBack {
