@@ -2,7 +2,6 @@
 #@ bare
 #@ limit 900
 describe_host >/root/before
-printf 'nothing' >/dev/null
 apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 install_k3s server
 systemctl start k3s
