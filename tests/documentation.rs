@@ -143,6 +143,41 @@ fn every_command_line_is_accepted() {
 }
 
 #[test]
+fn a_control_is_added_in_the_way_that_contributing_says() {
+    let text = fs::read_to_string("CONTRIBUTING.md").unwrap();
+    let example = toml_pieces(&text)
+        .into_iter()
+        .find(|piece| piece.contains("[[control]]"))
+        .unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, content: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    write("etc/k3warden/catalogue.d/NAME.toml", &example);
+    let unit = "[Service]\nExecStart=/usr/local/bin/k3s server\n";
+    write("etc/systemd/system/k3s.service", unit);
+    let run = |command: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .arg("--root")
+            .arg(root.path())
+            .args(["--k3s-version", "1.36.3", "--no-sync"])
+            .args(command.split(' '))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let explained = run("explain audit-log-compression");
+    assert!(explained.contains("catalogue.d/NAME.toml"), "{explained}");
+    let planned = run("diff");
+    assert!(planned.contains("'audit-log-compress=true'"), "{planned}");
+    run("apply");
+    let held = run("check audit-log-compression");
+    assert!(held.contains("1 compliant"), "{held}");
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     for (path, text) in documents() {
         for link in text.split("](").skip(1) {

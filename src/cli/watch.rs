@@ -1,5 +1,6 @@
 //! `k3warden watch`: the daemon.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use clap::Args;
@@ -21,6 +22,7 @@ impl Watch {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         session.require_root()?;
+        require_systemd(&session)?;
         drop(session);
         let root = Root::open(&global.root)?;
         let loaded = LoadedUnits::of(Surroundings::look(&root));
@@ -29,6 +31,19 @@ impl Watch {
             Ended::NamespaceStale => Exit::DoesNotHold,
         })
     }
+}
+
+/// The daemon's place before K3s, its sandbox, its watchdog and its restarts of K3s are systemd's doing. Without that it
+/// would only seem to hold the node.
+fn require_systemd(session: &Session) -> Result<(), CliError> {
+    // The mark that sd_booted(3) looks for.
+    let mark = Path::new("/run/systemd/system");
+    if session.host.root.is_live() && !mark.exists() {
+        return Err("the daemon needs systemd, which does not run this machine; `k3warden check` and `k3warden apply` work \
+                    without it: run `k3warden apply` before each start of K3s, and from cron"
+            .into());
+    }
+    Ok(())
 }
 
 /// The files that the command line names.

@@ -93,7 +93,13 @@ impl Agent<'_> {
             }
             self.publisher.wake(now);
         }
-        let Some(unit) = self.k3s_unit().filter(|_| !self.keeper.is_waiting()) else {
+        if self.keeper.is_waiting() {
+            return;
+        }
+        let Some(unit) = self.k3s_unit() else {
+            // Without K3s there is nothing to follow or to ask. What stayed due would keep the loop from sleeping.
+            self.keeper.look = None;
+            self.keeper.judge = None;
             return;
         };
         if self.keeper.look.is_some_and(|at| at <= now) {

@@ -93,9 +93,31 @@ install_k3s() {
     for argument; do printf "\t'%s' \\\n" "$argument"; done
     printf '\n'
   } > "/etc/systemd/system/$unit.service"
-  printf '[Service]\nExecStartPre=-/usr/bin/k3warden apply --before-start %%n\n' \
-    > "/etc/systemd/system/$unit.service.d/50-k3warden-door.conf"
+  # The package brings its own door.
+  if [ -e /share/k3warden.deb ]; then
+    rmdir "/etc/systemd/system/$unit.service.d"
+  else
+    printf '[Service]\nExecStartPre=-/usr/bin/k3warden apply --before-start %%n\n' \
+      > "/etc/systemd/system/$unit.service.d/50-k3warden-door.conf"
+  fi
   systemctl daemon-reload
+}
+
+# repack DEB VERSION OUT: the same package under another version.
+repack() {
+  rm -rf /root/repacked
+  dpkg-deb -R "$1" /root/repacked
+  sed -i "s/^Version: .*/Version: $2/" /root/repacked/DEBIAN/control
+  dpkg-deb -b /root/repacked "$3" >/dev/null
+}
+
+# provide_to_rpm: a package without files that provides what this Debian has, so that rpm checks dependencies as it would elsewhere.
+provide_to_rpm() {
+  mkdir -p /root/rpmbuild/SPECS
+  printf '%s\n' 'Name: debian-provides' 'Version: 1' 'Release: 1' 'Summary: what this machine has' 'License: none' 'AutoReqProv: no' \
+    'Provides: /bin/sh' 'Provides: systemd = 252' '%description' 'For tests.' '%files' >/root/rpmbuild/SPECS/debian.spec
+  rpmbuild -bb --quiet --nodeps --define "_topdir /root/rpmbuild" /root/rpmbuild/SPECS/debian.spec
+  rpm -i /root/rpmbuild/RPMS/*/debian-provides-1-1.*.rpm
 }
 
 # set_policy LINE...: the whole of the operator's policy. Settling is quick, since nothing here takes long.

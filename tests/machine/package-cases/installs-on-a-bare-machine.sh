@@ -15,6 +15,17 @@ expect_exit 0 k3warden check
 wait_until 60 systemctl is-active k3warden.service
 expect_equal enabled "$(systemctl is-enabled k3warden.service)" "state of k3warden.service"
 expect_equal disabled "$(systemctl is-enabled k3warden-apply.service || true)" "state of k3warden-apply.service"
+# Where there is no K3s the daemon sleeps too.
+used() { systemctl show -P CPUUsageNSec k3warden; }
+before=$(used)
+sleep 10
+[ $(($(used) - before)) -lt 2000000000 ] || fail "the daemon took $((($(used) - before) / 1000000)) ms of processor time in 10 s"
+
+# Where somebody goes back to the presets, as systemd does at the first boot of an image.
+systemctl preset k3warden.service k3warden-apply.service
+expect_equal "k3warden.service enabled enabled,k3warden-apply.service disabled disabled" \
+  "$(systemctl list-unit-files --no-legend 'k3warden*' | awk '{ print $1, $2, $3 }' | sort -r | paste -sd,)" "units, their state and preset"
+wait_until 30 bash -c "systemctl --no-pager status k3warden.service | grep '^ *Status: \"[0-9]* controls hold'"
 systemctl --no-pager status k3warden.service
 # There is no man in this machine, so the pages that the units name are looked for here.
 systemd-analyze verify k3warden.service k3warden-apply.service 2>/root/verify || true

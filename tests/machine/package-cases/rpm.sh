@@ -4,24 +4,7 @@
 rpm=$(echo /share/k3warden-*.rpm)
 [ -e "$rpm" ] || fail "give the package with --share"
 
-# A package without files that provides what this Debian has, so that rpm checks dependencies as it would elsewhere.
-mkdir -p /root/rpmbuild/SPECS
-cat >/root/rpmbuild/SPECS/debian.spec <<'END'
-Name: debian-provides
-Version: 1
-Release: 1
-Summary: what this machine has
-License: none
-AutoReqProv: no
-Provides: /bin/sh
-Provides: systemd = 252
-%description
-For tests.
-%files
-END
-rpmbuild -bb --quiet --nodeps --define "_topdir /root/rpmbuild" /root/rpmbuild/SPECS/debian.spec
-rpm -i /root/rpmbuild/RPMS/*/debian-provides-1-1.*.rpm
-
+provide_to_rpm
 # Owned by the package `filesystem` on RPM systems.
 mkdir -p /usr/share/{fish/vendor_completions.d,licenses,man/man{1,5,8},zsh/site-functions}
 describe_host >/root/before
@@ -39,11 +22,39 @@ rpm -qlvp "$rpm" | awk '{ print $1, $9 }' | grep -vE '/usr/share/(doc|zsh|licens
 [ "$(wc -l </root/deb-files)" -gt 15 ] || fail "the files of the .deb were not read"
 diff /root/deb-files /root/rpm-files || fail "the packages differ"
 
-# Upgrade: the scriptlets of both, with the daemon running on.
+# Upgrade from an older version with the scriptlets of this one, which note how they are called.
+rpm -e k3warden >/dev/null 2>&1
+/var/lib/k3warden/purge
+mkdir -p /root/older
+(cd /root/older && rpm2cpio "$rpm" | cpio -idm --quiet)
+{
+  printf 'Name: k3warden\nVersion: 0.0.9\nRelease: 1\nSummary: the build before\nLicense: none\nAutoReqProv: no\n%%description\nFor tests.\n'
+  printf '%%define __os_install_post %%{nil}\n%%install\ncp -a /root/older/. %%{buildroot}/\n'
+  for scriptlet in post preun postun; do
+    printf '%%%s\necho "old %s $1" >>/root/calls\n' "$scriptlet" "$scriptlet"
+    case $scriptlet in post) tag=POSTIN ;; preun) tag=PREUN ;; *) tag=POSTUN ;; esac
+    rpm -qp --qf "%{$tag}\n" "$rpm"
+  done
+  printf '%%files\n'
+  (cd /root/older && find . -type f | sed -e 's|^\.||' -e 's|^/etc/.*|%config(noreplace) &|')
+} >/root/rpmbuild/SPECS/older.spec
+rpmbuild -bb --quiet --nodeps --define "_topdir /root/rpmbuild" /root/rpmbuild/SPECS/older.spec >/root/said 2>&1 || fail "$(cat /root/said)"
+rpm -ivh /root/rpmbuild/RPMS/*/k3warden-0.0.9-1.*.rpm >/root/said 2>&1 || fail "$(cat /root/said)"
+wait_until 60 systemctl is-active k3warden.service
+expect_sysctl kernel.panic 10
+echo '#mine' >>/etc/k3warden/config.toml
+k3warden ledger >/root/ledger
 daemon=$(systemctl show -p InvocationID --value k3warden.service)
-rpm -U --replacepkgs "$rpm" >/root/said 2>&1 || fail "$(cat /root/said)"
+rpm -Uvh "$rpm" >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_equal "old post 1,old preun 1,old postun 1" "$(paste -sd, /root/calls)" "how the old scriptlets were called"
 wait_until 60 systemctl is-active k3warden.service
 expect_equal enabled "$(systemctl is-enabled k3warden.service)" "state after an upgrade"
+[ "$daemon" != "$(systemctl show -p InvocationID --value k3warden.service)" ] || fail "the old daemon still runs"
+grep -qx '#mine' /etc/k3warden/config.toml || fail "the operator's configuration was replaced"
+sed -i '/^#mine$/d' /etc/k3warden/config.toml
+expect_equal "$(rpm -qp "$rpm")" "$(rpm -q k3warden)" "what is installed"
+k3warden ledger | head -n "$(wc -l </root/ledger)" | diff /root/ledger - || fail "the ledger's beginning changed"
+expect_sysctl kernel.panic 10
 
 rpm -e k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "the node stays hardened"

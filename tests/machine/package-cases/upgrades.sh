@@ -1,4 +1,4 @@
-# An upgrade keeps policy and ledger, runs the new program, and does not restart K3s.
+# An upgrade keeps policy, edited configuration, pause and ledger, runs the new program, and does not restart K3s.
 #@ bare
 #@ limit 900
 cat >/usr/local/bin/k3s <<'END'
@@ -14,21 +14,25 @@ mkdir -p /etc/k3warden/config.d
 printf '[restart]\nmode = "never"\n' >/etc/k3warden/config.d/50-site.toml
 
 # The build before this one: the same files under an older version.
-dpkg-deb -R /share/k3warden.deb /root/old
-sed -i 's/^Version: .*/Version: 0.0.9-1/' /root/old/DEBIAN/control
-dpkg-deb -b /root/old /root/old.deb >/dev/null
+repack /share/k3warden.deb 0.0.9-1 /root/old.deb
 apt-get install -y /root/old.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 wait_until 60 systemctl is-active k3warden.service
 start=$(systemctl show -p InvocationID --value k3s.service)
 daemon=$(systemctl show -p InvocationID --value k3warden.service)
 k3warden ledger >/root/ledger
 [ -s /root/ledger ] || fail "nothing was recorded"
+echo '#mine' >>/etc/k3warden/config.toml
+k3warden pause --for 2h --reason "a visit"
 
 apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 wait_until 60 systemctl is-active k3warden.service
 expect_equal "$start" "$(systemctl show -p InvocationID --value k3s.service)" "start of K3s"
 [ "$daemon" != "$(systemctl show -p InvocationID --value k3warden.service)" ] || fail "the old daemon still runs"
 [ -e /etc/k3warden/config.d/50-site.toml ] || fail "the policy is gone"
+grep -qx '#mine' /etc/k3warden/config.toml || fail "the operator's configuration was replaced"
+wait_until 60 bash -c 'k3warden status | grep "a visit"'
+k3warden pause --end
+wait_until 60 bash -c 'k3warden status | grep -v "a visit"'
 k3warden ledger >/root/ledger-now
 head -n "$(wc -l </root/ledger)" /root/ledger-now | diff /root/ledger - || fail "the ledger's beginning changed"
 expect_exit 0 k3warden ledger --verify

@@ -1,0 +1,32 @@
+# Installed beside a running single server, without a word about restarts: everything is applied, and K3s is restarted once, by the
+# daemon. Then an upgrade of the package restarts nothing.
+#@ bare
+#@ limit 900
+install_k3s server
+systemctl start k3s
+wait_until 120 k3s_runs
+[ -z "$(k3s_arguments kube-apiserver | grep -e --audit-log-maxage=)" ] || fail "it is hardened already"
+# The defaults, only sooner.
+mkdir -p /etc/k3warden/config.d
+printf '[restart]\njitter = "0s"\nsettle_time = "5s"\n' >/etc/k3warden/config.d/50-site.toml
+run=$(systemctl show -P InvocationID k3s)
+apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_contains "$(cat /root/said)" "K3s has to be restarted first"
+expect_sysctl kernel.panic 10
+restarted() { [ "$run" != "$(systemctl show -P InvocationID k3s)" ]; }
+wait_until 180 restarted
+wait_until 120 k3s_runs
+wait_until 120 journalctl --no-pager -q -t k3warden --grep 'has settled'
+expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
+expect_equal 2 "$(starts_of_k3s)" "starts of K3s"
+wait_until 60 bash -c 'k3warden check'
+
+run=$(systemctl show -P InvocationID k3s)
+daemon=$(systemctl show -P InvocationID k3warden)
+repack /share/k3warden.deb 9.9.9-1 /root/newer.deb
+apt-get install -y /root/newer.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+wait_until 60 systemctl is-active k3warden.service
+[ "$daemon" != "$(systemctl show -P InvocationID k3warden)" ] || fail "the old daemon still runs"
+sleep 20
+expect_equal "$run" "$(systemctl show -P InvocationID k3s)" "the run of K3s after an upgrade of k3warden"
+wait_until 60 bash -c 'k3warden check'
