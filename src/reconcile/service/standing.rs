@@ -150,7 +150,12 @@ fn wanted(standing: &Standing, ours: &OurPart, cause: Cause) -> Wanted {
         Input::Argument { flag, .. } => names(ours, flag),
         _ => false,
     };
+    let is_binary = |difference: &Difference| difference.input == Input::Binary;
     match (standing, cause) {
+        // An upgrade that was only laid out is not ours to begin.
+        (Standing::Differs(_, differences), _) if differences.iter().any(is_binary) => {
+            Wanted::ByNewBinary
+        }
         (Standing::Differs(_, differences), _) if !differences.iter().any(by_us) => {
             Wanted::ByOperatorsFiles
         }
