@@ -16,9 +16,9 @@ use k3warden::policy::{self, Policy};
 use k3warden::reconcile::ledger::{Keeping, Ledger};
 use k3warden::reconcile::lock::Lock;
 use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances};
+use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use k3warden::reconcile::service::stay::{Running, must_stay};
-use k3warden::reconcile::service::part;
 use k3warden::reconcile::{Pass, Written};
 
 const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
@@ -75,7 +75,10 @@ impl Node {
             .output()
             .unwrap();
         let text = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
     }
 
     fn with_pass<T>(&self, work: impl FnOnce(&Pass<'_>, &mut Ledger) -> T) -> T {
@@ -125,7 +128,10 @@ fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
     let node = Node::settled();
     node.write(KEY, "{}");
     let good = node.drop_in();
-    assert!(matches!(node.fails(), RollBack::NotOurs), "what has worked is not ours to put back");
+    assert!(
+        matches!(node.fails(), RollBack::NotOurs),
+        "what has worked is not ours to put back"
+    );
     assert_eq!(node.drop_in(), good);
 
     node.policy(WITH_77_DAYS);
@@ -135,7 +141,10 @@ fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
     assert_eq!(node.drop_in(), good);
 
     let (code, plan) = node.run(&["diff"]);
-    assert!(plan.contains("k3warden retry") && plan.contains("it says so"), "{plan}");
+    assert!(
+        plan.contains("k3warden retry") && plan.contains("it says so"),
+        "{plan}"
+    );
     assert!(!plan.contains("audit-log-maxage=77"), "{code:?} {plan}");
     node.run(&["apply"]);
     node.run(&["apply", "--before-start", "k3s.service"]);
@@ -144,9 +153,15 @@ fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
     // The rest of the node is held all the same, and so is what last worked.
     let server = node.path(SERVER);
     fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
-    node.write(DROP_IN, &good.replace("protect-kernel-defaults: true", "# nothing"));
+    node.write(
+        DROP_IN,
+        &good.replace("protect-kernel-defaults: true", "# nothing"),
+    );
     node.run(&["apply"]);
-    assert_eq!(fs::metadata(&server).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&server).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     assert_eq!(node.drop_in(), good);
     assert_eq!(node.run(&["ledger", "--verify"]).0, Some(0));
 }
@@ -160,7 +175,10 @@ fn retry_and_a_new_policy_have_it_tried_once_more() {
         &|| {
             let (code, said) = node.run(&["retry"]);
             assert_eq!(code, Some(0), "{said}");
-            assert!(said.contains("it says so") && said.contains("the last error"), "{said}");
+            assert!(
+                said.contains("it says so") && said.contains("the last error"),
+                "{said}"
+            );
         },
         &|| node.policy(&format!("# tried on one node\n{WITH_77_DAYS}")),
     ];
@@ -232,8 +250,14 @@ fn revert_leaves_what_the_cluster_needs_and_says_why() {
     assert!(node.path("etc/sysctl.d/90-kubelet.conf").exists());
     let left = node.drop_in();
     let lines: Vec<&str> = left.lines().filter(|line| !line.starts_with('#')).collect();
-    assert!(lines.len() == 1 && lines[0].starts_with("secrets-encryption: true"), "{left}");
-    assert!(!node.path(&format!("{SERVER}/psa.yaml")).exists(), "nobody needs it: {said}");
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("secrets-encryption: true"),
+        "{left}"
+    );
+    assert!(
+        !node.path(&format!("{SERVER}/psa.yaml")).exists(),
+        "nobody needs it: {said}"
+    );
 
     // Without key and reliance all of it goes.
     fs::remove_file(node.path(KEY)).unwrap();

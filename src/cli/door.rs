@@ -201,7 +201,9 @@ impl Door {
         };
         let back = roll_back(&self.session.pass(), ledger, failed, failure, who)?;
         if let RollBack::Done(mut back) = back {
-            say("two starts ended by themselves with what k3warden wrote last, so that is put back");
+            say(
+                "two starts ended by themselves with what k3warden wrote last, so that is put back",
+            );
             // systemd starts it right now.
             back.quarantine.restarted = true;
             back.quarantine.save(&knowledge.records)?;

@@ -139,7 +139,9 @@ impl Tree {
     }
 
     fn last_good(&self) -> Option<OurPart> {
-        LastGood::load(&self.records()).record().map(|good| good.part)
+        LastGood::load(&self.records())
+            .record()
+            .map(|good| good.part)
     }
 
     fn quarantine(&self) -> Option<Quarantine> {
@@ -155,7 +157,11 @@ impl Sources for Tree {
         let catalogue = policy::load_catalogue(&root).map_err(|error| error.to_string())?;
         let mut policy = Policy::load(&root, &catalogue).map_err(|error| error.to_string())?;
         let rules = &mut policy.restart;
-        for time in [&mut rules.settle_time, &mut rules.jitter, &mut rules.minimum_interval] {
+        for time in [
+            &mut rules.settle_time,
+            &mut rules.jitter,
+            &mut rules.minimum_interval,
+        ] {
             time.value = Duration::ZERO;
         }
         let node = node::discover(&root, &policy, Surroundings::Machine, None);
@@ -309,7 +315,10 @@ impl<'t> Bench<'t> {
             }
             self.passes(Duration::from_secs(1));
         }
-        panic!("never {what}: {:?} {:?}", self.agent.k3s, self.agent.keeper.told);
+        panic!(
+            "never {what}: {:?} {:?}",
+            self.agent.k3s, self.agent.keeper.told
+        );
     }
 
     fn passes(&mut self, time: Duration) {
@@ -351,14 +360,24 @@ fn a_change_that_settles_is_what_is_put_back_later() {
     bench.settled_server();
     let first = tree.last_good().unwrap();
     bench.reload(WITH_77_DAYS);
-    bench.until("asked for a restart", |bench| bench.machine.restarts_asked() == 1);
+    bench.until("asked for a restart", |bench| {
+        bench.machine.restarts_asked() == 1
+    });
     bench.k3s_starts();
     bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
-    assert_eq!(tree.last_good().unwrap(), first, "nothing is proven before it has settled");
+    assert_eq!(
+        tree.last_good().unwrap(),
+        first,
+        "nothing is proven before it has settled"
+    );
     bench.is_ready();
     bench.until("settled", |bench| bench.tree.last_good().unwrap() != first);
     bench.quiet_minutes();
-    assert_eq!(bench.machine.restarts_asked(), 1, "settled once, followed once");
+    assert_eq!(
+        bench.machine.restarts_asked(),
+        1,
+        "settled once, followed once"
+    );
     assert!(bench.agent.keeper.following.is_none());
     assert_eq!(bench.agent.k3s.in_step, Some(true));
 }
@@ -372,7 +391,9 @@ fn a_change_that_ends_k3s_after_it_was_ready_is_put_back_once_and_left_alone() {
         bench.settled_server();
         tree.write(KEY, "{}");
         let good = tree.drop_in();
-        bench.reload(&format!("restart = {{ mode = \"{mode}\" }}\n{WITH_77_DAYS}"));
+        bench.reload(&format!(
+            "restart = {{ mode = \"{mode}\" }}\n{WITH_77_DAYS}"
+        ));
         assert_ne!(tree.drop_in(), good, "{mode}");
         bench.quiet_minutes();
         assert_eq!(bench.machine.restarts_asked(), asked, "{mode}");
@@ -396,7 +417,11 @@ fn a_change_that_ends_k3s_after_it_was_ready_is_put_back_once_and_left_alone() {
 
         Quarantine::lift(&tree.records()).unwrap();
         bench.agent.look_for_suspension(bench.now);
-        assert_ne!(tree.drop_in(), good, "{mode}: an operator wants it tried again");
+        assert_ne!(
+            tree.drop_in(),
+            good,
+            "{mode}: an operator wants it tried again"
+        );
     }
 }
 
@@ -422,12 +447,19 @@ fn a_put_back_that_a_start_was_too_early_for_is_restarted_for_once_and_never_aga
         bench.dies(DIES);
         bench.quiet_minutes();
     }
-    assert_eq!(bench.machine.restarts_asked(), 2, "fails whatever we write: no loop");
+    assert_eq!(
+        bench.machine.restarts_asked(),
+        2,
+        "fails whatever we write: no loop"
+    );
 }
 
 #[test]
 fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
-    let (tree, signals) = (Tree::server("new_cluster = true\n"), Signals::catch().unwrap());
+    let (tree, signals) = (
+        Tree::server("new_cluster = true\n"),
+        Signals::catch().unwrap(),
+    );
     let mut bench = Bench::new(&tree, &signals);
     bench.begin();
     assert!(tree.drop_in().contains("audit-log-maxage"));
@@ -438,17 +470,27 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
     bench.until("put back", |bench| bench.tree.quarantine().is_some());
     let quarantine = tree.quarantine().unwrap();
     let left = tree.drop_in();
-    assert!(left.contains("secrets-encryption: true") && !left.contains("audit-log"), "{left}");
+    assert!(
+        left.contains("secrets-encryption: true") && !left.contains("audit-log"),
+        "{left}"
+    );
     for _ in 0..6 {
         bench.k3s_starts();
         bench.dies(DIES);
         bench.quiet_minutes();
         bench.agent.full_pass(bench.now);
         assert_eq!(tree.drop_in(), left);
-        assert_eq!(tree.quarantine().unwrap(), quarantine, "it is about what failed first");
+        assert_eq!(
+            tree.quarantine().unwrap(),
+            quarantine,
+            "it is about what failed first"
+        );
     }
     let told = bench.agent.keeper.told.clone().unwrap();
-    assert!(told.contains("not because of a change of k3warden"), "{told}");
+    assert!(
+        told.contains("not because of a change of k3warden"),
+        "{told}"
+    );
     assert_eq!(bench.machine.restarts_asked(), 0);
 }
 
@@ -461,7 +503,10 @@ fn the_kill_switch_keeps_the_put_back_out() {
     tree.write("etc/k3warden/disabled", "");
     bench.agent.look_for_suspension(bench.now);
     let risk = bench.agent.status().suspended.unwrap().risk.unwrap();
-    assert!(risk.contains("zz-k3warden.yaml") && risk.contains("protect-kernel-defaults"), "{risk}");
+    assert!(
+        risk.contains("zz-k3warden.yaml") && risk.contains("protect-kernel-defaults"),
+        "{risk}"
+    );
     bench.k3s_starts();
     bench.dies(DIES);
     bench.until("told", |bench| bench.agent.keeper.told.is_some());
@@ -477,7 +522,9 @@ fn an_agent_without_its_server_waits_and_has_not_failed() {
     let ours = tree.drop_in();
     assert!(!ours.is_empty());
     bench.k3s_starts();
-    bench.machine.set(|inside| inside.status.active = ActiveState::Activating);
+    bench
+        .machine
+        .set(|inside| inside.status.active = ActiveState::Activating);
     bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
     bench.dies(
         "time=\"2026-11-23T10:00:00Z\" level=error msg=\"Shutdown request received: \\\"failed to wait for apiserver ready: timed out\\\"\"",
@@ -544,18 +591,31 @@ fn a_journal_that_does_not_answer_holds_up_no_pass() {
     let server = tree.path("var/lib/rancher/k3s/server");
     std::fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     bench.agent.full_pass(bench.now);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&server).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&server).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700, "repaired while the journal hangs");
-    assert_eq!(bench.machine.0.lock().unwrap().journal_read, 1, "no pass asked it");
+    assert_eq!(
+        bench.machine.0.lock().unwrap().journal_read,
+        1,
+        "no pass asked it"
+    );
     let verdict = |bench: &Bench<'_>| {
         let controls = bench.agent.status().controls;
-        let found = controls.into_iter().find(|control| control.id == "audit-log-retention");
+        let found = controls
+            .into_iter()
+            .find(|control| control.id == "audit-log-retention");
         found.unwrap().verdict
     };
     assert_eq!(verdict(&bench), Verdict::Unknown);
 
     bench.machine.set(|inside| inside.journal_hangs = false);
-    bench.until("heard", |bench| matches!(*bench.agent.ground.running, Running::Started(_)));
+    bench.until("heard", |bench| {
+        matches!(*bench.agent.ground.running, Running::Started(_))
+    });
     bench.agent.full_pass(bench.now);
-    assert_eq!(verdict(&bench), Verdict::Divergent, "the running one keeps logs for five days");
+    assert_eq!(
+        verdict(&bench),
+        Verdict::Divergent,
+        "the running one keeps logs for five days"
+    );
 }

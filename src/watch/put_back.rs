@@ -49,9 +49,8 @@ impl Agent<'_> {
                 self.quarantined(quarantine, message, now);
             }
             Ok(RollBack::NotOurs) => {
-                let message = format!(
-                    "K3s ended by itself, and not because of a change of k3warden: {told}"
-                );
+                let message =
+                    format!("K3s ended by itself, and not because of a change of k3warden: {told}");
                 self.tell_once(Kind::K3sFails, message);
             }
             Err(error) => {

@@ -155,7 +155,8 @@ impl Agent<'_> {
             Ok(Settling::Broken { .. }) => {}
         }
         self.keeper.judge_at(now);
-        let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
+        let another =
+            self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
             self.follow_seen(unit, true, now);
         }

@@ -294,7 +294,9 @@ fn timing(situation: &Situation<'_>) -> Result<Option<Wait>, String> {
             return Err("only the operator's own files differ and every control holds".to_owned());
         }
         Wanted::ByNewBinary => {
-            return Err("there is another K3s binary, and whoever put it there starts it".to_owned());
+            return Err(
+                "there is another K3s binary, and whoever put it there starts it".to_owned(),
+            );
         }
         Wanted::ByCatalogue if !has_windows => {
             return Err(

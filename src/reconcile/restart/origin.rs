@@ -124,8 +124,16 @@ mod tests {
     #[test]
     fn only_what_a_new_catalogue_or_package_alone_brings_is_theirs() {
         let table: &[(&str, &[LookAt], Cause)] = &[
-            ("the first installation", &[("p", "c", "1", "a", false)], Cause::Controls),
-            ("in step from the start", &[("p", "c", "1", "a", true)], Cause::Nothing),
+            (
+                "the first installation",
+                &[("p", "c", "1", "a", false)],
+                Cause::Controls,
+            ),
+            (
+                "in step from the start",
+                &[("p", "c", "1", "a", true)],
+                Cause::Nothing,
+            ),
             (
                 "drift",
                 &[("p", "c", "1", "a", true), ("p", "c", "1", "b", false)],

@@ -50,7 +50,9 @@ fn course(mut settle: Settle, samples: &[Sample]) -> Vec<String> {
 }
 
 fn last(samples: &[Sample]) -> String {
-    course(Settle::of_run(run('b'), RULES), samples).pop().unwrap()
+    course(Settle::of_run(run('b'), RULES), samples)
+        .pop()
+        .unwrap()
 }
 
 #[test]
