@@ -142,6 +142,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_restart_waits_for_is_one_of_a_few_series_that_are_always_there() {
+        let held = |waits_for: Option<WaitsFor>| {
+            let status = serde_json::json!({
+                "format": "", "k3warden_version": "", "pid": 1, "started": 0, "sentence": "",
+                "last_full_pass": 0, "summary": {
+                    "compliant": 0, "divergent": 0, "excepted": 0, "not_applicable": 0, "unknown": 0
+                },
+                "k3s": { "waits_for": waits_for, "restarts": {} },
+                "contention": [], "lost_events": 0, "controls": []
+            });
+            let text = metrics(&serde_json::from_value(status).unwrap());
+            let lines = text
+                .lines()
+                .filter(|line| line.starts_with("k3warden_k3s_restart_held{"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(held(None).iter().all(|line| line.ends_with(" 0")));
+        let lines = held(Some(WaitsFor::NextStart));
+        assert_eq!(lines.len(), 3);
+        let set = "k3warden_k3s_restart_held{waits_for=\"next-start\"} 1";
+        assert!(lines.contains(&set.to_owned()), "{lines:?}");
+    }
+
+    #[test]
     fn a_label_cannot_break_out_of_its_quotes() {
         let mut text = Text::default();
         text.sample("x", &[("thing", "a\"b\\c\nd"), ("other", "y")], 2);

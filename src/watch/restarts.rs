@@ -19,6 +19,7 @@ use crate::reconcile::service::circumstances::{Knowledge, now as moment};
 use crate::reconcile::service::following::following;
 use crate::reconcile::service::part;
 use crate::reconcile::service::standing::{self, Asked, Look};
+use crate::reconcile::service::wanted::rules;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::report::status::WaitsFor;
@@ -119,7 +120,7 @@ impl Agent<'_> {
     /// down either, so none is made.
     fn cause(&self, look: &Look) -> Cause {
         let in_step = matches!(look.standing, Standing::InStep(_));
-        let rules = standing::rules(&self.ground.pass());
+        let rules = rules(&self.ground.pass());
         let noted = Knowledge::of(&self.ground.host.root)
             .and_then(|known| Origin::note(&known.records, rules, look.ours.digest(), in_step));
         noted.unwrap_or(Cause::Controls)

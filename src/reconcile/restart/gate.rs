@@ -31,8 +31,10 @@ pub enum Wanted {
     ByControls,
     /// Only a new catalogue or a new package of ours brought the change.
     ByCatalogue,
-    /// Only the operator's own files or binary differ, and every control holds all the same.
+    /// Only the operator's own files differ, and every control holds all the same.
     ByOperatorsFiles,
+    /// There is another K3s binary, and ours was written for that one.
+    ByNewBinary,
     /// An operator at the keyboard: `k3warden apply --restart`.
     ByHand,
     /// Ours was put back after a start that failed; `done` if K3s was restarted for that once.
@@ -290,6 +292,11 @@ fn timing(situation: &Situation<'_>) -> Result<Option<Wait>, String> {
         Wanted::ByPutBack { .. } => return Ok(None),
         Wanted::ByOperatorsFiles => {
             return Err("only the operator's own files differ and every control holds".to_owned());
+        }
+        Wanted::ByNewBinary => {
+            return Err(
+                "there is another K3s binary, and whoever put it there starts it".to_owned(),
+            );
         }
         Wanted::ByCatalogue if !has_windows => {
             return Err(

@@ -13,3 +13,4 @@ pub mod restore;
 pub mod rollback;
 pub mod standing;
 pub mod stay;
+pub mod wanted;

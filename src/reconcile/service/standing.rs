@@ -9,6 +9,7 @@ use super::circumstances::{Knowledge, now};
 use super::inputs;
 use super::part;
 use super::preflight::{self, Present};
+use super::wanted::wanted;
 use crate::catalogue::Component;
 use crate::host::systemd::{ActiveState, INVOCATIONS, LoadState, UnitName, UnitStatus, link_name};
 use crate::host::{Clock, SystemClock};
@@ -21,8 +22,7 @@ use crate::reconcile::restart::gate::{
 };
 use crate::reconcile::restart::heard::Arguments;
 use crate::reconcile::restart::history::History;
-use crate::reconcile::restart::inputs::{Difference, Input};
-use crate::reconcile::restart::origin::{Cause, Rules};
+use crate::reconcile::restart::origin::Cause;
 use crate::reconcile::restart::own_part::{EncryptionKey, OurPart};
 use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::restart::standing::{
@@ -142,40 +142,6 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
         encryption: look.encryption,
         brake: asked.brake,
     })
-}
-
-/// Who wants it, as far as what differs says it: our own files were written for a control that did not hold.
-fn wanted(standing: &Standing, ours: &OurPart, cause: Cause) -> Wanted {
-    let by_us = |difference: &Difference| match &difference.input {
-        Input::File(path) => path.ends_with("z-k3warden.yaml") || ours.files.contains_key(path),
-        Input::Argument { flag, .. } => names(ours, flag),
-        _ => false,
-    };
-    match (standing, cause) {
-        (Standing::Differs(_, differences), _) if !differences.iter().any(by_us) => {
-            Wanted::ByOperatorsFiles
-        }
-        (Standing::Differs(..), Cause::Catalogue) => Wanted::ByCatalogue,
-        (Standing::Differs(..), _) => Wanted::ByControls,
-        _ => Wanted::ByOperatorsFiles,
-    }
-}
-
-/// Whether a line of ours sets a component's flag: what else differs in the arguments is an operator's.
-fn names(ours: &OurPart, flag: &str) -> bool {
-    let flag = flag.trim_start_matches('-');
-    let mut files = ours.files.values();
-    files.any(|file| file.content.contains(flag))
-}
-
-/// The rules that our part is looked at under now.
-#[must_use]
-pub fn rules(pass: &Pass<'_>) -> Rules {
-    Rules {
-        policy: pass.policy.digest().to_owned(),
-        catalogue: pass.catalogue.digest().to_owned(),
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-    }
 }
 
 fn standing(

@@ -35,6 +35,9 @@ put_back() {
   encryption_stands
   expect_contains "$(cat /var/lib/k3warden/quarantine.json)" "$1"
   wait_until 60 status_has '"in_step": *true'
+  # One start with the change and one without; one more where systemd, after five seconds, was quicker than the put-back.
+  local grown=$(($(starts_of_k3s) - starts))
+  [ "$grown" -ge 2 ] && [ "$grown" -le 3 ] || fail "$grown starts for a change that failed"
 }
 alarms_are() { [ "$(told 'did not live with' crit | wc -l)" = "$1" ]; }
 
@@ -44,7 +47,6 @@ starts=$(starts_of_k3s)
 policy auto "$unprotected" "$(with_flags kubelet scheduler)"
 systemctl reload k3warden
 put_back 'scheduler exited'
-expect_equal $((starts + 2)) "$(starts_of_k3s)" "starts: one with the change, one without"
 expect_exit 1 k3warden check
 expect_contains "$(k3warden diff 2>&1)" "k3warden retry"
 
@@ -57,7 +59,6 @@ wait_until 60 status_has 'restart.mode is'
 starts=$(starts_of_k3s)
 systemctl restart k3s || true
 put_back 'kubelet exited'
-expect_equal $((starts + 2)) "$(starts_of_k3s)" "starts: somebody's, and systemd's own"
 
 # never: a kernel value that somebody in another procfs sets wrong between the door and the kubelet.
 printf '[Service]\nExecStartPre=/usr/bin/unshare -p -f --mount-proc sysctl -q -w kernel.panic=3\n' \
@@ -69,9 +70,9 @@ wait_until 30 grep -q protect-kernel-defaults "$drop_in"
 starts=$(starts_of_k3s)
 systemctl restart k3s || true
 put_back 'invalid kernel flag'
-expect_equal $((starts + 2)) "$(starts_of_k3s)" "starts: somebody's, and systemd's own"
-expect_equal 2 "$(told 'restarting K3s' | wc -l)" "restarts by us, in all"
-cp /etc/k3warden/config.toml /root/policy
+expect_equal 2 "$(told 'restarting K3s' | wc -l)" "restarts by us, in all: both under auto"
+sleep 8
+expect_equal $alarms "$(told 'did not live with' crit | wc -l)" "alarms: no loop"
 # After a reboot the first start reads a change of ours: the flag of the kubelet once more.
 policy never "$unprotected" "$(with_flags kubelet other)"
 rm /etc/systemd/system/k3s.service.d/90-tuned.conf
@@ -84,5 +85,6 @@ wait_until 60 k3s_runs
 if grep registry-burst "$drop_in"; then fail "it is still there"; fi
 grep -q event-burst "$drop_in"
 encryption_stands
-expect_equal 2 "$(starts_of_k3s)" "starts in this boot"
+wait_until 60 status_has '"in_step": *true'
+[ "$(starts_of_k3s)" -le 3 ] || fail "$(starts_of_k3s) starts in this boot"
 k3warden ledger --verify

@@ -9,7 +9,9 @@ fail() {
   echo "$CASE.sh:${where%% *}: $1"
   # What K3s and k3warden did says more than what was expected of them.
   if [ -e /etc/k3s-standin ]; then
-    timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running kube' | tail -n 60 | cut -c 1-220
+    timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running ' | cut -c 1-220 > /tmp/told
+    head -n -60 /tmp/told | grep 'k3warden\['
+    tail -n 60 /tmp/told
     grep -H '' /run/k3warden/status.json | grep -A 12 '"k3s": {' | cut -d : -f 2-
   fi
   exit 1

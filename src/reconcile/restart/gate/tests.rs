@@ -236,6 +236,11 @@ fn windows_and_who_wants_it_decide_when() {
         ("only the operator's files", "pending", |c| {
             c.wanted = Wanted::ByOperatorsFiles
         }),
+        (
+            "another binary was laid out, whatever ours wants",
+            "pending",
+            |c| c.wanted = Wanted::ByNewBinary,
+        ),
         ("window mode, open", "now", |c| {
             c.mode(RestartMode::Window);
             c.windows(&["08:00-20:00"]);
