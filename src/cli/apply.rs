@@ -7,7 +7,7 @@ use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Format, Global, check, door};
 use crate::host::Interrupt;
-use crate::reconcile::{Outcome, Plan, Refused, Verdict, apply};
+use crate::reconcile::{Outcome, Plan, Refused, Verdict, apply, needs_daemon_reload};
 use crate::report::{AppliedReport, to_json};
 
 /// Directories have to be safe before what is in them can be judged, so one round may uncover the next. More than
@@ -58,6 +58,13 @@ impl Apply {
             if stuck {
                 break;
             }
+        }
+        let mut session = session;
+        if needs_daemon_reload(&outcomes) {
+            if let Some(service) = Service::of(&session) {
+                service.reload_units();
+            }
+            session = Session::open(global)?;
         }
         let mut session = session.seen_again(&mut ledger)?;
         let service = Service::of(&session);

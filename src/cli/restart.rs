@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::host::systemd::{ServiceManager, Systemd, UnitName};
 use crate::host::{Interrupt, SystemClock};
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted};
 use crate::reconcile::restart::heard::Heard;
@@ -54,6 +55,13 @@ impl Service {
                 Some(sentence(&differences))
             }
             _ => None,
+        }
+    }
+
+    /// Has systemd read its units again; one that does not is told of, and the next start takes what it has.
+    pub(super) fn reload_units(&self) {
+        if let Err(error) = self.manager.reload_units() {
+            eprintln!("k3warden: systemd did not read its units again: {error}");
         }
     }
 
@@ -183,6 +191,9 @@ impl Service {
             return Ok(Exit::Unable);
         };
         print(&back);
+        if needs_daemon_reload(&back.outcomes) {
+            self.reload_units();
+        }
         let knowledge = Knowledge::of(&session.host.root)?;
         back.quarantine.restarted = true;
         back.quarantine.save(&knowledge.records)?;

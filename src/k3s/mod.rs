@@ -35,5 +35,7 @@ pub use node_configuration::{ConfigurationError, NodeConfiguration, Remark, merg
 pub use options::{KnownOption, NEWEST_KNOWN_MINOR, OptionKind, Options, is_secret};
 pub use place::Place;
 pub use role::Role;
-pub use unit::{Loaded, Loading, Unit, find_k3s_units, find_loaded_k3s_units, load_unit};
+pub use unit::{
+    AsWritten, Loaded, Loading, Together, Unit, find_k3s_units, find_loaded_k3s_units, load_unit,
+};
 pub use version::{K3sVersion, ParseVersionError};

@@ -14,7 +14,8 @@ pub mod running;
 pub mod service;
 mod verdict;
 
-pub use apply::{ApplyError, Outcome, apply, apply_within};
+pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
+pub use configuration::unit_override;
 pub use judgement::Judgement;
 pub use pass::Pass;
 pub use plan::{Plan, PlannedChange, Refused};

@@ -18,6 +18,7 @@ use crate::setting::{
 };
 
 use super::baseline::{self, Applies};
+use super::configuration::unit_override;
 use super::service::circumstances::Held;
 use super::{Judgement, Verdict, Written, running};
 
@@ -86,6 +87,9 @@ impl<'a> Pass<'a> {
             }
         }
         judgement.findings = self.findings(control);
+        judgement
+            .findings
+            .extend(unit_override::stale(self, &control.id));
         judgement.verdict = match (judgement.exception(), Verdict::of(&judgement.findings)) {
             (Some(_), Verdict::Divergent | Verdict::Unknown) => Verdict::Excepted,
             (_, verdict) => verdict,

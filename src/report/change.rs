@@ -151,8 +151,8 @@ fn access(attributes: &Attributes) -> String {
 const fn effect_name(effect: Effect) -> &'static str {
     match effect {
         Effect::None => "nothing",
-        Effect::DaemonReload => "systemctl daemon-reload",
         Effect::K3sRestart => "a start of K3s",
+        Effect::DaemonReloadAndK3sRestart => "systemctl daemon-reload and a start of K3s",
     }
 }
 

@@ -31,10 +31,10 @@ pub enum Stage {
 pub enum Effect {
     /// It is in force at once.
     None,
-    /// systemd must read its units again.
-    DaemonReload,
     /// K3s must start again.
     K3sRestart,
+    /// systemd must read its units again, and K3s must start again after that.
+    DaemonReloadAndK3sRestart,
 }
 
 /// One step: a thing taken from one state to another.

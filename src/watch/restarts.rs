@@ -8,6 +8,7 @@ use super::k3s::{Answer, Followed, LOOK_INTERVAL, Task};
 use super::suspension::Pause;
 use crate::host::systemd::{ActiveState, ServiceError, UnitName, UnitStatus, invocation};
 use crate::policy::{KillSwitch, Mode, RestartMode};
+use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::gate::{Brake, Gate, Wanted, default_mode};
 use crate::reconcile::restart::history::History;
@@ -84,6 +85,7 @@ impl Agent<'_> {
             match answer {
                 Answer::Followed(follower, settling) => self.on_followed(follower, settling, now),
                 Answer::Shown(status) => self.on_shown(*status, now),
+                Answer::UnitsReloaded(result) => self.on_units_reloaded(result, now),
                 Answer::Restarted(result) => self.on_restarted(result, now),
             }
             self.publisher.wake(now);
@@ -91,7 +93,12 @@ impl Agent<'_> {
         let Some(unit) = self.unit().filter(|_| !self.keeper.is_waiting()) else {
             return;
         };
-        if self.keeper.look.is_some_and(|at| at <= now) {
+        if self.keeper.reload_units.is_some_and(|at| at <= now) {
+            self.keeper.reload_units = None;
+            if !self.keeper.ask(&unit, Task::ReloadUnits, now) {
+                self.keeper.reload_units_at(now + AGAIN);
+            }
+        } else if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
             let follower = self
                 .keeper
@@ -222,6 +229,9 @@ impl Agent<'_> {
             .iter()
             .filter_map(|outcome| outcome.result.as_ref().err());
         let failed: Vec<String> = failed.map(ToString::to_string).collect();
+        if needs_daemon_reload(&back.outcomes) {
+            self.keeper.reload_units_at(now);
+        }
         let mut message = format!(
             "K3s did not live with the last change of k3warden, which was put back: {}",
             with_errors(&failure)
@@ -413,6 +423,15 @@ impl Agent<'_> {
             back.save(&knowledge.records)?;
         }
         History::load(&knowledge.records, &at).note(&knowledge.records, at)
+    }
+
+    fn on_units_reloaded(&mut self, result: Result<(), ServiceError>, now: Instant) {
+        if let Err(error) = result {
+            let message = format!("systemd did not read its units again: {error}");
+            self.tell_once(Kind::RepairFailed, message);
+            self.keeper.reload_units_at(now + AGAIN);
+        }
+        self.keeper.judge_at(now);
     }
 
     fn on_restarted(&mut self, result: Result<(), ServiceError>, now: Instant) {

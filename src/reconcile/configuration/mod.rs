@@ -3,6 +3,7 @@
 mod conditions;
 mod draft;
 mod own_files;
+pub mod unit_override;
 
 use crate::catalogue::ControlId;
 use crate::k3s::{K3sVersion, drop_in_directory};
@@ -11,7 +12,8 @@ use crate::setting::configuration::Wish;
 
 use super::{Judgement, Pass, Refused};
 use draft::Draft;
-pub(super) use own_files::own_files;
+pub(super) use own_files::{CONFIGURATION, own_files};
+use unit_override::UnitOverride;
 
 /// `config.yaml.d` came with 1.21.0; below, what is missing is only said.
 const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);
@@ -57,14 +59,18 @@ pub(super) fn plan(
             config_file.display()
         ));
     }
-    match own_files(pass.host, &drop_in_directory(config_file)) {
-        Err(error) => refuse(error.to_string()),
-        Ok((path, present)) => Draft {
+    let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
+    match (own, UnitOverride::of(pass)) {
+        (Err(error), _) => refuse(error.to_string()),
+        (_, Err(reason)) => refuse(reason),
+        (Ok((path, present)), Ok(unit)) => Draft {
             pass,
             planned,
             path,
             present,
+            unit,
             wishes,
+            outranked: Vec::new(),
             refused: Vec::new(),
         }
         .settle(judgements),

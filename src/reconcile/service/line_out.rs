@@ -6,7 +6,7 @@ use crate::host::HostError;
 use crate::k3s::component::Component;
 use crate::k3s::drop_in_directory;
 use crate::reconcile::Pass;
-use crate::reconcile::configuration::own_files;
+use crate::reconcile::configuration::{CONFIGURATION, own_files};
 use crate::reconcile::restart::own_part::{OurFile, OurPart, PutBack};
 use crate::setting::configuration::{Line, parse, render};
 
@@ -30,7 +30,7 @@ fn protects(line: &Line) -> bool {
 
 fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack>, HostError> {
     let directory = drop_in_directory(&pass.node.places.config_file);
-    let (_, own) = own_files(pass.host, &directory)?;
+    let (_, own) = own_files(pass.host, &directory, CONFIGURATION)?;
     let mut back = PutBack {
         part: OurPart::default(),
         kept: Vec::new(),

@@ -15,6 +15,7 @@ use crate::host::{Clock, SystemClock};
 use crate::k3s::{Effective, Role, is_secret};
 use crate::node;
 use crate::reconcile::Pass;
+use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::gate::{
     Brake, Encryption, Gate, Life, Preflight, Situation, Wanted, decide,
 };
@@ -144,6 +145,10 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
 fn wanted(standing: &Standing, ours: &OurPart) -> Wanted {
     let by_us = |difference: &Difference| match &difference.input {
         Input::File(path) => path.ends_with("z-k3warden.yaml") || ours.files.contains_key(path),
+        Input::CommandLine => {
+            let mut files = ours.files.keys();
+            files.any(|path| unit_override::is_ours(Path::new(path)))
+        }
         Input::Argument { .. } => true,
         _ => false,
     };
