@@ -49,6 +49,11 @@ impl Flags {
         }
     }
 
+    /// The names of all flags.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.kinds.keys().copied().collect()
+    }
+
     /// The kind of a flag; `None` if the component does not know it.
     pub(super) fn kind(&self, flag: &str) -> Option<Kind> {
         self.kinds.get(self.name(flag).as_str()).copied()

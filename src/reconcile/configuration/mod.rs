@@ -5,10 +5,12 @@ mod draft;
 mod own_files;
 pub mod unit_override;
 
+use std::collections::BTreeMap;
+
 use crate::catalogue::ControlId;
-use crate::k3s::{K3sVersion, drop_in_directory};
+use crate::k3s::{K3sVersion, NEWEST_CATALOGUED_MINOR, drop_in_directory};
 use crate::setting::Change;
-use crate::setting::configuration::Wish;
+use crate::setting::configuration::{Line, Wish};
 
 use super::{Judgement, Pass, Refused};
 use draft::Draft;
@@ -17,9 +19,6 @@ use unit_override::UnitOverride;
 
 /// `config.yaml.d` came with 1.21.0; below, what is missing is only said.
 const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);
-/// The newest release that the catalogue was made for; for a newer one nothing new is written.
-const NEWEST_MINOR: u16 = 37;
-
 /// What is to be written, and what is not and why.
 #[derive(Debug, Default)]
 pub(super) struct ConfigurationPlan {
@@ -49,7 +48,7 @@ pub(super) fn plan(
             }]
         },
     };
-    if present.version < FIRST_WITH_DROP_INS || present.version.minor > NEWEST_MINOR {
+    if present.version < FIRST_WITH_DROP_INS || present.version.minor > NEWEST_CATALOGUED_MINOR {
         return refuse(not_written(present.version, &wishes));
     }
     let config_file = &pass.node.places.config_file;
@@ -78,19 +77,41 @@ pub(super) fn plan(
 }
 
 fn not_written(version: K3sVersion, wishes: &[(ControlId, Wish)]) -> String {
-    if version.minor > NEWEST_MINOR {
+    if version.minor > NEWEST_CATALOGUED_MINOR {
         return format!(
             "K3s {version} is newer than this catalogue, so nothing new is written for it"
         );
     }
-    let lines: Vec<String> = wishes
-        .iter()
-        .map(|(_, wish)| wish.line.to_string())
-        .collect();
     format!(
-        "K3s {version} reads no drop-ins; to be added to config.yaml by hand: {}",
-        lines.join("; ")
+        "K3s {version} reads no drop-ins; to be added to config.yaml by hand, each key once and with what is there: {}",
+        by_hand(wishes).join("; ")
     )
+}
+
+/// The lines as one would write them by hand: a key that comes twice would lose its first list.
+fn by_hand(wishes: &[(ControlId, Wish)]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (_, wish) in wishes {
+        match &wish.line {
+            Line::Option { .. } => lines.push(wish.line.to_string()),
+            Line::Argument {
+                component,
+                flag,
+                value,
+            } => {
+                let items = lists.entry(component.option()).or_default();
+                items.push(format!(
+                    "'{}'",
+                    format!("{flag}={value}").replace('\'', "''")
+                ));
+            }
+        }
+    }
+    let lists = lists
+        .into_iter()
+        .map(|(option, items)| format!("{option}: [{}]", items.join(", ")));
+    lines.into_iter().chain(lists).collect()
 }
 
 /// What enforced controls want, and what stays of controls that were turned off.
