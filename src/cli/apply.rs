@@ -54,7 +54,10 @@ impl Apply {
         let stop = || interrupt.is_wanted();
         let outcomes = apply(&session.host, &mut ledger, plan, "k3warden apply", &stop);
         let made = outcomes.iter().filter(|outcome| outcome.result.is_ok());
-        session.read_units_again(made.map(|outcome| &outcome.planned.change.thing));
+        let mut session = session;
+        if session.read_units_again(made.map(|outcome| &outcome.planned.change.thing)) {
+            session = Session::open(global)?;
+        }
         let mut session = session.seen_again(&mut ledger)?;
         let service = Service::of(&session);
         let mut restarted = Exit::Holds;

@@ -22,7 +22,7 @@ use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::preflight::{self, Present};
 use crate::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use crate::reconcile::service::{cluster, inputs, kernel, line_out, part, restore};
-use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within};
+use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within, unit_override};
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -135,6 +135,7 @@ impl Door {
 
     fn make_right(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
         self.judge_the_past(ledger)?;
+        self.tell_of_stale_command();
         match self.tied()? {
             None => self.apply(ledger)?,
             Some(reason) => say(&format!(
@@ -150,6 +151,19 @@ impl Door {
             ledger,
             &lock,
         )?)
+    }
+
+    /// The unit was written anew since ours was: this start gets words that are not there any more.
+    fn tell_of_stale_command(&self) {
+        let pass = self.session.pass();
+        let mut controls = self.session.catalogue.controls().iter();
+        if let Some(finding) = controls.find_map(|control| unit_override::stale(&pass, &control.id))
+        {
+            say(&format!(
+                "CRITICAL: {} is {}; `k3warden apply` writes it anew for the next start",
+                finding.what, finding.observed
+            ));
+        }
     }
 
     /// Why only the least is done.
@@ -230,18 +244,18 @@ impl Door {
     }
 
     fn apply(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
-        let mut plan = {
+        let plan = {
             let pass = self.session.pass();
             Plan::of(&pass, &pass.judge())
         };
-        // The start in progress would not see it, and install.sh takes an edited unit for a new one.
-        plan.changes
-            .retain(|planned| planned.change.stage != Stage::UnitDropIn);
         self.carry_out(ledger, plan)
     }
 
     /// Makes changes and says what was done.
-    fn carry_out(&mut self, ledger: &mut Ledger, plan: Plan) -> Result<(), CliError> {
+    fn carry_out(&mut self, ledger: &mut Ledger, mut plan: Plan) -> Result<(), CliError> {
+        // The start in progress would not see it, and systemd is not told here.
+        plan.changes
+            .retain(|planned| planned.change.stage != Stage::UnitDropIn);
         if plan.is_empty() {
             return Ok(());
         }

@@ -195,6 +195,8 @@ impl Service {
             }
         };
         print(&back);
+        let outcomes = back.outcomes.iter();
+        session.read_units_again(outcomes.map(|outcome| &outcome.planned.change.thing));
         let knowledge = Knowledge::of(&session.host.root)?;
         back.quarantine.restarted = true;
         back.quarantine.save(&knowledge.records)?;

@@ -13,7 +13,7 @@ use crate::host::Thing;
 use crate::k3s::drop_in_directory;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::stay::{self, Running};
-use crate::reconcile::{PutBack, Revert as Undo, Reverted};
+use crate::reconcile::{PutBack, Revert as Undo, Reverted, unit_override};
 use crate::report::describe;
 
 /// Put back what was there before k3warden changed it.
@@ -45,24 +45,19 @@ impl Revert {
                 "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
             );
         }
-        let service = Service::of(&session);
-        let running = |path: &Path| match &service {
-            Some(service) => service.reads(&session, path),
-            None => Running::Nothing,
-        };
-        let undo = Undo {
-            controls: &self.controls,
-            force: self.force,
-            must_stay: &|thing| stay::must_stay(&session.pass(), thing, &running),
-            goes_first: &|thing| {
-                let directory = drop_in_directory(&session.node.places.config_file);
-                matches!(thing, Thing::Path(path) if path.starts_with(&directory))
-            },
-            remains: &|thing| stay::remains(&session.pass(), thing),
-            shared: &|thing, before, stay| session.pass().shared_state(thing, before, stay),
-            who: "k3warden revert",
-        };
-        let reverted = undo.run(&session.host, &mut ledger, &|| interrupt.is_wanted())?;
+        // A command of ours is in force until systemd reads the unit again, and decides what else may go.
+        let is_command =
+            |thing: &Thing| matches!(thing, Thing::Path(path) if unit_override::is_ours(path));
+        let mut reverted = self.phase(&session, &mut ledger, &interrupt, &is_command)?;
+        let mut session = session;
+        let put_back = |done: &&Reverted| matches!(done.result, Ok(PutBack::Restored(_)));
+        let things = reverted.iter().filter(put_back).map(|done| &done.thing);
+        if session.read_units_again(things) {
+            session = Session::open(global)?;
+        }
+        reverted.extend(self.phase(&session, &mut ledger, &interrupt, &|thing| {
+            !is_command(thing)
+        })?);
         if reverted.is_empty() {
             say!("Nothing to put back.");
         }
@@ -80,6 +75,35 @@ impl Revert {
             (false, true) => Exit::DoesNotHold,
             (false, false) => Exit::Holds,
         })
+    }
+
+    /// Puts back the things of one kind.
+    fn phase(
+        &self,
+        session: &Session,
+        ledger: &mut Ledger,
+        interrupt: &Interrupt,
+        of_these: &dyn Fn(&Thing) -> bool,
+    ) -> Result<Vec<Reverted>, CliError> {
+        let service = Service::of(session);
+        let running = |path: &Path| match &service {
+            Some(service) => service.reads(session, path),
+            None => Running::Nothing,
+        };
+        let undo = Undo {
+            controls: &self.controls,
+            of_these,
+            force: self.force,
+            must_stay: &|thing| stay::must_stay(&session.pass(), thing, &running),
+            goes_first: &|thing| {
+                let directory = drop_in_directory(&session.node.places.config_file);
+                matches!(thing, Thing::Path(path) if path.starts_with(&directory))
+            },
+            remains: &|thing| stay::remains(&session.pass(), thing),
+            shared: &|thing, before, stay| session.pass().shared_state(thing, before, stay),
+            who: "k3warden revert",
+        };
+        Ok(undo.run(&session.host, ledger, &|| interrupt.is_wanted())?)
     }
 
     /// A control that the catalogue has no longer may still have changed something.

@@ -5,21 +5,31 @@ use std::path::Path;
 use super::session::Session;
 use crate::host::Thing;
 use crate::host::systemd::{ServiceManager, Systemd};
-use crate::reconcile::sandbox;
+use crate::reconcile::{sandbox, unit_override};
 
 impl Session {
-    /// Has systemd read its units again if a unit file of ours is among these things; nothing where none runs.
-    pub(super) fn read_units_again<'t>(&self, changed: impl IntoIterator<Item = &'t Thing>) {
+    /// Has systemd read its units again if a unit file of ours is among these things; nothing where none runs. True if
+    /// one is: units may be loaded otherwise now.
+    pub(super) fn read_units_again<'t>(
+        &self,
+        changed: impl IntoIterator<Item = &'t Thing>,
+    ) -> bool {
         let here = self.node.surroundings.is_machine() && Path::new("/run/systemd/system").exists();
-        if !here || !changed.into_iter().any(sandbox::is_drop_in) {
-            return;
+        if !here || !changed.into_iter().any(is_unit_file) {
+            return false;
         }
         let answer = Systemd::of_machine().map(|systemd| systemd.reload_units());
         let error = match answer {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         eprintln!("k3warden: run `systemctl daemon-reload`; it could not be done here: {error}");
+        true
     }
+}
+
+fn is_unit_file(thing: &Thing) -> bool {
+    let is_command = matches!(thing, Thing::Path(path) if unit_override::is_ours(path));
+    is_command || sandbox::is_drop_in(thing)
 }

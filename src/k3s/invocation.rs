@@ -1,10 +1,12 @@
 //! What a unit starts: words and environment.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
 
-use super::command_line::Word;
+use super::command_line::{self, Word};
 use super::environment::Environment;
-use super::{Place, Role};
+use super::{K3sVersion, OptionKind, Options, Place, Role};
 
 /// The command that starts K3s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,59 @@ impl Invocation {
         Self { words, environment }
     }
 
+    /// The words that set an option of K3s, those given to it as a word of their own with it; only where the value fits.
+    /// `None` where K3s would refuse the command.
+    #[must_use]
+    pub fn words_that_set(
+        &self,
+        option: &str,
+        version: K3sVersion,
+        fits: &dyn Fn(&str) -> bool,
+    ) -> Option<Vec<Range<usize>>> {
+        let (position, role) = self.role()?;
+        let options = Options::of(role, version);
+        let first = position.saturating_add(1);
+        let given = self.words.get(first..).unwrap_or_default();
+        // The parser moves words about and tells their places alone, so each gets its own.
+        let numbered: Vec<Word> = given
+            .iter()
+            .enumerate()
+            .map(|(index, word)| Word {
+                text: word.text.clone(),
+                place: Place::File {
+                    path: PathBuf::new(),
+                    line: first.saturating_add(index),
+                },
+            })
+            .collect();
+        let parsed = command_line::parse(&numbered, &options, version).ok()?;
+        let mut found = Vec::new();
+        for setting in &parsed.settings {
+            let known = options.find(setting.option)?;
+            let Place::File { line: index, .. } = setting.place else {
+                continue;
+            };
+            if known.target() == option && fits(&setting.value) {
+                // A value that is a word of its own has the place, not the option before it.
+                let word = &self.words.get(index)?.text;
+                let name = word.split('=').next()?.trim_start_matches('-');
+                let names_it = options
+                    .find(name)
+                    .is_some_and(|named| named.target() == option);
+                let is_alone = word.starts_with('-')
+                    && names_it
+                    && (word.contains('=') || known.kind == OptionKind::Bool);
+                let begin = if is_alone {
+                    index
+                } else {
+                    index.checked_sub(1)?
+                };
+                found.push(begin..index.saturating_add(1));
+            }
+        }
+        Some(found)
+    }
+
     /// Where the role stands among the words, behind options of `k3s` itself if there are any, and which it is.
     #[must_use]
     pub fn role(&self) -> Option<(usize, Role)> {
@@ -63,6 +118,32 @@ impl Invocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_of_an_option_are_found_in_every_form() {
+        let words = [
+            "--protect-kernel-defaults=false",
+            "--kubelet-arg",
+            "event-qps=1",
+            "-kubelet-arg=--event-qps=2",
+            "--kubelet-arg=v=1",
+            "--protect-kernel-defaults",
+            "--data-dir",
+            "/x",
+        ];
+        let invocation = Invocation::new(Role::Server, words, &BTreeMap::new());
+        for version in ["1.24.1", "1.32.2", "1.36.3"] {
+            let version = version.parse().unwrap();
+            let of = |option, fits: &dyn Fn(&str) -> bool| {
+                invocation.words_that_set(option, version, fits).unwrap()
+            };
+            assert_eq!(of("protect-kernel-defaults", &|_| true), [1..2, 6..7]);
+            let qps = |value: &str| value.contains("event-qps");
+            assert_eq!(of("kubelet-arg", &qps), [2..4, 4..5]);
+            assert_eq!(of("data-dir", &|_| true), [7..9]);
+            assert_eq!(of("token", &|_| true), []);
+        }
+    }
 
     #[test]
     fn the_role_is_the_first_word_that_is_no_option_of_k3s_itself() {

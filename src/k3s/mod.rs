@@ -35,9 +35,11 @@ pub use files::{FILE_LIMIT_BYTES, Files, Input};
 pub use invocation::Invocation;
 pub use merge::{Ending, Merge, SetOption, Sourced};
 pub use node_configuration::{ConfigurationError, NodeConfiguration, Remark, merge};
-pub use options::{KnownOption, NEWEST_KNOWN_MINOR, OptionKind, Options};
+pub use options::{KnownOption, NEWEST_CATALOGUED_MINOR, NEWEST_KNOWN_MINOR, OptionKind, Options};
 pub use place::Place;
 pub use role::Role;
 pub use secret::{SECRET, hides, is_secret, shown_value, without_credentials};
-pub use unit::{Loaded, Loading, Unit, find_k3s_units, find_loaded_k3s_units, load_unit};
+pub use unit::{
+    AsWritten, Loaded, Loading, Together, Unit, find_k3s_units, find_loaded_k3s_units, load_unit,
+};
 pub use version::{K3sVersion, ParseVersionError};

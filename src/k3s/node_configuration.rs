@@ -9,7 +9,7 @@ use super::data_dir::{DataDir, outer_reading};
 use super::environment::Environment;
 use super::files::{Files, Input};
 use super::go_value::normalize;
-use super::options::{KnownOption, OptionKind, Options};
+use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options};
 use super::yaml::YamlError;
 use super::{Ending, Invocation, K3sVersion, Merge, Place, Role, SetOption, Sourced};
 use crate::host::HostError;
@@ -122,6 +122,19 @@ pub fn merge(
     })
 }
 
+/// What a word that is no option does to those behind it.
+fn stray(word: &str, ignored: usize) -> String {
+    let behind = match ignored.saturating_sub(1) {
+        0 => String::new(),
+        count => format!(", and {count} more word(s) after it"),
+    };
+    let mend = match word {
+        "true" | "false" => format!("; write it in one word with its option, as --OPTION={word}"),
+        _ => "; take it out, or write it in one word with its option, as --OPTION=VALUE".to_owned(),
+    };
+    format!("K3s stops reading its command line here and ignores `{word}`{behind}{mend}")
+}
+
 struct Merging<'a> {
     version: K3sVersion,
     role: Role,
@@ -191,10 +204,7 @@ impl Merging<'_> {
         let parsed = parse(&words, &self.options, self.version)?;
         if let Some(word) = parsed.ignored.first() {
             self.remarks.push(Remark {
-                text: format!(
-                    "K3s stops reading its command line here and ignores {} more word(s)",
-                    parsed.ignored.len()
-                ),
+                text: stray(&word.text, parsed.ignored.len()),
                 from: Some(word.place.clone()),
             });
         }
@@ -227,6 +237,16 @@ impl Merging<'_> {
             let flag = flag.split('=').next().unwrap_or_default();
             let known = self.options.find(flag.trim_start_matches('-')).is_some();
             for word in key.words() {
+                if !known && self.version.minor > NEWEST_CATALOGUED_MINOR {
+                    self.remarks.push(Remark {
+                        text: format!(
+                            "whether K3s {} has an option {flag} is not known here; it is left out",
+                            self.version
+                        ),
+                        from: Some(word.place),
+                    });
+                    continue;
+                }
                 if known || !self.filters {
                     kept.push(word);
                     continue;

@@ -10,6 +10,9 @@ const TABLE: &str = include_str!("data/options.txt");
 
 /// The newest Kubernetes minor that the table was read for.
 pub const NEWEST_KNOWN_MINOR: u16 = 36;
+/// The newest minor that the catalogue was made for, its options taken to be those of [`NEWEST_KNOWN_MINOR`]. Of a later
+/// one nobody knows here what it has.
+pub const NEWEST_CATALOGUED_MINOR: u16 = 37;
 
 static OPTIONS: LazyLock<Vec<KnownOption>> =
     LazyLock::new(|| rows().filter_map(KnownOption::parse).collect());

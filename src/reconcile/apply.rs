@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::host::{Extent, Host, HostError, Step, Thing};
-use crate::setting::Change;
+use crate::setting::{Change, Effect};
 
 use super::ledger::{self, ChangeId, Ending, Ledger, LedgerError, Recorded};
 use super::lock::{Lock, LockError};
@@ -21,6 +21,14 @@ pub struct Outcome {
     pub change_id: Option<ChangeId>,
     /// Made, or why not.
     pub result: Result<(), ApplyError>,
+}
+
+/// Whether systemd has to read its units again before what was made is in force.
+#[must_use]
+pub fn needs_daemon_reload(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().any(|outcome| {
+        outcome.result.is_ok() && outcome.planned.change.effect == Effect::DaemonReloadAndK3sRestart
+    })
 }
 
 /// Why a change was not made. The thing is then as it was.

@@ -17,7 +17,8 @@ mod shared_file;
 mod verdict;
 mod withdrawal;
 
-pub use apply::{ApplyError, Outcome, apply, apply_within};
+pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
+pub use configuration::unit_override;
 pub use judgement::Judgement;
 pub use pass::{Pass, Seen};
 pub use plan::{Plan, PlannedChange, Refused};

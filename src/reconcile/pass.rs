@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use crate::catalogue::{Catalogue, Control, KeepKind, Setting, SettingBody};
 use crate::host::{Host, HostError, NextBoot, State, Thing};
 use crate::k3s::component::{admission_sections, refuses_audit_policy};
-use crate::k3s::{Effective, K3sVersion};
+use crate::k3s::{Effective, K3sVersion, NEWEST_CATALOGUED_MINOR};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
@@ -19,6 +19,7 @@ use crate::setting::{
 };
 
 use super::baseline::{self, Applies};
+use super::configuration::unit_override;
 use super::service::circumstances::Held;
 use super::service::line_out;
 use super::{Judgement, Verdict, Written, running};
@@ -125,6 +126,9 @@ impl<'a> Pass<'a> {
             }
         }
         judgement.findings = self.findings(host, control);
+        judgement
+            .findings
+            .extend(unit_override::stale(self, &control.id));
         judgement.verdict = match (judgement.exception(), Verdict::of(&judgement.findings)) {
             (Some(_), Verdict::Divergent | Verdict::Unknown) => Verdict::Excepted,
             (_, verdict) => verdict,
@@ -236,7 +240,10 @@ impl<'a> Pass<'a> {
         for setting in &control.settings {
             match baseline::version(setting.k3s, self.node) {
                 Applies::Yes => {
-                    if let Some(reason) = self.place_unknown(&setting.body) {
+                    let unknown = self
+                        .place_unknown(&setting.body)
+                        .or_else(|| self.is_newer_than_the_catalogue(&setting.body));
+                    if let Some(reason) = unknown {
                         findings.push(blind(control, reason));
                         continue;
                     }
@@ -266,6 +273,18 @@ impl<'a> Pass<'a> {
             SettingBody::Sysctl(_) | SettingBody::Option(_) | SettingBody::Argument(_) => false,
         };
         in_data_dir.then(|| format!("K3s's data dir is not known: {problem}"))
+    }
+
+    /// Why nobody here knows what a setting does to this K3s: it is newer than the catalogue.
+    fn is_newer_than_the_catalogue(&self, setting: &SettingBody) -> Option<String> {
+        let version = self.node.version.as_ref()?.value;
+        let is_k3ss = matches!(
+            setting,
+            SettingBody::Option(_) | SettingBody::Argument(_) | SettingBody::Manifest(_)
+        );
+        (is_k3ss && version.minor > NEWEST_CATALOGUED_MINOR).then(|| {
+            format!("K3s {version} is newer than this catalogue, which ends with 1.{NEWEST_CATALOGUED_MINOR}")
+        })
     }
 
     pub(super) fn with_subject<T>(

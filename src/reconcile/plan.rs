@@ -307,7 +307,8 @@ impl Draft {
             let Thing::Path(path) = &planned.change.thing else {
                 continue;
             };
-            let configuration = line_out::is_ours(path, &pass.node.places.config_file);
+            let configuration = line_out::is_ours(path, &pass.node.places.config_file)
+                || configuration::unit_override::is_ours(path);
             if !configuration && !files.contains(path) {
                 continue;
             }

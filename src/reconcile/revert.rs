@@ -57,6 +57,8 @@ pub enum RevertError {
 pub struct Revert<'a> {
     /// Only what these controls changed; empty means everything.
     pub controls: &'a [String],
+    /// Only things of this kind.
+    pub of_these: &'a dyn Fn(&Thing) -> bool,
     /// Put back also what somebody else has changed since.
     pub force: bool,
     /// What must stay for the sake of a running cluster, and why.
@@ -93,7 +95,7 @@ impl Revert<'_> {
             if stop() {
                 break;
             }
-            if self.concerns(&touch) {
+            if (self.of_these)(&touch.thing) && self.concerns(&touch) {
                 let result = self.put_back(host, ledger, &touch);
                 reverted.push(Reverted {
                     thing: touch.thing,

@@ -10,6 +10,8 @@ use crate::policy::Stance;
 use crate::reconcile::{Judgement, Pass, Verdict};
 use crate::setting::{Finding, Outcome};
 
+use super::slips;
+
 /// The name of the report's format; a field is only ever added within one version.
 const FORMAT: &str = "k3warden.check/v1";
 
@@ -163,18 +165,7 @@ fn warnings(pass: &Pass<'_>) -> Vec<String> {
     warnings.extend(pass.node.warnings.iter().cloned());
     warnings.extend(sysctl_conf(pass));
     if let Ok(effective) = pass.effective() {
-        for ending in effective.endings() {
-            let from = ending
-                .from
-                .as_ref()
-                .map(|from| format!(" ({from})"))
-                .unwrap_or_default();
-            warnings.push(format!(
-                "K3s would end at its next start: {}{from}",
-                ending.reason
-            ));
-        }
-        warnings.extend(effective.warnings());
+        warnings.extend(slips::of(&pass.host.root, effective));
     }
     warnings.extend(pass.node.problems.iter().map(ToString::to_string));
     warnings

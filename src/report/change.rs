@@ -163,6 +163,7 @@ const fn effect_name(effect: Effect) -> &'static str {
         Effect::None => "nothing",
         Effect::DaemonReload => "systemctl daemon-reload",
         Effect::K3sRestart => "a start of K3s",
+        Effect::DaemonReloadAndK3sRestart => "systemctl daemon-reload and a start of K3s",
     }
 }
 

@@ -9,6 +9,7 @@ pub mod event;
 pub mod journal;
 mod json;
 mod metrics;
+mod slips;
 pub mod status;
 mod table;
 mod terminal;

@@ -37,6 +37,8 @@ pub enum Effect {
     DaemonReload,
     /// K3s must start again.
     K3sRestart,
+    /// systemd must read its units again, and K3s must start again after that.
+    DaemonReloadAndK3sRestart,
 }
 
 /// One step: a thing taken from one state to another.

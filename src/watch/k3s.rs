@@ -30,6 +30,8 @@ pub enum Task {
     Follow(Box<Follower>),
     /// What K3s's unit is.
     Show,
+    /// To read its units again.
+    ReloadUnits,
     /// A restart, not waited for.
     Restart,
 }
@@ -41,6 +43,8 @@ pub enum Answer {
     Followed(Box<Follower>, Result<Settling, ServiceError>),
     /// What the unit is.
     Shown(Box<Result<UnitStatus, ServiceError>>),
+    /// Whether systemd has read its units again.
+    UnitsReloaded(Result<(), ServiceError>),
     /// Whether systemd took the job.
     Restarted(Result<(), ServiceError>),
 }
@@ -87,6 +91,8 @@ pub struct Keeper {
     pub look: Option<Instant>,
     /// When to ask the gate.
     pub judge: Option<Instant>,
+    /// When to have systemd read its units again: a drop-in of ours was written or taken away.
+    pub reload_units: Option<Instant>,
     /// Since when a restart is wanted.
     pub wanted_since: Option<Instant>,
     /// When anything that K3s reads last changed.
@@ -131,13 +137,23 @@ impl Keeper {
         if self.answer.is_some() {
             return self.listen;
         }
-        [self.look, self.judge].into_iter().flatten().min()
+        [self.look, self.judge, self.reload_units]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The gate is asked no later than that.
     pub fn judge_at(&mut self, at: Instant) {
         if self.is_here() {
             self.judge = Some(self.judge.map_or(at, |other| other.min(at)));
+        }
+    }
+
+    /// systemd reads its units again then, before the gate is asked.
+    pub fn reload_units_at(&mut self, at: Instant) {
+        if self.is_here() {
+            self.reload_units = Some(at);
         }
     }
 
@@ -155,6 +171,7 @@ impl Keeper {
                     Answer::Followed(follower, settling)
                 }
                 Task::Show => Answer::Shown(Box::new(manager.show(&unit))),
+                Task::ReloadUnits => Answer::UnitsReloaded(manager.reload_units()),
                 Task::Restart => Answer::Restarted(manager.restart(&unit)),
             };
             // Nobody waits any more: the daemon ends.

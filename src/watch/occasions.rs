@@ -139,7 +139,10 @@ impl Agent<'_> {
 
     /// Call site of the restart gate: changes of ours were made, and this is needed before all of them are in force.
     pub(super) fn on_changes_made(&mut self, effect: Effect) {
-        if effect == Effect::K3sRestart {
+        if effect == Effect::DaemonReloadAndK3sRestart {
+            self.keeper.reload_units_at(Instant::now());
+        }
+        if effect >= Effect::K3sRestart {
             // What the running K3s has read is not what is on the disk any more, as far as we know.
             self.k3s.in_step = None;
             self.reads_differ(Instant::now());

@@ -6,6 +6,7 @@ use super::agent::Agent;
 use super::ground::WHO;
 use super::k3s::Followed;
 use crate::policy::KillSwitch;
+use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
@@ -66,6 +67,9 @@ impl Agent<'_> {
             .iter()
             .filter_map(|outcome| outcome.result.as_ref().err());
         let failed: Vec<String> = failed.map(ToString::to_string).collect();
+        if needs_daemon_reload(&back.outcomes) {
+            self.keeper.reload_units_at(now);
+        }
         let mut message = alarm(&back.quarantine);
         if !failed.is_empty() {
             message.push_str(&format!("; not put back: {}", failed.join("; ")));

@@ -208,6 +208,15 @@ impl Agent<'_> {
         History::load(&knowledge.records, &at).note(&knowledge.records, at)
     }
 
+    pub(super) fn on_units_reloaded(&mut self, result: Result<(), ServiceError>, now: Instant) {
+        if let Err(error) = result {
+            let message = format!("systemd did not read its units again: {error}");
+            self.tell_once(Kind::RepairFailed, message);
+            self.keeper.reload_units_at(now + AGAIN);
+        }
+        self.keeper.judge_at(now);
+    }
+
     pub(super) fn on_restarted(&mut self, result: Result<(), ServiceError>, now: Instant) {
         match result {
             Ok(()) => {

@@ -89,6 +89,7 @@ impl Agent<'_> {
             match answer {
                 Answer::Followed(follower, settling) => self.on_followed(follower, settling, now),
                 Answer::Shown(status) => self.on_shown(*status, now),
+                Answer::UnitsReloaded(result) => self.on_units_reloaded(result, now),
                 Answer::Restarted(result) => self.on_restarted(result, now),
             }
             self.publisher.wake(now);
@@ -100,9 +101,15 @@ impl Agent<'_> {
             // Without K3s there is nothing to follow or to ask. What stayed due would keep the loop from sleeping.
             self.keeper.look = None;
             self.keeper.judge = None;
+            self.keeper.reload_units = None;
             return;
         };
-        if self.keeper.look.is_some_and(|at| at <= now) {
+        if self.keeper.reload_units.is_some_and(|at| at <= now) {
+            self.keeper.reload_units = None;
+            if !self.keeper.ask(&unit, Task::ReloadUnits, now) {
+                self.keeper.reload_units_at(now + AGAIN);
+            }
+        } else if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
             let start = self.keeper.following.as_mut();
             let Some(mut follower) = start.and_then(|start| start.follower.take()) else {

@@ -73,6 +73,16 @@ impl Flags {
         }
     }
 
+    /// The names of all flags.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let known = self.known.into_iter().flatten();
+        let of_minor = known.filter(|(_, lines)| {
+            let mut ranges = lines.iter().map(|(range, _)| range);
+            ranges.any(|range| minors::contain(range, self.minor))
+        });
+        of_minor.map(|(name, _)| *name).collect()
+    }
+
     /// The kind of a flag; `None` if the component does not know it.
     pub(super) fn kind(&self, flag: &str) -> Option<Kind> {
         let lines = self.known?.get(self.name(flag).as_str())?;

@@ -1,5 +1,7 @@
 //! Names with the Kubernetes minors that know them: how `data/flags.txt` and its neighbours are written.
 
+use crate::k3s::NEWEST_CATALOGUED_MINOR;
+
 /// A range of minors: `..`, `24..`, `..23`, `24..27`.
 pub(super) fn contain(range: &str, minor: u16) -> bool {
     let Some((from, to)) = range.split_once("..") else {
@@ -37,7 +39,7 @@ pub(super) const CONTROLLERS: &str = include_str!("data/controllers.txt");
 pub(super) const GATES: &str = include_str!("data/gates.txt");
 
 /// The newest minor of the tables; above it nothing is known.
-pub(super) const NEWEST: u16 = 37;
+pub(super) const NEWEST: u16 = NEWEST_CATALOGUED_MINOR;
 
 /// Whether a table knows a name at a minor; `true` where the tables end before that minor.
 pub(super) fn known(table: &'static str, name: &str, minor: u16) -> bool {

@@ -109,6 +109,13 @@ impl fmt::Display for Component {
     }
 }
 
+/// The flags of all components of a release.
+#[must_use]
+pub fn known_flags(version: K3sVersion) -> Vec<&'static str> {
+    let of = |component| flags::Flags::of(component, version.minor).names();
+    Component::ALL.into_iter().flat_map(of).collect()
+}
+
 /// What the arguments depend on besides the options.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -235,10 +242,14 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         files,
     );
     Start {
-        components,
         kubelet: settings.and_then(Result::ok),
         endings,
-        warnings: judge::warnings(&extracted),
+        warnings: [
+            judge::warnings(&extracted),
+            judge::unknown_flags(&components, node),
+        ]
+        .concat(),
+        components,
     }
 }
 

@@ -99,6 +99,7 @@ fn of_status(
         binary: command.binary.clone(),
         command: command.texts(),
         exec_start: command.expanded(&environment),
+        as_written: None,
         own_environment: own,
         environment,
         loading: Loading::NotAsked,

@@ -1,6 +1,7 @@
 //! The command of `ExecStart=`: prefixes, words, specifiers, then variables (`systemd.service`, "Command lines").
 
 use super::lines::{Assignment, BLANK};
+use super::rewrite::AsWritten;
 use super::specifier::expand;
 use super::split::{Splitter, split_relaxed};
 use crate::k3s::command_line::Word;
@@ -13,6 +14,8 @@ use crate::k3s::{Place, Remark};
 pub(super) struct Command {
     pub(super) binary: Word,
     pub(super) words: Vec<Word>,
+    /// The binary with its prefixes, and each word, as they stand in the file.
+    written: Vec<String>,
     /// The prefix `:`.
     literal: bool,
 }
@@ -52,7 +55,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn command(&mut self) -> Option<Command> {
-        let first = self.word()?;
+        let (first, mut head) = self.word()?;
         let binary = first
             .text
             .trim_start_matches(['-', '@', ':', '+', '!', '|']);
@@ -63,9 +66,12 @@ impl Reader<'_> {
         };
         if prefixes.contains('@') {
             // The next word is what the process calls itself.
-            self.word()?;
+            let (_, name) = self.word()?;
+            head.push(' ');
+            head.push_str(&name);
         }
         let mut words = Vec::new();
+        let mut written = vec![head];
         loop {
             let rest = self.splitter.rest();
             if rest.is_empty() {
@@ -80,19 +86,24 @@ impl Reader<'_> {
                     text: ";".to_owned(),
                     place: self.place(0),
                 });
+                written.push("\\;".to_owned());
                 self.splitter.skip(2);
                 continue;
             }
-            words.push(self.word()?);
+            let (word, as_written) = self.word()?;
+            words.push(word);
+            written.push(as_written);
         }
         Some(Command {
             binary: command,
             words,
+            written,
             literal: prefixes.contains(':'),
         })
     }
 
-    fn word(&mut self) -> Option<Word> {
+    /// The next word, and how it is written.
+    fn word(&mut self) -> Option<(Word, String)> {
         let Ok(split) = self.splitter.next_word() else {
             self.remarks.push(Remark {
                 text: "a quote is not closed, so systemd does not take this command".to_owned(),
@@ -109,7 +120,7 @@ impl Reader<'_> {
                 from: Some(place.clone()),
             });
         }
-        Some(Word { text, place })
+        Some((Word { text, place }, split.written))
     }
 
     fn place(&self, offset: usize) -> Place {
@@ -139,6 +150,7 @@ impl Command {
         Some(Self {
             binary: words.next()?,
             words: words.collect(),
+            written: Vec::new(),
             literal: false,
         })
     }
@@ -151,31 +163,45 @@ impl Command {
 
     /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is.
     pub(super) fn expanded(&self, environment: &Environment) -> Vec<Word> {
+        let words = self.words.iter();
+        words
+            .flat_map(|word| self.expanded_word(word, environment))
+            .collect()
+    }
+
+    fn expanded_word(&self, word: &Word, environment: &Environment) -> Vec<Word> {
         if self.literal {
-            return self.words.clone();
+            return vec![word.clone()];
         }
         let value = |name: &str| {
-            environment
-                .get(name)
-                .map(|variable| variable.value.as_str())
+            let variable = environment.get(name);
+            variable.map(|variable| variable.value.as_str())
         };
-        let mut expanded = Vec::new();
-        for word in &self.words {
-            match word.text.strip_prefix('$') {
-                Some(name) if !name.starts_with(['{', '$']) => {
-                    let words = split_relaxed(value(name).unwrap_or_default());
-                    expanded.extend(words.into_iter().map(|text| Word {
-                        text,
-                        place: word.place.clone(),
-                    }));
-                }
-                _ => expanded.push(Word {
-                    text: put_in(&word.text, value),
-                    place: word.place.clone(),
-                }),
+        let texts = match word.text.strip_prefix('$') {
+            Some(name) if !name.starts_with(['{', '$']) => {
+                split_relaxed(value(name).unwrap_or_default())
             }
-        }
-        expanded
+            _ => vec![put_in(&word.text, value)],
+        };
+        let place = |text| Word {
+            text,
+            place: word.place.clone(),
+        };
+        texts.into_iter().map(place).collect()
+    }
+
+    /// How the command is written, as far as it comes from a file.
+    pub(super) fn as_written(&self, environment: &Environment) -> Option<AsWritten> {
+        let (head, words) = self.written.split_first()?;
+        let words = words.iter().zip(&self.words).map(|(text, word)| {
+            let becomes = self.expanded_word(word, environment).len();
+            (text.clone(), becomes)
+        });
+        Some(AsWritten {
+            head: head.clone(),
+            words: words.collect(),
+            literal: self.literal,
+        })
     }
 }
 

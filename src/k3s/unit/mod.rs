@@ -4,6 +4,7 @@ mod as_loaded;
 mod environment_file;
 mod exec_start;
 mod lines;
+mod rewrite;
 mod search;
 mod specifier;
 mod split;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use self::exec_start::Command;
 use self::lines::Assignment;
+pub use self::rewrite::{AsWritten, Together};
 use self::search::Found;
 use super::command_line::Word;
 use super::environment::Environment;
@@ -36,6 +38,8 @@ pub struct Unit {
     pub command: Vec<String>,
     /// The words behind the binary, variables put in, each with its line.
     pub exec_start: Vec<Word>,
+    /// How the command is written; `None` where it is not known from a file.
+    pub as_written: Option<AsWritten>,
     /// What `Environment=` gives, by name.
     pub own_environment: BTreeMap<String, String>,
     /// The variables that K3s gets from the unit.
@@ -371,6 +375,10 @@ impl<'a> Loader<'a> {
             binary: command.binary.clone(),
             command: command.texts(),
             exec_start: command.expanded(&environment),
+            // A oneshot's further commands would be lost.
+            as_written: (self.commands.len() == 1)
+                .then(|| command.as_written(&environment))
+                .flatten(),
             own_environment: self
                 .own
                 .into_iter()

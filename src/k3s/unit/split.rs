@@ -6,6 +6,8 @@ use super::lines::BLANK;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Split {
     pub(super) text: String,
+    /// As it stands there, quotes and escapes and all.
+    pub(super) written: String,
     pub(super) offset: usize,
 }
 
@@ -57,8 +59,13 @@ impl<'a> Splitter<'a> {
         let (text, length) = word(rest, Escapes::Strict)
             .or_else(|_| word(rest, Escapes::Keep))
             .map_err(|()| Unbalanced)?;
+        let written = rest.get(..length).unwrap_or_default().to_owned();
         self.skip(length);
-        Ok(Some(Split { text, offset }))
+        Ok(Some(Split {
+            text,
+            written,
+            offset,
+        }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, FileMode, HostError, Root, State, Thing, Touches};
-use crate::k3s::{Effective, Ending, Files};
+use crate::k3s::{Effective, Ending, Files, Invocation};
 use crate::policy::{OnDisable, Stance};
 use crate::setting::configuration::{Line, Wish, parse, render};
 use crate::setting::{Change, Effect, Stage};
@@ -15,9 +15,10 @@ use super::super::{Judgement, Pass, Refused};
 use super::ConfigurationPlan;
 use super::conditions::Conditions;
 use super::own_files::OwnFiles;
+use super::unit_override::{HOW_TO_OVERRIDE, Overriding, UnitOverride};
 
 /// It can hold no secret, but the directory's other files can, and one mode for all is easier to judge.
-const MODE: FileMode = FileMode::new(0o600);
+pub(super) const MODE: FileMode = FileMode::new(0o600);
 
 /// A drop-in while it is being worked out.
 pub(super) struct Draft<'p, 'a> {
@@ -27,7 +28,11 @@ pub(super) struct Draft<'p, 'a> {
     pub path: PathBuf,
     /// Files that we wrote earlier under any name.
     pub present: OwnFiles,
+    /// The unit's drop-in, where we have one or may write one.
+    pub unit: Option<UnitOverride>,
     pub wishes: Vec<(ControlId, Wish)>,
+    /// What the unit's command outranks.
+    pub outranked: Vec<(ControlId, Wish)>,
     pub refused: Vec<Refused>,
 }
 
@@ -77,7 +82,65 @@ impl<'p, 'a> Draft<'p, 'a> {
                 break;
             }
         }
-        self.finish(&lines)
+        let command = self.command(&base, &lines);
+        self.finish(&lines, command)
+    }
+
+    /// The drop-in of the unit that gives what its command outranks; what it cannot give is refused.
+    fn command(
+        &mut self,
+        base: &Effective,
+        lines: &BTreeMap<Line, ControlId>,
+    ) -> Option<Overriding> {
+        let mut outranked = std::mem::take(&mut self.outranked);
+        while !outranked.is_empty() {
+            let made = match &self.unit {
+                None => Err((None, HOW_TO_OVERRIDE.to_owned())),
+                Some(unit) => unit.give(self.pass, &outranked),
+            };
+            let made = made.and_then(|overriding| {
+                let invocation = overriding.invocation.clone();
+                let after = self
+                    .effective_of(Some(lines), Some(invocation))
+                    .map_err(|reason| (None, reason))?;
+                if let Some(ending) = worse(base, &after) {
+                    let reason = format!("K3s would not start with it: {}", ending.reason);
+                    return Err((None, reason));
+                }
+                let idle = outranked.iter().position(|(_, wish)| !wish.holds(&after));
+                match idle {
+                    Some(index) => Err((
+                        Some(index),
+                        "another command would not change it".to_owned(),
+                    )),
+                    None => Ok(overriding),
+                }
+            });
+            match made {
+                Ok(overriding) => return Some(overriding),
+                Err((Some(index), reason)) => {
+                    let (control, wish) = outranked.remove(index);
+                    self.refuse_outranked(base, control, &wish, &reason);
+                }
+                Err((None, reason)) => {
+                    for (control, wish) in std::mem::take(&mut outranked) {
+                        self.refuse_outranked(base, control, &wish, &reason);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn refuse_outranked(&mut self, base: &Effective, control: ControlId, wish: &Wish, more: &str) {
+        self.refused.push(Refused {
+            controls: vec![control],
+            reason: format!(
+                "{} is decided by {}, which outranks every drop-in; change it there ({more})",
+                wish.line.what(),
+                wish.decided_by(base)
+            ),
+        });
     }
 
     /// What K3s would run with, where these lines are in our file already and the plan changes nothing else that it reads.
@@ -85,6 +148,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         let content = |change: &Change| matches!(change.after, State::File { .. } | State::Absent);
         let (ours, _) = self.present.get(&self.path)?;
         let same = self.present.len() == 1
+            && self.unit.is_none()
             && *ours == render(&self.united(lines)).into_bytes()
             && !self.planned.iter().any(content);
         self.pass.effective().as_ref().ok().filter(|_| same)
@@ -154,9 +218,21 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// What K3s would run with: the files of the plan, and ours with these lines or without any.
     fn effective(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Result<Effective, String> {
+        let invocation = match &self.unit {
+            Some(unit) => Some(unit.base.invocation()),
+            None => self.pass.node.invocation(),
+        };
+        self.effective_of(lines, invocation)
+    }
+
+    fn effective_of(
+        &self,
+        lines: Option<&BTreeMap<Line, ControlId>>,
+        invocation: Option<Invocation>,
+    ) -> Result<Effective, String> {
         self.pass
             .node
-            .effective_with(self.pass.host, &self.files(lines))
+            .effective_of(self.pass.host, &self.files(lines), invocation)
             .map_err(|error| error.to_string())
     }
 
@@ -226,25 +302,23 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// Takes out lines whose requirement does not hold with them: something outranks our drop-in. True if any was.
     fn drop_idle(&mut self, lines: &mut BTreeMap<Line, ControlId>, after: &Effective) -> bool {
-        let mut dropped = false;
         let encrypted = self.conditions().has_encryption_key();
+        let mut dropped = false;
+        let mut idle = Vec::new();
         for (control, wish) in &self.wishes {
-            if wish.holds(after) || !lines.values().any(|other| other == control) {
+            let what = wish.line.what();
+            let is_its = |line: &Line, other: &ControlId| other == control && line.what() == what;
+            if wish.holds(after) || !lines.iter().any(|(line, other)| is_its(line, other)) {
                 continue;
             }
             let before = lines.len();
-            lines.retain(|line, other| other != control || (encrypted && is_encryption(line)));
+            lines.retain(|line, other| !is_its(line, other) || (encrypted && is_encryption(line)));
             dropped |= lines.len() < before;
-            let refused = Refused {
-                controls: vec![control.clone()],
-                reason: format!(
-                    "{} is decided by {}, which outranks every drop-in; change it there",
-                    wish.line.what(),
-                    wish.decided_by(after)
-                ),
-            };
-            if !self.refused.contains(&refused) {
-                self.refused.push(refused);
+            idle.push((control.clone(), wish.clone()));
+        }
+        for outranked in idle {
+            if !self.outranked.contains(&outranked) {
+                self.outranked.push(outranked);
             }
         }
         dropped
@@ -265,7 +339,11 @@ impl<'p, 'a> Draft<'p, 'a> {
         }
     }
 
-    fn finish(self, lines: &BTreeMap<Line, ControlId>) -> ConfigurationPlan {
+    fn finish(
+        self,
+        lines: &BTreeMap<Line, ControlId>,
+        command: Option<Overriding>,
+    ) -> ConfigurationPlan {
         let mut controls: Vec<ControlId> = lines.values().cloned().collect();
         if controls.is_empty() {
             // A file that goes is put down to the controls that had wanted it: what no control answers for could not
@@ -296,10 +374,13 @@ impl<'p, 'a> Draft<'p, 'a> {
             let controls = controls.clone();
             refused.push(Refused { controls, reason });
         }
-        let changes = changes
+        let mut changes: Vec<(Vec<ControlId>, Change)> = changes
             .into_iter()
             .map(|change| (controls.clone(), change))
             .collect();
+        if let Some(unit) = self.unit {
+            changes.extend(unit.changes(self.pass, command));
+        }
         ConfigurationPlan { changes, refused }
     }
 

@@ -4,25 +4,26 @@ mod audit_room;
 mod conditions;
 mod draft;
 mod own_files;
+pub mod unit_override;
 
 use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
-use crate::k3s::{Effective, K3sVersion, drop_in_directory, remote_address};
+use crate::k3s::{
+    Effective, K3sVersion, NEWEST_CATALOGUED_MINOR, drop_in_directory, remote_address,
+};
 use crate::setting::Change;
 use crate::setting::configuration::{Line, Wish};
 
 use super::{Judgement, Pass, Refused};
 use conditions::Conditions;
 use draft::Draft;
-pub(super) use own_files::own_files;
+pub(super) use own_files::{CONFIGURATION, own_files};
+use unit_override::UnitOverride;
 
 /// `config.yaml.d` came with 1.21.0 and `key+`, without which an operator's lists would be lost, with 1.21.1; below, what
 /// is missing is only said.
 const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);
-/// The newest release that the catalogue was made for; for a newer one nothing new is written.
-const NEWEST_MINOR: u16 = 37;
-
 /// What is to be written, and what is not and why.
 #[derive(Debug, Default)]
 pub(super) struct ConfigurationPlan {
@@ -42,14 +43,14 @@ pub(super) fn plan(
     let wishes = wishes(pass, judgements);
     let config_file = &pass.node.places.config_file;
     let version = present.version;
-    if version.minor > NEWEST_MINOR {
+    if version.minor > NEWEST_CATALOGUED_MINOR {
         let why = "is newer than this catalogue, so nothing new is written for it";
         return refuse(&wishes, format!("K3s {version} {why}"));
     }
     let by_hand = |why: String| by_hand(pass, planned, present, &wishes, &why);
     if version < FIRST_WITH_DROP_INS {
         return by_hand(format!(
-            "K3s {version} reads no drop-ins; to be added to config.yaml by hand"
+            "K3s {version} reads no drop-ins; to be added to config.yaml by hand, each key once and with what is there"
         ));
     }
     if let Some(address) = remote_address(config_file) {
@@ -65,14 +66,18 @@ pub(super) fn plan(
             format!("K3s reads its configuration from {file}, {why}"),
         );
     }
-    match own_files(pass.host, &drop_in_directory(config_file)) {
-        Err(error) => refuse(&wishes, error.to_string()),
-        Ok((path, present)) => Draft {
+    let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
+    match (own, UnitOverride::of(pass)) {
+        (Err(error), _) => refuse(&wishes, error.to_string()),
+        (_, Err(reason)) => refuse(&wishes, reason),
+        (Ok((path, present)), Ok(unit)) => Draft {
             pass,
             planned,
             path,
             present,
+            unit,
             wishes,
+            outranked: Vec::new(),
             refused: Vec::new(),
         }
         .settle(judgements),

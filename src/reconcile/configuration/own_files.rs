@@ -5,10 +5,61 @@ use std::path::{Path, PathBuf};
 
 use crate::host::{Attributes, Host, HostError, Kind, READ_LIMIT_BYTES};
 
-/// Sorts after the names that people and Rancher's agent (`50-rancher.yaml`) use.
-const NAME: &str = "zz-k3warden.yaml";
-/// What every name of ours ends with.
-const ENDING: &str = "z-k3warden.yaml";
+/// How our drop-ins of one kind are called.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::reconcile) struct Names {
+    /// Sorts after the names that people use.
+    usual: &'static str,
+    /// What every name of ours ends with.
+    ending: &'static str,
+    /// The endings, in lower case, of what is loaded beside ours.
+    loaded: &'static [&'static str],
+}
+
+/// Of K3s's configuration; Rancher's agent uses `50-rancher.yaml`.
+pub(in crate::reconcile) const CONFIGURATION: Names = Names {
+    usual: "zz-k3warden.yaml",
+    ending: "z-k3warden.yaml",
+    loaded: &[".yaml", ".yml"],
+};
+
+/// Of its unit; `systemctl edit` uses `override.conf`.
+pub(in crate::reconcile) const UNIT: Names = Names {
+    usual: "zz-k3warden.conf",
+    ending: "z-k3warden.conf",
+    loaded: &[".conf"],
+};
+
+impl Names {
+    /// Whether a name is one of ours.
+    pub(in crate::reconcile) fn is_ours(self, name: &str) -> bool {
+        name.ends_with(self.ending)
+    }
+
+    /// A name of ours that sorts after all of these.
+    pub(in crate::reconcile) fn last<'n>(self, names: impl Iterator<Item = &'n str>) -> String {
+        let mut last = self.usual.to_owned();
+        for name in names {
+            let lower = name.to_lowercase();
+            let is_loaded = self.loaded.iter().any(|ending| lower.ends_with(ending));
+            if is_loaded && !self.is_ours(name) && name > last.as_str() {
+                last = self.after(name);
+            }
+        }
+        last
+    }
+
+    fn after(self, name: &str) -> String {
+        let zs = name.bytes().take_while(|byte| *byte == b'z').count();
+        let rest = self.usual.trim_start_matches('z');
+        let plain = format!("{}{rest}", "z".repeat(zs + 1));
+        if plain.as_str() > name && plain.ends_with(self.ending) {
+            plain
+        } else {
+            format!("{name}{}", self.ending)
+        }
+    }
+}
 
 /// Content and attributes by path.
 pub(in crate::reconcile) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)>;
@@ -17,39 +68,29 @@ pub(in crate::reconcile) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)
 pub(in crate::reconcile) fn own_files(
     host: &Host,
     directory: &Path,
+    names: Names,
 ) -> Result<(PathBuf, OwnFiles), HostError> {
     let mut own = OwnFiles::new();
-    let mut last = NAME.to_owned();
+    let mut others = Vec::new();
     for name in host.root.names(directory)?.unwrap_or_default() {
         let path = directory.join(&name);
         let Some(name) = name.to_str() else { continue };
-        let lower = name.to_lowercase();
-        if name.ends_with(ENDING) {
-            let Some(entry) = host.root.look(&path)? else {
-                continue;
-            };
-            if let Some(reason) = host.root.hazard(&entry, &path, Kind::File)? {
-                return Err(HostError::refused(&path, reason));
-            }
-            let content = host
-                .root
-                .read_here(&path, READ_LIMIT_BYTES)?
-                .unwrap_or_default();
-            own.insert(path, (content, entry.attributes));
-        } else if (lower.ends_with(".yaml") || lower.ends_with(".yml")) && *name > *last {
-            last = after(name);
+        if !names.is_ours(name) {
+            others.push(name.to_owned());
+            continue;
         }
+        let Some(entry) = host.root.look(&path)? else {
+            continue;
+        };
+        if let Some(reason) = host.root.hazard(&entry, &path, Kind::File)? {
+            return Err(HostError::refused(&path, reason));
+        }
+        let content = host
+            .root
+            .read_here(&path, READ_LIMIT_BYTES)?
+            .unwrap_or_default();
+        own.insert(path, (content, entry.attributes));
     }
+    let last = names.last(others.iter().map(String::as_str));
     Ok((directory.join(last), own))
-}
-
-/// A name of ours that sorts after another.
-fn after(name: &str) -> String {
-    let zs = name.bytes().take_while(|byte| *byte == b'z').count();
-    let plain = format!("{}-k3warden.yaml", "z".repeat(zs + 1));
-    if plain.as_str() > name && plain.ends_with(ENDING) {
-        plain
-    } else {
-        format!("{name}z-k3warden.yaml")
-    }
 }

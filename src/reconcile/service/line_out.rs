@@ -6,7 +6,7 @@ use crate::host::{Extent, HostError, State, Thing};
 use crate::k3s::component::Component;
 use crate::k3s::drop_in_directory;
 use crate::reconcile::Pass;
-use crate::reconcile::configuration::own_files;
+use crate::reconcile::configuration::{CONFIGURATION, own_files};
 use crate::reconcile::restart::own_part::{EncryptionKey, OurFile, OurPart, PutBack};
 use crate::reconcile::service::part;
 use crate::setting::configuration::{Line, parse, render};
@@ -31,7 +31,7 @@ fn protects(line: &Line) -> bool {
 
 fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack>, HostError> {
     let directory = drop_in_directory(&pass.node.places.config_file);
-    let (_, own) = own_files(pass.host, &directory)?;
+    let (_, own) = own_files(pass.host, &directory, CONFIGURATION)?;
     let mut back = PutBack {
         part: OurPart::default(),
         kept: Vec::new(),

@@ -7,10 +7,10 @@ use crate::host::{Host, HostError, READ_LIMIT_BYTES, Thing};
 use crate::k3s::{Role, drop_in_directory};
 use crate::node::Node;
 use crate::reconcile::Pass;
-use crate::reconcile::configuration::own_files;
+use crate::reconcile::configuration::{CONFIGURATION, own_files, unit_override};
 use crate::reconcile::restart::own_part::{EncryptionKey, OurFile, OurPart};
 
-/// Our files as they are: our drop-ins of the configuration, and the catalogue's files where the content is ours by the
+/// Our files as they are: our drop-ins of the configuration and of the unit, and the catalogue's files where the content is ours by the
 /// ledger. An operator's own file in such a place is not among them.
 ///
 /// # Errors
@@ -19,10 +19,13 @@ pub fn present(pass: &Pass<'_>) -> Result<OurPart, HostError> {
     let mut part = OurPart::default();
     let config_file = &pass.node.places.config_file;
     if config_file.is_absolute() {
-        let (_, own) = own_files(pass.host, &drop_in_directory(config_file))?;
+        let (_, own) = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION)?;
         for (path, (content, attributes)) in own {
             put(&mut part, path, &content, attributes.mode.bits());
         }
+    }
+    for (path, (content, attributes)) in unit_override::present(pass) {
+        put(&mut part, path, &content, attributes.mode.bits());
     }
     for path in files(pass) {
         let Some((content, attributes)) = pass

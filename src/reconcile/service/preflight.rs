@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::k3s::{Effective, Files};
+use crate::k3s::{Effective, Files, Loaded, load_unit};
 use crate::reconcile::Pass;
+use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::own_part::OurPart;
 
 /// What preflight says of the present configuration.
@@ -62,9 +63,19 @@ pub fn with_part(
     for (path, file) in &other.files {
         files = files.with(Path::new(path), file.content.clone());
     }
+    let mut paths = present.files.keys().chain(other.files.keys());
+    let invocation = match &pass.node.unit {
+        Some(unit) if paths.any(|path| unit_override::is_ours(Path::new(path))) => {
+            match load_unit(&files, &unit.name).map_err(|error| error.to_string())? {
+                Loaded::Unit(unit) => Some(unit.invocation()),
+                _ => pass.node.invocation(),
+            }
+        }
+        _ => pass.node.invocation(),
+    };
     let effective = pass
         .node
-        .effective_with(pass.host, &files)
+        .effective_of(pass.host, &files, invocation)
         .map_err(|error| error.to_string())?;
     Ok(reasons(&effective))
 }

@@ -1,10 +1,11 @@
 //! Putting our part back as changes like all others: recorded first, undone by revert.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, Extent, FileMode, Host, HostError, State, Thing};
 use crate::reconcile::PlannedChange;
+use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::own_part::PutBack;
 use crate::setting::configuration::parse;
 use crate::setting::{Change, Effect, Stage};
@@ -47,6 +48,15 @@ fn change(host: &Host, back: &PutBack, path: &str) -> Result<PlannedChange, Host
             },
         },
     };
+    // A command that once worked stands for a unit that may have been written anew; the operator's own is the way back.
+    let (after, stage, effect) = match unit_override::is_ours(Path::new(path)) {
+        true => (
+            State::Absent,
+            Stage::UnitDropIn,
+            Effect::DaemonReloadAndK3sRestart,
+        ),
+        false => (after, Stage::Configuration, Effect::K3sRestart),
+    };
     let controls = controls(&before, &after);
     Ok(PlannedChange {
         controls,
@@ -54,8 +64,8 @@ fn change(host: &Host, back: &PutBack, path: &str) -> Result<PlannedChange, Host
             thing,
             before,
             after,
-            stage: Stage::Configuration,
-            effect: Effect::K3sRestart,
+            stage,
+            effect,
         },
     })
 }
@@ -66,6 +76,7 @@ fn controls(before: &State, after: &State) -> Vec<ControlId> {
     for state in [before, after] {
         if let State::File { content, .. } = state {
             controls.extend(parse(&String::from_utf8_lossy(content)).into_values());
+            controls.extend(unit_override::controls_of(content));
         }
     }
     controls.sort_unstable();

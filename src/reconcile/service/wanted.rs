@@ -1,6 +1,9 @@
 //! Who wants a restart: a control that does not hold in the running K3s, a new catalogue, or only the operator.
 
+use std::path::Path;
+
 use crate::reconcile::Pass;
+use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::gate::Wanted;
 use crate::reconcile::restart::inputs::{Difference, Input};
 use crate::reconcile::restart::origin::{Cause, Rules};
@@ -12,6 +15,10 @@ use crate::reconcile::restart::standing::Standing;
 pub fn wanted(standing: &Standing, ours: &OurPart, cause: Cause) -> Wanted {
     let by_us = |difference: &Difference| match &difference.input {
         Input::File(path) => path.ends_with("z-k3warden.yaml") || ours.files.contains_key(path),
+        Input::CommandLine => ours
+            .files
+            .keys()
+            .any(|path| unit_override::is_ours(Path::new(path))),
         Input::Argument { flag, .. } => names(ours, flag),
         _ => false,
     };

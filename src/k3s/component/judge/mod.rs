@@ -153,6 +153,28 @@ pub(super) fn endings(
     endings
 }
 
+/// The operator's flags that no table can tell of, because the release is newer than all of them.
+pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
+    if node.version.minor <= super::minors::NEWEST {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    for component in Component::ALL {
+        let flags = Flags::of(component, node.version.minor);
+        let line = components.line(component).iter();
+        let unknown = line.filter(|argument| {
+            argument.place != Place::Default && flags.kind(&argument.flag).is_none()
+        });
+        warnings.extend(unknown.map(|argument| {
+            format!(
+                "whether {component} of K3s {} knows --{} is not known here ({})",
+                node.version, argument.flag, argument.place
+            )
+        }));
+    }
+    warnings
+}
+
 /// The operator's items that K3s loses without a word, as warnings.
 pub(super) fn warnings(extracted: &Extracted) -> Vec<String> {
     let lost = |(bare, lost): &(Sourced, Sourced)| {

@@ -1,0 +1,75 @@
+//! A command with some words exchanged, all others left as the operator wrote them: quotes, escapes, specifiers and
+//! variables stay for systemd to resolve.
+
+use std::collections::BTreeMap;
+
+/// A command as it stands in a file, continued lines joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsWritten {
+    /// The binary with its prefixes.
+    pub(super) head: String,
+    /// Each word behind it, and how many words it becomes when its variables are put in.
+    pub(super) words: Vec<(String, usize)>,
+    /// The prefix `:`, which keeps variables from being put in.
+    pub(super) literal: bool,
+}
+
+/// A word that cannot be exchanged alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` in its command gives several words at once")]
+pub struct Together(String);
+
+impl AsWritten {
+    /// The whole command on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let words = self.words.iter().map(|(text, _)| text.as_str());
+        let all: Vec<&str> = std::iter::once(self.head.as_str()).chain(words).collect();
+        all.join(" ")
+    }
+
+    /// The same with other words in the places of some, counted as K3s gets them; `None` takes a word out.
+    ///
+    /// # Errors
+    /// When a word to be exchanged comes from a variable that gives more than it.
+    pub fn with(&self, exchanged: &BTreeMap<usize, Option<String>>) -> Result<Self, Together> {
+        let mut words = Vec::new();
+        let mut index: usize = 0;
+        for (text, becomes) in &self.words {
+            let next = index.saturating_add(*becomes);
+            let mut ours = exchanged.range(index..next);
+            match (ours.next(), becomes) {
+                (None, _) => words.push((text.clone(), *becomes)),
+                (Some((_, Some(word))), 1) => words.push((self.quoted(word), 1)),
+                (Some((_, None)), 1) => {}
+                (Some(_), _) => return Err(Together(text.clone())),
+            }
+            index = next;
+        }
+        Ok(Self {
+            head: self.head.clone(),
+            words,
+            literal: self.literal,
+        })
+    }
+
+    /// A word so written that systemd reads it as it is.
+    fn quoted(&self, word: &str) -> String {
+        let mut text = String::from("'");
+        for character in word.chars() {
+            match character {
+                '\\' | '\'' => text.extend(['\\', character]),
+                '%' => text.push_str("%%"),
+                '$' if !self.literal => text.push_str("$$"),
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                other => text.push(other),
+            }
+        }
+        text.push('\'');
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

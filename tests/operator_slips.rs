@@ -1,0 +1,201 @@
+//! `k3warden check` finds an operator's own slips and names file, line and mend.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+const SERVER: (&str, &str) = ("k3s.service", "server");
+const AGENT: (&str, &str) = ("k3s-agent.service", "agent");
+
+/// What check says of a node with this configuration file: its warnings, and the whole report.
+fn check(version: &str, unit: (&str, &str), words: &str, config: &str) -> (String, Value) {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let (name, role) = unit;
+    write(
+        &format!("etc/systemd/system/{name}"),
+        &format!("[Service]\nExecStart=/usr/local/bin/k3s {role}{words}\n"),
+    );
+    write("etc/rancher/k3s/config.yaml", config);
+    let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(root.path())
+        .args(["--k3s-version", version, "check", "--format", "json"])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = report["warnings"].as_array().unwrap();
+    let warnings: Vec<&str> = warnings.iter().map(|text| text.as_str().unwrap()).collect();
+    (warnings.join("\n"), report)
+}
+
+#[test]
+fn each_slip_is_a_warning_with_its_place_and_its_mend() {
+    let place = "/etc/rancher/k3s/config.yaml";
+    for (name, version, unit, words, config, parts) in [
+        (
+            "a misspelt key of a server, which only warns about it in its log",
+            "1.34.1",
+            SERVER,
+            "",
+            "debug: true\nprotect-kernel-default: true\n",
+            &["config.yaml:2", "did you mean `protect-kernel-defaults`"][..],
+        ),
+        (
+            "a misspelt key of an agent, which ends",
+            "1.34.1",
+            AGENT,
+            "",
+            "protect-kernel-default: true\n",
+            &[
+                "would end",
+                "config.yaml:1",
+                "did you mean `protect-kernel-defaults`",
+            ],
+        ),
+        (
+            "a server's key on an agent",
+            "1.34.1",
+            AGENT,
+            "",
+            "secrets-encryption: true\n",
+            &[
+                "would end",
+                "config.yaml:1",
+                "an option of servers; take it out",
+            ],
+        ),
+        (
+            "an unquoted octal mode",
+            "1.34.1",
+            SERVER,
+            "",
+            "write-kubeconfig-mode: 0644\n",
+            &["config.yaml:1", "is the number 420", "write '0644'"],
+        ),
+        (
+            "flags after a stray word",
+            "1.34.1",
+            SERVER,
+            " --protect-kernel-defaults false --data-dir=/x",
+            "debug: true\n",
+            &[
+                "k3s.service:2",
+                "ignores `false`, and 1 more",
+                "--OPTION=false",
+            ],
+        ),
+        (
+            "a bare kubelet item that swallows the next",
+            "1.34.1",
+            SERVER,
+            "",
+            "kubelet-arg:\n- seccomp-default\n- event-qps=7\n",
+            &[
+                "config.yaml:2",
+                "`event-qps=7`",
+                "write `seccomp-default=true`",
+            ],
+        ),
+        (
+            "an underscore spelling",
+            "1.34.1",
+            SERVER,
+            "",
+            "kube-apiserver-arg:\n- anonymous_auth=false\n",
+            &["would end", "config.yaml:2", "write --anonymous-auth"],
+        ),
+        (
+            "a scheduler flag that ends K3s only after READY",
+            "1.34.1",
+            SERVER,
+            "",
+            "kube-scheduler-arg:\n- profilin=false\n",
+            &[
+                "after systemd was told that it is ready",
+                "config.yaml:2",
+                "did you mean --profiling?",
+            ],
+        ),
+        (
+            "a controller-manager flag that belongs to another component",
+            "1.34.1",
+            SERVER,
+            "",
+            "kube-controller-manager-arg:\n- audit-log-maxage=30\n",
+            &[
+                "after systemd was told that it is ready",
+                "config.yaml:2",
+                "belongs to another component",
+            ],
+        ),
+    ] {
+        let (warnings, _) = check(version, unit, words, config);
+        let line = warnings.lines().find(|line| line.contains(parts[0]));
+        for part in parts {
+            assert!(
+                line.is_some_and(|line| line.contains(part)),
+                "{name}: `{part}` in\n{warnings}"
+            );
+        }
+        assert_eq!(warnings.lines().count(), 1, "{name}: said once\n{warnings}");
+        assert!(words.is_empty() || !warnings.contains(place), "{name}");
+    }
+}
+
+#[test]
+fn up_to_1_32_a_stray_word_keeps_only_itself_from_being_read() {
+    let (warnings, _) = check("1.32.2", SERVER, " stray --debug", "");
+    assert!(warnings.contains("ignores `stray`;"), "{warnings}");
+    let (warnings, _) = check("1.33.4", SERVER, " stray --debug", "");
+    assert!(
+        warnings.contains("ignores `stray`, and 1 more"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn under_a_k3s_newer_than_the_catalogue_unknown_flags_only_warn_and_verdicts_are_unknown() {
+    let config = "kube-apiserver-arg:\n- brand-new-flag=1\nbrand-new-option: 1\n";
+    for unit in [SERVER, AGENT] {
+        let config = match unit.1 {
+            "agent" => config.replace("kube-apiserver-arg", "kubelet-arg"),
+            _ => config.to_owned(),
+        };
+        let (warnings, report) = check("1.40.0", unit, "", &config);
+        assert!(
+            warnings.contains(
+                "knows --brand-new-flag is not known here (/etc/rancher/k3s/config.yaml:2)"
+            ),
+            "{warnings}"
+        );
+        assert!(
+            warnings.contains("--brand-new-option is not known here"),
+            "{warnings}"
+        );
+        assert!(!warnings.contains("would end"), "{warnings}");
+        let controls = report["controls"].as_array().unwrap();
+        let control = |id: &str| controls.iter().find(|control| control["id"] == id).unwrap();
+        let protect = control("protect-kernel-defaults");
+        assert_eq!(protect["verdict"], "unknown");
+        assert!(
+            protect["findings"]
+                .to_string()
+                .contains("newer than this catalogue, which ends with 1.37")
+        );
+        assert_ne!(
+            control("kernel-panic")["verdict"],
+            "unknown",
+            "the kernel is the same"
+        );
+    }
+    let (_, report) = check("1.37.0", SERVER, "", "");
+    assert!(!report.to_string().contains("newer than this catalogue"));
+}

@@ -1,0 +1,256 @@
+//! With `unit_override = true`, a word of the unit's command that outranks K3s's configuration is exchanged by a drop-in of
+//! ours; every other word stays as the operator wrote it, and the drop-in follows the unit.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+const DROP_IN: &str = "etc/systemd/system/k3s.service.d/zz-k3warden.conf";
+
+/// A server in a root of its own.
+struct Server(tempfile::TempDir);
+
+impl Server {
+    fn new(command: &str, policy: &str) -> Self {
+        let server = Self(tempfile::tempdir().unwrap());
+        server.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        server.write("etc/k3warden/config.toml", policy);
+        server.install(command);
+        server
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    /// As install.sh does it: the unit is written anew.
+    fn install(&self, command: &str) {
+        let text = format!(
+            "[Service]\nType=notify\nEnvironment=\"A=p q\" MODE=640\nExecStart={command}\n\nRestart=always\n"
+        );
+        self.write("etc/systemd/system/k3s.service", &text);
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .arg("--root")
+            .arg(self.0.path())
+            .args(["--k3s-version", "1.36.3", "--no-sync"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), text)
+    }
+
+    fn apply(&self) -> String {
+        self.run(&["apply"]).1
+    }
+
+    /// The command of our drop-in; `None` where there is none.
+    fn drop_in(&self) -> Option<String> {
+        let text = fs::read_to_string(self.0.path().join(DROP_IN)).ok()?;
+        let command = text.lines().rfind(|line| line.starts_with("ExecStart="));
+        command.map(|line| line.trim_start_matches("ExecStart=").to_owned())
+    }
+
+    /// The last value of an argument of the apiserver at the next start.
+    fn argument(&self, flag: &str) -> Option<String> {
+        let output = self.run(&["effective", "--format", "json"]).1;
+        let report: Value = serde_json::from_str(&output).unwrap();
+        let line = report["arguments"]["kube-apiserver"].as_array().unwrap();
+        let flag = format!("--{flag}=");
+        let mut values = line.iter().rev().filter_map(|word| word.as_str());
+        values.find_map(|word| word.strip_prefix(&flag).map(str::to_owned))
+    }
+
+    fn verdict(&self, control: &str) -> (String, String) {
+        let output = self.run(&["check", control, "--format", "json"]).1;
+        let report: Value = serde_json::from_str(&output).unwrap();
+        let control = &report["controls"][0];
+        let verdict = control["verdict"].as_str().unwrap().to_owned();
+        (verdict, control["findings"].to_string())
+    }
+}
+
+const OVERRIDE: &str = "unit_override = true\n";
+const WEAK: &str = "/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=7";
+
+#[test]
+fn without_the_policy_the_line_and_both_mends_are_named() {
+    let server = Server::new(WEAK, "");
+    let said = server.apply();
+    let place = "k3s.service ExecStart (/etc/systemd/system/k3s.service:4)";
+    assert!(said.contains(place), "{said}");
+    assert!(said.contains("change it there"), "{said}");
+    assert!(said.contains("unit_override = true"), "{said}");
+    assert_eq!(server.drop_in(), None);
+    assert_eq!(server.verdict("audit-log-retention").0, "divergent");
+}
+
+#[test]
+fn only_the_word_that_outranks_is_exchanged() {
+    let ours = "'--kube-apiserver-arg=audit-log-maxage=30'";
+    for (command, expected) in [
+        (WEAK, format!("/usr/local/bin/k3s server {ours}")),
+        (
+            "/usr/local/bin/k3s \\\n    server \\\n\t'--log=/x y' \\\n\t'--kube-apiserver-arg' \\\n\t'audit-log-maxage=7' \\\n\t'--tls-san=x' \\\n",
+            format!("/usr/local/bin/k3s server '--log=/x y' {ours} '--tls-san=x'"),
+        ),
+        (
+            "-/usr/local/bin/k3s server \"--kube-apiserver-arg=--audit-log-maxage=7\" --log=/%n/100%%/$$ --node-name ${MODE} --with-node-id \\x2d\\x2ddebug",
+            format!(
+                "-/usr/local/bin/k3s server {ours} --log=/%n/100%%/$$ --node-name ${{MODE}} --with-node-id \\x2d\\x2ddebug"
+            ),
+        ),
+        (
+            "/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=9 -kube-apiserver-arg=audit-log-maxage=7 --debug",
+            format!("/usr/local/bin/k3s server {ours} --debug"),
+        ),
+    ] {
+        let server = Server::new(command, OVERRIDE);
+        let said = server.apply();
+        assert_eq!(server.drop_in(), Some(expected), "{said}");
+        assert_eq!(server.argument("audit-log-maxage").unwrap(), "30");
+        assert_eq!(server.verdict("audit-log-retention").0, "compliant");
+        let (_, again) = server.run(&["diff"]);
+        assert!(
+            !again.contains("zz-k3warden.conf"),
+            "applied twice: {again}"
+        );
+    }
+}
+
+#[test]
+fn an_option_of_k3s_itself_is_exchanged_in_every_form() {
+    for command in [
+        "/usr/local/bin/k3s server --write-kubeconfig-mode ${MODE} --debug",
+        "/usr/local/bin/k3s server --write-kubeconfig-mode=0644 --debug",
+        "/usr/local/bin/k3s server -write-kubeconfig-mode '0644' --debug",
+    ] {
+        let server = Server::new(command, OVERRIDE);
+        server.apply();
+        let expected = "/usr/local/bin/k3s server '--write-kubeconfig-mode=0600' --debug";
+        assert_eq!(server.drop_in().as_deref(), Some(expected), "{command}");
+    }
+}
+
+#[test]
+fn a_value_that_stands_and_a_value_below_the_configuration_need_no_drop_in() {
+    for command in [
+        "/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=90",
+        "/usr/local/bin/k3s server",
+    ] {
+        let server = Server::new(command, OVERRIDE);
+        server.apply();
+        assert_eq!(server.drop_in(), None, "{command}");
+    }
+}
+
+#[test]
+fn when_the_unit_is_written_anew_the_controls_diverge_until_the_drop_in_follows() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    assert_eq!(server.verdict("audit-log-retention").0, "compliant");
+    server.install(&format!("{WEAK} --tls-san=new"));
+    let (verdict, findings) = server.verdict("audit-log-retention");
+    assert_eq!(verdict, "divergent");
+    assert!(findings.contains("made for another command"), "{findings}");
+    server.apply();
+    assert!(server.drop_in().unwrap().ends_with("--tls-san=new"));
+    assert_eq!(server.verdict("audit-log-retention").0, "compliant");
+}
+
+#[test]
+fn a_drop_in_that_cannot_follow_is_refused_and_the_control_diverges() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    server.install("/usr/local/bin/k3s server $WORDS");
+    server.write(
+        "etc/systemd/system/k3s.service.d/10-words.conf",
+        "[Service]\nEnvironment=\"WORDS=--kube-apiserver-arg=audit-log-maxage=7 --debug\"\n",
+    );
+    let said = server.apply();
+    assert!(said.contains("`$WORDS` in its command"), "{said}");
+    assert_eq!(server.verdict("audit-log-retention").0, "divergent");
+    assert_eq!(
+        server.drop_in(),
+        None,
+        "the old command is not brought back"
+    );
+}
+
+#[test]
+fn the_drop_in_goes_when_nothing_needs_it_or_the_policy_wants_it_no_more() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    assert!(server.drop_in().is_some());
+    server.install("/usr/local/bin/k3s server");
+    server.apply();
+    assert_eq!(server.drop_in(), None);
+    assert_eq!(server.argument("audit-log-maxage").unwrap(), "30");
+
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    server.write("etc/k3warden/config.toml", "");
+    server.apply();
+    assert_eq!(server.drop_in(), None);
+    assert_eq!(server.argument("audit-log-maxage").unwrap(), "7");
+}
+
+#[test]
+fn it_sorts_after_every_drop_in_of_the_operator() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.write(
+        "run/systemd/system/k3s.service.d/zzz-late.conf",
+        "[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=3\n",
+    );
+    server.apply();
+    assert_eq!(server.drop_in(), None);
+    let late = "etc/systemd/system/k3s.service.d/zzzz-k3warden.conf";
+    let text = fs::read_to_string(server.0.path().join(late)).unwrap();
+    assert!(text.contains("audit-log-maxage=30"), "{text}");
+    assert_eq!(server.argument("audit-log-maxage").unwrap(), "30");
+}
+
+#[test]
+fn the_ledger_knows_it_and_revert_takes_it_away() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    assert!(server.run(&["ledger"]).1.contains("zz-k3warden.conf"));
+    let (_, said) = server.run(&["revert"]);
+    assert_eq!(server.drop_in(), None, "{said}");
+    assert!(
+        !server
+            .0
+            .path()
+            .join("etc/systemd/system/k3s.service.d")
+            .exists()
+    );
+    assert_eq!(server.argument("audit-log-maxage").unwrap(), "7");
+}
+
+#[test]
+fn secrets_encryption_stays_the_operators() {
+    let server = Server::new(
+        "/usr/local/bin/k3s server --secrets-encryption=false",
+        "unit_override = true\nnew_cluster = true\n",
+    );
+    let said = server.apply();
+    assert_eq!(server.drop_in(), None, "{said}");
+}
