@@ -64,14 +64,40 @@ impl Pass<'_> {
         })
     }
 
+    /// A value that a content asks for: a parameter of its control, a list with the value of a K3s option where the name
+    /// says so.
+    pub(super) fn parameter(&self, control: &Control, name: &str) -> Option<ParameterValue> {
+        let (name, option) = match name.split_once("+option:") {
+            Some((name, option)) => (name, Some(option)),
+            None => (name, None),
+        };
+        let (value, _) = self.policy.parameter(control, name)?;
+        let ParameterValue::Names(given) = value else {
+            return Some(value.clone());
+        };
+        let mut names: Vec<String> = Vec::new();
+        let more = option.and_then(|option| self.option(option));
+        for name in given.iter().chain(&more) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        Some(ParameterValue::Names(names))
+    }
+
+    /// The value that a K3s option is given; `None` where nothing sets it.
+    fn option(&self, name: &str) -> Option<String> {
+        let effective = self.effective().as_ref().ok()?;
+        let option = effective.configuration.merge.options.get(name)?;
+        let value = &option.values.last()?.value;
+        (!value.is_empty()).then(|| value.clone())
+    }
+
     fn joined(&self, parts: &[(&Control, &FileSetting)]) -> Result<Vec<u8>, String> {
         let with_parameters: Vec<(&FileSetting, Parameters<'_>)> = parts
             .iter()
             .map(|(control, file)| {
-                let parameters: Parameters<'_> = Box::new(|name| {
-                    let (value, _) = self.policy.parameter(control, name)?;
-                    Some(value.clone())
-                });
+                let parameters: Parameters<'_> = Box::new(|name| self.parameter(control, name));
                 (*file, parameters)
             })
             .collect();
