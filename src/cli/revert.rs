@@ -1,5 +1,6 @@
 //! `k3warden revert`: put back what was there before.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
@@ -9,12 +10,13 @@ use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Global};
 use crate::host::Thing;
-use crate::host::{Interrupt, State};
+use crate::host::{Interrupt, READ_LIMIT_BYTES, State};
 use crate::k3s::drop_in_directory;
 use crate::reconcile::ledger::{Ledger, Touch};
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted};
 use crate::report::describe;
+use crate::setting::kubectl_lines;
 
 /// Put back what was there before k3warden changed it.
 #[derive(Debug, Args)]
@@ -57,12 +59,22 @@ impl Revert {
             shared: &|touch, before| self.remaining(&session, touch, before),
             who: "k3warden revert",
         };
+        let deployed = deployed(&session);
         let reverted = undo.run(&session.host, &mut ledger, &|| interrupt.is_wanted())?;
         if reverted.is_empty() {
             say!("Nothing to put back.");
         }
         for done in &reverted {
             say!("{}", line(done));
+            let gone = matches!(done.result, Ok(PutBack::Restored(State::Absent)));
+            for command in deployed
+                .get(&done.thing)
+                .filter(|_| gone)
+                .into_iter()
+                .flatten()
+            {
+                say!("           stays in the cluster; to remove it: {command}");
+            }
         }
         let failed = reverted.iter().any(|done| done.result.is_err());
         let stays = reverted
@@ -101,6 +113,22 @@ impl Revert {
             .collect();
         session.pass().shared_state(&touch.thing, before, &stay)
     }
+}
+
+/// The commands that would take away what each manifest put into the cluster.
+fn deployed(session: &Session) -> BTreeMap<Thing, Vec<String>> {
+    let directory = session.node.places.data_dir.join("server/manifests");
+    let root = &session.host.root;
+    let names = root.names(&directory).ok().flatten().unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| {
+            let path = directory.join(name);
+            let content = root.read_here(&path, READ_LIMIT_BYTES).ok().flatten()?;
+            let lines = kubectl_lines(&path, &content);
+            Some((Thing::Path(path), lines))
+        })
+        .collect()
 }
 
 fn line(done: &Reverted) -> String {

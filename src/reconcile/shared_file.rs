@@ -5,14 +5,11 @@ use std::path::Path;
 use crate::catalogue::{Control, FileSetting, ParameterValue, SettingBody};
 use crate::host::{Attributes, READ_LIMIT_BYTES, State, Thing};
 use crate::k3s::component::admission_sections;
-use crate::policy::OnDisable;
-use crate::policy::Stance;
-use crate::setting;
+use crate::policy::{OnDisable, Stance};
+use crate::setting::{self, Parameters};
 
 use super::Pass;
 use super::baseline::{self, Applies};
-
-type Parameters<'p> = Box<dyn Fn(&str) -> Option<ParameterValue> + 'p>;
 
 impl Pass<'_> {
     /// The whole content of a file for the setting of a control, with the sections that other controls have in it.
@@ -94,10 +91,11 @@ impl Pass<'_> {
     }
 
     fn joined(&self, parts: &[(&Control, &FileSetting)]) -> Result<Vec<u8>, String> {
-        let with_parameters: Vec<(&FileSetting, Parameters<'_>)> = parts
+        let with_parameters: Vec<(&FileSetting, Box<Parameters<'_>>)> = parts
             .iter()
             .map(|(control, file)| {
-                let parameters: Parameters<'_> = Box::new(|name| self.parameter(control, name));
+                let parameters: Box<Parameters<'_>> =
+                    Box::new(|name| self.parameter(control, name));
                 (*file, parameters)
             })
             .collect();
