@@ -260,9 +260,10 @@ fn a_kubelet_drop_in_sets_the_threshold_from_1_32_on() {
     server.space = Some(disk(1600));
     server.write(
         "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/50-site.conf",
-        "evictionHard:\n  nodefs.available: 25%\n",
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nevictionHard:\n  nodefs.available: 25%\n",
     );
-    assert!(server.refusals().contains("2048 MiB"));
+    let refused = server.refusals();
+    assert!(refused.contains("2048 MiB"), "{refused}{}", server.lines());
 }
 
 #[test]
@@ -374,4 +375,72 @@ fn the_mode_of_k3s_yaml_is_judged_by_its_option_and_taken_over_only_if_enforced(
             Verdict::Compliant
         );
     }
+}
+
+#[test]
+fn the_namespace_of_the_load_balancer_is_exempt_from_pod_security() {
+    let server = Server::new();
+    server.write(CONFIG, "servicelb-namespace: edge-lb\n");
+    server.apply();
+    let psa = server.read(PSA);
+    assert!(
+        psa.contains("'kube-system', 'compliance-operator-system', 'edge-lb'"),
+        "{psa}"
+    );
+    // K3s's own default is in the list already, and twice would end the apiserver.
+    server.write(CONFIG, "servicelb-namespace: kube-system\n");
+    server.apply();
+    let psa = server.read(PSA);
+    assert!(
+        psa.contains("['kube-system', 'compliance-operator-system']"),
+        "{psa}"
+    );
+}
+
+#[test]
+fn up_to_1_24_the_file_of_the_plug_in_has_its_section_alone() {
+    let mut server = Server::new();
+    server.version = K3sVersion::new(24, 17);
+    server.policy(RATE_LIMIT);
+    assert_eq!(server.refusals(), "");
+    assert!(
+        server.lines().contains("EventRateLimit") && server.lines().contains("psa.yaml"),
+        "{}",
+        server.lines()
+    );
+    assert!(
+        !server.read(PSA).contains("PodSecurity"),
+        "{}",
+        server.read(PSA)
+    );
+    // The upgrade brings Pod Security in with its own control, and downgrading takes it out.
+    server.version = K3sVersion::new(25, 16);
+    assert_eq!(server.refusals(), "");
+    assert!(
+        server.read(PSA).contains("PodSecurity"),
+        "{}",
+        server.read(PSA)
+    );
+    server.version = K3sVersion::new(24, 17);
+    assert_eq!(server.refusals(), "");
+    assert!(
+        !server.read(PSA).contains("PodSecurity"),
+        "{}",
+        server.read(PSA)
+    );
+}
+
+#[test]
+fn on_a_cluster_with_data_the_plug_in_does_not_bring_pod_security_into_force() {
+    let server = Server::new();
+    server.start();
+    server.remove(std::path::Path::new("/var/lib/k3warden"));
+    server.policy(RATE_LIMIT);
+    let refused = server.refusals();
+    let lines = server.lines();
+    assert!(
+        !lines.contains("admission-control-config-file") && !lines.contains("EventRateLimit"),
+        "{lines}"
+    );
+    assert!(refused.contains("event-rate-limit"), "{refused}");
 }

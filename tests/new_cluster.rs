@@ -98,7 +98,11 @@ fn every_other_server_is_observed_and_told_the_line_that_enforces() {
         assert!(!encrypts(&server), "{name}: {}", server.lines());
         server.judge(CONTROL, |judgement| {
             assert_eq!(judgement.decision.stance, Stance::Observe, "{name}");
-            assert_eq!(judgement.verdict, Verdict::Divergent, "{name}");
+            // No apiserver runs while a cluster is reset.
+            assert!(
+                name == "a reset" || judgement.verdict == Verdict::Divergent,
+                "{name}"
+            );
             let note = judgement.note.as_deref().unwrap();
             assert!(
                 note.contains("[control.pod-security-defaults] state = \"enforce\""),

@@ -116,7 +116,13 @@ fn from_1_24_to_1_25_the_policies_go_before_k3s_starts() {
         if by_door {
             node.door("1.25.16");
         } else {
-            node.apply("1.25.16");
+            let said = node.apply("1.25.16");
+            let line =
+                "kubectl -n kube-system delete --ignore-not-found rolebinding k3warden-psp-svclb";
+            assert!(
+                said.contains(line),
+                "what stays in the cluster is said: {said}"
+            );
         }
         assert!(!node.psp(), "1.25 would fail with these at each pass");
         let lines = node.lines();
@@ -350,6 +356,40 @@ fn an_upgrade_from_a_release_without_drop_ins_begins_to_write() {
     assert!(
         node.lines().contains("audit-policy-file"),
         "{}",
+        node.lines()
+    );
+}
+
+#[test]
+fn revert_says_what_stays_in_the_cluster() {
+    let node = Node::server();
+    node.apply("1.36.3");
+    let said = node.run("1.36.3", &["revert"]).stdout;
+    for line in [
+        "kubectl -n kube-public delete --ignore-not-found networkpolicy k3warden-intra-namespace",
+        "kubectl -n default patch serviceaccount default",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(
+        !said.contains("delete --ignore-not-found serviceaccount"),
+        "{said}"
+    );
+}
+
+/// The file of the limits stays while the plug-in that needs them does.
+#[test]
+fn a_section_that_k3s_needs_is_not_reverted_alone() {
+    let node = Node::server();
+    node.policy("new_cluster = true\n[control.event-rate-limit]\nstate = \"enforce\"\n");
+    node.apply("1.36.3");
+    node.run("1.36.3", &["revert", "event-rate-limit"]);
+    node.starts("1.36.3");
+    let psa = std::fs::read_to_string(node.at("/var/lib/rancher/k3s/server/psa.yaml")).unwrap();
+    assert_eq!(
+        psa.contains("EventRateLimit"),
+        node.lines().contains("EventRateLimit"),
+        "{psa}{}",
         node.lines()
     );
 }

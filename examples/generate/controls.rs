@@ -118,6 +118,14 @@ fn entry(page: &mut String, control: &Control, editions: &Editions) {
         control.title,
         control.why.trim()
     );
+    for runbook in &control.runbooks {
+        let _ = writeln!(
+            page,
+            "By hand, K3s {}: {}\n",
+            runbook.k3s,
+            runbook.text.trim()
+        );
+    }
     let mut scope = control.role.map_or_else(
         || "servers and agents".to_owned(),
         |role| format!("{role}s"),

@@ -1,6 +1,7 @@
 //! The contents of files that we write, chosen by name.
 //!
-//! A content is a template: `{parameter:NAME}` stands for a value of the control's parameters.
+//! A content is a template: `{parameter:NAME}` stands for a value of the control's parameters,
+//! `{parameter:NAME+option:OPTION}` for a list with the value of a K3s option added.
 
 macro_rules! contents {
     ($($name:literal),* $(,)?) => {

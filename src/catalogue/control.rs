@@ -134,6 +134,17 @@ pub struct Parameter {
     pub about: String,
 }
 
+/// What an operator does by hand where we must not.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runbook {
+    /// The K3s versions on which it is the way.
+    #[serde(default)]
+    pub k3s: VersionRange,
+    /// The steps, in sentences.
+    pub text: String,
+}
+
 /// One requirement: which nodes it is for and what makes it true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
@@ -155,6 +166,8 @@ pub struct Control {
     pub restricts_workloads: bool,
     /// CIS recommendation numbers by benchmark edition.
     pub cis: BTreeMap<String, String>,
+    /// What the operator does by hand where we must not, by K3s version.
+    pub runbooks: Vec<Runbook>,
     /// What the operator may set.
     pub parameters: BTreeMap<String, Parameter>,
     /// All of these must hold.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     ArgumentSetting, Control, ControlId, Datastore, DirectorySetting, Editions, Enforcement,
-    FileSetting, ManifestSetting, OptionSetting, Parameter, PermissionsSetting, Setting,
+    FileSetting, ManifestSetting, OptionSetting, Parameter, PermissionsSetting, Runbook, Setting,
     SettingBody, SysctlSetting, VersionRange, content,
 };
 use crate::k3s::Role;
@@ -102,6 +102,8 @@ struct ControlEntry {
     restricts_workloads: bool,
     #[serde(default)]
     cis: BTreeMap<String, String>,
+    #[serde(default)]
+    runbook: Vec<Runbook>,
     #[serde(default)]
     parameter: BTreeMap<String, Parameter>,
     #[serde(default)]
@@ -256,6 +258,7 @@ impl ControlEntry {
             default: self.default,
             restricts_workloads: self.restricts_workloads,
             cis: self.cis,
+            runbooks: self.runbook,
             parameters: self.parameter,
             settings,
             source: source.to_owned(),

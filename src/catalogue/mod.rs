@@ -14,7 +14,9 @@ mod setting;
 
 pub use applies::{Component, Datastore, VersionRange};
 pub use content::content;
-pub use control::{Control, ControlId, Enforcement, Parameter, ParameterKind, ParameterValue};
+pub use control::{
+    Control, ControlId, Enforcement, Parameter, ParameterKind, ParameterValue, Runbook,
+};
 pub use edition::{Edition, Editions};
 pub use load::{Catalogue, CatalogueError};
 

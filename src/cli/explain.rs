@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global, check};
-use crate::catalogue::Control;
+use crate::catalogue::{Control, Runbook};
 use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
 use crate::report::stance_name;
@@ -35,6 +35,7 @@ impl Explain {
         for control in controls {
             let judgement = pass.judge_control(control);
             print_control(control);
+            print_runbook(&session, control);
             print_standing(&session, &judgement);
             say!();
             check::print_table(&session.assessment(&pass, &[judgement]), true);
@@ -58,6 +59,15 @@ fn print_control(control: &Control) {
             let label = if index == 0 { setting } else { "             " };
             say!("{label}{item}");
         }
+    }
+}
+
+/// The way by hand on this node's K3s; every way where its version is not known.
+fn print_runbook(session: &Session, control: &Control) {
+    let version = session.node.version.as_ref().map(|fact| fact.value);
+    let fits = |runbook: &&Runbook| version.is_none_or(|version| runbook.k3s.contains(version));
+    for runbook in control.runbooks.iter().filter(fits) {
+        say!("By hand:     {} (K3s {})", runbook.text.trim(), runbook.k3s);
     }
 }
 

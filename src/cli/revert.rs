@@ -1,5 +1,6 @@
 //! `k3warden revert`: put back what was there before.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
@@ -8,13 +9,13 @@ use super::exit::CliError;
 use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Global};
-use crate::host::Interrupt;
-use crate::host::Thing;
+use crate::host::{Interrupt, READ_LIMIT_BYTES, State, Thing};
 use crate::k3s::drop_in_directory;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted, unit_override};
 use crate::report::describe;
+use crate::setting::kubectl_lines;
 
 /// Put back what was there before k3warden changed it.
 #[derive(Debug, Args)]
@@ -45,6 +46,7 @@ impl Revert {
                 "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
             );
         }
+        let deployed = deployed(&session);
         // A command of ours is in force until systemd reads the unit again, and decides what else may go.
         let is_command =
             |thing: &Thing| matches!(thing, Thing::Path(path) if unit_override::is_ours(path));
@@ -63,9 +65,19 @@ impl Revert {
         }
         for done in &reverted {
             say!("{}", line(done));
+            let gone = matches!(done.result, Ok(PutBack::Restored(State::Absent)));
+            for command in deployed
+                .get(&done.thing)
+                .filter(|_| gone)
+                .into_iter()
+                .flatten()
+            {
+                say!("           stays in the cluster; to remove it: {command}");
+            }
         }
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
-        session.read_units_again(put_back.map(|done| &done.thing));
+        let things = put_back.map(|done| &done.thing);
+        session.read_units_again(things.filter(|thing| !is_command(thing)));
         let failed = reverted.iter().any(|done| done.result.is_err());
         let stays = reverted
             .iter()
@@ -121,6 +133,22 @@ impl Revert {
             .collect();
         session.named(&unknown).map(|_| ())
     }
+}
+
+/// The commands that would take away what each manifest put into the cluster.
+fn deployed(session: &Session) -> BTreeMap<Thing, Vec<String>> {
+    let directory = session.node.places.data_dir.join("server/manifests");
+    let root = &session.host.root;
+    let names = root.names(&directory).ok().flatten().unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| {
+            let path = directory.join(name);
+            let content = root.read_here(&path, READ_LIMIT_BYTES).ok().flatten()?;
+            let lines = kubectl_lines(&path, &content);
+            Some((Thing::Path(path), lines))
+        })
+        .collect()
 }
 
 fn line(done: &Reverted) -> String {

@@ -307,10 +307,7 @@ impl<'a> Pass<'a> {
             running: &|| self.running(),
             disabled: &self.node.disabled,
             edition,
-            parameter: &|name| {
-                let (value, _) = self.policy.parameter(control?, name)?;
-                Some(value.clone())
-            },
+            parameter: &|name| self.parameter(control?, name),
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
             validity: &validity,
             content: &|file| self.content_of(control, file),

@@ -5,14 +5,11 @@ use std::path::Path;
 use crate::catalogue::{Control, FileSetting, ParameterValue, SettingBody};
 use crate::host::{Attributes, READ_LIMIT_BYTES, State, Thing};
 use crate::k3s::component::admission_sections;
-use crate::policy::OnDisable;
-use crate::policy::Stance;
-use crate::setting;
+use crate::policy::{OnDisable, Stance};
+use crate::setting::{self, Parameters};
 
 use super::Pass;
 use super::baseline::{self, Applies};
-
-type Parameters<'p> = Box<dyn Fn(&str) -> Option<ParameterValue> + 'p>;
 
 impl Pass<'_> {
     /// The whole content of a file for the setting of a control, with the sections that other controls have in it.
@@ -64,14 +61,41 @@ impl Pass<'_> {
         })
     }
 
+    /// A value that a content asks for: a parameter of its control, a list with the value of a K3s option where the name
+    /// says so.
+    pub(super) fn parameter(&self, control: &Control, name: &str) -> Option<ParameterValue> {
+        let (name, option) = match name.split_once("+option:") {
+            Some((name, option)) => (name, Some(option)),
+            None => (name, None),
+        };
+        let (value, _) = self.policy.parameter(control, name)?;
+        let ParameterValue::Names(given) = value else {
+            return Some(value.clone());
+        };
+        let mut names: Vec<String> = Vec::new();
+        let more = option.and_then(|option| self.option(option));
+        for name in given.iter().chain(&more) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        Some(ParameterValue::Names(names))
+    }
+
+    /// The value that a K3s option is given; `None` where nothing sets it.
+    fn option(&self, name: &str) -> Option<String> {
+        let effective = self.effective().as_ref().ok()?;
+        let option = effective.configuration.merge.options.get(name)?;
+        let value = &option.values.last()?.value;
+        (!value.is_empty()).then(|| value.clone())
+    }
+
     fn joined(&self, parts: &[(&Control, &FileSetting)]) -> Result<Vec<u8>, String> {
-        let with_parameters: Vec<(&FileSetting, Parameters<'_>)> = parts
+        let with_parameters: Vec<(&FileSetting, Box<Parameters<'_>>)> = parts
             .iter()
             .map(|(control, file)| {
-                let parameters: Parameters<'_> = Box::new(|name| {
-                    let (value, _) = self.policy.parameter(control, name)?;
-                    Some(value.clone())
-                });
+                let parameters: Box<Parameters<'_>> =
+                    Box::new(|name| self.parameter(control, name));
                 (*file, parameters)
             })
             .collect();

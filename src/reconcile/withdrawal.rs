@@ -26,7 +26,7 @@ impl<'a> Pass<'a> {
             Mode::Observe => Stance::Observe,
             Mode::Enforce => Stance::Enforce,
         };
-        (!findings.is_empty()).then(|| Judgement {
+        (!findings.is_empty()).then_some(Judgement {
             control,
             decision: Decision {
                 stance,

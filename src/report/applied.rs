@@ -57,10 +57,17 @@ impl AppliedReport {
         }
         let mut text = String::new();
         for change in &self.changes {
-            let _ = match &change.error {
-                None => writeln!(text, "changed      {}", change.line),
-                Some(error) => writeln!(text, "not changed  {error}"),
-            };
+            if let Some(error) = &change.error {
+                let _ = writeln!(text, "not changed  {error}");
+                continue;
+            }
+            let _ = writeln!(text, "changed      {}", change.line);
+            for line in &change.change.left_in_cluster {
+                let _ = writeln!(
+                    text,
+                    "             stays in the cluster; to remove it: {line}"
+                );
+            }
         }
         for refused in &self.refused {
             let _ = writeln!(

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::host::{Attributes, State, Thing};
 use crate::reconcile::{Plan, PlannedChange, Refused};
-use crate::setting::Effect;
+use crate::setting::{Change, Effect, kubectl_lines};
 
 /// The name of the plan's format; a field is only ever added within one version.
 const FORMAT: &str = "k3warden.plan/v1";
@@ -39,6 +39,8 @@ pub struct ChangeReport {
     pub effect: &'static str,
     /// The unified diff of a text file.
     pub diff: Option<String>,
+    /// Commands that would take away what stays in the cluster when a manifest goes.
+    pub left_in_cluster: Vec<String>,
 }
 
 /// Something refused, for machines.
@@ -73,6 +75,9 @@ impl PlanReport {
                 None => {
                     let _ = writeln!(text, "  {} → {}", change.before, change.after);
                 }
+            }
+            for line in &change.left_in_cluster {
+                let _ = writeln!(text, "  stays in the cluster; to remove it: {line}");
             }
             if change.effect != effect_name(Effect::None) {
                 let _ = writeln!(text, "  in force after: {}", change.effect);
@@ -109,6 +114,16 @@ impl RefusedReport {
     }
 }
 
+/// What a change leaves in the cluster.
+fn left_in_cluster(change: &Change) -> Vec<String> {
+    match (&change.thing, &change.before, &change.after) {
+        (Thing::Path(path), State::File { content, .. }, State::Absent) => {
+            kubectl_lines(path, content)
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl ChangeReport {
     /// The report of a planned change.
     #[must_use]
@@ -121,6 +136,7 @@ impl ChangeReport {
             after: describe(&change.after),
             effect: effect_name(change.effect),
             diff: diff(&change.thing, &change.before, &change.after),
+            left_in_cluster: left_in_cluster(change),
         }
     }
 }

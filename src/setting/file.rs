@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::catalogue::{FileSetting, ParameterValue, content};
+use crate::catalogue::{FileSetting, content};
 use crate::host::{Attributes, Entry, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::{
-    Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, Validity, attributes,
-    directory, template,
+    Change, Effect, Finding, Outcome, Ownership, Parameters, Remedy, Stage, Subject, Validity,
+    attributes, directory, template,
 };
 
 pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding> {
@@ -26,9 +26,7 @@ pub(super) fn judge(setting: &FileSetting, subject: &Subject<'_>) -> Vec<Finding
 ///
 /// # Errors
 /// When a content or a parameter does not exist, in words.
-pub fn content_of(
-    settings: &[(&FileSetting, &dyn Fn(&str) -> Option<ParameterValue>)],
-) -> Result<Vec<u8>, String> {
+pub fn content_of(settings: &[(&FileSetting, &Parameters<'_>)]) -> Result<Vec<u8>, String> {
     let filled = settings.iter().map(|(setting, parameter)| {
         let name = &setting.content;
         let text = content(name).ok_or_else(|| format!("there is no content `{name}`"))?;

@@ -77,13 +77,27 @@ fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> 
     let mark = format!("{EACH}{parameter}}}");
     names
         .iter()
-        .map(|name| {
-            fill(
+        .map(|name| match is_label(name) {
+            true => fill(
                 &setting.name.replace(&mark, name),
                 &text.replace(&mark, name),
-            )
+            ),
+            // K3s would try such a file again every 15 s, or take it for another one's.
+            false => Instance {
+                path: directory.join(&setting.name),
+                content: Err(format!("`{name}` cannot be the name of a namespace")),
+            },
         })
         .collect()
+}
+
+/// An RFC 1123 label, as namespaces are named.
+fn is_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 impl Instance {

@@ -9,6 +9,7 @@ mod directory;
 mod file;
 mod finding;
 mod manifest;
+mod manifest_objects;
 mod option;
 mod option_traces;
 mod permissions;
@@ -22,8 +23,11 @@ mod watched;
 pub use directory::missing_parents;
 pub use file::content_of;
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
+pub use manifest_objects::kubectl_lines;
 pub use permissions::matches_pattern;
-pub use subject::{Ownership, Places, Running, StartedWith, Subject, Validity};
+pub use subject::{
+    Ownership, Parameters, Places, Running, StartedWith, Subject, Validate, Validity,
+};
 pub use sysctl_file::{Persisted, persist as persist_sysctls, with_settings as sysctl_file_with};
 
 pub use watched::{Aspect, Named, Watched, judge_named, watched};

@@ -87,6 +87,12 @@ pub enum Validity {
     Invalid(String),
 }
 
+/// Tells what an operator's file of a kind is worth, with the section that is asked of it.
+pub type Validate<'a> = dyn Fn(KeepKind, Option<&str>, &[u8]) -> Validity + 'a;
+
+/// Gives the value of a parameter that a content or a value asks for.
+pub type Parameters<'a> = dyn Fn(&str) -> Option<ParameterValue> + 'a;
+
 /// What is known of the K3s that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Running {
@@ -144,7 +150,7 @@ pub struct Subject<'a> {
     /// Whether the policy wants our content even over an operator's own valid file.
     pub content_is_ours: bool,
     /// What an operator's own file is for this node's K3s: valid, and with the section that is asked for.
-    pub validity: &'a dyn Fn(KeepKind, Option<&str>, &[u8]) -> Validity,
+    pub validity: &'a Validate<'a>,
     /// The whole content of a file of ours: of this control's setting, with the sections that other controls have in it.
     pub content: &'a dyn Fn(&FileSetting) -> Result<Vec<u8>, String>,
     /// Who wrote a file with this content, as far as the ledger knows.

@@ -119,7 +119,7 @@ impl<'c> Cell<'c> {
         tree.add("755 root:root d /etc/sysctl.d\n755 root:root d /var/lib/rancher/k3s");
         let (unit, mut words) = match kind {
             Kind::Sqlite => ("k3s", vec!["server"]),
-            Kind::Etcd => ("k3s", vec!["server", "'--cluster-init'"]),
+            Kind::Etcd => ("k3s", vec!["server"]),
             Kind::Agent => ("k3s-agent", vec!["agent"]),
         };
         let own: Vec<String> = operator
@@ -128,6 +128,9 @@ impl<'c> Cell<'c> {
             .map(|word| format!("'{word}'"))
             .collect();
         words.extend(own.iter().map(String::as_str));
+        if kind == Kind::Etcd {
+            words.push("'--cluster-init'");
+        }
         let words: String = words
             .iter()
             .map(|word| format!("    {word} \\\n| "))

@@ -43,6 +43,7 @@ fn operators() -> Vec<Operator> {
 fn stories(catalogue: &Catalogue, bare: &[Effective], operator: &Operator) -> String {
     let mut text = String::new();
     let mut bare = bare.iter();
+    let mut with_sqlite: Vec<String> = Vec::new();
     for kind in Kind::ALL {
         let mut sections: Vec<(&str, Union)> = Vec::new();
         for (index, version) in VERSIONS.into_iter().enumerate() {
@@ -58,8 +59,17 @@ fn stories(catalogue: &Catalogue, bare: &[Effective], operator: &Operator) -> St
             }
         }
         writeln!(text, "=== {}", kind.title()).unwrap();
-        for (title, union) in sections {
-            writeln!(text, "--- {title}\n{union}").unwrap();
+        for (place, (title, union)) in sections.iter().enumerate() {
+            let body = union.to_string();
+            // What is the same with etcd is read once.
+            if kind == Kind::Etcd && with_sqlite.get(place) == Some(&body) {
+                writeln!(text, "--- {title}: as with sqlite\n").unwrap();
+            } else {
+                writeln!(text, "--- {title}\n{body}").unwrap();
+            }
+            if kind == Kind::Sqlite {
+                with_sqlite.push(body);
+            }
         }
     }
     text

@@ -36,9 +36,9 @@ impl Eviction {
     pub fn bytes_of(self, total_bytes: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
-            // Divided first: a share need not be exact to the byte.
             Self::Share { basis_points } => {
-                (total_bytes / 10_000).saturating_mul(u64::from(basis_points))
+                let share = u128::from(total_bytes) * u128::from(basis_points) / 10_000;
+                u64::try_from(share).unwrap_or(u64::MAX)
             }
         }
     }

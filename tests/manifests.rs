@@ -1,0 +1,253 @@
+//! What K3s's deploy controller makes of our manifests (facts 3.3): names, stems, objects and selectors.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod server;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use k3warden::catalogue::{Catalogue, ManifestSetting, SettingBody, content};
+use server::Server;
+
+/// Stems of K3s's own files: one of ours would share their Addon, and the two would delete each other's objects.
+const OF_K3S: [&str; 13] = [
+    "ccm",
+    "coredns",
+    "local-storage",
+    "rolebindings",
+    "runtimes",
+    "traefik",
+    "aggregated-metrics-reader",
+    "auth-delegator",
+    "auth-reader",
+    "metrics-apiservice",
+    "metrics-server-deployment",
+    "metrics-server-service",
+    "resource-reader",
+];
+const KINDS: [&str; 7] = [
+    "NetworkPolicy",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+];
+
+fn manifests(catalogue: &Catalogue) -> Vec<&ManifestSetting> {
+    let settings = catalogue
+        .controls()
+        .iter()
+        .flat_map(|control| &control.settings);
+    settings
+        .filter_map(|setting| match &setting.body {
+            SettingBody::Manifest(manifest) => Some(manifest),
+            _ => None,
+        })
+        .collect()
+}
+
+fn stem(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(stem, _)| stem)
+}
+
+#[test]
+fn every_name_is_one_that_the_deploy_controller_takes_and_no_other_has() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let mut stems: BTreeMap<String, &str> = BTreeMap::new();
+    for manifest in manifests(&catalogue) {
+        let name = manifest.name.replace("{each:namespaces}", "team");
+        let stem = stem(&name);
+        assert!(name.ends_with(".yaml") && !name.starts_with('.'), "{name}");
+        let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        assert!(
+            stem.bytes().all(label) && stem.starts_with("k3warden-") && stem.len() <= 63,
+            "{name}"
+        );
+        assert!(!OF_K3S.contains(&stem), "{name}");
+        assert_eq!(
+            stems.insert(stem.to_owned(), &manifest.name),
+            None,
+            "{name}"
+        );
+    }
+    assert!(stems.len() > 12, "{stems:?}");
+}
+
+/// The objects of a content: kind, namespace (empty for the cluster's) and name.
+fn objects(text: &str) -> Vec<(String, String, String)> {
+    let documents = text.split("\n---\n");
+    documents
+        .map(|document| {
+            let mut of_metadata = false;
+            let (mut kind, mut namespace, mut name) = Default::default();
+            for line in document.lines() {
+                if let Some(value) = line.strip_prefix("kind: ") {
+                    kind = value.to_owned();
+                }
+                if !line.starts_with(' ') {
+                    of_metadata = line == "metadata:";
+                }
+                if let Some(value) = line.strip_prefix("  namespace: ").filter(|_| of_metadata) {
+                    namespace = value.to_owned();
+                }
+                if let Some(value) = line.strip_prefix("  name: ").filter(|_| of_metadata) {
+                    name = value.to_owned();
+                }
+            }
+            (kind, namespace, name)
+        })
+        .collect()
+}
+
+#[test]
+fn a_file_is_about_one_namespace_and_its_objects_are_ours_alone() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let mut all: BTreeMap<(String, String, String), &str> = BTreeMap::new();
+    for manifest in manifests(&catalogue) {
+        let objects = objects(content(&manifest.content).unwrap());
+        let (_, first, _) = objects.first().unwrap().clone();
+        for (kind, namespace, name) in objects {
+            assert!(KINDS.contains(&kind.as_str()), "{}: {kind}", manifest.name);
+            assert_eq!(namespace, first, "{}: two namespaces", manifest.name);
+            let is_default_account = kind == "ServiceAccount" && name == "default";
+            assert!(
+                name.starts_with("k3warden-") || is_default_account,
+                "{}: {name}",
+                manifest.name
+            );
+            let known = all.insert((kind, namespace, name.clone()), &manifest.name);
+            // The label of Traefik differs by release; one of the two files is there.
+            assert_eq!(known, None, "{}: {name} is in two files", manifest.name);
+        }
+    }
+}
+
+#[test]
+fn no_selector_asks_for_a_label_that_namespaces_do_not_have() {
+    let catalogue = Catalogue::built_in().unwrap();
+    for manifest in manifests(&catalogue) {
+        let text = content(&manifest.content).unwrap();
+        let selects = text.contains("namespaceSelector");
+        assert!(
+            !selects || text.contains("kubernetes.io/metadata.name"),
+            "{}",
+            manifest.name
+        );
+        // A policy without a rule that allows would cut everything off.
+        if text.contains("kind: NetworkPolicy") {
+            assert!(text.contains("ingress:\n  - "), "{}", manifest.name);
+            assert!(!text.contains("Egress"), "{}", manifest.name);
+        }
+    }
+}
+
+#[test]
+fn a_component_that_is_disabled_gets_no_policy_and_loses_ours() {
+    let server = Server::new();
+    let there = |name: &str| server.manifests().contains(&name.to_owned());
+    server.apply();
+    let traefik = "k3warden-netpol-kube-system-traefik.yaml";
+    let metrics = "k3warden-netpol-kube-system-metrics-server.yaml";
+    assert!(there(traefik) && there(metrics));
+    server.write(
+        "/etc/rancher/k3s/config.yaml",
+        "disable: [traefik, metrics-server]\n",
+    );
+    server.apply();
+    assert!(
+        !there(traefik) && !there(metrics),
+        "{:?}",
+        server.manifests()
+    );
+    assert!(there("k3warden-netpol-kube-system-dns.yaml"));
+}
+
+#[test]
+fn further_namespaces_have_a_file_each_and_one_that_cannot_be_is_refused() {
+    let server = Server::new();
+    server
+        .policy("[control.network-policy-extra-namespaces]\nnamespaces = [\"team\", \"Team.x\"]\n");
+    server.apply();
+    let ours = server
+        .manifests()
+        .into_iter()
+        .filter(|name| name.contains("namespace"));
+    assert_eq!(
+        ours.collect::<Vec<_>>(),
+        ["k3warden-netpol-namespace-team.yaml"]
+    );
+    server.judge("network-policy-extra-namespaces", |judged| {
+        let said = format!("{:?}", judged.findings);
+        assert!(
+            said.contains("`Team.x` cannot be the name of a namespace"),
+            "{said}"
+        );
+    });
+}
+
+/// K3s deletes from the cluster what leaves a file that stays, a ServiceAccount `default` included.
+#[test]
+fn the_file_of_an_account_is_never_rewritten_with_less() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let accounts = manifests(&catalogue)
+        .into_iter()
+        .filter(|manifest| manifest.content.starts_with("serviceaccount-"));
+    let mut seen = 0;
+    for manifest in accounts {
+        let objects = objects(content(&manifest.content).unwrap());
+        assert_eq!(
+            objects.len(),
+            1,
+            "{}: one account a file, so that none can leave it alone",
+            manifest.name
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
+
+/// Every object that a file of ours ever had. A line is added with an object, and none goes: K3s would delete the object
+/// from every cluster at the update. What is not wanted any more goes with its whole file.
+const EVER: &str = include_str!("manifests/objects.txt");
+
+#[test]
+fn the_objects_of_a_file_never_become_fewer() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let mut now = Vec::new();
+    for manifest in manifests(&catalogue) {
+        for (kind, namespace, name) in objects(content(&manifest.content).unwrap()) {
+            now.push(format!("{}: {kind} {namespace}/{name}", manifest.name));
+        }
+    }
+    let files: Vec<&str> = manifests(&catalogue)
+        .iter()
+        .map(|manifest| manifest.name.as_str())
+        .collect();
+    let gone: Vec<&str> = EVER
+        .lines()
+        .filter(|line| {
+            files
+                .iter()
+                .any(|file| line.starts_with(&format!("{file}: ")))
+        })
+        .filter(|line| !now.iter().any(|other| other == line))
+        .collect();
+    assert_eq!(gone, Vec::<&str>::new(), "taken out of a file that stays");
+    let new: Vec<&String> = now
+        .iter()
+        .filter(|line| !EVER.lines().any(|other| other == *line))
+        .collect();
+    assert_eq!(
+        new,
+        Vec::<&String>::new(),
+        "to be added to tests/manifests/objects.txt"
+    );
+}
