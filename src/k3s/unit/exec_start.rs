@@ -126,12 +126,17 @@ fn stands_alone(rest: &str, mark: &str) -> bool {
         .is_some_and(|after| after.is_empty() || after.starts_with(BLANK))
 }
 
+/// The kernel starts nothing with longer words than this together (`bprm_stack_limits`, fs/exec.c).
+const COMMAND_LIMIT_BYTES: usize = 6 << 20;
+
 impl Command {
-    /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is.
-    pub(super) fn expanded(&self, environment: &Environment) -> Vec<Word> {
+    /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is. `None`
+    /// where that is longer than the kernel takes.
+    pub(super) fn expanded(&self, environment: &Environment) -> Option<Vec<Word>> {
         if self.literal {
-            return self.words.clone();
+            return Some(self.words.clone());
         }
+        let mut room = COMMAND_LIMIT_BYTES;
         let value = |name: &str| {
             environment
                 .get(name)
@@ -141,24 +146,30 @@ impl Command {
         for word in &self.words {
             match word.text.strip_prefix('$') {
                 Some(name) if !name.starts_with(['{', '$']) => {
-                    let words = split_relaxed(value(name).unwrap_or_default());
+                    let value = value(name).unwrap_or_default();
+                    room = room.checked_sub(value.len())?;
+                    let words = split_relaxed(value);
                     expanded.extend(words.into_iter().map(|text| Word {
                         text,
                         place: word.place.clone(),
                     }));
                 }
                 _ => expanded.push(Word {
-                    text: put_in(&word.text, value),
+                    text: put_in(&word.text, value, &mut room)?,
                     place: word.place.clone(),
                 }),
             }
         }
-        expanded
+        Some(expanded)
     }
 }
 
-/// `${NAME}` becomes the value, `$$` one `$`; all else stays (`replace_env`).
-fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
+/// `${NAME}` becomes the value, `$$` one `$`; all else stays (`replace_env`). `None` where there is no room for it.
+fn put_in<'a>(
+    word: &str,
+    value: impl Fn(&str) -> Option<&'a str>,
+    room: &mut usize,
+) -> Option<String> {
     let mut text = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('$') {
@@ -167,7 +178,9 @@ fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
             text.push('$');
             rest = after;
         } else if let Some((name, after)) = braced(after) {
-            text.push_str(value(name).unwrap_or_default());
+            let value = value(name).unwrap_or_default();
+            *room = room.checked_sub(value.len())?;
+            text.push_str(value);
             rest = after;
         } else {
             text.push('$');
@@ -175,7 +188,7 @@ fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
         }
     }
     text.push_str(rest);
-    text
+    Some(text)
 }
 
 fn braced(after: &str) -> Option<(&str, &str)> {
@@ -188,7 +201,15 @@ mod tests {
     use super::*;
 
     fn put(word: &str) -> String {
-        put_in(word, |name| (name == "A").then_some("x y"))
+        let value = |name: &str| (name == "A").then_some("x y");
+        put_in(word, value, &mut 100).unwrap()
+    }
+
+    #[test]
+    fn variables_do_not_grow_beyond_what_the_kernel_takes() {
+        let value = |_: &str| Some("x y");
+        assert!(put_in("${A}${A}", value, &mut 6).is_some());
+        assert_eq!(put_in("${A}${A}${A}", value, &mut 6), None);
     }
 
     #[test]

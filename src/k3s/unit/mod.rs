@@ -308,10 +308,13 @@ impl<'a> Loader<'a> {
         let Some(command) = self.commands.first() else {
             return Ok(unusable("it has no ExecStart= command"));
         };
+        let Some(exec_start) = command.expanded(&environment) else {
+            return Ok(unusable("its command is longer than the kernel takes"));
+        };
         Ok(Loaded::Unit(Box::new(Unit {
             name: self.name.to_owned(),
             binary: command.binary.clone(),
-            exec_start: command.expanded(&environment),
+            exec_start,
             fragment,
             drop_ins,
             environment,
