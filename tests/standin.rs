@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod k3s_log;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use k3s_log::{announced, is_end, line_of, messages, same};
 
 /// Beside the tests, where cargo puts examples.
 fn standin() -> PathBuf {
@@ -51,26 +55,8 @@ fn run(record: &Value, version: &str) -> Output {
     command.output().unwrap()
 }
 
-/// The message of a line, as logrus quotes it.
-fn messages(output: &Output) -> Vec<String> {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let quoted = text
-        .lines()
-        .filter_map(|line| line.split_once(" msg=\"")?.1.strip_suffix('"'));
-    quoted
-        .map(|text| text.replace("\\\"", "\"").replace("\\\\", "\\"))
-        .collect()
-}
-
-fn same(expected: &[&str], found: &str) -> bool {
-    let found: Vec<&str> = found.split(' ').collect();
-    expected.len() == found.len()
-        && expected.iter().zip(found).all(|(expected, found)| {
-            *expected == found
-                || found.split_once('=').is_some_and(|(flag, value)| {
-                    value.starts_with('{') && expected.split('=').next() == Some(flag)
-                })
-        })
+fn log_of(output: &Output) -> Vec<String> {
+    messages(&String::from_utf8_lossy(&output.stderr))
 }
 
 fn records(file: &str) -> Vec<Value> {
@@ -78,20 +64,6 @@ fn records(file: &str) -> Vec<Value> {
         .join("../shared/recorded")
         .join(file);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn is_end(message: &str) -> bool {
-    message.starts_with("Shutdown request received: ")
-        || message.contains("panicked")
-        || message.contains(" exited: ")
-}
-
-/// The components that the stand-in names, in its order.
-fn announced(messages: &[String]) -> Vec<&str> {
-    let names = messages
-        .iter()
-        .filter_map(|message| message.strip_prefix("Running ")?.split(' ').next());
-    names.collect()
 }
 
 #[test]
@@ -105,15 +77,11 @@ fn it_logs_the_lines_that_the_real_one_logged_in_the_same_order() {
         let mut compared = 0;
         for record in records(file) {
             let name = format!("{file} {}", record["name"]);
-            let messages = messages(&run(&record, version));
+            let messages = log_of(&run(&record, version));
             let ended = messages.iter().any(|message| is_end(message));
             let running = record["running"].as_object().unwrap();
             for (component, arguments) in running {
-                let start = format!("Running {component} ");
-                let found = messages
-                    .iter()
-                    .find_map(|message| message.strip_prefix(&start));
-                let Some(line) = found else {
+                let Some(line) = line_of(&messages, component) else {
                     // The real one goes on with some components while another ends it.
                     assert!(ended, "{name}: no line of {component}");
                     continue;
@@ -145,7 +113,7 @@ fn it_ends_at_once_where_a_real_one_of_that_release_refused_its_configuration() 
             let version = strings(&group["versions"]).pop().unwrap();
             let output = run(&record, version);
             let name = format!("{} at {version}", record["name"]);
-            let messages = messages(&output);
+            let messages = log_of(&output);
             let refused = messages.iter().any(|text| text.starts_with("Error: "));
             // The records are of K3s's inner half. Its wrapper ends over a named file that is missing, drop-ins or not.
             let by_wrapper = record["env"]["K3S_CONFIG_FILE"]
@@ -176,7 +144,7 @@ fn it_ends_where_the_real_one_ended_with_the_same_status() {
             continue;
         }
         let output = run(&record, "1.36.3");
-        let messages = messages(&output);
+        let messages = log_of(&output);
         let end = messages.iter().find(|message| is_end(message));
         assert_eq!(
             end.is_some(),

@@ -42,6 +42,22 @@ impl Key {
             .collect()
     }
 
+    /// How long its words are together.
+    pub(super) fn bytes(&self) -> usize {
+        let value = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            other => to_text(other).len(),
+        };
+        let (count, bytes) = match &self.held {
+            Held::Single(single, _) => (1, value(single)),
+            Held::List(items) => {
+                let bytes = items.iter().map(|(item, _)| value(item));
+                (items.len(), bytes.fold(0, usize::saturating_add))
+            }
+        };
+        bytes.saturating_add(count.saturating_mul(self.name.len()))
+    }
+
     /// The key with its dashes; a key of one byte gets one.
     pub(super) fn flag(&self) -> String {
         let dashes = if self.name.len() == 1 { "-" } else { "--" };

@@ -155,6 +155,30 @@ fn a_deep_document_is_refused_by_us_and_said_so() {
 }
 
 #[test]
+fn aliases_of_a_long_text_are_followed_only_so_far() {
+    let aliases = "*a,".repeat(200);
+    let text = |length: usize| format!("x: &a {}\ny: [{aliases}]\n", "y".repeat(length));
+    assert!(decode(text(1000).as_bytes()).is_ok());
+    let error = decode(text(100_000).as_bytes()).unwrap_err();
+    assert!(matches!(error, yaml::YamlError::TooLarge { .. }));
+}
+
+#[test]
+fn a_long_key_before_a_long_list_is_too_large() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = Root::open(directory.path()).unwrap();
+    let outcome = |length: usize| {
+        let text = format!("? {}\n: [{}]\n", "k".repeat(length), "a,".repeat(2000));
+        let files = Files::new(&root).with(DEFAULT_CONFIG_FILE, text);
+        let invocation = Invocation::new(Role::Agent, [""; 0], &BTreeMap::new());
+        merge(&files, &invocation, K3sVersion::new(36, 3))
+    };
+    assert!(outcome(100).is_ok());
+    let too_large = outcome(20_000).unwrap_err().to_string();
+    assert!(too_large.contains("more than"), "{too_large}");
+}
+
+#[test]
 fn a_chain_of_aliases_is_followed_only_so_far() {
     let mut text = String::from("a0: &a0 [x]\n");
     for level in 1..2000 {

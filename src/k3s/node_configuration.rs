@@ -20,6 +20,9 @@ const UNKNOWN_KEYS_ARE_SKIPPED: K3sVersion = K3sVersion::new(22, 4);
 /// `disable-selinux` was taken away with 1.26; up to there it excludes `selinux`.
 const NO_DISABLE_SELINUX: K3sVersion = K3sVersion::new(26, 0);
 
+/// More than anybody's configuration becomes.
+const WORDS_LIMIT_BYTES: usize = 32 << 20;
+
 /// Why we cannot say what K3s would do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
@@ -37,6 +40,14 @@ pub enum ConfigurationError {
     /// It lies on another machine.
     #[error("K3s reads its configuration from {0}, which k3warden does not fetch")]
     Remote(String),
+    /// The keys of all files come to more words than we follow.
+    #[error("the keys of {} and its drop-ins become more than {limit_bytes} bytes of command line", path.display())]
+    TooLarge {
+        /// The main file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit_bytes: usize,
+    },
     /// The unit starts something else than a K3s server or agent.
     #[error("the command starts no K3s server and no K3s agent")]
     NotK3s,
@@ -161,7 +172,18 @@ impl Merging<'_> {
         };
         let reading = config_file::read(files, location, self.version, &mut self.inputs)?;
         Ok(match reading {
-            Reading::Files(files) => Ok(config_merge::merge(&files, self.version)),
+            Reading::Files(files) => {
+                let keys = config_merge::merge(&files, self.version);
+                // Each item of a list carries its key, so a long key makes much out of little.
+                let bytes = keys.iter().map(Key::bytes).fold(0, usize::saturating_add);
+                if bytes > WORDS_LIMIT_BYTES {
+                    return Err(ConfigurationError::TooLarge {
+                        path: location.path.clone(),
+                        limit_bytes: WORDS_LIMIT_BYTES,
+                    });
+                }
+                Ok(keys)
+            }
             Reading::Nothing { because_of } => {
                 self.remark_on_nothing(location, because_of);
                 Ok(Vec::new())

@@ -92,13 +92,16 @@ fn of_status(
             }
         }
     }
+    let Some(exec_start) = command.expanded(&environment) else {
+        return Ok(None);
+    };
     Ok(Some(Unit {
         name: name.to_owned(),
         fragment: fragment.clone(),
         drop_ins: status.drop_ins.clone(),
         binary: command.binary.clone(),
         command: command.texts(),
-        exec_start: command.expanded(&environment),
+        exec_start,
         as_written: None,
         own_environment: own,
         environment,

@@ -137,6 +137,9 @@ fn stands_alone(rest: &str, mark: &str) -> bool {
         .is_some_and(|after| after.is_empty() || after.starts_with(BLANK))
 }
 
+/// The kernel starts nothing with longer words than this together (`bprm_stack_limits`, fs/exec.c).
+const COMMAND_LIMIT_BYTES: usize = 6 << 20;
+
 impl Command {
     /// A command as systemd has it loaded, its binary first; `None` without a word.
     pub(super) fn loaded(words: &[String], unit: &str) -> Option<Self> {
@@ -161,17 +164,25 @@ impl Command {
         all.map(|word| word.text.clone()).collect()
     }
 
-    /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is.
-    pub(super) fn expanded(&self, environment: &Environment) -> Vec<Word> {
-        let words = self.words.iter();
-        words
-            .flat_map(|word| self.expanded_word(word, environment))
-            .collect()
+    /// The words behind the binary with variables put in: `$NAME` alone is split, `${NAME}` is put in as it is. `None`
+    /// where that is longer than the kernel takes.
+    pub(super) fn expanded(&self, environment: &Environment) -> Option<Vec<Word>> {
+        let mut room = COMMAND_LIMIT_BYTES;
+        let mut expanded = Vec::new();
+        for word in &self.words {
+            expanded.extend(self.expanded_word(word, environment, &mut room)?);
+        }
+        Some(expanded)
     }
 
-    fn expanded_word(&self, word: &Word, environment: &Environment) -> Vec<Word> {
+    fn expanded_word(
+        &self,
+        word: &Word,
+        environment: &Environment,
+        room: &mut usize,
+    ) -> Option<Vec<Word>> {
         if self.literal {
-            return vec![word.clone()];
+            return Some(vec![word.clone()]);
         }
         let value = |name: &str| {
             let variable = environment.get(name);
@@ -179,34 +190,41 @@ impl Command {
         };
         let texts = match word.text.strip_prefix('$') {
             Some(name) if !name.starts_with(['{', '$']) => {
-                split_relaxed(value(name).unwrap_or_default())
+                let value = value(name).unwrap_or_default();
+                *room = room.checked_sub(value.len())?;
+                split_relaxed(value)
             }
-            _ => vec![put_in(&word.text, value)],
+            _ => vec![put_in(&word.text, value, room)?],
         };
         let place = |text| Word {
             text,
             place: word.place.clone(),
         };
-        texts.into_iter().map(place).collect()
+        Some(texts.into_iter().map(place).collect())
     }
 
     /// How the command is written, as far as it comes from a file.
     pub(super) fn as_written(&self, environment: &Environment) -> Option<AsWritten> {
         let (head, words) = self.written.split_first()?;
+        let mut room = COMMAND_LIMIT_BYTES;
         let words = words.iter().zip(&self.words).map(|(text, word)| {
-            let becomes = self.expanded_word(word, environment).len();
-            (text.clone(), becomes)
+            let becomes = self.expanded_word(word, environment, &mut room)?.len();
+            Some((text.clone(), becomes))
         });
         Some(AsWritten {
             head: head.clone(),
-            words: words.collect(),
+            words: words.collect::<Option<_>>()?,
             literal: self.literal,
         })
     }
 }
 
-/// `${NAME}` becomes the value, `$$` one `$`; all else stays (`replace_env`).
-fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
+/// `${NAME}` becomes the value, `$$` one `$`; all else stays (`replace_env`). `None` where there is no room for it.
+fn put_in<'a>(
+    word: &str,
+    value: impl Fn(&str) -> Option<&'a str>,
+    room: &mut usize,
+) -> Option<String> {
     let mut text = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('$') {
@@ -215,7 +233,9 @@ fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
             text.push('$');
             rest = after;
         } else if let Some((name, after)) = braced(after) {
-            text.push_str(value(name).unwrap_or_default());
+            let value = value(name).unwrap_or_default();
+            *room = room.checked_sub(value.len())?;
+            text.push_str(value);
             rest = after;
         } else {
             text.push('$');
@@ -223,7 +243,7 @@ fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
         }
     }
     text.push_str(rest);
-    text
+    Some(text)
 }
 
 fn braced(after: &str) -> Option<(&str, &str)> {
@@ -236,7 +256,15 @@ mod tests {
     use super::*;
 
     fn put(word: &str) -> String {
-        put_in(word, |name| (name == "A").then_some("x y"))
+        let value = |name: &str| (name == "A").then_some("x y");
+        put_in(word, value, &mut 100).unwrap()
+    }
+
+    #[test]
+    fn variables_do_not_grow_beyond_what_the_kernel_takes() {
+        let value = |_: &str| Some("x y");
+        assert!(put_in("${A}${A}", value, &mut 6).is_some());
+        assert_eq!(put_in("${A}${A}${A}", value, &mut 6), None);
     }
 
     #[test]

@@ -370,11 +370,14 @@ impl<'a> Loader<'a> {
         let Some(command) = self.commands.first() else {
             return Ok(unusable("it has no ExecStart= command"));
         };
+        let Some(exec_start) = command.expanded(&environment) else {
+            return Ok(unusable("its command is longer than the kernel takes"));
+        };
         Ok(Loaded::Unit(Box::new(Unit {
             name: self.name.to_owned(),
             binary: command.binary.clone(),
             command: command.texts(),
-            exec_start: command.expanded(&environment),
+            exec_start,
             // A oneshot's further commands would be lost.
             as_written: (self.commands.len() == 1)
                 .then(|| command.as_written(&environment))

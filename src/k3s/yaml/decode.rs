@@ -2,7 +2,7 @@
 
 use super::scalar::{base64, resolve_plain, resolve_tagged};
 use super::tree::{Kind, Node, NodeId, Scalar, Tree};
-use super::{DEPTH_LIMIT, YamlError, to_text};
+use super::{ALIASED_LIMIT_BYTES, DEPTH_LIMIT, YamlError, to_text};
 
 /// A typed value.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +73,7 @@ struct Decoder<'a> {
     depth: usize,
     decoded: usize,
     through_alias: usize,
+    aliased_bytes: usize,
 }
 
 impl<'a> Decoder<'a> {
@@ -83,6 +84,7 @@ impl<'a> Decoder<'a> {
             depth: 0,
             decoded: 0,
             through_alias: 0,
+            aliased_bytes: 0,
         }
     }
 
@@ -177,7 +179,10 @@ impl<'a> Decoder<'a> {
 
     fn value_of(&mut self, id: NodeId, node: &'a Node) -> Result<Located, YamlError> {
         let value = match &node.kind {
-            Kind::Scalar(written) => scalar(node, written)?,
+            Kind::Scalar(written) => {
+                self.count_text(node, written)?;
+                scalar(node, written)?
+            }
             Kind::Sequence(children) => Value::List(
                 children
                     .iter()
@@ -245,6 +250,20 @@ impl<'a> Decoder<'a> {
             self.value(source)?;
         }
         Ok(())
+    }
+
+    /// Text that comes through an alias is copied here, and shared in K3s.
+    fn count_text(&mut self, node: &Node, written: &Scalar) -> Result<(), YamlError> {
+        if !self.following.is_empty() {
+            self.aliased_bytes = self.aliased_bytes.saturating_add(written.text.len());
+        }
+        if self.aliased_bytes <= ALIASED_LIMIT_BYTES {
+            return Ok(());
+        }
+        Err(YamlError::TooLarge {
+            line: node.mark.line.saturating_add(1),
+            limit_bytes: ALIASED_LIMIT_BYTES,
+        })
     }
 
     /// The guard of yaml.v2 against documents that grow through aliases (`allowedAliasRatio`).

@@ -16,6 +16,9 @@ mod tree;
 /// Deeper than anybody nests a K3s configuration. K3s itself stops at 10000.
 const DEPTH_LIMIT: usize = 100;
 
+/// More text than anybody repeats by aliases.
+const ALIASED_LIMIT_BYTES: usize = 16 << 20;
+
 pub use decode::{Decoded, Entry, Located, Value, decode};
 pub use go_print::to_text;
 
@@ -39,6 +42,14 @@ pub enum YamlError {
         line: usize,
         /// The limit in levels.
         limit: usize,
+    },
+    /// Aliases repeat more text than we copy; K3s shares it and might read it.
+    #[error("line {line}: aliases repeat more than {limit_bytes} bytes of text")]
+    TooLarge {
+        /// Line, counted from 1.
+        line: usize,
+        /// The limit in bytes.
+        limit_bytes: usize,
     },
 }
 
