@@ -19,4 +19,4 @@ expect_equal "$ours" "$(sha256sum < "$drop_in")" "our drop-in"
 [ ! -e /var/lib/k3warden/quarantine.json ] || fail "quarantine"
 rm /etc/k3s-standin/no-server
 wait_until 90 settled protect-kernel-defaults
-expect_equal 0 "$(told 'restarting K3s' | wc -l)" "restarts by us"
+expect_equal 0 "$(times_told 'restarting K3s')" "restarts by us"

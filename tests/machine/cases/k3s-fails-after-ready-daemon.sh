@@ -39,7 +39,7 @@ put_back() {
   local grown=$(($(starts_of_k3s) - starts))
   [ "$grown" -ge 2 ] && [ "$grown" -le 3 ] || fail "$grown starts for a change that failed"
 }
-alarms_are() { [ "$(told 'did not live with' crit | wc -l)" = "$1" ]; }
+alarms_are() { [ "$(times_told 'did not live with')" = "$1" ]; }
 
 # auto: a flag of the scheduler.
 echo 'kube-api-burst=55' > /etc/k3s-standin/refuses
@@ -70,9 +70,9 @@ wait_until 30 grep -q protect-kernel-defaults "$drop_in"
 starts=$(starts_of_k3s)
 systemctl restart k3s || true
 put_back 'invalid kernel flag'
-expect_equal 2 "$(told 'restarting K3s' | wc -l)" "restarts by us, in all: both under auto"
+expect_equal 2 "$(times_told 'restarting K3s')" "restarts by us, in all: both under auto"
 sleep 8
-expect_equal $alarms "$(told 'did not live with' crit | wc -l)" "alarms: no loop"
+expect_equal $alarms "$(times_told 'did not live with')" "alarms: no loop"
 # After a reboot the first start reads a change of ours: the flag of the kubelet once more.
 policy never "$unprotected" "$(with_flags kubelet other)"
 rm /etc/systemd/system/k3s.service.d/90-tuned.conf
