@@ -496,6 +496,24 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
 }
 
 #[test]
+fn what_a_failed_first_start_left_behind_is_no_reason_to_try_a_little_less() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    assert!(tree.drop_in().contains("secrets-encryption: true"));
+    bench.k3s_starts();
+    tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    assert_eq!(tree.drop_in(), "");
+    // There is data now, so the encryption of Secrets is asked for no more.
+    bench.agent.on_k3s_inputs_changed(bench.now);
+    bench.agent.full_pass(bench.now);
+    assert_eq!(tree.drop_in(), "");
+    assert!(!tree.path("var/lib/rancher/k3s/server/audit.yaml").exists());
+}
+
+#[test]
 fn the_kill_switch_keeps_the_put_back_out() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);

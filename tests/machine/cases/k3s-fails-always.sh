@@ -7,11 +7,11 @@ install_k3s server
 touch /etc/k3s-standin/dies-always
 start_daemon
 systemctl start --no-block k3s
-wait_until 120 told 'did not live with' crit
+wait_until 120 told 'did not live with the last change' crit
 wait_until 60 told 'not because of a change of k3warden'
 more_starts() { [ "$(starts_of_k3s)" -ge 5 ]; }
 wait_until 120 more_starts
-expect_equal 1 "$(times_told 'did not live with')" "alarms"
+expect_equal 1 "$(times_told 'did not live with the last change')" "alarms"
 expect_equal 1 "$(times_told 'not because of a change')" "messages of a K3s that fails by itself"
 expect_equal 0 "$(times_told 'restarting K3s')" "restarts by us"
 [ ! -e "$drop_in" ] || fail "something of ours is still there: $(cat "$drop_in")"
@@ -24,7 +24,7 @@ set_policy "new_cluster = false" "restart = { mode = \"auto\", $rules }"
 systemctl reload k3warden
 wait_until 90 status_has 'waiting for K3s to be ready'
 wait_until 120 settled audit-log-maxage
-expect_equal 1 "$(times_told 'did not live with')" "alarms"
+expect_equal 1 "$(times_told 'did not live with the last change')" "alarms"
 expect_equal 1 "$(times_told 'restarting K3s')" "restarts by us"
 
 # Hangs in its stop, until systemd kills it after TimeoutStopSec=: that is the old run, and says nothing of the new one.
