@@ -11,11 +11,11 @@ use super::exit::CliError;
 use super::session::{Occasion, Session};
 use crate::host::Root;
 use crate::host::systemd::{InvocationId, Systemd, UnitName, UnitStatus};
-use crate::k3s::{Files, Loaded, load_unit};
+use crate::k3s::{Files, Loaded, Role, load_unit};
 use crate::node::{LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::restart::heard::Heard;
+use crate::reconcile::restart::heard::{Ended, Heard, Marker};
 use crate::reconcile::restart::own_part::{OurPart, PutBack, put_back};
 use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
 use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
@@ -102,19 +102,19 @@ struct Door {
     session: Session,
     unit: UnitName,
     restarts: u32,
-    /// How long the last main process lived, if systemd remembers one.
-    lived: Option<Duration>,
+    /// From when to when the last run that was ready was so, if systemd remembers one.
+    ready: Option<(Duration, Duration)>,
 }
 
 impl Door {
     fn open(session: Session, unit: UnitName, status: Option<UnitStatus>) -> Self {
-        let lived = status
+        let ready = status
             .as_ref()
-            .and_then(|status| status.main_ended?.checked_sub(status.main_started?));
+            .and_then(|status| status.ready_since.zip(status.ready_until));
         Self {
             // Unknown counts as a start by somebody, which proves nothing.
             restarts: status.map_or(0, |status| status.restarts),
-            lived,
+            ready,
             session,
             unit,
         }
@@ -183,7 +183,9 @@ impl Door {
         let starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
         let limit = self.session.policy.restart.settle_limit.value;
         let last = starts.iter().rfind(|start| start.unit == self.unit);
-        if let Some(last) = last.filter(|_| self.lived.is_some_and(|lived| lived >= limit))
+        let lived_on =
+            |last: &&StartRecord| self.ready.is_some_and(|ready| last.lived_on(ready, limit));
+        if let Some(last) = last.filter(lived_on)
             && let Some(part) = Candidate::of(&knowledge.records, &last.invocation)
         {
             knowledge.settled(part, &self.session.pass())?;
@@ -211,9 +213,16 @@ impl Door {
         failed: &OurPart,
         starts: &[StartRecord],
     ) -> Result<(), CliError> {
+        let heard = self.last_words(starts);
+        if let Some(Ended::ServerUnreachable(reason)) = heard.ended() {
+            say(&format!(
+                "starts ended while they waited for the server, which no change of ours does: {reason}"
+            ));
+            return Ok(());
+        }
         let failure = Failure {
             reason: "two starts with it ended by themselves".to_owned(),
-            errors: self.last_errors(starts),
+            errors: heard.errors().map(str::to_owned).collect(),
         };
         let who = Who {
             name: WHO,
@@ -234,13 +243,15 @@ impl Door {
     }
 
     /// K3s's last words in the newest run that is recorded; none where the journal cannot be read.
-    fn last_errors(&self, starts: &[StartRecord]) -> Vec<String> {
-        let Some((manager, last)) = manager(&self.session).zip(starts.last()) else {
-            return Vec::new();
-        };
-        let mut heard = Heard::new(None);
-        heard.read(&manager, &last.invocation);
-        heard.errors().map(str::to_owned).collect()
+    fn last_words(&self, starts: &[StartRecord]) -> Heard {
+        let role = self.session.node.role.as_ref().map(|fact| fact.value);
+        let marker = (role == Some(Role::Agent)).then_some(Marker::Kubelet);
+        let mut heard = Heard::new(marker);
+        let last = starts.iter().rfind(|start| start.unit == self.unit);
+        if let Some((manager, last)) = manager(&self.session).zip(last) {
+            heard.read(&manager, &last.invocation);
+        }
+        heard
     }
 
     fn apply(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {

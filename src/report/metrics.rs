@@ -147,7 +147,7 @@ mod tests {
             let status = serde_json::json!({
                 "format": "", "k3warden_version": "", "pid": 1, "started": 0, "sentence": "",
                 "last_full_pass": 0, "summary": {
-                    "compliant": 0, "divergent": 0, "excepted": 0, "not_applicable": 0, "unknown": 0
+                    "compliant": 0, "divergent": 0, "excepted": 0, "not-applicable": 0, "unknown": 0
                 },
                 "k3s": { "waits_for": waits_for, "restarts": {} },
                 "contention": [], "lost_events": 0, "controls": []

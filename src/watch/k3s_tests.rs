@@ -204,7 +204,8 @@ impl<'t> Bench<'t> {
             invocation: None,
             result: "success".to_owned(),
             main_started: None,
-            main_ended: None,
+            ready_since: None,
+            ready_until: None,
             need_daemon_reload: false,
             fragment: None,
             drop_ins: Vec::new(),
@@ -494,6 +495,24 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
         "{told}"
     );
     assert_eq!(bench.machine.restarts_asked(), 0);
+}
+
+#[test]
+fn what_a_failed_first_start_left_behind_is_no_reason_to_try_a_little_less() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    assert!(tree.drop_in().contains("secrets-encryption: true"));
+    bench.k3s_starts();
+    tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    assert_eq!(tree.drop_in(), "");
+    // There is data now, so the encryption of Secrets is asked for no more.
+    bench.agent.on_k3s_inputs_changed(bench.now);
+    bench.agent.full_pass(bench.now);
+    assert_eq!(tree.drop_in(), "");
+    assert!(!tree.path("var/lib/rancher/k3s/server/audit.yaml").exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{ActiveState, LoadState, UnitStatus};
 
 /// The properties that we ask for.
 pub(super) const PROPERTIES: &str = "LoadState,ActiveState,SubState,MainPID,NRestarts,InvocationID,Result,\
-ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,Environment,EnvironmentFiles";
+ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,ActiveExitTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,Environment,EnvironmentFiles";
 
 /// Reads `key=value` lines; `None` if the state is not among them.
 pub(super) fn parse(text: &str) -> Option<UnitStatus> {
@@ -20,7 +20,8 @@ pub(super) fn parse(text: &str) -> Option<UnitStatus> {
         invocation: None,
         result: String::new(),
         main_started: None,
-        main_ended: None,
+        ready_since: None,
+        ready_until: None,
         need_daemon_reload: false,
         fragment: None,
         drop_ins: Vec::new(),
@@ -53,7 +54,8 @@ fn take(status: &mut UnitStatus, key: &str, value: &str) {
         "ExecMainStartTimestampMonotonic" => {
             status.main_started = since_boot(value);
         }
-        "ExecMainExitTimestampMonotonic" => status.main_ended = since_boot(value),
+        "ActiveEnterTimestampMonotonic" => status.ready_since = since_boot(value),
+        "ActiveExitTimestampMonotonic" => status.ready_until = since_boot(value),
         "NeedDaemonReload" => status.need_daemon_reload = value == "yes",
         "FragmentPath" => {
             status.fragment = Some(PathBuf::from(value)).filter(|_| !value.is_empty())

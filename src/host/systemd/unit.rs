@@ -54,8 +54,11 @@ pub struct UnitStatus {
     pub result: String,
     /// When the main process was started, as time since boot without sleep (CLOCK_MONOTONIC).
     pub main_started: Option<Duration>,
-    /// When the last main process ended, on the same clock; before [`Self::main_started`] while another runs.
-    pub main_ended: Option<Duration>,
+    /// When it was last ready, on the same clock. At a new start this is still the run before: unlike the times of the
+    /// main process, which are gone before ExecStartPre= runs (seen with systemd 252).
+    pub ready_since: Option<Duration>,
+    /// When it last ceased to be ready, on the same clock; before [`Self::ready_since`] while it is.
+    pub ready_until: Option<Duration>,
     /// A unit file changed since systemd read it.
     pub need_daemon_reload: bool,
     /// The unit's file.

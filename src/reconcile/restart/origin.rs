@@ -108,102 +108,44 @@ mod tests {
         }
     }
 
-    /// Looks at our part: policy, catalogue, program, the part's content, whether K3s has read it.
-    type LookAt = (&'static str, &'static str, &'static str, &'static str, bool);
-
-    fn course(looks: &[LookAt]) -> Cause {
+    /// Looks at our part, a word each: policy, catalogue, program, the part's content, and `+` if K3s has read it.
+    fn course(looks: &str) -> Cause {
         let mut origin: Option<Origin> = None;
-        for (policy, catalogue, program, part, in_step) in looks {
-            let rules = rules(policy, catalogue, program);
-            let part = Hash::of(part.as_bytes());
-            origin = Some(Origin::next(origin.as_ref(), rules, part, *in_step));
+        for look in looks.split(' ') {
+            let part = Hash::of(&look.as_bytes()[3..4]);
+            let rules = rules(&look[..1], &look[1..2], &look[2..3]);
+            origin = Some(Origin::next(
+                origin.as_ref(),
+                rules,
+                part,
+                look.ends_with('+'),
+            ));
         }
         origin.unwrap().cause()
     }
 
     #[test]
     fn only_what_a_new_catalogue_or_package_alone_brings_is_theirs() {
-        let table: &[(&str, &[LookAt], Cause)] = &[
-            (
-                "the first installation",
-                &[("p", "c", "1", "a", false)],
-                Cause::Controls,
-            ),
-            (
-                "in step from the start",
-                &[("p", "c", "1", "a", true)],
-                Cause::Nothing,
-            ),
-            (
-                "drift",
-                &[("p", "c", "1", "a", true), ("p", "c", "1", "b", false)],
-                Cause::Controls,
-            ),
-            (
-                "a new catalogue",
-                &[("p", "c", "1", "a", true), ("p", "d", "1", "b", false)],
-                Cause::Catalogue,
-            ),
-            (
-                "a new package",
-                &[("p", "c", "1", "a", true), ("p", "c", "2", "b", false)],
-                Cause::Catalogue,
-            ),
-            (
-                "a new package that changes nothing",
-                &[("p", "c", "1", "a", true), ("p", "c", "2", "a", false)],
-                Cause::Nothing,
-            ),
-            (
-                "a new policy",
-                &[("p", "c", "1", "a", true), ("q", "c", "1", "b", false)],
-                Cause::Controls,
-            ),
-            (
-                "a new policy together with a new package",
-                &[("p", "c", "1", "a", true), ("q", "c", "2", "b", false)],
-                Cause::Controls,
-            ),
-            (
-                "a new package, looked at again",
-                &[
-                    ("p", "c", "1", "a", true),
-                    ("p", "c", "2", "b", false),
-                    ("p", "c", "2", "b", false),
-                ],
-                Cause::Catalogue,
-            ),
-            (
-                "drift after a new package",
-                &[
-                    ("p", "c", "1", "a", true),
-                    ("p", "c", "2", "b", false),
-                    ("p", "c", "2", "x", false),
-                ],
-                Cause::Controls,
-            ),
+        use Cause::{Catalogue, Controls, Nothing};
+        for (name, looks, expected) in [
+            ("the first installation", "pc1a", Controls),
+            ("in step from the start", "pc1a+", Nothing),
+            ("drift", "pc1a+ pc1b", Controls),
+            ("a new catalogue", "pc1a+ pd1b", Catalogue),
+            ("a new package", "pc1a+ pc2b", Catalogue),
+            ("a new package that changes nothing", "pc1a+ pc2a", Nothing),
+            ("a new policy", "pc1a+ qc1b", Controls),
+            ("a new policy and a new package", "pc1a+ qc2b", Controls),
+            ("looked at again", "pc1a+ pc2b pc2b", Catalogue),
+            ("drift after a new package", "pc1a+ pc2b pc2x", Controls),
             (
                 "a new package while drift waits",
-                &[
-                    ("p", "c", "1", "a", true),
-                    ("p", "c", "1", "x", false),
-                    ("p", "c", "2", "b", false),
-                ],
-                Cause::Controls,
+                "pc1a+ pc1x pc2b",
+                Controls,
             ),
-            (
-                "a new package, taken by a natural start, then drift of an operator's file alone",
-                &[
-                    ("p", "c", "1", "a", true),
-                    ("p", "c", "2", "b", false),
-                    ("p", "c", "2", "b", true),
-                    ("p", "c", "2", "b", false),
-                ],
-                Cause::Nothing,
-            ),
-        ];
-        for (name, looks, expected) in table {
-            assert_eq!(course(looks), *expected, "{name}");
+            ("taken by a natural start", "pc1a+ pc2b pc2b+ pc2b", Nothing),
+        ] {
+            assert_eq!(course(looks), expected, "{name}");
         }
     }
 

@@ -41,6 +41,16 @@ pub struct StartRecord {
 
 /// Options by long name, each with its values as they may be shown.
 pub type SetOptions = BTreeMap<String, Vec<String>>;
+impl StartRecord {
+    /// Whether this start was ready for as long as the limit. `ready` is from when to when systemd saw the unit ready last,
+    /// as time since boot without sleep; that of an earlier start tells nothing of this one.
+    #[must_use]
+    pub fn lived_on(&self, ready: (Duration, Duration), limit: Duration) -> bool {
+        let (since, until) = ready;
+        let is_of_this = since >= Duration::from_secs(self.at.since_boot_seconds);
+        is_of_this && until.checked_sub(since).is_some_and(|lived| lived >= limit)
+    }
+}
 
 /// The records of this boot.
 #[derive(Debug)]
@@ -230,6 +240,21 @@ mod tests {
             restarts: last.1,
         };
         past_of(&Hash::of(b"new"), &earlier, door, LIMIT)
+    }
+
+    #[test]
+    fn a_start_lived_on_if_it_was_ready_long_enough_itself() {
+        let start = record(1, 100, 0, "new");
+        for (name, since, until, expected) in [
+            ("long enough", 110, 710, true),
+            ("too short", 110, 709, false),
+            ("still ready", 110, 90, false),
+            ("an earlier start was ready", 20, 95, false),
+            ("an earlier start was ready for long", 20, 720, false),
+        ] {
+            let ready = (Duration::from_secs(since), Duration::from_secs(until));
+            assert_eq!(start.lived_on(ready, LIMIT), expected, "{name}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #@ limit 600
 rules='settle_time = "3s", settle_limit = "60s", jitter = "0s", minimum_interval = "0s", per_day = 50'
 set_policy "restart = { mode = \"auto\", $rules }"
+offer_flags
 install_k3s server
 mkdir -p /etc/systemd/system/k3warden.service.d
 printf '[Unit]\nStartLimitBurst=100\n[Service]\nWatchdogSec=15\n' > /etc/systemd/system/k3warden.service.d/50-quick.conf
@@ -47,16 +48,19 @@ wait_until 30 is_right
 # systemd that does not answer.
 printf '#!/bin/sh\nexec sleep 601\n' > /usr/local/bin/hangs
 chmod 755 /usr/local/bin/hangs
+pid=$(daemon)
 mount --bind /usr/local/bin/hangs /usr/bin/systemctl
-printf 'kube-apiserver-arg:\n- audit-log-maxage=3\n' > /etc/rancher/k3s/config.yaml
+set_policy "restart = { mode = \"auto\", $rules }" "$(with_flags kubelet)"
+kill -HUP "$pid"
+wait_until 40 grep -q event-burst "$drop_in"
 repairs
 sleep 6
 repairs
 umount /usr/bin/systemctl
 gone() { ! pgrep -fx 'sleep 601'; }
 wait_until 30 gone
-restarted() { k3s_arguments kube-apiserver | grep -q audit-log-maxage=30 && status_has '"in_step": *true'; }
-wait_until 90 restarted
+wait_until 120 settled event-burst
+expect_contains "$(k3s_arguments kubelet)" "event-burst=55"
 
 # The clock goes back a year.
 date -s '-1 year' > /dev/null
@@ -72,7 +76,7 @@ echo 'nonsense = 1' >> /etc/k3warden/config.toml
 systemctl reload k3warden
 wait_until 20 told 'nonsense'
 repairs
-set_policy "restart = { mode = \"auto\", $rules }"
+set_policy "restart = { mode = \"auto\", $rules }" "$(with_flags kubelet)"
 systemctl reload k3warden
 
 # A full disk: what needs no room is repaired, and the rest when there is room again.

@@ -34,7 +34,7 @@ same_run "an edit that ends K3s"
 printf 'kube-apiserver-arg:\n- audit-log-maxage=3\n' > /etc/rancher/k3s/config.yaml
 wait_until 30 status_has "only the operator's own files"
 same_run "an edit that ours wins over"
-expect_equal 0 "$(told 'restarting K3s' | wc -l)" "restarts by us"
+expect_equal 0 "$(times_told 'restarting K3s')" "restarts by us"
 # One that would take ours away: ours is made to win again, and K3s reads that.
 printf 'kube-apiserver-arg:\n- audit-log-maxage=3\n' > /etc/rancher/k3s/config.yaml.d/zzz-mine.yaml
 restarted() { [ "$run" != "$(run_of_k3s)" ]; }
@@ -42,7 +42,7 @@ wait_until 60 restarted
 wait_until 60 k3s_runs
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage=30"
 wait_until 60 status_has '"in_step": *true'
-expect_equal 1 "$(told 'restarting K3s' | wc -l)" "restarts by us"
+expect_equal 1 "$(times_told 'restarting K3s')" "restarts by us"
 drop_in=$(echo /etc/rancher/k3s/config.yaml.d/*z-k3warden.yaml)
 
 # Another K3s: a new baseline. The running one is left to whoever brought it, and its next start reads what the new one wants.

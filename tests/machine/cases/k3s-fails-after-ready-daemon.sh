@@ -29,7 +29,7 @@ alarms=0
 put_back() {
   alarms=$((alarms + 1))
   wait_until 120 alarms_are $alarms
-  expect_contains "$(told 'did not live with' crit | tail -n 1)" "$1"
+  expect_contains "$(told 'did not live with the last change' crit | tail -n 1)" "$1"
   wait_until 60 k3s_runs
   expect_equal "$good" "$(sha256sum < "$drop_in")" "our drop-in: what last worked"
   encryption_stands
@@ -39,7 +39,7 @@ put_back() {
   local grown=$(($(starts_of_k3s) - starts))
   [ "$grown" -ge 2 ] && [ "$grown" -le 3 ] || fail "$grown starts for a change that failed"
 }
-alarms_are() { [ "$(told 'did not live with' crit | wc -l)" = "$1" ]; }
+alarms_are() { [ "$(times_told 'did not live with the last change')" = "$1" ]; }
 
 # auto: a flag of the scheduler.
 echo 'kube-api-burst=55' > /etc/k3s-standin/refuses
@@ -70,9 +70,9 @@ wait_until 30 grep -q protect-kernel-defaults "$drop_in"
 starts=$(starts_of_k3s)
 systemctl restart k3s || true
 put_back 'invalid kernel flag'
-expect_equal 2 "$(told 'restarting K3s' | wc -l)" "restarts by us, in all: both under auto"
+expect_equal 2 "$(times_told 'restarting K3s')" "restarts by us, in all: both under auto"
 sleep 8
-expect_equal $alarms "$(told 'did not live with' crit | wc -l)" "alarms: no loop"
+expect_equal $alarms "$(times_told 'did not live with the last change')" "alarms: no loop"
 # After a reboot the first start reads a change of ours: the flag of the kubelet once more.
 policy never "$unprotected" "$(with_flags kubelet other)"
 rm /etc/systemd/system/k3s.service.d/90-tuned.conf
@@ -80,7 +80,7 @@ systemctl enable -q k3s k3warden
 systemctl reload k3warden
 wait_until 30 grep -q registry-burst "$drop_in"
 #@ reboot
-wait_until 90 told 'did not live with' crit
+wait_until 90 told 'did not live with the last change' crit
 wait_until 60 k3s_runs
 if grep registry-burst "$drop_in"; then fail "it is still there"; fi
 grep -q event-burst "$drop_in"

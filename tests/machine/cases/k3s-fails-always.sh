@@ -7,13 +7,13 @@ install_k3s server
 touch /etc/k3s-standin/dies-always
 start_daemon
 systemctl start --no-block k3s
-wait_until 120 told 'did not live with' crit
+wait_until 120 told 'did not live with the last change' crit
 wait_until 60 told 'not because of a change of k3warden'
 more_starts() { [ "$(starts_of_k3s)" -ge 5 ]; }
 wait_until 120 more_starts
-expect_equal 1 "$(told 'did not live with' | wc -l)" "alarms"
-expect_equal 1 "$(told 'not because of a change' | wc -l)" "messages of a K3s that fails by itself"
-expect_equal 0 "$(told 'restarting K3s' | wc -l)" "restarts by us"
+expect_equal 1 "$(times_told 'did not live with the last change')" "alarms"
+expect_equal 1 "$(times_told 'not because of a change')" "messages of a K3s that fails by itself"
+expect_equal 0 "$(times_told 'restarting K3s')" "restarts by us"
 [ ! -e "$drop_in" ] || fail "something of ours is still there: $(cat "$drop_in")"
 rm /etc/k3s-standin/dies-always
 wait_until 60 k3s_runs
@@ -24,8 +24,8 @@ set_policy "new_cluster = false" "restart = { mode = \"auto\", $rules }"
 systemctl reload k3warden
 wait_until 90 status_has 'waiting for K3s to be ready'
 wait_until 120 settled audit-log-maxage
-expect_equal 1 "$(told 'did not live with' | wc -l)" "alarms"
-expect_equal 1 "$(told 'restarting K3s' | wc -l)" "restarts by us"
+expect_equal 1 "$(times_told 'did not live with the last change')" "alarms"
+expect_equal 1 "$(times_told 'restarting K3s')" "restarts by us"
 
 # Hangs in its stop, until systemd kills it after TimeoutStopSec=: that is the old run, and says nothing of the new one.
 rm /etc/k3s-standin/ready-after
@@ -42,6 +42,6 @@ repaired() { [ "$(sysctl -n vm.panic_on_oom)" = 0 ]; }
 wait_until 15 repaired
 wait_until 120 settled event-burst
 expect_equal $((starts + 1)) "$(starts_of_k3s)" "starts"
-expect_equal 2 "$(told 'restarting K3s' | wc -l)" "restarts by us"
+expect_equal 2 "$(times_told 'restarting K3s')" "restarts by us"
 systemctl is-active -q k3warden
 k3warden ledger --verify

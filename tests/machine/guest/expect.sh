@@ -10,9 +10,9 @@ fail() {
   # What K3s and k3warden did says more than what was expected of them.
   if [ -e /etc/k3s-standin ]; then
     timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running ' | cut -c 1-220 > /tmp/told
-    head -n -60 /tmp/told | grep 'k3warden\['
+    head -n -60 /tmp/told | grep 'k3warden\[' || true
     tail -n 60 /tmp/told
-    grep -H '' /run/k3warden/status.json | grep -A 12 '"k3s": {' | cut -d : -f 2-
+    grep -s -A 12 '"k3s": {' /run/k3warden/status.json || true
   fi
   exit 1
 }
@@ -167,6 +167,11 @@ starts_of_k3s() {
 # told TEXT [PRIORITY]: k3warden's daemon told the journal so, in this boot.
 told() {
   journalctl --no-pager -q -b -t k3warden -p "${2:-debug}" -o cat --grep "$1"
+}
+
+# times_told TEXT: how often.
+times_told() {
+  journalctl --no-pager -q -b -t k3warden -o cat --grep "$1" | grep -c . || true
 }
 
 # settled TEXT: a part of ours with this text in it has settled, and can be put back later.
