@@ -94,9 +94,15 @@ impl Agent<'_> {
             }
             self.publisher.wake(now);
         }
-        let Some(unit) = self.k3s_unit().filter(|_| !self.keeper.is_waiting()) else {
+        let Some(unit) = self.k3s_unit() else {
+            // Nothing is due before there is a unit, or the loop would turn without end.
+            self.keeper.look = None;
+            self.keeper.judge = None;
             return;
         };
+        if self.keeper.is_waiting() {
+            return;
+        }
         if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
             let start = self.keeper.following.as_mut();
