@@ -516,6 +516,20 @@ fn what_a_failed_first_start_left_behind_is_no_reason_to_try_a_little_less() {
 }
 
 #[test]
+fn without_k3s_nothing_is_ever_due() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    std::fs::remove_file(tree.path("etc/systemd/system/k3s.service")).unwrap();
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.passes(Duration::from_secs(1));
+    assert_eq!(
+        bench.agent.keeper.due(),
+        None,
+        "the loop would turn without end"
+    );
+}
+
+#[test]
 fn the_kill_switch_keeps_the_put_back_out() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);

@@ -133,7 +133,7 @@ set_policy() {
 start_daemon() {
   mkdir -p /etc/rancher /var/lib/rancher /var/lib/cni /etc/systemd/system/k3warden.service.d
   cp /share/k3warden.service /etc/systemd/system/
-  printf '[Service]\nTimeoutStartSec=120\n' > /etc/systemd/system/k3warden.service.d/10-emulated.conf
+  printf '[Service]\nTimeoutStartSec=120\nWatchdogSec=120\n' > /etc/systemd/system/k3warden.service.d/10-emulated.conf
   systemctl daemon-reload
   systemctl start k3warden
 }
