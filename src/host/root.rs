@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
 use super::resolve::{Located, Way};
-use super::{Attributes, Entry, HostError, Kind, Refusal};
+use super::{Attributes, Entry, Found, HostError, Kind, Refusal};
 
 /// The largest file that is ever read whole. K3s's own configuration is a few KiB.
 pub const READ_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -271,6 +271,21 @@ impl Root {
             return Ok(None);
         };
         Ok(located.stat(path)?.map(|stat| Entry::new(&stat)))
+    }
+
+    /// The same, with who else could exchange it: one way there for both answers.
+    ///
+    /// # Errors
+    /// As [`Root::look`] and [`Root::writable_parent`].
+    pub fn find(&self, path: &Path) -> Result<Option<Found>, HostError> {
+        let way = self.way_to(path)?;
+        let Some(located) = &way.located else {
+            return Ok(None);
+        };
+        Ok(located.stat(path)?.map(|stat| Found {
+            entry: Entry::new(&stat),
+            exchangeable_in: self.writable_on(&way).map(Path::to_path_buf),
+        }))
     }
 
     /// Where a link points; `None` if nothing is there.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{FileSetting, content};
-use crate::host::{Attributes, Entry, Kind, READ_LIMIT_BYTES, State, Thing};
+use crate::host::{Attributes, Found, Kind, READ_LIMIT_BYTES, State, Thing};
 
 use super::{
     Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
@@ -35,12 +35,12 @@ impl WantedFile<'_, '_> {
             Err(reason) => return self.finding("unknown", Outcome::Unknown(reason)),
         };
         let root = &self.subject.host.root;
-        let entry = match root.look(&self.path) {
+        let found = match root.find(&self.path) {
             Ok(None) => return self.absent(content),
-            Ok(Some(entry)) => entry,
+            Ok(Some(found)) => found,
             Err(error) => return Finding::unreadable(self.what(), self.wanted(), &error),
         };
-        match root.hazard_or_exchange(&entry, &self.path, Kind::File) {
+        match root.hazard_or_exchange(&found, &self.path, Kind::File) {
             Ok(None) => {}
             Ok(Some(refusal)) => {
                 let reason = format!("left untouched: {refusal}");
@@ -49,7 +49,7 @@ impl WantedFile<'_, '_> {
             Err(error) => return Finding::unreadable(self.what(), self.wanted(), &error),
         }
         match root.read_here(&self.path, READ_LIMIT_BYTES) {
-            Ok(found) => self.present(&entry, found.unwrap_or_default(), content),
+            Ok(now) => self.present(&found, now.unwrap_or_default(), content),
             Err(error) => Finding::unreadable(self.what(), self.wanted(), &error),
         }
     }
@@ -85,14 +85,14 @@ impl WantedFile<'_, '_> {
         }
     }
 
-    fn present(&self, entry: &Entry, found: Vec<u8>, content: Vec<u8>) -> Finding {
-        let same = found == content;
-        let kept = !same && self.stands(&found);
+    fn present(&self, found: &Found, now: Vec<u8>, content: Vec<u8>) -> Finding {
+        let same = now == content;
+        let kept = !same && self.stands(&now);
         if same || kept {
             let mut finding = attributes::judge(
                 &self.subject.host.root,
                 &self.path,
-                entry,
+                found,
                 Kind::File,
                 self.setting.mode,
             );
@@ -105,11 +105,11 @@ impl WantedFile<'_, '_> {
             finding.wanted = self.wanted();
             return finding;
         }
-        let current = &entry.attributes;
+        let current = &found.entry.attributes;
         let after = attributes::tightened(&self.subject.host.root, current, self.setting.mode);
         let change = self.change(
             State::File {
-                content: found,
+                content: now,
                 attributes: current.clone(),
             },
             State::File {
