@@ -211,6 +211,9 @@ fn values(asked: &Asked) {
     ours.print("live value", Some(median));
 }
 
+/// A name and what it does to a file.
+type Kind<'a> = (&'a str, &'a dyn Fn(&Path));
+
 fn contents(asked: &Asked) {
     let directory = Path::new("/peers/bare-contents");
     let mine = node::files(directory, 12);
@@ -239,7 +242,7 @@ fn contents(asked: &Asked) {
         fs::rename(new, path).unwrap();
     };
     let unlink = |path: &Path| fs::remove_file(path).unwrap();
-    let kinds: [(&str, &dyn Fn(&Path)); 3] = [
+    let kinds: [Kind<'_>; 3] = [
         ("write", &write),
         ("rename over", &replace),
         ("unlink", &unlink),
