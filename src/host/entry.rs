@@ -1,5 +1,7 @@
 //! What stands at a path.
 
+use std::path::PathBuf;
+
 use nix::sys::stat::{FileStat, SFlag};
 
 use super::{Attributes, FileMode};
@@ -53,6 +55,15 @@ pub struct Entry {
     pub modified: (i64, i64),
     /// Time of the last change of anything, seconds and nanoseconds since 1970.
     pub changed: (i64, i64),
+}
+
+/// What stands at a path, and who else than root could put something else there at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub entry: Entry,
+    /// The first directory on the way that others write.
+    pub exchangeable_in: Option<PathBuf>,
 }
 
 impl Entry {

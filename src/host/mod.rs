@@ -25,7 +25,7 @@ mod testing;
 pub use append::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
 pub use change::{Extent, Host, Step};
 pub use clock::{Clock, SystemClock};
-pub use entry::{Entry, Kind};
+pub use entry::{Entry, Found, Kind};
 pub use error::{HostError, Refusal};
 pub use file_mode::FileMode;
 pub use interrupt::Interrupt;

@@ -12,7 +12,9 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
 use super::resolve::Located;
-use super::{Attributes, Durability, Entry, HostError, Kind, Refusal, Root, Touches};
+use super::{
+    Attributes, Durability, Entry, Found, HostError, Kind, Refusal, Root, Touches,
+};
 
 /// Extended attribute that carries the SELinux label, selinux(8).
 const SECURITY_LABEL: &str = "security.selinux";
@@ -149,17 +151,17 @@ impl Root {
     /// The same, or that somebody else can exchange what stands there at any time, so that what is seen now says nothing.
     ///
     /// # Errors
-    /// When a link or a directory on the way cannot be looked at.
+    /// When a link cannot be read.
     pub fn hazard_or_exchange(
         &self,
-        entry: &Entry,
+        found: &Found,
         path: &Path,
         expected: Kind,
     ) -> Result<Option<Refusal>, HostError> {
-        if let Some(refusal) = self.hazard(entry, path, expected)? {
+        if let Some(refusal) = self.hazard(&found.entry, path, expected)? {
             return Ok(Some(refusal));
         }
-        let directory = self.writable_parent(path)?;
+        let directory = found.exchangeable_in.clone();
         Ok(directory.map(|directory| Refusal::WritableParent { directory }))
     }
 

@@ -15,7 +15,7 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
 use super::look::Look;
 use super::resolve::Located;
-use super::{Attributes, Entry, HostError, Kind, Refusal, Space};
+use super::{Attributes, Entry, Found, HostError, Kind, Refusal, Space};
 
 /// The largest file that is ever read whole. K3s's own configuration is a few KiB.
 pub const READ_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -309,6 +309,34 @@ impl Root {
             return Ok(None);
         };
         Ok(located.stat(path)?.map(|stat| Entry::new(&stat)))
+    }
+
+    /// The same, with who else could exchange it: one way there for both answers.
+    ///
+    /// # Errors
+    /// As [`Root::look`] and [`Root::writable_parent`].
+    pub fn find(&self, path: &Path) -> Result<Option<Found>, HostError> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            let exchangeable_in = self.writable_parent(path)?;
+            let entry = self.look(path)?;
+            return Ok(entry.map(|entry| Found {
+                entry,
+                exchangeable_in,
+            }));
+        };
+        let way = match &self.look {
+            Some(look) => look.way_into(directory, || self.way_to(path))?,
+            None => self.way_to(path)?,
+        };
+        let Some(parent) = way.parent else {
+            return Ok(None);
+        };
+        let name = name.to_os_string();
+        let stat = Located { parent, name }.stat(path)?;
+        Ok(stat.map(|stat| Found {
+            entry: Entry::new(&stat),
+            exchangeable_in: way.writable,
+        }))
     }
 
     /// Where a link points; `None` if nothing is there.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::{Attributes, Entry, FileMode, Kind, Root, State, Thing, Touches};
+use crate::host::{Attributes, FileMode, Found, Kind, Root, State, Thing, Touches};
 
 use super::{Change, Effect, Finding, Outcome, Remedy, Stage};
 
@@ -42,12 +42,12 @@ pub(super) fn tightened(root: &Root, current: &Attributes, limit: FileMode) -> A
 pub(super) fn judge(
     root: &Root,
     path: &Path,
-    entry: &Entry,
+    found: &Found,
     expected: Kind,
     limit: FileMode,
 ) -> Finding {
     let what = path.display().to_string();
-    match root.hazard_or_exchange(entry, path, expected) {
+    match root.hazard_or_exchange(found, path, expected) {
         Err(error) => return Finding::unreadable(what, wanted(limit), &error),
         Ok(Some(refusal)) => {
             return Finding {
@@ -60,7 +60,7 @@ pub(super) fn judge(
         }
         Ok(None) => {}
     }
-    let current = &entry.attributes;
+    let current = &found.entry.attributes;
     let after = tightened(root, current, limit);
     let outcome = if after == *current {
         Outcome::Holds

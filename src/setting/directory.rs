@@ -16,16 +16,16 @@ pub(super) fn judge(setting: &DirectorySetting, subject: &Subject<'_>) -> Vec<Fi
     let Some(path) = subject.places.expand(&setting.path) else {
         return Vec::new();
     };
-    let finding = match subject.host.root.look(&path) {
+    let finding = match subject.host.root.find(&path) {
         Err(error) => Finding::unreadable(
             path.display().to_string(),
             attributes::wanted(setting.mode),
             &error,
         ),
-        Ok(Some(entry)) => attributes::judge(
+        Ok(Some(found)) => attributes::judge(
             &subject.host.root,
             &path,
-            &entry,
+            &found,
             Kind::Directory,
             setting.mode,
         ),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{FileSetting, content};
-use crate::host::{Attributes, Entry, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
+use crate::host::{Attributes, Found, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::{
     Change, Effect, Finding, Outcome, Ownership, Parameters, Remedy, Stage, Subject, Validity,
@@ -50,12 +50,12 @@ impl WantedFile<'_, '_> {
             Err(reason) => return self.finding("unknown", Outcome::Unknown(reason)),
         };
         let root = &self.subject.host.root;
-        let entry = match root.look(&self.path) {
+        let found = match root.find(&self.path) {
             Ok(None) => return self.absent(content),
-            Ok(Some(entry)) => entry,
+            Ok(Some(found)) => found,
             Err(error) => return Finding::unreadable(self.what(), self.wanted(), &error),
         };
-        match root.hazard_or_exchange(&entry, &self.path, Kind::File) {
+        match root.hazard_or_exchange(&found, &self.path, Kind::File) {
             Ok(None) => {}
             Ok(Some(refusal)) => {
                 let reason = format!("left untouched: {refusal}");
@@ -64,7 +64,7 @@ impl WantedFile<'_, '_> {
             Err(error) => return Finding::unreadable(self.what(), self.wanted(), &error),
         }
         match root.read_here(&self.path, READ_LIMIT_BYTES) {
-            Ok(found) => self.present(&entry, found.unwrap_or_default(), content),
+            Ok(now) => self.present(&found, now.unwrap_or_default(), content),
             Err(error) => Finding::unreadable(self.what(), self.wanted(), &error),
         }
     }
@@ -92,9 +92,9 @@ impl WantedFile<'_, '_> {
         }
     }
 
-    fn present(&self, entry: &Entry, found: Vec<u8>, content: Vec<u8>) -> Finding {
-        let same = found == content;
-        let theirs = (!same).then(|| self.theirs(&found)).flatten();
+    fn present(&self, found: &Found, now: Vec<u8>, content: Vec<u8>) -> Finding {
+        let same = now == content;
+        let theirs = (!same).then(|| self.theirs(&now)).flatten();
         if let Some(Validity::Lacks(section)) = &theirs {
             let observed = format!("the operator's own, which has no section {section}");
             return self.finding(&observed, Outcome::Diverges(vec![Remedy::ByOperator]));
@@ -104,7 +104,7 @@ impl WantedFile<'_, '_> {
             let mut finding = attributes::judge(
                 &self.subject.host.root,
                 &self.path,
-                entry,
+                found,
                 Kind::File,
                 self.setting.mode,
             );
@@ -117,11 +117,11 @@ impl WantedFile<'_, '_> {
             finding.wanted = self.wanted();
             return finding;
         }
-        let current = &entry.attributes;
+        let current = &found.entry.attributes;
         let after = attributes::tightened(&self.subject.host.root, current, self.setting.mode);
         let change = self.change(
             State::File {
-                content: found,
+                content: now,
                 attributes: current.clone(),
             },
             State::File {

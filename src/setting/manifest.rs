@@ -117,7 +117,7 @@ impl Instance {
             content: wanted.clone(),
             attributes: owner,
         };
-        let entry = match root.look(&self.path) {
+        let standing = match root.find(&self.path) {
             Err(error) => return Finding::unreadable(self.what(), "our manifest", &error),
             Ok(None) => {
                 return match directory::missing_parents(subject, &self.path, Stage::Manifest) {
@@ -130,19 +130,19 @@ impl Instance {
                     }
                 };
             }
-            Ok(Some(entry)) => entry,
+            Ok(Some(standing)) => standing,
         };
         match self.present(subject) {
             Err(finding) => *finding,
             Ok(found) if found == wanted => {
-                let mut finding = attributes::judge(root, &self.path, &entry, Kind::File, MODE);
+                let mut finding = attributes::judge(root, &self.path, &standing, Kind::File, MODE);
                 finding.wanted = "our manifest".to_owned();
                 finding
             }
             Ok(found) => {
                 let before = State::File {
                     content: found,
-                    attributes: entry.attributes,
+                    attributes: standing.entry.attributes,
                 };
                 let change = self.change(before, after);
                 self.finding(

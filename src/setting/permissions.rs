@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{EntryKind, PermissionsSetting};
-use crate::host::{Entry, FileMode, HostError, Kind};
+use crate::host::{FileMode, Found, HostError, Kind};
 
 use super::{Finding, Outcome, Subject, attributes};
 
@@ -109,18 +109,19 @@ fn judge_one(
         EntryKind::Directory => Kind::Directory,
     };
     let look = |path: &Path| -> Result<Option<Finding>, HostError> {
-        let Some(entry) = root.look(path)? else {
+        let Some(found) = root.find(path)? else {
             return Ok(None);
         };
+        let kind = found.entry.kind;
         let is_pattern = has_pattern(&setting.path);
         // A pattern is about one kind: `server/tls/*` names directories too.
-        if is_pattern && entry.kind == Kind::Directory && expected == Kind::File {
+        if is_pattern && kind == Kind::Directory && expected == Kind::File {
             return Ok(None);
         }
-        if entry.kind == Kind::Link && setting.follow {
-            return Ok(Some(judge_target(path, &entry, expected, limit, subject)?));
+        if kind == Kind::Link && setting.follow {
+            return Ok(Some(judge_target(path, &found, expected, limit, subject)?));
         }
-        Ok(Some(attributes::judge(root, path, &entry, expected, limit)))
+        Ok(Some(attributes::judge(root, path, &found, expected, limit)))
     };
     match look(path) {
         Ok(finding) => finding,
@@ -136,20 +137,20 @@ fn judge_one(
 /// `write-kubeconfig` says. A link that others than root may have made is none of K3s's, and its target none of ours.
 fn judge_target(
     link: &Path,
-    entry: &Entry,
+    found: &Found,
     expected: Kind,
     limit: FileMode,
     subject: &Subject<'_>,
 ) -> Result<Finding, HostError> {
     let root = &subject.host.root;
-    let is_roots = entry.attributes.uid == root.superuser().0;
-    if !is_roots || root.writable_parent(link)?.is_some() {
-        return Ok(attributes::judge(root, link, entry, expected, limit));
+    let is_roots = found.entry.attributes.uid == root.superuser().0;
+    if !is_roots || found.exchangeable_in.is_some() {
+        return Ok(attributes::judge(root, link, found, expected, limit));
     }
     let target = root.read_link(link)?.unwrap_or_default();
     let target = link.parent().unwrap_or(Path::new("/")).join(target);
-    match root.look(&target)? {
-        Some(entry) => Ok(attributes::judge(root, &target, &entry, expected, limit)),
+    match root.find(&target)? {
+        Some(found) => Ok(attributes::judge(root, &target, &found, expected, limit)),
         None => Ok(not_applicable(
             &link.display().to_string(),
             &format!("it is a link to {}, which does not exist", target.display()),

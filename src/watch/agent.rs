@@ -10,7 +10,7 @@ use super::eyes::Eyes;
 use super::ground::{Ground, GroundError, Sources};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
-use super::pace::Pace;
+use super::pace::{Pace, Rest, Storm};
 use super::publish::Publisher;
 use super::records::Records;
 use super::signals::Signals;
@@ -41,6 +41,8 @@ pub struct Agent<'s> {
     pub(super) contention: Contention,
     pub(super) writers: BTreeMap<Thing, String>,
     pub(super) pace: Pace<Hit>,
+    pub(super) storm: Storm,
+    pub(super) open_rest: Rest,
     pub(super) records: Records,
     pub(super) suspension: Option<Suspension>,
     pub(super) journal: Journal,
@@ -106,6 +108,8 @@ impl<'s> Agent<'s> {
             contention: Contention::default(),
             writers: BTreeMap::new(),
             pace: Pace::default(),
+            storm: Storm::default(),
+            open_rest: Rest::default(),
             records,
             suspension: None,
             ground,
@@ -277,6 +281,7 @@ impl<'s> Agent<'s> {
         }
         let made = work.done.iter().filter(|done| done.result.is_ok());
         if let Some(effect) = made.map(|done| done.effect).max() {
+            self.open_rest.end();
             self.on_changes_made(effect);
         }
         self.look_at_sandbox(&work);

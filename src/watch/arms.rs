@@ -77,6 +77,14 @@ pub struct Events {
     pub overflow: bool,
 }
 
+impl Events {
+    /// Whether nothing that we hold was named.
+    #[must_use]
+    pub fn concern_nobody(&self) -> bool {
+        self.names.is_empty() && self.keys.is_empty() && !self.structure && !self.overflow
+    }
+}
+
 impl Arms {
     /// Asks the kernel for an instance; nothing is watched yet.
     ///

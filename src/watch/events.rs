@@ -26,6 +26,13 @@ impl Agent<'_> {
         let Some(events) = self.eyes.read(&self.index)? else {
             return Ok(());
         };
+        if events.concern_nobody() {
+            if let Some(rest) = self.storm.for_nothing(now) {
+                std::thread::sleep(rest);
+            }
+            return Ok(());
+        }
+        self.storm.is_broken();
         let mut hits = BTreeSet::new();
         for key in events.keys {
             self.hits_of_key(&key, &mut hits);

@@ -50,9 +50,106 @@ impl<K: Hash + Eq + Clone> Pace<K> {
     }
 }
 
+/// Rounds are left out up to this: with the default of ten seconds a look every five minutes, like everything.
+const LONGEST_REST: u32 = 30;
+
+/// How often something that does not get better is looked at: each time after twice as many rounds.
+#[derive(Debug, Default)]
+pub struct Rest {
+    left: u32,
+    length: u32,
+}
+
+impl Rest {
+    /// One more round: whether to look now.
+    pub fn is_over(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        self.length = (self.length * 2 + 1).min(LONGEST_REST);
+        self.left = self.length;
+        true
+    }
+
+    /// Something has changed: the next round looks.
+    pub fn end(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// So many wakes for nothing within [`SPAN`] are a storm of events that concern nobody.
+const STORM: u32 = 20;
+const SPAN: Duration = Duration::from_millis(100);
+/// In such a storm events are let come together for so long: a repair waits no longer than this, and what K3s writes
+/// all day costs us little.
+const TOGETHER: Duration = Duration::from_millis(4);
+
+/// Notices a storm of events that concern nobody.
+#[derive(Debug, Default)]
+pub struct Storm {
+    since: Option<Instant>,
+    wakes: u32,
+}
+
+impl Storm {
+    /// Takes note of a wake for nothing; how long to rest before the next look.
+    pub fn for_nothing(&mut self, now: Instant) -> Option<Duration> {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= SPAN;
+        let was_storm = self.wakes >= STORM;
+        if self.since.is_none_or(is_over) {
+            self.since = Some(now);
+            // One that blew until now is expected to go on.
+            self.wakes = if was_storm { STORM - 1 } else { 0 };
+        }
+        self.wakes += 1;
+        (self.wakes >= STORM).then_some(TOGETHER)
+    }
+
+    /// An event concerned somebody: the next one may too.
+    pub fn is_broken(&mut self) {
+        *self = Self::default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_get_better_is_looked_at_less_and_less_often_but_never_given_up() {
+        let mut rest = Rest::default();
+        let rounds: Vec<u32> = (0..200).filter(|_| rest.is_over()).collect();
+        assert_eq!(rounds.get(..5), Some(&[0, 2, 6, 14, 30][..]));
+        assert!(
+            rounds
+                .windows(2)
+                .all(|pair| pair[1] - pair[0] <= LONGEST_REST + 1)
+        );
+        rest.end();
+        assert!(rest.is_over());
+    }
+
+    #[test]
+    fn only_a_storm_that_concerns_nobody_is_let_come_together() {
+        let mut storm = Storm::default();
+        let start = Instant::now();
+        for wake in 1..STORM {
+            assert_eq!(storm.for_nothing(start), None, "{wake}");
+        }
+        assert_eq!(storm.for_nothing(start), Some(TOGETHER));
+        assert_eq!(
+            storm.for_nothing(start + SPAN),
+            Some(TOGETHER),
+            "it goes on"
+        );
+        storm.is_broken();
+        assert_eq!(storm.for_nothing(start + SPAN), None);
+        let mut seldom = Storm::default();
+        for wake in 0..1000 {
+            assert_eq!(seldom.for_nothing(start + SPAN * wake), None);
+        }
+    }
 
     #[test]
     fn the_first_event_is_never_delayed_and_a_storm_is_put_together() {

@@ -210,7 +210,7 @@ impl Timers {
         if is_due(agent.publisher.due()) {
             agent.publish();
         }
-        is_due(agent.due.rebuild.as_ref().map(|rebuild| rebuild.at))
+        agent.ends_for_rebuild(now)
     }
 
     fn run_rounds(&mut self, agent: &mut Agent<'_>, now: Instant) {
@@ -269,12 +269,9 @@ impl Agent<'_> {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         // What is not durable yet is found torn or missing by the next start, and repaired again.
         let _ = self.ground.sync(&mut self.ledger);
-        match ended {
-            Ended::Asked => {
-                let event = Event::new(Kind::Stopped, "asked to end");
-                self.journal.tell(&event);
-            }
-            Ended::NamespaceStale => self.prepare_rebuild(),
+        if ended == Ended::Asked {
+            self.journal
+                .tell(&Event::new(Kind::Stopped, "asked to end"));
         }
     }
 
@@ -289,7 +286,9 @@ impl Agent<'_> {
         self.look_for_quiet(now);
         // What stood in the way of a repair may have gone without an event: a second name of a file, a full disk.
         let open = self.records.open(&self.ground.catalogue);
-        if !open.is_empty() {
+        if open.is_empty() {
+            self.open_rest.end();
+        } else if self.open_rest.is_over() {
             self.settle(&open, now);
         }
         let day = jiff::Zoned::now().date();

@@ -60,11 +60,22 @@ impl Agent<'_> {
         }
     }
 
-    /// What systemd has to know before it starts us anew.
-    pub(super) fn prepare_rebuild(&self) {
-        if self.due.rebuild.is_some_and(|rebuild| rebuild.read_units) {
-            read_units_again();
+    /// Whether this run ends now for a new namespace. Where systemd does not read our unit the new one would be as this
+    /// one, so that is tried again later.
+    pub(super) fn ends_for_rebuild(&mut self, now: Instant) -> bool {
+        let Some(rebuild) = self
+            .due
+            .rebuild
+            .as_mut()
+            .filter(|rebuild| rebuild.at <= now)
+        else {
+            return false;
+        };
+        if rebuild.read_units && !read_units_again() {
+            rebuild.at = Instant::now() + GAP;
+            return false;
         }
+        true
     }
 
     fn rebuild(&mut self, place: &Path, why: &str, now: Instant) {
@@ -97,9 +108,10 @@ fn seconds(from: i64, to: i64) -> Duration {
     Duration::from_secs(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
 }
 
-/// Where that fails the next start is as this one, and what cannot be written says so.
-fn read_units_again() {
-    if let Ok(systemd) = Systemd::of_machine() {
-        let _ = systemd.reload_units();
-    }
+/// Whether systemd has read its units again.
+fn read_units_again() -> bool {
+    let Ok(systemd) = Systemd::of_machine() else {
+        return false;
+    };
+    systemd.reload_units().is_ok()
 }

@@ -138,6 +138,28 @@ start_daemon() {
   systemctl start k3warden
 }
 
+# install_units: the package's units with their sandbox, where the package puts them (packaging/build). Nothing is started.
+install_units() {
+  local unit
+  for unit in k3warden k3warden-apply; do
+    install -D -m 0644 "/share/$unit.service" "/usr/lib/systemd/system/$unit.service"
+  done
+  install -D -m 0644 /share/k3warden.tmpfiles /usr/lib/tmpfiles.d/k3warden.conf
+  for unit in k3s.service.d k3s-.service.d; do
+    install -D -m 0644 /share/k3s-door.conf "/usr/lib/systemd/system/$unit/10-k3warden.conf"
+  done
+  # An emulated machine beside other emulated machines needs ten times as long as a real one for its first pass.
+  mkdir -p /run/systemd/system/k3warden.service.d
+  printf '[Service]\nTimeoutStartSec=200\n' >/run/systemd/system/k3warden.service.d/10-emulated.conf
+  systemd-tmpfiles --create k3warden.conf
+  systemctl daemon-reload
+}
+
+# daemon_runs_since INVOCATION: the daemon is another run than that one, and ready.
+daemon_runs_since() {
+  [ "$(systemctl show -P InvocationID k3warden)" != "$1" ] && systemctl is-active -q k3warden
+}
+
 # k3s_runs: the unit is active and has written its scheduler's line since its last start.
 k3s_runs() {
   systemctl is-active -q k3s || return 1

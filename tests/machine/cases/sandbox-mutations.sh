@@ -1,0 +1,144 @@
+# In the package's sandbox, with a running K3s: every kind of mutation of every kind of setting is repaired, also all at once under reloads.
+#@ limit 900
+set_policy 'sysctl_interval = "2s"' '[restart]' 'mode = "never"'
+install_k3s server
+rm -rf /etc/systemd/system/k3s.service.d
+install_units
+systemctl start k3warden k3s
+wait_until 60 k3s_runs
+score=$(systemd-analyze security --no-pager k3warden.service | sed -n 's/.*exposure level for k3warden.service: \([0-9.]*\).*/\1/p')
+awk -v score="$score" 'BEGIN { exit !(score > 0 && score <= 1.4) }' || fail "exposure $score"
+
+server=/var/lib/rancher/k3s/server
+declare -A place=(
+  [sysctl-file]=/etc/sysctl.d/90-kubelet.conf
+  [directory]=$server/logs
+  [content]=$server/audit.yaml
+  [permissions]=$server/token
+  [k3s-drop-in]=/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
+  [manifest]=$(ls -d $server/manifests/*.yaml | head -n 1)
+)
+settings="sysctl-file directory content permissions k3s-drop-in manifest"
+[ -e "${place[permissions]}" ] || install -m 600 /dev/null "${place[permissions]}"
+# What it is when it is right: of a file with our content the content too, of K3s's own only owner and bits.
+look() {
+  case $1 in
+    sysctl-live) sysctl -n kernel.panic ;;
+    directory | permissions) stat -c '%F %a %u:%g' "${place[$1]}" ;;
+    *) stat -c '%F %a %u:%g' "${place[$1]}" && sha256sum <"${place[$1]}" ;;
+  esac 2>&1 || true
+}
+all_hold() { expect_exit 0 k3warden diff; }
+wait_until 60 k3warden diff
+declare -A good
+for setting in sysctl-live $settings; do good[$setting]=$(look "$setting"); done
+is_right() { [ "$(look "$1")" = "${good[$1]}" ]; }
+
+# mutate KIND SETTING: 2 if that means nothing there.
+mutate() {
+  local path=${place[$2]:-} beside
+  beside=$(dirname "${path:-/tmp/x}")/.mutation
+  case $1:$2 in
+    write-live:sysctl-live) sysctl -q -w kernel.panic=0 ;;
+    other-procfs:sysctl-live) unshare --pid --fork --mount-proc sysctl -q -w kernel.panic=3 ;;
+    sysctl--system:sysctl-live)
+      echo 'kernel.panic = 7' >/etc/sysctl.d/95-other.conf
+      sysctl -q --system >/dev/null ;;
+    *:sysctl-live) return 2 ;;
+    chmod:*) chmod 777 "$path" ;;
+    chown:*) chown 1234:1234 "$path" ;;
+    symlink:*) mv "$path" "$beside" && ln -s /etc/hostname "$path" ;;
+    bind-mount:directory) mount --bind /tmp "$path" ;;
+    bind-mount:*) touch /tmp/other && mount --bind /tmp/other "$path" ;;
+    rmdir-r:directory) rm -rf "$path" ;;
+    mv-parent:*)
+      [ "$2" != sysctl-file ] || return 2
+      mv "$(dirname "$path")" "$(dirname "$path").away" ;;
+    write:directory | truncate:directory | rename-over:directory | unlink:directory | hard-link:directory) return 2 ;;
+    write:permissions | truncate:permissions) return 2 ;;
+    write:*) echo 'x: y' >"$path" ;;
+    truncate:*) : >"$path" ;;
+    rename-over:*) echo 'z: y' >"$beside" && chmod 666 "$beside" && mv "$beside" "$path" ;;
+    unlink:*) rm "$path" ;;
+    hard-link:*) ln "$path" "$beside" && chmod 666 "$path" ;;
+    *) return 2 ;;
+  esac
+}
+# What the mutation left in the way of a repair goes again, as its maker would have it.
+undo() {
+  local path=${place[$2]:-} parent
+  parent=$(dirname "${path:-/tmp/x}")
+  case $1 in
+    symlink) rm -rf "$path" && mv "$parent/.mutation" "$path" ;;
+    bind-mount) umount "$path" ;;
+    hard-link) rm "$parent/.mutation" ;;
+    mv-parent) rm -rf "$parent" && mv "$parent.away" "$parent" ;;
+    unlink) [ "$2" != permissions ] || install -m 644 /dev/null "$path" ;;
+  esac
+}
+
+# Prints how long it took, or `never`.
+seconds_until_right() {
+  local start=${EPOCHREALTIME/./} end=$((SECONDS + 60))
+  until is_right "$1"; do
+    [ "$SECONDS" -lt "$end" ] || { echo never; return; }
+    sleep 0.05
+  done
+  local took=$(((${EPOCHREALTIME/./} - start) / 10000))
+  printf '%d.%02d' $((took / 100)) $((took % 100))
+}
+
+kinds="write truncate chmod chown rename-over unlink rmdir-r mv-parent symlink bind-mount hard-link write-live other-procfs sysctl--system"
+declare -A table
+for kind in $kinds; do
+  for setting in sysctl-live $settings; do
+    if mutate "$kind" "$setting"; then
+      case $kind in symlink | bind-mount | hard-link | mv-parent | unlink) sleep 0.3 && undo "$kind" "$setting" ;; esac
+      table[$kind:$setting]=$(seconds_until_right "$setting")
+    else
+      table[$kind:$setting]=-
+    fi
+  done
+done
+printf '%-15s' "s until right"; printf '%13s' sysctl-live $settings; echo
+for kind in $kinds; do
+  printf '%-15s' "$kind"
+  for setting in sysctl-live $settings; do printf '%13s' "${table[$kind:$setting]}"; done
+  echo
+done
+case "${table[*]}" in *never*) fail "something was never repaired" ;; esac
+wait_until 60 k3warden diff
+expect_exit 0 k3warden ledger --verify
+
+# A unit rewritten as install.sh does, a binary swapped, a configuration edited badly: no start of K3s, and the rest is held.
+sed -i 's/RestartSec=5s/RestartSec=6s/' /etc/systemd/system/k3s.service
+cp /usr/local/bin/k3s /usr/local/bin/k3s.new && mv /usr/local/bin/k3s.new /usr/local/bin/k3s
+printf 'token: [broken\n' >/etc/rancher/k3s/config.yaml
+sysctl -q -w kernel.panic=0
+wait_until 60 is_right sysctl-live
+chmod 777 "${place[permissions]}"
+wait_until 60 is_right permissions
+rm /etc/rancher/k3s/config.yaml
+wait_until 90 k3warden diff
+
+# At random, without waiting for any of them, under reloads and applies.
+RANDOM=7
+for _ in 1 2 3 4 5 6; do
+  for _ in 1 2 3 4 5; do
+    set -- $settings sysctl-live
+    shift $((RANDOM % 7)); setting=$1
+    set -- write truncate chmod chown rename-over write-live other-procfs
+    shift $((RANDOM % 7)); kind=$1
+    mutate "$kind" "$setting" 2>/dev/null || true
+    sleep 0.0$((RANDOM % 9))
+  done
+  systemctl reload k3warden &
+  k3warden apply >/dev/null 2>&1 || true
+done
+wait
+for setting in sysctl-live $settings; do wait_until 120 is_right "$setting"; done
+wait_until 60 k3warden diff
+expect_exit 0 k3warden ledger --verify
+expect_equal 1 "$(starts_of_k3s)" "starts of K3s"
+expect_equal 0 "$(systemctl show -P NRestarts k3warden)" "new starts of the daemon"
+expect_equal "" "$(journalctl --no-pager -q -t k3warden -p crit -o cat)" "what is critical"
