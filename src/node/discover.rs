@@ -58,6 +58,7 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         }
     };
     warnings.extend(unit.iter().flat_map(|unit| unit.warnings()));
+    warnings.extend(beside.loaded.unanswered());
     let mut node = Node {
         role: role(policy, unit.as_ref()),
         version: None,

@@ -12,7 +12,7 @@ use crate::host::systemd::{ServiceManager, Systemd, UnitName, UnitStatus};
 #[derive(Debug, Default)]
 pub struct LoadedUnits {
     manager: Option<Systemd>,
-    answers: RefCell<BTreeMap<String, Option<UnitStatus>>>,
+    answers: RefCell<BTreeMap<String, Result<UnitStatus, String>>>,
     /// Nobody is asked any more.
     only_remembers: Cell<bool>,
 }
@@ -32,17 +32,32 @@ impl LoadedUnits {
     #[must_use]
     pub fn status(&self, unit: &str) -> Option<UnitStatus> {
         if let Some(answer) = self.answers.borrow().get(unit) {
-            return answer.clone();
+            return answer.clone().ok();
         }
         if self.only_remembers.get() {
             return None;
         }
         let name: UnitName = unit.parse().ok()?;
-        let answer = self.manager.as_ref()?.show(&name).ok();
+        let answer = self.manager.as_ref()?.show(&name);
+        let answer = answer.map_err(|error| error.to_string());
         self.answers
             .borrow_mut()
             .insert(unit.to_owned(), answer.clone());
-        answer
+        answer.ok()
+    }
+
+    /// For each unit that systemd gave no answer about, what an operator should know.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<String> {
+        let answers = self.answers.borrow();
+        let failed = answers
+            .iter()
+            .filter_map(|(unit, answer)| Some((unit, answer.as_ref().err()?)));
+        failed
+            .map(|(unit, error)| {
+                format!("{unit} is judged from its files, because systemd did not say what it has loaded: {error}")
+            })
+            .collect()
     }
 
     /// From now on nobody is asked, and what is remembered is the answer.
@@ -52,15 +67,11 @@ impl LoadedUnits {
 
     /// Takes an answer that somebody else got. True if the unit is made of something else than was known.
     pub fn remember(&self, unit: &UnitName, status: &UnitStatus) -> bool {
-        let status = Some(status.clone());
         let old = self
             .answers
             .borrow_mut()
-            .insert(unit.as_str().to_owned(), status.clone());
-        match (old.flatten(), status) {
-            (Some(old), Some(new)) => !old.is_same_definition(&new),
-            _ => true,
-        }
+            .insert(unit.as_str().to_owned(), Ok(status.clone()));
+        !matches!(old, Some(Ok(old)) if old.is_same_definition(status))
     }
 }
 
@@ -68,6 +79,23 @@ impl LoadedUnits {
 mod tests {
     use super::*;
     use crate::host::systemd::LoadState;
+
+    #[test]
+    fn a_systemd_that_does_not_answer_is_asked_once_and_that_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let units = LoadedUnits {
+            manager: Some(Systemd::in_directory(directory.path())),
+            ..LoadedUnits::default()
+        };
+        assert_eq!(units.status("k3s.service"), None);
+        let said = units.unanswered().join(" ");
+        assert!(
+            said.starts_with("k3s.service is judged from its files"),
+            "{said}"
+        );
+        assert_eq!(units.status("k3s.service"), None);
+        assert_eq!(units.answers.borrow().len(), 1);
+    }
 
     #[test]
     fn who_only_remembers_asks_nobody_and_sees_what_changed() {

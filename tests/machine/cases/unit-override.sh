@@ -47,9 +47,13 @@ k3warden apply > /dev/null || true
 expect_equal 1 $(($(reloads) - before)) "daemon-reloads after a second time"
 
 # install.sh writes the unit anew and starts K3s: the door says that ours is old and reloads nothing.
-printf '[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=5 --debug\n' \
-  > /etc/systemd/system/k3s.service.d/10-traps.conf
-systemctl daemon-reload
+write_unit() {
+  printf '[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server %s\n' "$*" > /etc/systemd/system/k3s.service.d/10-traps.conf
+  systemctl daemon-reload
+}
+write_unit --kube-apiserver-arg=audit-log-maxage=7
+k3warden apply > /dev/null || true
+write_unit --kube-apiserver-arg=audit-log-maxage=5 --debug
 before=$(reloads)
 expect_contains "$(k3warden check audit-log-retention || true)" "made for another command"
 systemctl start k3s
@@ -66,15 +70,13 @@ expect_equal 1 "$(starts_of_k3s)" "starts"
 
 # The daemon takes it away when the operator mends the unit, and has systemd read that.
 start_daemon
-printf '[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server --debug\n' > /etc/systemd/system/k3s.service.d/10-traps.conf
-systemctl daemon-reload
+write_unit --debug
 wait_until 60 test ! -e "$drop_in"
 wait_until 60 sh -c '[ "$(systemctl show -P NeedDaemonReload k3s)" = no ]'
 expect_equal "/usr/local/bin/k3s server --debug" "$(words | tr '\n' ' ' | sed 's/ $//')" "the operator's command"
 
 # And writes it again when it is needed again; revert takes it away and has systemd read that.
-printf '[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=5\n' > /etc/systemd/system/k3s.service.d/10-traps.conf
-systemctl daemon-reload
+write_unit --kube-apiserver-arg=audit-log-maxage=5
 wait_until 60 test -e "$drop_in"
 wait_until 60 sh -c 'systemctl show -P ExecStart k3s | grep -q audit-log-maxage=30'
 systemctl stop k3warden k3s
