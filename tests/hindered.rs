@@ -171,6 +171,10 @@ fn wrong(
     if changes.iter().any(|change| change["thing"] == setting.path) {
         wrong.push("diff would change it".to_owned());
     }
+    let unseen = plan["unseen"].as_array().unwrap();
+    if setting.name != "drop-in" && !unseen.iter().any(|control| control == setting.control) {
+        wrong.push("diff does not say that it could not be judged".to_owned());
+    }
     let applied = run(&["apply", "--format", "json"]);
     let report = applied.json();
     let controls = report["check"]["controls"].as_array().unwrap();

@@ -47,6 +47,9 @@ pub enum RevertError {
     /// Somebody else changes things.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The operator or systemd wants us to end.
+    #[error("{0} is not put back: interrupted")]
+    Interrupted(Thing),
     /// It was put back and is something else again.
     #[error("{0} was put back but is not what it was")]
     NotVerified(Thing),
@@ -91,18 +94,18 @@ impl Revert<'_> {
         // An attempt that failed may have left a file to be touched after the configuration that names it.
         touched.sort_by_key(|touch| !(self.goes_first)(&touch.thing));
         let mut reverted = Vec::new();
-        for touch in touched {
-            if stop() {
-                break;
-            }
-            if (self.of_these)(&touch.thing) && self.concerns(&touch) {
-                let result = self.put_back(host, ledger, &touch);
-                reverted.push(Reverted {
-                    thing: touch.thing,
-                    controls: touch.controls,
-                    result,
-                });
-            }
+        let of_these = |touch: &Touch| (self.of_these)(&touch.thing) && self.concerns(touch);
+        for touch in touched.into_iter().filter(of_these) {
+            let result = if stop() {
+                Err(RevertError::Interrupted(touch.thing.clone()))
+            } else {
+                self.put_back(host, ledger, &touch)
+            };
+            reverted.push(Reverted {
+                thing: touch.thing,
+                controls: touch.controls,
+                result,
+            });
         }
         Ok(reverted)
     }
@@ -157,15 +160,28 @@ impl Revert<'_> {
             );
         }
         let before = ledger.before(thing, &lock)?;
+        let waits = "something of k3warden's is in it";
+        // Nothing in a directory that others write is touched any more, so what is in it goes first.
+        if self.opens(host, &before) && holds_ours(ledger, thing, &lock)? {
+            self.give_up(ledger, thing, &lock)?;
+            return Ok(PutBack::Waits(waits.to_owned()));
+        }
         let done = self.restore(host, thing, &before, &touch.last_written)?;
         if done == PutBack::Stays(NOT_EMPTY.to_owned()) && holds_ours(ledger, thing, &lock)? {
             self.give_up(ledger, thing, &lock)?;
-            return Ok(PutBack::Waits(
-                "something of k3warden's is in it".to_owned(),
-            ));
+            return Ok(PutBack::Waits(waits.to_owned()));
         }
         ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
         Ok(done)
+    }
+
+    /// Whether a directory that is put back for some controls alone would be one that others write.
+    fn opens(&self, host: &Host, before: &State) -> bool {
+        let attributes = match before {
+            State::Attributes(attributes) | State::Directory(attributes) => attributes,
+            _ => return false,
+        };
+        !self.controls.is_empty() && !host.root.only_root_writes(attributes)
     }
 
     /// Takes out of a thing what only the reverted controls needed.

@@ -1,0 +1,144 @@
+//! Taking back some controls and not others: each takes its own part away, and what several share goes with the last.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod tree;
+
+use tree::{Answer, Tree, difference};
+
+const HOST: &str = "\
+755 root:root d /etc/rancher/k3s
+755 root:root d /var/lib/rancher/k3s
+700 root:root d /var/lib/rancher/k3s/server
+777 root:root d /var/lib/rancher/k3s/server/cred
+644 root:root f /var/lib/rancher/k3s/server/cred/scheduler.kubeconfig
+| secret
+644 root:root f /etc/systemd/system/k3s.service
+| [Service]
+| ExecStart=/usr/local/bin/k3s server
+";
+
+const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+const CREDENTIALS: &str = "/var/lib/rancher/k3s/server/cred";
+
+fn run(tree: &Tree, command: &[&str]) -> Answer {
+    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
+}
+
+fn text(tree: &Tree, path: &str) -> String {
+    std::fs::read_to_string(tree.at(path)).unwrap_or_default()
+}
+
+#[test]
+fn one_control_takes_its_line_alone_out_of_the_drop_in() {
+    let tree = Tree::of(HOST);
+    let before = tree.snapshot();
+    run(&tree, &["apply"]);
+    let whole = text(&tree, DROP_IN);
+    let line = |text: &str| {
+        text.lines()
+            .any(|line| line.ends_with("# audit-log-retention"))
+    };
+    assert!(line(&whole), "{whole}");
+
+    let reverted = run(&tree, &["revert", "audit-log-retention"]);
+    assert_eq!(reverted.code, Some(0), "{reverted:?}");
+    let rest = text(&tree, DROP_IN);
+    assert!(!line(&rest), "{rest}");
+    assert_eq!(rest.lines().count() + 1, whole.lines().count(), "{rest}");
+
+    run(&tree, &["apply"]);
+    assert_eq!(text(&tree, DROP_IN), whole);
+    run(&tree, &["revert"]);
+    assert_eq!(
+        difference(&before, &tree.snapshot(), "/nothing"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_directory_that_others_could_write_waits_for_what_is_in_it() {
+    let tree = Tree::of(HOST);
+    let before = tree.snapshot();
+    run(&tree, &["apply"]);
+    let reverted = run(&tree, &["revert", "credentials-directory"]);
+    assert!(
+        reverted.stdout.contains("something of k3warden's is in it"),
+        "{reverted:?}"
+    );
+    assert_eq!(tree.snapshot()[CREDENTIALS].mode, 0o700);
+
+    let reverted = run(
+        &tree,
+        &[
+            "revert",
+            "scheduler-kubeconfig",
+            "control-plane-credentials",
+        ],
+    );
+    assert_eq!(reverted.code, Some(0), "{reverted:?}");
+    assert_eq!(tree.snapshot()[CREDENTIALS], before[CREDENTIALS]);
+    run(&tree, &["revert"]);
+    assert_eq!(
+        difference(&before, &tree.snapshot(), "/nothing"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_directory_made_for_one_control_stays_for_the_file_of_another_and_goes_with_it() {
+    let tree = Tree::of(HOST);
+    let config = "755 root:root d /etc/k3warden\n644 root:root f /etc/k3warden/config.toml\n";
+    let policy = |state: &str| {
+        format!("{config}| [control.network-policy-kube-public]\n| state = \"{state}\"\n")
+    };
+    let manifests = "/var/lib/rancher/k3s/server/manifests";
+    tree.add(&policy("observe"));
+    let before = tree.snapshot();
+    run(&tree, &["apply"]);
+    assert!(tree.at(manifests).is_dir());
+    tree.add(&policy("enforce"));
+    run(&tree, &["apply"]);
+    let manifest = format!("{manifests}/k3warden-netpol-kube-public.yaml");
+    assert!(tree.at(&manifest).is_file());
+
+    run(&tree, &["revert", "manifests-directory"]);
+    assert!(tree.at(&manifest).is_file());
+    let reverted = run(&tree, &["revert", "network-policy-kube-public"]);
+    assert_eq!(reverted.code, Some(0), "{reverted:?}");
+    assert!(!tree.at(manifests).exists(), "{reverted:?}");
+    run(&tree, &["revert"]);
+    let left = difference(&before, &tree.snapshot(), "/nothing");
+    let policy_alone = left
+        .iter()
+        .all(|line| line.contains("/etc/k3warden/config.toml"));
+    assert!(policy_alone, "{left:?}");
+}
+
+#[test]
+fn nothing_is_put_back_while_the_kill_switch_is_thrown() {
+    let tree = Tree::of(HOST);
+    run(&tree, &["apply"]);
+    tree.add("644 root:root f /etc/k3warden/disabled\n");
+    let hardened = tree.snapshot();
+    let reverted = run(&tree, &["revert"]);
+    assert_eq!(reverted.code, Some(2), "{reverted:?}");
+    assert!(
+        reverted.stdout.contains("/etc/k3warden/disabled exists"),
+        "{reverted:?}"
+    );
+    assert_eq!(
+        difference(&hardened, &tree.snapshot(), "/"),
+        Vec::<String>::new()
+    );
+    let status = run(&tree, &["status"]);
+    assert!(
+        status.stderr.contains("/etc/k3warden/disabled exists"),
+        "{status:?}"
+    );
+}
