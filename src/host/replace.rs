@@ -12,9 +12,7 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
 use super::resolve::Located;
-use super::{
-    Attributes, Durability, Entry, Found, HostError, Kind, Refusal, Root, Touches,
-};
+use super::{Attributes, Durability, Entry, Found, HostError, Kind, Refusal, Root, Touches};
 
 /// Extended attribute that carries the SELinux label, selinux(8).
 const SECURITY_LABEL: &str = "security.selinux";
