@@ -8,7 +8,7 @@ mkdir -p /etc/systemd/system/k3warden.service.d
 printf '[Unit]\nStartLimitBurst=100\n[Service]\nWatchdogSec=15\n' > /etc/systemd/system/k3warden.service.d/50-quick.conf
 start_daemon
 systemctl start k3s
-wait_until 60 settled audit-log-maxage
+wait_until 120 settled audit-log-maxage
 server=/var/lib/rancher/k3s/server
 is_right() {
   [ "$(stat -c %a $server)" = 700 ] && [ "$(sysctl -n kernel.panic)" = 10 ] && grep -q audit-log-maxage "$drop_in"
@@ -67,7 +67,7 @@ date -s '-1 year' > /dev/null
 repairs
 systemctl restart k3s
 wait_until 60 k3s_runs
-wait_until 60 status_has '"in_step": *true'
+wait_until 90 status_has '"in_step": *true'
 date -s '+1 year' > /dev/null
 systemctl is-active -q k3warden
 

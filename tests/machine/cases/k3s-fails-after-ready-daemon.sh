@@ -12,13 +12,13 @@ policy auto "$unprotected"
 install_k3s server
 start_daemon
 systemctl start k3s
-wait_until 60 settled secrets-encryption
+wait_until 120 settled secrets-encryption
 
 # A change that works: one restart, and it is what is put back from then on.
 run=$(run_of_k3s)
 policy auto "$unprotected" "$(with_flags kubelet)"
 systemctl reload k3warden
-wait_until 90 settled event-burst
+wait_until 120 settled event-burst
 [ "$run" != "$(run_of_k3s)" ] || fail "K3s was not restarted"
 expect_contains "$(k3s_arguments kubelet)" "event-burst=55"
 wait_until 20 told 'has settled'
@@ -55,7 +55,7 @@ echo 'registry-burst=55' > /etc/k3s-standin/refuses
 policy never "$unprotected" "$(with_flags kubelet other)"
 systemctl reload k3warden
 wait_until 30 grep -q registry-burst "$drop_in"
-wait_until 60 status_has 'restart.mode is'
+wait_until 90 status_has 'restart.mode is'
 starts=$(starts_of_k3s)
 systemctl restart k3s || true
 put_back 'kubelet exited'
@@ -85,6 +85,6 @@ wait_until 60 k3s_runs
 if grep registry-burst "$drop_in"; then fail "it is still there"; fi
 grep -q event-burst "$drop_in"
 encryption_stands
-wait_until 60 status_has '"in_step": *true'
+wait_until 90 status_has '"in_step": *true'
 [ "$(starts_of_k3s)" -le 3 ] || fail "$(starts_of_k3s) starts in this boot"
 k3warden ledger --verify

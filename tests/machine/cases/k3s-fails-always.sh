@@ -31,12 +31,12 @@ expect_equal 1 "$(times_told 'restarting K3s')" "restarts by us"
 rm /etc/k3s-standin/ready-after
 touch /etc/k3s-standin/hangs-in-stop
 systemctl restart k3s
-wait_until 60 status_has '"in_step": *true'
+wait_until 90 status_has '"in_step": *true'
 rm /etc/k3s-standin/hangs-in-stop
 starts=$(starts_of_k3s)
 set_policy "new_cluster = false" "restart = { mode = \"auto\", $rules }" "$(with_flags kubelet)"
 systemctl reload k3warden
-wait_until 60 status_has 'waiting for the old K3s to end'
+wait_until 90 status_has 'waiting for the old K3s to end'
 sysctl -q -w vm.panic_on_oom=1
 repaired() { [ "$(sysctl -n vm.panic_on_oom)" = 0 ]; }
 wait_until 15 repaired
