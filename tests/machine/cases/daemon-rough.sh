@@ -80,7 +80,7 @@ set_policy "restart = { mode = \"auto\", $rules }" "$(with_flags kubelet)"
 systemctl reload k3warden
 
 # A full disk: what needs no room is repaired, and the rest when there is room again.
-fallocate -l "$(df -B1 --output=avail / | tail -n 1)" /var/lib/full
+fallocate -l "$(($(df -B1 --output=avail / | tail -n 1) * 9 / 10))" /var/lib/full
 cat /dev/zero > /var/lib/full2 2>/dev/null || true
 harm
 rm "$drop_in"
