@@ -645,7 +645,7 @@ fn a_journal_that_does_not_answer_holds_up_no_pass() {
 
     bench.machine.set(|inside| inside.journal_hangs = false);
     bench.until("heard", |bench| {
-        matches!(*bench.agent.ground.running, Running::Started(_))
+        matches!(&*bench.agent.ground.running, Running::Started(started) if started.arguments.is_ok())
     });
     bench.agent.full_pass(bench.now);
     assert_eq!(

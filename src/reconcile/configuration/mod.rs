@@ -50,7 +50,7 @@ pub(super) fn plan(
     let by_hand = |why: String| by_hand(pass, planned, present, &wishes, &why);
     if version < FIRST_WITH_DROP_INS {
         return by_hand(format!(
-            "K3s {version} reads no drop-ins; to be added to config.yaml by hand, each key once and with what is there"
+            "K3s {version} reads no drop-ins; to be added to config.yaml by hand"
         ));
     }
     if let Some(address) = remote_address(config_file) {
