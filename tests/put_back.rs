@@ -258,7 +258,7 @@ fn revert_leaves_what_the_cluster_needs_and_says_why() {
     );
 
     // Without key and reliance all of it goes.
-    fs::remove_file(node.path(KEY)).unwrap();
+    fs::remove_dir_all(node.path(KEY).parent().unwrap()).unwrap();
     fs::remove_file(node.path("etc/rancher/k3s/config.yaml")).unwrap();
     let (code, said) = node.run(&["revert"]);
     assert_eq!(code, Some(0), "{said}");
