@@ -39,7 +39,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Why nothing of ours for this control may be here.
-    fn has_no_place(&self, control: &Control) -> Option<String> {
+    pub(super) fn has_no_place(&self, control: &Control) -> Option<String> {
         let role = self.node.role.as_ref()?.value;
         if control.role.is_some_and(|wanted| wanted != role) {
             return None;

@@ -174,6 +174,8 @@ fn wishes(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Wish
     judgements
         .iter()
         .filter(|judgement| judgement.is_enforced() && judgement.concerns_node())
+        // What is only there to be taken away wants no line.
+        .filter(|judgement| pass.has_no_place(judgement.control).is_none())
         .flat_map(|judgement| {
             let id = &judgement.control.id;
             pass.wishes(judgement.control)
