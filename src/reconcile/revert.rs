@@ -71,10 +71,13 @@ pub struct Revert<'a> {
     /// What of a thing must stay when the rest goes, and why.
     pub remains: &'a dyn Fn(&Thing) -> Option<(State, String)>,
     /// What a thing that was something else before should become for the controls that stay, where it can be divided.
-    pub shared: &'a dyn Fn(&Thing, &State, &[&str]) -> Option<State>,
+    pub shared: &'a Divide<'a>,
     /// Who we are, for others that wait for the lock.
     pub who: &'a str,
 }
+
+/// Gives what a thing that was something else before becomes for the controls that stay; `None` where it cannot be divided.
+pub type Divide<'a> = dyn Fn(&Thing, &State, &[&str]) -> Option<State> + 'a;
 
 impl Revert<'_> {
     /// Puts everything back, last change first. One failure does not stop the others.
