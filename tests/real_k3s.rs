@@ -197,8 +197,21 @@ fn as_recorded(real: &RealK3s, record: &Value) -> Result<String, String> {
     if run.ended() != ended {
         return Err(format!("ended {}: {:#?}", run.ended(), run.ends()));
     }
+    let error = bare(record["error"].as_str().unwrap_or_default());
+    let error: String = error.chars().take(80).collect();
+    if ended && !bare(&run.log).contains(&error) {
+        return Err(format!("ended for another reason: {:#?}", run.ends()));
+    }
     compare(&record["running"], &run.messages, |_| ended)
         .map(|count| format!("{count} components as recorded"))
+}
+
+/// The words of K3s, freed from how the log quotes them.
+fn bare(text: &str) -> String {
+    let text = text
+        .trim_start_matches("error: ")
+        .trim_start_matches("fatal: ");
+    text.replace(['\\', '"'], "")
 }
 
 /// Compares the lines of every component; `may_lack` says which need not be there.
@@ -318,7 +331,7 @@ impl RealK3s {
         let output = Command::new(&binary).arg("--version").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // `k3s version v1.36.3+k3s1 (66a14f0e)`
-        let version = text.split_once(" v").unwrap().1;
+        let version = text.split_once(" version v").unwrap().1;
         let version = version.split(['+', ' ', '\n']).next().unwrap().to_owned();
         Self { binary, version }
     }
