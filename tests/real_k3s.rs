@@ -25,7 +25,7 @@ use k3s_log::{announced, is_end, line_of, messages, same};
 
 /// A start on a busy machine takes a minute; nothing here waits for this long unless it failed.
 const LIMIT: Duration = Duration::from_secs(300);
-/// The scheduler's flags are judged some seconds after READY.
+/// The flags of the controllers are judged some seconds after READY.
 const SETTLES: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -90,6 +90,7 @@ struct Refused {
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 
+/// None of the scheduler's: without a kubelet it waits for a node for ever, and its flags are never read.
 const REFUSED: &[Refused] = &[
     Refused {
         name: "an unknown flag",
@@ -143,11 +144,6 @@ const REFUSED: &[Refused] = &[
         name: "a flag of the controller manager that is none",
         files: &[(CONFIG, "kube-controller-manager-arg: [no-such-flag=1]\n")],
         reason: "controller-manager exited: unknown flag: --no-such-flag",
-    },
-    Refused {
-        name: "a flag of the scheduler that is none",
-        files: &[(CONFIG, "kube-scheduler-arg: [no-such-flag=1]\n")],
-        reason: "scheduler exited: unknown flag: --no-such-flag",
     },
     Refused {
         name: "an empty bool",
