@@ -25,7 +25,7 @@ use k3s_log::{announced, is_end, line_of, messages, same};
 
 /// A start on a busy machine takes a minute; nothing here waits for this long unless it failed.
 const LIMIT: Duration = Duration::from_secs(300);
-/// The scheduler's flags are judged some seconds after READY.
+/// The flags of the controllers are judged some seconds after READY.
 const SETTLES: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -90,6 +90,7 @@ struct Refused {
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 
+/// None of the scheduler's: without a kubelet it waits for a node for ever, and its flags are never read.
 const REFUSED: &[Refused] = &[
     Refused {
         name: "an unknown flag",
@@ -145,11 +146,6 @@ const REFUSED: &[Refused] = &[
         reason: "controller-manager exited: unknown flag: --no-such-flag",
     },
     Refused {
-        name: "a flag of the scheduler that is none",
-        files: &[(CONFIG, "kube-scheduler-arg: [no-such-flag=1]\n")],
-        reason: "scheduler exited: unknown flag: --no-such-flag",
-    },
-    Refused {
         name: "an empty bool",
         files: &[(CONFIG, "protect-kernel-defaults:\n")],
         reason: "invalid boolean value \"\" for -protect-kernel-defaults",
@@ -197,8 +193,21 @@ fn as_recorded(real: &RealK3s, record: &Value) -> Result<String, String> {
     if run.ended() != ended {
         return Err(format!("ended {}: {:#?}", run.ended(), run.ends()));
     }
+    let error = bare(record["error"].as_str().unwrap_or_default());
+    let error: String = error.chars().take(80).collect();
+    if ended && !bare(&run.log).contains(&error) {
+        return Err(format!("ended for another reason: {:#?}", run.ends()));
+    }
     compare(&record["running"], &run.messages, |_| ended)
         .map(|count| format!("{count} components as recorded"))
+}
+
+/// The words of K3s, freed from how the log quotes them.
+fn bare(text: &str) -> String {
+    let text = text
+        .trim_start_matches("error: ")
+        .trim_start_matches("fatal: ");
+    text.replace(['\\', '"'], "")
 }
 
 /// Compares the lines of every component; `may_lack` says which need not be there.
@@ -318,7 +327,7 @@ impl RealK3s {
         let output = Command::new(&binary).arg("--version").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // `k3s version v1.36.3+k3s1 (66a14f0e)`
-        let version = text.split_once(" v").unwrap().1;
+        let version = text.split_once(" version v").unwrap().1;
         let version = version.split(['+', ' ', '\n']).next().unwrap().to_owned();
         Self { binary, version }
     }

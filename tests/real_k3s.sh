@@ -23,6 +23,11 @@ for part in etc var/lib; do
     fi
 done
 
+# K3s looks for this plug-in before anything, and a server alone never runs it.
+mkdir -p /run/bin
+ln -s /bin/true /run/bin/host-local
+PATH=$PATH:/run/bin
+
 hostname node1
 ip link set lo up
 ip link add eth0 type veth peer name eth1

@@ -421,6 +421,18 @@ mod tests {
     }
 
     #[test]
+    fn the_port_after_the_largest_number_wraps_as_in_go() {
+        let largest = i64::MAX.to_string();
+        let start = with(
+            vec![("https-listen-port", vec![&largest])],
+            "1.36.3",
+            Role::Server,
+        );
+        let port = value(&start, Component::Apiserver, "secure-port");
+        assert_eq!(port, Some(i64::MIN.to_string()));
+    }
+
+    #[test]
     fn a_default_that_the_operator_replaced_is_named() {
         let start = with(
             vec![("kube-apiserver-arg", vec!["anonymous-auth=true"])],

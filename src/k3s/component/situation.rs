@@ -301,7 +301,9 @@ impl Situation {
         let https = options.number("https-listen-port", 6443);
         let or = |number: i64, other: i64| if number == 0 { other } else { number };
         let advertised = or(options.number("advertise-port", 0), https);
-        let internal = or(options.number("apiserver-port", 0), or(https, 6443) + 1);
+        // Go wraps, and so K3s gets as far as listening there.
+        let next = or(https, 6443).wrapping_add(1);
+        let internal = or(options.number("apiserver-port", 0), next);
         self.put("advertise-port", advertised.to_string());
         self.put("apiserver-port", internal.to_string());
     }
