@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(of("protect-kernel-defaults", &|_| true), [1..2, 6..7]);
             let qps = |value: &str| value.contains("event-qps");
             assert_eq!(of("kubelet-arg", &qps), [2..4, 4..5]);
-            assert_eq!(of("data-dir", &|_| true), vec![7..9; 1]);
+            assert_eq!(of("data-dir", &|_| true), std::slice::from_ref(&(7..9)));
             assert_eq!(of("token", &|_| true), []);
         }
     }

@@ -85,6 +85,27 @@ fn cells(catalogue: &Catalogue, mut look: impl FnMut(&str, Kind, &Cell<'_>)) {
     }
 }
 
+fn kernel_values_come_first(name: &str, plan: &Plan) {
+    let is_kernel = |stage: Stage| matches!(stage, Stage::LiveSysctl | Stage::PersistedSysctl);
+    let last_kernel = plan
+        .changes
+        .iter()
+        .rposition(|planned| is_kernel(planned.change.stage));
+    let configuration = plan.changes.iter().position(|planned| {
+        planned
+            .change
+            .thing
+            .to_string()
+            .ends_with("z-k3warden.yaml")
+    });
+    if let (Some(kernel), Some(configuration)) = (last_kernel, configuration) {
+        assert!(
+            kernel < configuration,
+            "{name}: protect-kernel-defaults comes before the kernel values"
+        );
+    }
+}
+
 #[test]
 fn with_every_control_enforced_each_node_starts_and_is_stable() {
     let catalogue = Catalogue::built_in().unwrap();
@@ -129,24 +150,7 @@ fn with_every_control_enforced_each_node_starts_and_is_stable() {
             let once: BTreeSet<&String> = plugins.iter().collect();
             assert_eq!(once.len(), plugins.len(), "{name}: twice in {plugins:?}");
         }
-        let is_kernel = |stage: Stage| matches!(stage, Stage::LiveSysctl | Stage::PersistedSysctl);
-        let last_kernel = plan
-            .changes
-            .iter()
-            .rposition(|planned| is_kernel(planned.change.stage));
-        let configuration = plan.changes.iter().position(|planned| {
-            planned
-                .change
-                .thing
-                .to_string()
-                .ends_with("z-k3warden.yaml")
-        });
-        if let (Some(kernel), Some(configuration)) = (last_kernel, configuration) {
-            assert!(
-                kernel < configuration,
-                "{name}: protect-kernel-defaults comes before the kernel values"
-            );
-        }
+        kernel_values_come_first(name, &plan);
     });
 }
 
