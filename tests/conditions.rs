@@ -13,7 +13,7 @@ mod tree;
 use k3warden::host::Space;
 use k3warden::k3s::K3sVersion;
 use k3warden::node::Surroundings;
-use k3warden::reconcile::Verdict;
+use k3warden::reconcile::{Plan, Verdict};
 use server::Server;
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
@@ -33,6 +33,25 @@ fn in_an_image_the_next_boot_stands_for_the_live_values() {
     server.surroundings = Surroundings::Image;
     // What the builder's kernel has is of no interest.
     server.kernel("kernel/panic", "77");
+    server.apply();
+    assert!(server.lines().contains(PROTECT), "{}", server.lines());
+}
+
+/// The values come before the configuration in every plan, so the first one may rely on them.
+#[test]
+fn one_plan_sets_a_wrong_live_value_and_has_it_protected() {
+    let server = Server::new();
+    server.kernel("kernel/panic", "0");
+    let plan = server.pass(|pass, _| Plan::of(pass, &pass.judge()));
+    let drop_in = plan.changes.iter().find_map(|planned| {
+        let ours = planned
+            .change
+            .thing
+            .to_string()
+            .ends_with("z-k3warden.yaml");
+        ours.then(|| format!("{:?}", planned.change.after))
+    });
+    assert!(drop_in.is_some(), "{:?}", plan.refused);
     server.apply();
     assert!(server.lines().contains(PROTECT), "{}", server.lines());
 }

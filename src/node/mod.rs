@@ -16,6 +16,7 @@ pub use surroundings::Surroundings;
 
 use crate::catalogue::Datastore;
 use crate::host::{Host, HostError};
+use crate::k3s::component::Facts;
 use crate::k3s::{
     ConfigurationError, Effective, Files, Invocation, K3sVersion, Loaded, Role, Unit,
 };
@@ -123,7 +124,7 @@ impl Node {
     /// # Errors
     /// When role or version are not known, or a file cannot be looked at.
     pub fn effective_with(&self, host: &Host, files: &Files<'_>) -> Result<Effective, NotKnown> {
-        self.effective_of(host, files, self.invocation())
+        self.effective_of(files, self.invocation(), &facts(host))
     }
 
     /// What K3s would run with if systemd read its unit's files again, or why that cannot be told; `None` where it has
@@ -132,7 +133,11 @@ impl Node {
     pub fn effective_on_disk(&self, host: &Host) -> Option<Result<Effective, String>> {
         Some(match self.unit.as_ref()?.on_disk()? {
             Loaded::Unit(unit) => self
-                .effective_of(host, &Files::new(&host.root), Some(unit.invocation()))
+                .effective_of(
+                    &Files::new(&host.root),
+                    Some(unit.invocation()),
+                    &facts(host),
+                )
                 .map_err(|error| error.to_string()),
             Loaded::Missing => Err("there is no such unit any more".to_owned()),
             Loaded::Masked(path) => Err(format!("{} masks it", path.display())),
@@ -141,18 +146,18 @@ impl Node {
         })
     }
 
-    /// What K3s would run with if its unit gave it another command.
+    /// What K3s would run with if its unit gave it another command, under a kernel of which these facts are true.
     ///
     /// # Errors
     /// When role or version are not known, or a file cannot be looked at.
     pub fn effective_of(
         &self,
-        host: &Host,
         files: &Files<'_>,
         invocation: Option<Invocation>,
+        facts: &Facts,
     ) -> Result<Effective, NotKnown> {
         let invocation = invocation.ok_or(NotKnown::Role)?;
         let version = self.version.as_ref().ok_or(NotKnown::Version)?.value;
-        Ok(Effective::of(files, &invocation, version, &facts(host))?)
+        Ok(Effective::of(files, &invocation, version, facts)?)
     }
 }

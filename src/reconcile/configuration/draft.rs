@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, FileMode, HostError, Root, State, Thing, Touches};
+use crate::k3s::component::Facts;
 use crate::k3s::{Effective, Ending, Files, Invocation};
+use crate::node;
 use crate::policy::{OnDisable, Stance};
 use crate::setting::configuration::{Line, Wish, parse, render};
 use crate::setting::{Change, Effect, Stage};
@@ -145,12 +147,17 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// What K3s would run with, where these lines are in our file already and the plan changes nothing else that it reads.
     fn is_there_already(&self, lines: &BTreeMap<Line, ControlId>) -> Option<&'p Effective> {
-        let content = |change: &Change| matches!(change.after, State::File { .. } | State::Absent);
+        let read = |change: &Change| {
+            matches!(
+                change.after,
+                State::File { .. } | State::Absent | State::Value(_)
+            )
+        };
         let (ours, _) = self.present.get(&self.path)?;
         let same = self.present.len() == 1
             && self.unit.is_none()
             && *ours == render(&self.united(lines)).into_bytes()
-            && !self.planned.iter().any(content);
+            && !self.planned.iter().any(read);
         self.pass.effective().as_ref().ok().filter(|_| same)
     }
 
@@ -232,8 +239,21 @@ impl<'p, 'a> Draft<'p, 'a> {
     ) -> Result<Effective, String> {
         self.pass
             .node
-            .effective_of(self.pass.host, &self.files(lines), invocation)
+            .effective_of(&self.files(lines), invocation, &self.facts())
             .map_err(|error| error.to_string())
+    }
+
+    /// What the kernel tells once the plan has set its values: they come before K3s's configuration.
+    fn facts(&self) -> Facts {
+        let mut facts = node::facts(self.pass.host);
+        for change in self.planned {
+            if let (Thing::Sysctl(key), State::Value(value)) = (&change.thing, &change.after) {
+                facts
+                    .kernel
+                    .insert(key.replace('/', "."), value.trim().parse().ok());
+            }
+        }
+        facts
     }
 
     fn files(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Files<'a> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::k3s::{Effective, Files, Loaded, load_unit};
+use crate::node;
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::own_part::OurPart;
@@ -75,7 +76,7 @@ pub fn with_part(
     };
     let effective = pass
         .node
-        .effective_of(pass.host, &files, invocation)
+        .effective_of(&files, invocation, &node::facts(pass.host))
         .map_err(|error| error.to_string())?;
     Ok(reasons(&effective))
 }
