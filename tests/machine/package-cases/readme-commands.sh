@@ -42,7 +42,7 @@ by_apt() {
   tests/run | packaging/build) [ -s /share/k3warden.deb ] || fail "no package" ;;
   "k3warden diff") type_in 0 "$1" "Nothing to change." ;;
   "k3warden check") type_in 0 "$1" "compliant" ;;
-  "k3warden explain 4.2.6") type_in 0 "$1" "protect-kernel-defaults" ;;
+  "k3warden explain 4.2.6") type_in 0 "$1" "Defined in:  built-in" ;;
   "k3warden effective") type_in 0 "$1" "audit-log-maxage" ;;
   "k3warden status") type_in 0 "$1" "controls hold" ;;
   "journalctl -x -t k3warden") type_in 0 "$1" "Subject: k3warden watches this node" ;;

@@ -5,7 +5,7 @@
 mkdir -p /etc/k3warden/config.d
 hardened() { describe_tree /etc/sysctl.d /etc/rancher /var/lib/rancher /etc/systemd /usr/lib/systemd; sysctl -a 2>/dev/null | grep -E '^(vm|kernel)\.(panic|overcommit|keys)'; }
 for role in server agent; do
-  printf 'role = "%s"\nk3s_version = "1.36.3"\n' "$role" >/etc/k3warden/config.d/50-site.toml
+  printf 'role = "%s"\nk3s_version = "1.36.3"\nnew_cluster = true\n' "$role" >/etc/k3warden/config.d/50-site.toml
   apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
   wait_until 60 systemctl is-active k3warden.service
   expect_exit 0 k3warden check

@@ -9,7 +9,7 @@ CASE=without-systemd; . /share/expect.sh
 mount -t tmpfs none /run
 for tool in systemctl journalctl; do mount --bind /dev/null "/usr/bin/$tool"; done
 mkdir -p /etc/k3warden/config.d
-printf 'role = "server"\nk3s_version = "1.36.3"\n' >/etc/k3warden/config.d/50-site.toml
+printf 'role = "server"\nk3s_version = "1.36.3"\nnew_cluster = true\n' >/etc/k3warden/config.d/50-site.toml
 describe_tree /etc /var/lib/rancher >/root/before 2>/dev/null || true
 dpkg -i /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "k3warden: every enforced control holds"
