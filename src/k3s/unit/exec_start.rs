@@ -203,11 +203,13 @@ impl Command {
         Some(texts.into_iter().map(place).collect())
     }
 
-    /// How the command is written, as far as it comes from a file. `None` too where a word ends in a backslash, which at
-    /// the end of a line would join the next one to it.
+    /// How the command is written, as far as it comes from a file. `None` too where a word ends in a backslash of its
+    /// own, which at the end of a line would join the next one to it.
     pub(super) fn as_written(&self, environment: &Environment) -> Option<AsWritten> {
         let (head, words) = self.written.split_first()?;
-        if words.iter().any(|word| word.ends_with('\\')) {
+        let joins =
+            |word: &String| word.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+        if words.iter().any(joins) {
             return None;
         }
         let mut room = COMMAND_LIMIT_BYTES;
