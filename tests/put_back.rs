@@ -278,7 +278,7 @@ fn a_file_stays_while_the_running_k3s_reads_it_or_may_read_it() {
             (Running::Reads, true),
             (Running::Unknown, true),
         ] {
-            let reason = must_stay(pass, &file, &|_| running);
+            let reason = must_stay(pass, &file, &[], &|_| running);
             assert_eq!(reason.is_some(), stays, "{running:?}: {reason:?}");
         }
     });

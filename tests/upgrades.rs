@@ -386,16 +386,37 @@ fn revert_says_what_stays_in_the_cluster() {
 
 /// The file of the limits stays while the plug-in that needs them does.
 #[test]
-fn a_section_that_k3s_needs_is_not_reverted_alone() {
+fn a_section_stays_while_its_plug_in_does() {
+    let node = Node::server();
+    node.policy("new_cluster = true\n[control.event-rate-limit]\nstate = \"enforce\"\n");
+    node.apply("1.36.3");
+    let drop_in = node.at("/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    let edited = format!("{}# mine\n", node.lines());
+    std::fs::write(drop_in, edited).unwrap();
+    let said = node.run("1.36.3", &["revert", "event-rate-limit"]).stdout;
+    assert!(
+        said.contains("EventRateLimit and without a section"),
+        "{said}"
+    );
+    node.starts("1.36.3");
+}
+
+#[test]
+fn a_plug_in_is_reverted_with_its_section_from_a_file_that_k3s_still_names() {
     let node = Node::server();
     node.policy("new_cluster = true\n[control.event-rate-limit]\nstate = \"enforce\"\n");
     node.apply("1.36.3");
     node.run("1.36.3", &["revert", "event-rate-limit"]);
     node.starts("1.36.3");
     let psa = std::fs::read_to_string(node.at("/var/lib/rancher/k3s/server/psa.yaml")).unwrap();
-    // The plug-in's line goes first; the section may outlive it, for K3s names the file.
-    assert!(
-        psa.contains("EventRateLimit") || !node.lines().contains("EventRateLimit"),
+    // K3s still names the file, for another plug-in.
+    assert!(psa.contains("PodSecurity"), "{psa}");
+    assert_eq!(
+        (false, false),
+        (
+            psa.contains("EventRateLimit"),
+            node.lines().contains("EventRateLimit")
+        ),
         "{psa}{}",
         node.lines()
     );

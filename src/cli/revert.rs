@@ -106,7 +106,7 @@ impl Revert {
             controls: &self.controls,
             of_these,
             force: self.force,
-            must_stay: &|thing| stay::must_stay(&session.pass(), thing, &running),
+            must_stay: &|thing, staying| stay::must_stay(&session.pass(), thing, staying, &running),
             goes_first: &|thing| {
                 let directory = drop_in_directory(&session.node.places.config_file);
                 matches!(thing, Thing::Path(path) if path.starts_with(&directory))

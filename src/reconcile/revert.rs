@@ -64,8 +64,8 @@ pub struct Revert<'a> {
     pub of_these: &'a dyn Fn(&Thing) -> bool,
     /// Put back also what somebody else has changed since.
     pub force: bool,
-    /// What must stay for the sake of a running cluster, and why.
-    pub must_stay: &'a dyn Fn(&Thing) -> Option<String>,
+    /// What must stay as it is for the sake of a running cluster although only these controls keep it, and why.
+    pub must_stay: &'a dyn Fn(&Thing, &[&str]) -> Option<String>,
     /// K3s's configuration, which goes before the files that it names.
     pub goes_first: &'a dyn Fn(&Thing) -> bool,
     /// What of a thing must stay when the rest goes, and why.
@@ -145,11 +145,11 @@ impl Revert<'_> {
     ) -> Result<PutBack, RevertError> {
         let lock = self.lock(host)?;
         let thing = &touch.thing;
-        if let Some(reason) = (self.must_stay)(thing) {
+        let staying = self.staying(touch);
+        if let Some(reason) = (self.must_stay)(thing, &staying) {
             self.give_up(ledger, thing, &lock)?;
             return Ok(PutBack::Stays(reason));
         }
-        let staying = self.staying(touch);
         if !staying.is_empty() {
             return self.divide(host, ledger, touch, &staying, &lock);
         }

@@ -30,6 +30,18 @@ impl Pass<'_> {
         }
     }
 
+    /// What is left of a file when only these of the controls that have sections in it stay; `None` if none of them has.
+    pub(super) fn sections_of(&self, thing: &Thing, stay: &[&str]) -> Option<Vec<u8>> {
+        let controls: Vec<&Control> = stay
+            .iter()
+            .filter_map(|id| self.catalogue.control(id))
+            .collect();
+        match self.shared_file(thing, &controls)? {
+            State::File { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+
     /// A file as it is when only some of the controls that share it stay; `None` if none of them has a section in it.
     pub(super) fn shared_file(&self, thing: &Thing, stay: &[&Control]) -> Option<State> {
         let Thing::Path(path) = thing else {

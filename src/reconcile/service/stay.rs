@@ -5,7 +5,8 @@ use std::path::Path;
 use super::part;
 use super::{inputs, kernel, line_out};
 use crate::host::{State, Thing};
-use crate::k3s::component::KERNEL_PARAMETERS;
+use crate::k3s::Files;
+use crate::k3s::component::{KERNEL_PARAMETERS, plugins_without_section};
 use crate::reconcile::Pass;
 use crate::reconcile::restart::own_part::EncryptionKey;
 
@@ -24,11 +25,13 @@ pub enum Running {
     Unknown,
 }
 
-/// Why a thing has to stay as it is now; judged anew for each, since what goes first may free what comes after.
+/// Why a thing has to stay as it is now, although of the controls that wrote it only `staying` keep it; judged anew for
+/// each, since what goes first may free what comes after.
 #[must_use]
 pub fn must_stay(
     pass: &Pass<'_>,
     thing: &Thing,
+    staying: &[&str],
     running: &dyn Fn(&Path) -> Running,
 ) -> Option<String> {
     match thing {
@@ -37,7 +40,13 @@ pub fn must_stay(
             checked.then(|| protection(pass)).flatten()
         }
         Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(pass),
-        Thing::Path(path) if part::files(pass).contains(path) => named(pass, path, running),
+        Thing::Path(path) if part::files(pass).contains(path) => {
+            match pass.sections_of(thing, staying) {
+                // K3s reads it at a start only, and finds there then what its plug-ins need.
+                Some(left) => lacks_a_section(pass, path, left),
+                None => named(pass, path, running),
+            }
+        }
         Thing::Path(_) => None,
     }
 }
@@ -49,6 +58,16 @@ fn protection(pass: &Pass<'_>) -> Option<String> {
     let place = kernel::protected_by(&effective)?;
     Some(format!(
         "{place} sets protect-kernel-defaults, and the kubelet would not start with another value"
+    ))
+}
+
+/// Why K3s's next start needs more of a file than what is left of it.
+fn lacks_a_section(pass: &Pass<'_>, path: &Path, left: Vec<u8>) -> Option<String> {
+    let effective = pass.node.effective(pass.host).ok()?;
+    let files = Files::new(&pass.host.root).with(path, left);
+    let plugin = *plugins_without_section(&effective, &files).first()?;
+    Some(format!(
+        "K3s would end with the admission plugin {plugin} and without a section for it there"
     ))
 }
 
