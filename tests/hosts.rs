@@ -88,7 +88,7 @@ impl Host {
 /// The files that a real K3s made, with its modes, or with all that a careless umask would leave.
 fn recorded(file: &str, loosened: bool) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/recorded")
+        .join("tests/recorded")
         .join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let mut tree = String::new();

@@ -235,7 +235,7 @@ fn strings(value: &Value) -> Vec<&str> {
 
 /// Recorded starts of this release, those without a kubelet.
 fn records(version: &str) -> Vec<Value> {
-    let name = format!("../shared/recorded/start-{version}.json");
+    let name = format!("tests/recorded/start-{version}.json");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let Ok(text) = fs::read_to_string(&path) else {
         println!("real K3s: there are no records of {version}");

@@ -48,7 +48,7 @@ enum Value {
 
 fn cases(name: &str) -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/recorded")
+        .join("tests/recorded")
         .join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{}: {error}", path.display());

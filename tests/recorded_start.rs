@@ -1,6 +1,6 @@
 //! What a real K3s logged and did at its start, for every recorded configuration.
 //!
-//! The records lie beside the checkout (`../shared/recorded`, its README explains them).
+//! The records lie in `tests/recorded`; its README explains them.
 
 // Helpers of tests are tests too; clippy exempts only the functions that carry `#[test]`.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -21,7 +21,7 @@ struct Case {
 
 fn cases(file: &str) -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/recorded")
+        .join("tests/recorded")
         .join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let records: Vec<Value> = serde_json::from_str(&text).unwrap();

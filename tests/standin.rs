@@ -61,7 +61,7 @@ fn log_of(output: &Output) -> Vec<String> {
 
 fn records(file: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/recorded")
+        .join("tests/recorded")
         .join(file);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
