@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{JournalEnd, JournalQuery, UnitName, UnitStatus, journal, show, words};
+use super::{JournalEnd, JournalQuery, LoadState, UnitName, UnitStatus, journal, show, words};
 use crate::host::process::{self, Limits, Output, ProcessError};
 
 const SHOW_TIME: Duration = Duration::from_secs(5);
@@ -144,8 +144,10 @@ impl ServiceManager for Systemd {
         let output = self.systemctl(&arguments, SHOW_TIME)?;
         let mut status = show::parse(&String::from_utf8_lossy(&output.stdout))
             .ok_or_else(|| ServiceError::Unreadable { unit: unit.clone() })?;
-        // Else the files tell how the text is divided into words.
-        if status.need_daemon_reload {
+        // Else the files tell how the text is divided into words. A word with a line feed in it has systemctl print
+        // several lines, of which none is the command.
+        let is_unread = status.load == LoadState::Loaded && status.exec_start.is_empty();
+        if status.need_daemon_reload || is_unread {
             status.exact_words = self.exact_words(unit);
         }
         Ok(status)

@@ -20,9 +20,10 @@ pub(super) fn take_over(
     files: &Files<'_>,
 ) -> Result<Loaded, HostError> {
     // What is not loaded is read from the files when it is started.
-    let (LoadState::Loaded, Some(text)) = (status.load, status.exec_start.first()) else {
+    let text = status.exec_start.first().map(String::as_str);
+    if status.load != LoadState::Loaded || (text.is_none() && status.exact_words.is_none()) {
         return Ok(on_disk);
-    };
+    }
     let need_daemon_reload = status.need_daemon_reload;
     let own: BTreeMap<String, String> = status
         .environment
@@ -56,23 +57,24 @@ pub(super) fn take_over(
 }
 
 /// Whether systemd has loaded the command that the files give.
-fn is_command(unit: &Unit, status: &UnitStatus, text: &str) -> bool {
+fn is_command(unit: &Unit, status: &UnitStatus, text: Option<&str>) -> bool {
     match &status.exact_words {
         Some(words) => *words == unit.command,
-        None => unit.command.join(" ") == text,
+        None => text.is_some_and(|text| unit.command.join(" ") == text),
     }
 }
 
 fn of_status(
     name: &str,
     status: &UnitStatus,
-    text: &str,
+    text: Option<&str>,
     own: BTreeMap<String, String>,
     files: &Files<'_>,
 ) -> Result<Option<Unit>, HostError> {
-    let divided = || text.split(' ').map(str::to_owned).collect();
-    let words: Vec<String> = status.exact_words.clone().unwrap_or_else(divided);
-    let (Some(command), Some(fragment)) = (Command::loaded(&words, name), &status.fragment) else {
+    let divided = || Some(text?.split(' ').map(str::to_owned).collect());
+    let words: Option<Vec<String>> = status.exact_words.clone().or_else(divided);
+    let command = words.and_then(|words| Command::loaded(&words, name));
+    let (Some(command), Some(fragment)) = (command, &status.fragment) else {
         return Ok(None);
     };
     let mut environment = Environment::default();

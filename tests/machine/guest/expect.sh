@@ -92,7 +92,7 @@ install_k3s() {
     printf 'EnvironmentFile=-/etc/default/%%N\nEnvironmentFile=-/etc/systemd/system/%s.service.env\n' "$unit"
     printf 'KillMode=process\nTimeoutStartSec=0\nTimeoutStopSec=20\nRestart=always\nRestartSec=5s\n'
     printf 'ExecStart=/usr/local/bin/k3s \\\n    %s \\\n' "$role"
-    for argument; do printf "\t'%s' \\\n" "$argument"; done
+    for argument; do printf "\t'%s' \\\\\n" "$argument"; done
     printf '\n'
   } > "/etc/systemd/system/$unit.service"
   # The package brings its own door.

@@ -90,6 +90,18 @@ fn where_we_read_another_command_than_systemd_its_word_counts() {
 }
 
 #[test]
+fn a_word_with_a_line_feed_is_known_from_the_bus_alone() {
+    let unit = judged("[Service]\nExecStart=/k3s server \\n\n", |answer| {
+        answer.exec_start.clear();
+        answer.environment.clear();
+        answer.exact_words = Some(["/k3s", "server", "\n"].map(str::to_owned).into());
+    });
+    let need_daemon_reload = false;
+    assert_eq!(unit.loading, Loading::AsOnDisk { need_daemon_reload });
+    assert_eq!(words(&unit), ["server", "\n"]);
+}
+
+#[test]
 fn a_unit_that_systemd_does_not_know_yet_is_read_from_its_files() {
     let unit = judged(UNIT, |answer| answer.load = LoadState::NotFound);
     assert_eq!(unit.loading, Loading::NotAsked);
