@@ -28,12 +28,12 @@ const STACK_BYTES: usize = 256 << 10;
 pub enum Task {
     /// How the start goes that is followed.
     Follow(Box<Follower>),
-    /// What K3s's unit is.
-    Show,
+    /// What a unit is.
+    Show(UnitName),
     /// To read its units again.
     ReloadUnits,
-    /// A restart, not waited for.
-    Restart,
+    /// A restart of a unit, not waited for.
+    Restart(UnitName),
 }
 
 /// What came back.
@@ -158,11 +158,11 @@ impl Keeper {
     }
 
     /// Asks something in a thread. False if one question is open still; it is asked again then.
-    pub fn ask(&mut self, unit: &UnitName, task: Task, now: Instant) -> bool {
+    pub fn ask(&mut self, task: Task, now: Instant) -> bool {
         let (Some(manager), None) = (&self.manager, &self.answer) else {
             return false;
         };
-        let (manager, unit) = (Arc::clone(manager), unit.clone());
+        let manager = Arc::clone(manager);
         let (sender, receiver) = sync_channel(1);
         let work = move || {
             let answer = match task {
@@ -170,9 +170,9 @@ impl Keeper {
                     let settling = follower.look(&*manager, &SystemClock);
                     Answer::Followed(follower, settling)
                 }
-                Task::Show => Answer::Shown(Box::new(manager.show(&unit))),
+                Task::Show(unit) => Answer::Shown(Box::new(manager.show(&unit))),
                 Task::ReloadUnits => Answer::UnitsReloaded(manager.reload_units()),
-                Task::Restart => Answer::Restarted(manager.restart(&unit)),
+                Task::Restart(unit) => Answer::Restarted(manager.restart(&unit)),
             };
             // Nobody waits any more: the daemon ends.
             let _ = sender.send(answer);

@@ -191,7 +191,7 @@ impl Agent<'_> {
         let follower = Follower::after_restart(unit.clone(), previous, following(&pass));
         let mut start = Followed::new(follower, part::present(&pass).into_iter().collect(), true);
         start.by_us = Some(why.to_owned());
-        if self.keeper.ask(&unit, Task::Restart, now) {
+        if self.keeper.ask(Task::Restart(unit.clone()), now) {
             self.follow(start, now);
         } else {
             self.keeper.judge_at(now + AGAIN);
@@ -209,10 +209,13 @@ impl Agent<'_> {
     }
 
     pub(super) fn on_units_reloaded(&mut self, result: Result<(), ServiceError>, now: Instant) {
-        if let Err(error) = result {
-            let message = format!("systemd did not read its units again: {error}");
-            self.tell_once(Kind::RepairFailed, message);
-            self.keeper.reload_units_at(now + AGAIN);
+        match result {
+            Ok(()) => self.unit_is_read(),
+            Err(error) => {
+                let message = format!("systemd did not read its units again: {error}");
+                self.tell_once(Kind::RepairFailed, message);
+                self.keeper.reload_units_at(now + AGAIN);
+            }
         }
         self.keeper.judge_at(now);
     }

@@ -15,6 +15,7 @@ use super::agent::{Agent, AgentError};
 use super::ground::Sources;
 use super::mounts::Mounts;
 use super::signals::Signals;
+use super::stale::Rebuild;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 
@@ -166,7 +167,7 @@ impl Timers {
             due.settle.as_ref().map(|(at, _)| *at),
             due.full_pass,
             due.place,
-            due.rebuild.as_ref().map(|rebuild| rebuild.at),
+            due.rebuild.as_ref().and_then(Rebuild::due),
         ]
         .into_iter()
         .flatten()

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use super::agent::Agent;
 use super::mounts::Mounts;
 use super::work::{Done, Work};
-use crate::host::systemd::{ServiceManager, Systemd};
 use crate::reconcile::sandbox;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -21,10 +20,18 @@ const GAP: Duration = Duration::from_secs(60);
 /// The end of this run, so that systemd builds our namespace anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rebuild {
-    /// When.
-    pub at: Instant,
-    /// Whether systemd has to read our unit again first.
-    read_units: bool,
+    /// Not before.
+    at: Instant,
+    /// systemd has to read our unit again first: the new namespace would be as this one.
+    reads_unit: bool,
+}
+
+impl Rebuild {
+    /// When to end; `None` while systemd has not read our unit.
+    #[must_use]
+    pub const fn due(&self) -> Option<Instant> {
+        if self.reads_unit { None } else { Some(self.at) }
+    }
 }
 
 impl Agent<'_> {
@@ -48,34 +55,29 @@ impl Agent<'_> {
         if !work.done.iter().any(written) || !self.ground.host.root.is_live() {
             return;
         }
+        let now = Instant::now();
+        self.keeper.reload_units_at(now);
         let closed = self.view.closed().map(Path::to_path_buf);
         let Some(place) = closed else {
-            // Nobody waits for it: a systemd that hangs must not stop repairs.
-            std::thread::spawn(read_units_again);
             return;
         };
-        self.rebuild(&place, "its unit opens it now", Instant::now());
+        self.rebuild(&place, "its unit opens it now", now);
         if let Some(rebuild) = &mut self.due.rebuild {
-            rebuild.read_units = true;
+            rebuild.reads_unit = true;
         }
     }
 
-    /// Whether this run ends now for a new namespace. Where systemd does not read our unit the new one would be as this
-    /// one, so that is tried again later.
-    pub(super) fn ends_for_rebuild(&mut self, now: Instant) -> bool {
-        let Some(rebuild) = self
-            .due
-            .rebuild
-            .as_mut()
-            .filter(|rebuild| rebuild.at <= now)
-        else {
-            return false;
-        };
-        if rebuild.read_units && !read_units_again() {
-            rebuild.at = Instant::now() + GAP;
-            return false;
+    /// systemd has read its units again, and ours with them.
+    pub(super) fn unit_is_read(&mut self) {
+        if let Some(rebuild) = &mut self.due.rebuild {
+            rebuild.reads_unit = false;
         }
-        true
+    }
+
+    /// Whether this run ends now for a new namespace.
+    pub(super) fn ends_for_rebuild(&self, now: Instant) -> bool {
+        let due = self.due.rebuild.as_ref().and_then(Rebuild::due);
+        due.is_some_and(|at| at <= now)
     }
 
     fn rebuild(&mut self, place: &Path, why: &str, now: Instant) {
@@ -87,7 +89,7 @@ impl Agent<'_> {
             .tell(&Event::new(Kind::NamespaceStale, message));
         self.due.rebuild = Some(Rebuild {
             at: now + self.rest_of_gap(),
-            read_units: false,
+            reads_unit: false,
         });
     }
 
@@ -106,12 +108,4 @@ impl Agent<'_> {
 /// What lies between two times of day. A clock that was set back says nothing: then it is nothing.
 fn seconds(from: i64, to: i64) -> Duration {
     Duration::from_secs(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
-}
-
-/// Whether systemd has read its units again.
-fn read_units_again() -> bool {
-    let Ok(systemd) = Systemd::of_machine() else {
-        return false;
-    };
-    systemd.reload_units().is_ok()
 }

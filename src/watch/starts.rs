@@ -97,19 +97,20 @@ impl Agent<'_> {
         if self.keeper.is_waiting() {
             return;
         }
+        if self.keeper.reload_units.is_some_and(|at| at <= now) {
+            self.keeper.reload_units = None;
+            if !self.keeper.ask(Task::ReloadUnits, now) {
+                self.keeper.reload_units_at(now + AGAIN);
+            }
+            return;
+        }
         let Some(unit) = self.k3s_unit() else {
             // Without K3s there is nothing to follow or to ask. What stayed due would keep the loop from sleeping.
             self.keeper.look = None;
             self.keeper.judge = None;
-            self.keeper.reload_units = None;
             return;
         };
-        if self.keeper.reload_units.is_some_and(|at| at <= now) {
-            self.keeper.reload_units = None;
-            if !self.keeper.ask(&unit, Task::ReloadUnits, now) {
-                self.keeper.reload_units_at(now + AGAIN);
-            }
-        } else if self.keeper.look.is_some_and(|at| at <= now) {
+        if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
             let start = self.keeper.following.as_mut();
             let Some(mut follower) = start.and_then(|start| start.follower.take()) else {
@@ -118,13 +119,13 @@ impl Agent<'_> {
             if let Some(run) = &self.keeper.seen {
                 follower.sees(run);
             }
-            if !self.keeper.ask(&unit, Task::Follow(follower), now) {
+            if !self.keeper.ask(Task::Follow(follower), now) {
                 // No thread could be had; the start is followed anew.
                 self.follow_seen(unit, false, now);
             }
         } else if self.keeper.judge.is_some_and(|at| at <= now) {
             self.keeper.judge = None;
-            if !self.keeper.ask(&unit, Task::Show, now) {
+            if !self.keeper.ask(Task::Show(unit), now) {
                 self.keeper.judge_at(now + AGAIN);
             }
         }
