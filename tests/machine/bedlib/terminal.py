@@ -1,11 +1,13 @@
 """Looking around in a running machine: a shell on its console, a script, and switching it off."""
 
 import contextlib
+import fcntl
 import os
 import select
 import shutil
 import sys
 import termios
+import time
 import tty
 
 from .agent import Agent, AgentError
@@ -64,6 +66,24 @@ def switch_off(directory):
     with contextlib.suppress(OSError, EOFError, RuntimeError):
         qmp = Qmp(connect_unix(directory, "qmp.socket", 2))
         qmp("quit")
-        # QEMU holds the machine's lock until it is really gone.
         while qmp.connection.recv(4096):
             pass
+    # QEMU lets go of its socket first, and of the machine's lock when it is really gone.
+    deadline = time.monotonic() + 10
+    while is_held(directory) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def is_held(directory):
+    """Whether a bed or a QEMU holds a machine's lock. A directory without one is a machine that was half removed."""
+    try:
+        lock = os.open(directory / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
