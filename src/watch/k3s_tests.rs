@@ -12,9 +12,10 @@ use super::ground::{Ground, Sources};
 use super::k3s::Keeper;
 use super::signals::Signals;
 use crate::host::records::{Found, Records, STATE};
+use crate::host::systemd::testing::status;
 use crate::host::systemd::{
-    ActiveState, InvocationId, JournalEnd, JournalQuery, LoadState, ServiceError, ServiceManager,
-    UnitName, UnitStatus,
+    ActiveState, InvocationId, JournalEnd, JournalQuery, ServiceError, ServiceManager, UnitName,
+    UnitStatus,
 };
 use crate::host::{Durability, Host, Root};
 use crate::node::{self, Surroundings};
@@ -196,23 +197,8 @@ struct Bench<'t> {
 impl<'t> Bench<'t> {
     fn new(tree: &'t Tree, signals: &'t Signals) -> Self {
         let status = UnitStatus {
-            load: LoadState::Loaded,
-            active: ActiveState::Inactive,
-            sub: "dead".to_owned(),
-            main_pid: None,
-            restarts: 0,
-            invocation: None,
-            result: "success".to_owned(),
-            main_started: None,
-            ready_since: None,
-            ready_until: None,
-            need_daemon_reload: false,
-            fragment: None,
-            drop_ins: Vec::new(),
             exec_start: Vec::new(),
-            exact_words: None,
-            environment: Vec::new(),
-            environment_files: Vec::new(),
+            ..status("")
         };
         let machine = Arc::new(Machine(Mutex::new(Inside {
             status,

@@ -4,7 +4,8 @@ use jiff::Zoned;
 
 use super::*;
 use crate::catalogue::Component;
-use crate::host::systemd::{ActiveState, JournalEnd, LoadState};
+use crate::host::systemd::testing::status;
+use crate::host::systemd::{ActiveState, JournalEnd};
 
 const OLD: &str = "0000000000000000000000000000000a";
 const NEW: &str = "0000000000000000000000000000000b";
@@ -23,23 +24,10 @@ struct Inside {
 impl Machine {
     fn new() -> Self {
         let status = UnitStatus {
-            load: LoadState::Loaded,
             active: ActiveState::Active,
-            sub: "running".to_owned(),
             main_pid: Some(1),
-            restarts: 0,
             invocation: OLD.parse().ok(),
-            result: "success".to_owned(),
-            main_started: None,
-            ready_since: None,
-            ready_until: None,
-            need_daemon_reload: false,
-            fragment: None,
-            drop_ins: Vec::new(),
-            exec_start: Vec::new(),
-            exact_words: None,
-            environment: Vec::new(),
-            environment_files: Vec::new(),
+            ..status("/k3s server")
         };
         Self(Mutex::new(Inside {
             seconds: 0,
