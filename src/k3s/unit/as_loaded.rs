@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::exec_start::Command;
-use super::{Loaded, Loading, Unit, environment_file, matching};
+use super::loader::matching;
+use super::{Loaded, Loading, Unit, environment_file};
 use crate::host::HostError;
 use crate::host::systemd::{LoadState, UnitStatus};
 use crate::k3s::Remark;

@@ -20,13 +20,22 @@ pub(super) struct Command {
     literal: bool,
 }
 
-/// The commands of one `ExecStart=` line; several are divided by a lone `;`. An unusable line gives none.
+/// Why systemd does not take a command. Without the prefix `-` it reads the rest of the file no more, and does not start a
+/// unit whose own file that is (`config_parse_exec`).
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) problem: String,
+    pub(super) place: Place,
+    pub(super) is_fatal: bool,
+}
+
+/// The commands of one `ExecStart=` line or its kin; several are divided by a lone `;`.
 pub(super) fn parse(
     assignment: &Assignment,
     unit: &str,
     files: &Files<'_>,
     remarks: &mut Vec<Remark>,
-) -> Vec<Command> {
+) -> (Vec<Command>, Option<Refused>) {
     let mut reader = Reader {
         splitter: Splitter::new(&assignment.value),
         assignment,
@@ -37,13 +46,15 @@ pub(super) fn parse(
     let mut commands = Vec::new();
     while !reader.splitter.rest().is_empty() {
         match reader.command() {
-            Some(command) => commands.push(command),
-            // systemd drops the rest of a line whose quotes do not close.
-            None => break,
+            Ok(command) => commands.push(command),
+            Err(refused) => return (commands, Some(refused)),
         }
     }
-    commands
+    (commands, None)
 }
+
+/// What may stand in front of the program.
+const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
 
 struct Reader<'a> {
     splitter: Splitter<'a>,
@@ -54,17 +65,27 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn command(&mut self) -> Option<Command> {
+    fn command(&mut self) -> Result<Command, Refused> {
+        let start = self.splitter.rest();
+        let bare = start.trim_start_matches(PREFIXES);
+        let is_fatal = !start.strip_suffix(bare).unwrap_or_default().contains('-');
+        // A first word that cannot be divided is passed over with its line.
+        let is_divided = self.splitter.clone().next_word().is_ok();
+        self.command_of_line().map_err(|refused| Refused {
+            is_fatal: is_fatal && is_divided,
+            ..refused
+        })
+    }
+
+    fn command_of_line(&mut self) -> Result<Command, Refused> {
         let (first, mut head) = self.word()?;
-        let binary = first
-            .text
-            .trim_start_matches(['-', '@', ':', '+', '!', '|']);
+        let binary = first.text.trim_start_matches(PREFIXES);
         let prefixes = first.text.strip_suffix(binary).unwrap_or_default();
         let command = Word {
             text: binary.to_owned(),
             place: first.place,
         };
-        if prefixes.contains('@') {
+        if prefixes.contains('@') && !self.splitter.rest().is_empty() {
             // The next word is what the process calls itself.
             let (_, name) = self.word()?;
             head.push(' ');
@@ -94,7 +115,7 @@ impl Reader<'_> {
             words.push(word);
             written.push(as_written);
         }
-        Some(Command {
+        Ok(Command {
             binary: command,
             words,
             written,
@@ -102,25 +123,27 @@ impl Reader<'_> {
         })
     }
 
-    /// The next word, and how it is written.
-    fn word(&mut self) -> Option<(Word, String)> {
-        let Ok(split) = self.splitter.next_word() else {
-            self.remarks.push(Remark {
-                text: "a quote is not closed, so systemd does not take this command".to_owned(),
-                from: Some(self.place(0)),
-            });
-            return None;
+    /// The next word, and how it is written. Asked for only where there is one.
+    fn word(&mut self) -> Result<(Word, String), Refused> {
+        let refused = |problem: String, place: Place| Refused {
+            problem,
+            place,
+            is_fatal: true,
         };
-        let split = split?;
+        let split = match self.splitter.next_word() {
+            Ok(split) => split.unwrap_or_default(),
+            Err(bad) => return Err(refused(bad.to_string(), self.place(0))),
+        };
         let place = self.place(split.offset);
-        let (text, undecided) = expand(&split.text, self.unit, self.files);
+        let (text, undecided) = expand(&split.text, self.unit, self.files)
+            .map_err(|bad| refused(bad.to_string(), place.clone()))?;
         for letter in undecided {
             self.remarks.push(Remark {
                 text: format!("%{letter} in this word cannot be decided here"),
                 from: Some(place.clone()),
             });
         }
-        Some((Word { text, place }, split.written))
+        Ok((Word { text, place }, split.written))
     }
 
     fn place(&self, offset: usize) -> Place {

@@ -44,10 +44,15 @@ struct Joined {
     pieces: Vec<(usize, usize)>,
 }
 
-/// The assignments of a unit file or drop-in, in order.
-pub(super) fn parse(path: &Path, content: &[u8]) -> Result<Vec<Assignment>, BadLine> {
-    let mut section = None;
+/// The assignments of a unit file or drop-in, in order; where a line is bad, those above it, and the line.
+pub(super) fn parse(path: &Path, content: &[u8]) -> (Vec<Assignment>, Option<BadLine>) {
     let mut assignments = Vec::new();
+    let bad = read(path, content, &mut assignments).err();
+    (assignments, bad)
+}
+
+fn read(path: &Path, content: &[u8], assignments: &mut Vec<Assignment>) -> Result<(), BadLine> {
+    let mut section = None;
     let mut joined = Joined::default();
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let text = String::from_utf8_lossy(content);
@@ -68,15 +73,9 @@ pub(super) fn parse(path: &Path, content: &[u8]) -> Result<Vec<Assignment>, BadL
             joined.text.push(' ');
             continue;
         }
-        take(
-            path,
-            std::mem::take(&mut joined),
-            &mut section,
-            &mut assignments,
-        )?;
+        take(path, std::mem::take(&mut joined), &mut section, assignments)?;
     }
-    take(path, joined, &mut section, &mut assignments)?;
-    Ok(assignments)
+    take(path, joined, &mut section, assignments)
 }
 
 /// A last backslash continues the line, unless it is itself escaped.
@@ -135,7 +134,7 @@ mod tests {
 
     fn values(text: &str) -> Vec<(String, String)> {
         parse(Path::new("/u"), text.as_bytes())
-            .unwrap()
+            .0
             .into_iter()
             .map(|assignment| (assignment.key, assignment.value))
             .collect()
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn each_part_of_a_continued_value_keeps_its_line() {
-        let parsed = parse(Path::new("/u"), b"[Service]\nA= b \\\n  c\n").unwrap();
+        let parsed = parse(Path::new("/u"), b"[Service]\nA= b \\\n  c\n").0;
         let value = &parsed[0];
         assert_eq!(value.value, "b  c");
         assert_eq!((value.line_at(0), value.line_at(3)), (2, 3));
@@ -181,7 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_section_header_makes_the_file_unusable() {
-        assert!(parse(Path::new("/u"), b"[Service\nA=b\n").is_err());
+    fn a_broken_section_header_ends_the_file() {
+        let (above, bad) = parse(Path::new("/u"), b"[Service]\nA=b\n[Service\nC=d\n");
+        assert_eq!((above.len(), bad.is_some()), (1, true));
     }
 }

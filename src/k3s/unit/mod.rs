@@ -4,22 +4,22 @@ mod as_loaded;
 mod environment_file;
 mod exec_start;
 mod lines;
+mod loader;
 mod rewrite;
 mod search;
 mod specifier;
 mod split;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use self::exec_start::Command;
-use self::lines::Assignment;
+use self::loader::Loader;
 pub use self::rewrite::{AsWritten, Together};
 use self::search::Found;
 use super::command_line::Word;
 use super::environment::Environment;
 use super::files::{Files, Input};
-use super::{Invocation, Place, Remark, Role};
+use super::{Invocation, Remark, Role};
 use crate::host::HostError;
 use crate::host::systemd::UnitStatus;
 
@@ -184,234 +184,20 @@ pub fn load_unit(files: &Files<'_>, name: &str) -> Result<Loaded, HostError> {
         Some((path, Found::Content(content))) => (path, content),
     };
     let mut loader = Loader::new(files, name);
-    let mut assignments = match loader.read(&fragment, &content) {
-        Ok(assignments) => assignments,
-        Err(problem) => return Ok(Loaded::Unusable { fragment, problem }),
-    };
+    if let Err(problem) = loader.read(&fragment, &content) {
+        return Ok(Loaded::Unusable { fragment, problem });
+    }
     let mut drop_ins = Vec::new();
     for path in search::drop_ins(files, name)? {
         if let Found::Content(content) = search::look(files, &path)? {
-            match loader.read(&path, &content) {
-                Ok(more) => assignments.extend(more),
-                // systemd passes over a drop-in that it cannot parse.
-                Err(problem) => loader.remark(problem, None),
+            if let Err(problem) = loader.read(&path, &content) {
+                let text = format!("systemd reads {} no further: {problem}", path.display());
+                loader.remark(text, None);
             }
             drop_ins.push(path);
         }
     }
-    for assignment in assignments.iter().filter(|line| line.section == "Service") {
-        loader.take(assignment);
-    }
     loader.finish(fragment, drop_ins)
-}
-
-struct Loader<'a> {
-    files: &'a Files<'a>,
-    name: &'a str,
-    oneshot: bool,
-    commands: Vec<Command>,
-    /// `Environment=`, weaker than all files.
-    own: Vec<(String, String, PathBuf)>,
-    /// `EnvironmentFile=`, and whether it may be missing.
-    environment_files: Vec<(PathBuf, bool)>,
-    unset: Vec<String>,
-    inputs: Vec<Input>,
-    remarks: Vec<Remark>,
-}
-
-impl<'a> Loader<'a> {
-    fn new(files: &'a Files<'a>, name: &'a str) -> Self {
-        Self {
-            files,
-            name,
-            oneshot: false,
-            commands: Vec::new(),
-            own: Vec::new(),
-            environment_files: Vec::new(),
-            unset: Vec::new(),
-            inputs: Vec::new(),
-            remarks: Vec::new(),
-        }
-    }
-
-    fn remark(&mut self, text: impl Into<String>, from: Option<Place>) {
-        self.remarks.push(Remark {
-            text: text.into(),
-            from,
-        });
-    }
-
-    fn read(&mut self, path: &Path, content: &[u8]) -> Result<Vec<Assignment>, String> {
-        self.inputs.push(Input::new(path, Some(content)));
-        lines::parse(path, content).map_err(|bad| bad.to_string())
-    }
-
-    /// One assignment of `[Service]`; an empty value empties a list.
-    fn take(&mut self, assignment: &Assignment) {
-        let value = assignment.value.as_str();
-        match assignment.key.as_str() {
-            "Type" => self.oneshot = value == "oneshot",
-            "ExecStart" if value.is_empty() => self.commands.clear(),
-            "ExecStart" => {
-                let commands =
-                    exec_start::parse(assignment, self.name, self.files, &mut self.remarks);
-                self.commands.extend(commands);
-            }
-            "Environment" if value.is_empty() => self.own.clear(),
-            "Environment" => self.take_environment(assignment),
-            "EnvironmentFile" if value.is_empty() => self.environment_files.clear(),
-            "EnvironmentFile" => {
-                let (value, _) = specifier::expand(value, self.name, self.files);
-                let (path, optional) = match value.strip_prefix('-') {
-                    Some(path) => (path, true),
-                    None => (value.as_str(), false),
-                };
-                // systemd passes over a path that is not absolute.
-                if path.starts_with('/') {
-                    self.environment_files.push((path.into(), optional));
-                }
-            }
-            "UnsetEnvironment" if value.is_empty() => self.unset.clear(),
-            "UnsetEnvironment" => self.unset.extend(self.plain_words(value)),
-            "PassEnvironment" => self.take_passed(assignment),
-            _ => {}
-        }
-    }
-
-    fn plain_words(&self, value: &str) -> Vec<String> {
-        let words = split::split(value).unwrap_or_default();
-        words
-            .into_iter()
-            .map(|word| specifier::expand(&word.text, self.name, self.files).0)
-            .collect()
-    }
-
-    fn take_environment(&mut self, assignment: &Assignment) {
-        for word in self.plain_words(&assignment.value) {
-            match word.split_once('=') {
-                Some((name, value)) if environment_file::is_name(name) => {
-                    let source = assignment.path.clone();
-                    self.own.push((name.to_owned(), value.to_owned(), source));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// What the manager itself has in its environment is not to be seen in files.
-    fn take_passed(&mut self, assignment: &Assignment) {
-        for name in self.plain_words(&assignment.value) {
-            if name.starts_with("K3S_") || name.starts_with("AWS_") {
-                let place = Place::Environment {
-                    source: assignment.path.display().to_string(),
-                    variable: name.clone(),
-                };
-                let text =
-                    format!("{name} is passed on from systemd's own environment, unseen here");
-                self.remark(text, Some(place));
-            }
-        }
-    }
-
-    /// Files outrank `Environment=`, wherever the lines stand; a later file outranks an earlier.
-    fn environment(&mut self) -> Result<Result<Environment, String>, HostError> {
-        let mut environment = Environment::default();
-        for (name, value, source) in &self.own {
-            environment.set(name, value, source.display().to_string());
-        }
-        for (path, optional) in std::mem::take(&mut self.environment_files) {
-            for path in matching(self.files, &path)? {
-                let content = self.files.read(&path)?;
-                self.inputs.push(Input::new(&path, content.as_deref()));
-                let Some(content) = content else {
-                    if optional {
-                        continue;
-                    }
-                    let problem = format!("{} does not exist", path.display());
-                    return Ok(Err(problem));
-                };
-                let content = String::from_utf8_lossy(&content);
-                for (name, value) in environment_file::parse(&content) {
-                    environment.set(name, value, path.display().to_string());
-                }
-            }
-        }
-        self.unset_variables(&mut environment);
-        Ok(Ok(environment))
-    }
-
-    fn unset_variables(&self, environment: &mut Environment) {
-        for unset in &self.unset {
-            let (name, value) = match unset.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (unset.as_str(), None),
-            };
-            let matches = environment
-                .get(name)
-                .is_some_and(|variable| value.is_none_or(|value| variable.value == value));
-            if matches {
-                environment.unset(name);
-            }
-        }
-    }
-
-    fn finish(mut self, fragment: PathBuf, drop_ins: Vec<PathBuf>) -> Result<Loaded, HostError> {
-        let unusable = |problem: &str| Loaded::Unusable {
-            fragment: fragment.clone(),
-            problem: problem.to_owned(),
-        };
-        let environment = match self.environment()? {
-            Ok(environment) => environment,
-            Err(problem) => return Ok(unusable(&problem)),
-        };
-        if self.commands.len() > 1 && !self.oneshot {
-            return Ok(unusable("it has more than one ExecStart= command"));
-        }
-        let Some(command) = self.commands.first() else {
-            return Ok(unusable("it has no ExecStart= command"));
-        };
-        let Some(exec_start) = command.expanded(&environment) else {
-            return Ok(unusable("its command is longer than the kernel takes"));
-        };
-        Ok(Loaded::Unit(Box::new(Unit {
-            name: self.name.to_owned(),
-            binary: command.binary.clone(),
-            command: command.texts(),
-            exec_start,
-            // A oneshot's further commands would be lost.
-            as_written: (self.commands.len() == 1)
-                .then(|| command.as_written(&environment))
-                .flatten(),
-            own_environment: self
-                .own
-                .into_iter()
-                .map(|(name, value, _)| (name, value))
-                .collect(),
-            fragment,
-            drop_ins,
-            environment,
-            loading: Loading::NotAsked,
-            inputs: self.inputs,
-            remarks: self.remarks,
-        })))
-    }
-}
-
-/// `EnvironmentFile=` may hold a pattern in its last part.
-fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
-    let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
-        return Ok(vec![pattern.to_path_buf()]);
-    };
-    let name = name.to_string_lossy();
-    if !name.contains(['*', '?', '[']) {
-        return Ok(vec![pattern.to_path_buf()]);
-    }
-    let entries = files.names(directory)?.unwrap_or_default();
-    Ok(entries
-        .into_iter()
-        .filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()))
-        .map(|entry| directory.join(entry.name))
-        .collect())
 }
 
 mod glob;

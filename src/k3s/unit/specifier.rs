@@ -4,8 +4,25 @@ use std::path::Path;
 
 use crate::k3s::files::Files;
 
+/// A specifier that no systemd knows: all letters and digits are kept for them (`specifier_printf`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("%{0} is no specifier of systemd's; a percent sign is written %%")]
+pub(super) struct NoSpecifier(pub char);
+
+/// Those that only the running machine or another release decides.
+const UNDECIDED: &[char] = &[
+    'a', 'A', 'b', 'B', 'c', 'd', 'D', 'f', 'M', 'o', 'q', 'r', 'R', 's', 'v', 'w', 'W', 'y', 'Y',
+];
+
+/// Those whose file may be missing here.
+const KNOWN_FROM_FILES: &[char] = &['H', 'l', 'm'];
+
 /// Replaces the specifiers of a word. What cannot be decided stays as written and is told by its letter.
-pub(super) fn expand(word: &str, unit: &str, files: &Files<'_>) -> (String, Vec<char>) {
+pub(super) fn expand(
+    word: &str,
+    unit: &str,
+    files: &Files<'_>,
+) -> Result<(String, Vec<char>), NoSpecifier> {
     let mut text = String::new();
     let mut undecided = Vec::new();
     let mut characters = word.chars();
@@ -23,11 +40,16 @@ pub(super) fn expand(word: &str, unit: &str, files: &Files<'_>) -> (String, Vec<
             None => {
                 text.push('%');
                 text.push(letter);
-                undecided.push(letter);
+                let is_reserved = letter.is_ascii_alphanumeric();
+                match UNDECIDED.contains(&letter) || KNOWN_FROM_FILES.contains(&letter) {
+                    true => undecided.push(letter),
+                    false if is_reserved => return Err(NoSpecifier(letter)),
+                    false => {}
+                }
             }
         }
     }
-    (text, undecided)
+    Ok((text, undecided))
 }
 
 fn value(letter: char, unit: &str, files: &Files<'_>) -> Option<String> {
@@ -99,7 +121,7 @@ mod tests {
     use super::*;
     use crate::host::Root;
 
-    fn expanded(word: &str) -> (String, Vec<char>) {
+    fn expanded(word: &str) -> Result<(String, Vec<char>), NoSpecifier> {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("etc")).unwrap();
         std::fs::write(directory.path().join("etc/hostname"), "edge.example\n").unwrap();
@@ -109,7 +131,7 @@ mod tests {
 
     #[test]
     fn names_directories_and_the_host_are_known() {
-        let (text, undecided) = expanded("%n %N %p %P %j %E %% %H %l");
+        let (text, undecided) = expanded("%n %N %p %P %j %E %% %H %l").unwrap();
         assert_eq!(
             text,
             "k3s-edge\\x2d1.service k3s-edge\\x2d1 k3s-edge\\x2d1 k3s/edge-1 edge\\x2d1 /etc % edge.example edge"
@@ -119,6 +141,13 @@ mod tests {
 
     #[test]
     fn what_only_the_running_machine_knows_stays_and_is_told() {
-        assert_eq!(expanded("a%v%"), ("a%v%".to_owned(), vec!['v']));
+        assert_eq!(expanded("a%v%"), Ok(("a%v%".to_owned(), vec!['v'])));
+    }
+
+    #[test]
+    fn letters_and_digits_are_kept_for_specifiers_to_come() {
+        assert_eq!(expanded("100%z"), Err(NoSpecifier('z')));
+        assert_eq!(expanded("%1"), Err(NoSpecifier('1')));
+        assert_eq!(expanded("%-%é"), Ok(("%-%é".to_owned(), Vec::new())));
     }
 }

@@ -3,7 +3,7 @@
 use super::lines::BLANK;
 
 /// A word and the byte offset where it begins in the value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Split {
     pub(super) text: String,
     /// As it stands there, quotes and escapes and all.
@@ -11,9 +11,16 @@ pub(super) struct Split {
     pub(super) offset: usize,
 }
 
-/// Quotes that do not close.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unbalanced;
+/// Why a word cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadWord {
+    /// Quotes that do not close.
+    #[error("a quote is not closed")]
+    Unbalanced,
+    /// A backslash with something behind it that is no escape.
+    #[error("a backslash is followed by what is no escape")]
+    UnknownEscape,
+}
 
 /// Takes words from a value, one after the other.
 #[derive(Debug, Clone)]
@@ -49,16 +56,27 @@ impl<'a> Splitter<'a> {
         self.at = at + (rest.len() - rest.trim_start_matches(BLANK).len());
     }
 
-    /// The next word with quotes and escapes resolved; `None` at the end.
-    pub(super) fn next_word(&mut self) -> Result<Option<Split>, Unbalanced> {
+    /// The next word of a command with quotes and escapes resolved; `None` at the end. An unknown escape stays as it is
+    /// written (`extract_first_word_and_warn`).
+    pub(super) fn next_word(&mut self) -> Result<Option<Split>, BadWord> {
+        self.take(|rest| word(rest, Escapes::Strict).or_else(|_| word(rest, Escapes::Keep)))
+    }
+
+    /// The same where an unknown escape is an error, as in `Environment=`.
+    pub(super) fn next_strict_word(&mut self) -> Result<Option<Split>, BadWord> {
+        self.take(|rest| word(rest, Escapes::Strict))
+    }
+
+    fn take(
+        &mut self,
+        word: impl Fn(&str) -> Result<(String, usize), BadWord>,
+    ) -> Result<Option<Split>, BadWord> {
         let rest = self.rest();
         if rest.is_empty() {
             return Ok(None);
         }
         let offset = self.at;
-        let (text, length) = word(rest, Escapes::Strict)
-            .or_else(|_| word(rest, Escapes::Keep))
-            .map_err(|()| Unbalanced)?;
+        let (text, length) = word(rest)?;
         let written = rest.get(..length).unwrap_or_default().to_owned();
         self.skip(length);
         Ok(Some(Split {
@@ -70,7 +88,7 @@ impl<'a> Splitter<'a> {
 }
 
 /// One word and the bytes that it takes.
-fn word(rest: &str, escapes: Escapes) -> Result<(String, usize), ()> {
+fn word(rest: &str, escapes: Escapes) -> Result<(String, usize), BadWord> {
     let mut bytes = Vec::new();
     let mut quote = None;
     let mut characters = rest.char_indices();
@@ -84,7 +102,7 @@ fn word(rest: &str, escapes: Escapes) -> Result<(String, usize), ()> {
                             bytes.push(b'\\');
                             Ok((lossy(bytes), rest.len()))
                         }
-                        _ => Err(()),
+                        _ => Err(BadWord::UnknownEscape),
                     };
                 }
                 match (unescape(after), escapes) {
@@ -100,7 +118,7 @@ fn word(rest: &str, escapes: Escapes) -> Result<(String, usize), ()> {
                             push(&mut bytes, next);
                         }
                     }
-                    (None, Escapes::Strict) => return Err(()),
+                    (None, Escapes::Strict) => return Err(BadWord::UnknownEscape),
                 }
             }
             (character, Some(open)) if character == open => quote = None,
@@ -111,7 +129,7 @@ fn word(rest: &str, escapes: Escapes) -> Result<(String, usize), ()> {
     }
     match quote {
         None => Ok((lossy(bytes), rest.len())),
-        Some(_) => Err(()),
+        Some(_) => Err(BadWord::Unbalanced),
     }
 }
 
@@ -163,16 +181,6 @@ fn lossy(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// All words of a value.
-pub(super) fn split(value: &str) -> Result<Vec<Split>, Unbalanced> {
-    let mut splitter = Splitter::new(value);
-    let mut words = Vec::new();
-    while let Some(word) = splitter.next_word()? {
-        words.push(word);
-    }
-    Ok(words)
-}
-
 /// The words of a variable that stands alone on a command line: quotes are resolved, open ones end with the text, and
 /// backslashes are dropped (`EXTRACT_RELAX|EXTRACT_UNQUOTE`).
 pub(super) fn split_relaxed(value: &str) -> Vec<String> {
@@ -202,11 +210,9 @@ mod tests {
     use super::*;
 
     fn words(value: &str) -> Vec<String> {
-        split(value)
-            .unwrap()
-            .into_iter()
-            .map(|word| word.text)
-            .collect()
+        let mut splitter = Splitter::new(value);
+        let next = || splitter.next_word().unwrap();
+        std::iter::from_fn(next).map(|word| word.text).collect()
     }
 
     #[test]
@@ -230,11 +236,15 @@ mod tests {
     #[test]
     fn an_unknown_escape_stays_as_written() {
         assert_eq!(words(r"a\zb \x0"), [r"a\zb", r"\x0"]);
+        let strict = Splitter::new(r"a\zb").next_strict_word();
+        assert_eq!(strict, Err(BadWord::UnknownEscape));
     }
 
     #[test]
     fn an_open_quote_is_refused() {
-        assert_eq!(split("a 'b"), Err(Unbalanced));
+        let mut splitter = Splitter::new("a 'b");
+        assert!(splitter.next_word().is_ok());
+        assert_eq!(splitter.next_word(), Err(BadWord::Unbalanced));
     }
 
     #[test]

@@ -1,0 +1,263 @@
+//! A unit from its files, line by line.
+
+use std::path::{Path, PathBuf};
+
+use super::exec_start::{self, Command, Refused};
+use super::lines::{self, Assignment};
+use super::split::Splitter;
+use super::{Loaded, Loading, Unit, environment_file, glob, specifier};
+use crate::host::HostError;
+use crate::k3s::environment::Environment;
+use crate::k3s::files::{Files, Input};
+use crate::k3s::{Place, Remark};
+
+/// What the files of a unit have come to so far.
+pub(super) struct Loader<'a> {
+    files: &'a Files<'a>,
+    name: &'a str,
+    oneshot: bool,
+    commands: Vec<Command>,
+    /// `Environment=`, weaker than all files.
+    own: Vec<(String, String, PathBuf)>,
+    /// `EnvironmentFile=`, and whether it may be missing.
+    environment_files: Vec<(PathBuf, bool)>,
+    unset: Vec<String>,
+    inputs: Vec<Input>,
+    remarks: Vec<Remark>,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(files: &'a Files<'a>, name: &'a str) -> Self {
+        Self {
+            files,
+            name,
+            oneshot: false,
+            commands: Vec::new(),
+            own: Vec::new(),
+            environment_files: Vec::new(),
+            unset: Vec::new(),
+            inputs: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    pub(super) fn remark(&mut self, text: impl Into<String>, from: Option<Place>) {
+        self.remarks.push(Remark {
+            text: text.into(),
+            from,
+        });
+    }
+
+    /// Takes a file line by line, up to one that systemd does not get over. What stands above it counts.
+    pub(super) fn read(&mut self, path: &Path, content: &[u8]) -> Result<(), String> {
+        self.inputs.push(Input::new(path, Some(content)));
+        let (assignments, bad) = lines::parse(path, content);
+        for assignment in assignments.iter().filter(|line| line.section == "Service") {
+            self.take(assignment)?;
+        }
+        bad.map_or(Ok(()), |bad| Err(bad.to_string()))
+    }
+
+    /// One assignment of `[Service]`; an empty value empties a list.
+    fn take(&mut self, assignment: &Assignment) -> Result<(), String> {
+        let value = assignment.value.as_str();
+        match assignment.key.as_str() {
+            "Type" => self.oneshot = value == "oneshot",
+            "ExecStart" if value.is_empty() => self.commands.clear(),
+            "ExecStart" => {
+                let mut remarks = std::mem::take(&mut self.remarks);
+                let (commands, refused) =
+                    exec_start::parse(assignment, self.name, self.files, &mut remarks);
+                self.remarks = remarks;
+                self.commands.extend(commands);
+                if let Some(refused) = refused {
+                    self.refuse(refused)?;
+                }
+            }
+            "ExecStartPre" | "ExecStartPost" | "ExecCondition" | "ExecReload" | "ExecStop"
+            | "ExecStopPost" => {
+                let (_, refused) =
+                    exec_start::parse(assignment, self.name, self.files, &mut Vec::new());
+                if let Some(refused) = refused {
+                    self.refuse(refused)?;
+                }
+            }
+            "Environment" if value.is_empty() => self.own.clear(),
+            "Environment" => self.take_environment(assignment),
+            "EnvironmentFile" if value.is_empty() => self.environment_files.clear(),
+            "EnvironmentFile" => {
+                let Ok((value, _)) = specifier::expand(value, self.name, self.files) else {
+                    return Ok(());
+                };
+                let (path, optional) = match value.strip_prefix('-') {
+                    Some(path) => (path, true),
+                    None => (value.as_str(), false),
+                };
+                // systemd passes over a path that is not absolute.
+                if path.starts_with('/') {
+                    self.environment_files.push((path.into(), optional));
+                }
+            }
+            "UnsetEnvironment" if value.is_empty() => self.unset.clear(),
+            "UnsetEnvironment" => self.unset.extend(self.plain_words(value)),
+            "PassEnvironment" => self.take_passed(assignment),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, refused: Refused) -> Result<(), String> {
+        let Refused {
+            problem,
+            place,
+            is_fatal,
+        } = refused;
+        if is_fatal {
+            return Err(format!("{problem} ({place})"));
+        }
+        let text = format!("{problem}, so systemd does not take this command");
+        self.remark(text, Some(place));
+        Ok(())
+    }
+
+    /// The words up to one that systemd cannot take; one with a specifier that there is not is passed over.
+    fn plain_words(&self, value: &str) -> Vec<String> {
+        let mut splitter = Splitter::new(value);
+        let words = std::iter::from_fn(|| splitter.next_strict_word().ok().flatten());
+        words
+            .filter_map(|word| specifier::expand(&word.text, self.name, self.files).ok())
+            .map(|(text, _)| text)
+            .collect()
+    }
+
+    fn take_environment(&mut self, assignment: &Assignment) {
+        for word in self.plain_words(&assignment.value) {
+            match word.split_once('=') {
+                Some((name, value)) if environment_file::is_name(name) => {
+                    let source = assignment.path.clone();
+                    self.own.push((name.to_owned(), value.to_owned(), source));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What the manager itself has in its environment is not to be seen in files.
+    fn take_passed(&mut self, assignment: &Assignment) {
+        for name in self.plain_words(&assignment.value) {
+            if name.starts_with("K3S_") || name.starts_with("AWS_") {
+                let place = Place::Environment {
+                    source: assignment.path.display().to_string(),
+                    variable: name.clone(),
+                };
+                let text =
+                    format!("{name} is passed on from systemd's own environment, unseen here");
+                self.remark(text, Some(place));
+            }
+        }
+    }
+
+    /// Files outrank `Environment=`, wherever the lines stand; a later file outranks an earlier.
+    fn environment(&mut self) -> Result<Result<Environment, String>, HostError> {
+        let mut environment = Environment::default();
+        for (name, value, source) in &self.own {
+            environment.set(name, value, source.display().to_string());
+        }
+        for (path, optional) in std::mem::take(&mut self.environment_files) {
+            for path in matching(self.files, &path)? {
+                let content = self.files.read(&path)?;
+                self.inputs.push(Input::new(&path, content.as_deref()));
+                let Some(content) = content else {
+                    if optional {
+                        continue;
+                    }
+                    let problem = format!("{} does not exist", path.display());
+                    return Ok(Err(problem));
+                };
+                let content = String::from_utf8_lossy(&content);
+                for (name, value) in environment_file::parse(&content) {
+                    environment.set(name, value, path.display().to_string());
+                }
+            }
+        }
+        self.unset_variables(&mut environment);
+        Ok(Ok(environment))
+    }
+
+    fn unset_variables(&self, environment: &mut Environment) {
+        for unset in &self.unset {
+            let (name, value) = match unset.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (unset.as_str(), None),
+            };
+            let matches = environment
+                .get(name)
+                .is_some_and(|variable| value.is_none_or(|value| variable.value == value));
+            if matches {
+                environment.unset(name);
+            }
+        }
+    }
+
+    pub(super) fn finish(
+        mut self,
+        fragment: PathBuf,
+        drop_ins: Vec<PathBuf>,
+    ) -> Result<Loaded, HostError> {
+        let unusable = |problem: &str| Loaded::Unusable {
+            fragment: fragment.clone(),
+            problem: problem.to_owned(),
+        };
+        let environment = match self.environment()? {
+            Ok(environment) => environment,
+            Err(problem) => return Ok(unusable(&problem)),
+        };
+        if self.commands.len() > 1 && !self.oneshot {
+            return Ok(unusable("it has more than one ExecStart= command"));
+        }
+        let Some(command) = self.commands.first() else {
+            return Ok(unusable("it has no ExecStart= command"));
+        };
+        let Some(exec_start) = command.expanded(&environment) else {
+            return Ok(unusable("its command is longer than the kernel takes"));
+        };
+        Ok(Loaded::Unit(Box::new(Unit {
+            name: self.name.to_owned(),
+            binary: command.binary.clone(),
+            command: command.texts(),
+            exec_start,
+            // A oneshot's further commands would be lost.
+            as_written: (self.commands.len() == 1)
+                .then(|| command.as_written(&environment))
+                .flatten(),
+            own_environment: self
+                .own
+                .into_iter()
+                .map(|(name, value, _)| (name, value))
+                .collect(),
+            fragment,
+            drop_ins,
+            environment,
+            loading: Loading::NotAsked,
+            inputs: self.inputs,
+            remarks: self.remarks,
+        })))
+    }
+}
+
+/// `EnvironmentFile=` may hold a pattern in its last part.
+pub(super) fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
+    let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
+        return Ok(vec![pattern.to_path_buf()]);
+    };
+    let name = name.to_string_lossy();
+    if !name.contains(['*', '?', '[']) {
+        return Ok(vec![pattern.to_path_buf()]);
+    }
+    let entries = files.names(directory)?.unwrap_or_default();
+    Ok(entries
+        .into_iter()
+        .filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()))
+        .map(|entry| directory.join(entry.name))
+        .collect())
+}
