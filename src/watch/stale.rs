@@ -57,7 +57,9 @@ impl Agent<'_> {
         }
         let now = Instant::now();
         self.keeper.reload_units_at(now);
-        let closed = self.view.closed().map(Path::to_path_buf);
+        // A place that moved just now was not looked at yet.
+        let newly = self.view.newly_closed(&self.ground.host.root);
+        let closed = newly.or_else(|| self.view.closed().map(Path::to_path_buf));
         let Some(place) = closed else {
             return;
         };
