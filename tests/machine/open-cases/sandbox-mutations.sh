@@ -20,13 +20,22 @@ declare -A place=(
 )
 settings="sysctl-file directory content permissions k3s-drop-in manifest"
 [ -e "${place[permissions]}" ] || install -m 600 /dev/null "${place[permissions]}"
-# What it is when it is right: of a file with our content the content too, of K3s's own only owner and bits.
+# What it is when it is right: of a file with our content the content too, of K3s's own only owner and bits. Lines of others in a sysctl
+# file stay, and where it is emptied, which masks it, another file of ours sets what it did: what counts is what a boot would set.
 look() {
   case $1 in
     sysctl-live) sysctl -n kernel.panic ;;
-    directory | permissions) stat -c '%F %a %u:%g' "${place[$1]}" ;;
-    *) stat -c '%F %a %u:%g' "${place[$1]}" && sha256sum <"${place[$1]}" ;;
+    sysctl-file) k3warden check kernel-panic kernel-panic-on-oops vm-overcommit-memory >/dev/null && echo holds ;;
+    directory | permissions) stat -c '%f %u:%g' "${place[$1]}" ;;
+    *) stat -c '%f %u:%g' "${place[$1]}" && sha256sum <"${place[$1]}" ;;
   esac 2>&1 || true
+}
+# From the state at the start: our file is back where it was.
+begin_anew() {
+  [ "$1" = sysctl-file ] || return 0
+  rm -f /etc/sysctl.d/zz-k3warden.conf "${place[$1]}"
+  wait_until 60 test -s "${place[$1]}"
+  wait_until 60 is_right "$1"
 }
 all_hold() { expect_exit 0 k3warden diff; }
 wait_until 60 k3warden diff
@@ -95,6 +104,7 @@ for kind in $kinds; do
     if mutate "$kind" "$setting"; then
       case $kind in symlink | bind-mount | hard-link | mv-parent | unlink) sleep 0.3 && undo "$kind" "$setting" ;; esac
       table[$kind:$setting]=$(seconds_until_right "$setting")
+      begin_anew "$setting"
     else
       table[$kind:$setting]=-
     fi
@@ -109,6 +119,13 @@ done
 case "${table[*]}" in *never*) fail "something was never repaired" ;; esac
 wait_until 60 k3warden diff
 expect_exit 0 k3warden ledger --verify
+# A boot would set it, and not the daemon, which waits.
+daemon=$(systemctl show -P MainPID k3warden)
+kill -STOP "$daemon"
+sysctl -q -w kernel.panic=3
+/lib/systemd/systemd-sysctl
+expect_sysctl kernel.panic 10
+kill -CONT "$daemon"
 
 # A unit rewritten as install.sh does, a binary swapped, a configuration edited badly: no start of K3s, and the rest is held.
 sed -i 's/RestartSec=5s/RestartSec=6s/' /etc/systemd/system/k3s.service
