@@ -26,8 +26,8 @@ sed -i 's/maxage=60/maxage=7/' /etc/systemd/system/k3s.service
 expect_equal '"need_daemon_reload":true,' "$(of need_daemon_reload)" "the file is newer"
 expect_contains "$(of arguments)" '"--audit-log-maxage=60"'
 expect_contains "$(of on_disk)" '"--audit-log-maxage=7"'
-expect_contains "$(of on_disk)" '{"what":"kube-apiserver--audit-log-maxage","here":["30","7"],"next":["30","60"]}'
-expect_contains "$(k3warden effective || true)" "kube-apiserver --audit-log-maxage: 30 7 -> 30 60"
+expect_contains "$(of on_disk)" '{"what":"kube-apiserver--audit-log-maxage","here":["7"],"next":["60"]}'
+expect_contains "$(k3warden effective || true)" "kube-apiserver --audit-log-maxage: 7 -> 60"
 expect_contains "$(k3warden check || true)" "systemctl daemon-reload"
 expect_equal "" "$(k3warden check audit-log-retention | grep '^divergent' || true)" "the loaded value holds"
 
@@ -35,7 +35,7 @@ expect_equal "" "$(k3warden check audit-log-retention | grep '^divergent' || tru
 systemctl daemon-reload
 expect_equal '"need_daemon_reload":false,' "$(of need_daemon_reload)" "read again"
 expect_equal '"on_disk":null,' "$(of on_disk)" "nothing beside it"
-expect_contains "$(of running)" '"what":"kube-apiserver--audit-log-maxage","here":["30","60"],"next":["30","7"]'
+expect_contains "$(of running)" '"what":"kube-apiserver--audit-log-maxage","here":["60"],"next":["7"]'
 expect_contains "$(k3warden check audit-log-retention || true)" "divergent"
 
 # Without a kept record and without the journal's lines it is unknown, and not green.
