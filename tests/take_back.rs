@@ -62,6 +62,45 @@ fn one_control_takes_its_line_alone_out_of_the_drop_in() {
 }
 
 #[test]
+fn a_file_of_ours_that_others_could_write_decides_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+    for (operators, name) in [
+        ("", "90-kubelet.conf"),
+        ("kernel.panic = 7\n", "zz-k3warden.conf"),
+    ] {
+        let tree = Tree::of(HOST);
+        std::fs::create_dir_all(tree.at("/etc/sysctl.d")).unwrap();
+        let other = tree.at("/etc/sysctl.d/95-site.conf");
+        std::fs::write(&other, operators).unwrap();
+        let before = tree.snapshot();
+        run(&tree, &["apply"]);
+        let ours = tree.at(&format!("/etc/sysctl.d/{name}"));
+        for path in [&ours, &other] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let check = run(&tree, &["check", "kernel-panic"]);
+        assert_eq!(check.code, Some(1), "{check:?}");
+        assert!(
+            check.stdout.contains("others than root may write it"),
+            "{check:?}"
+        );
+        let applied = run(&tree, &["apply"]);
+        assert_eq!(mode(&ours) & 0o777, 0o644, "{applied:?}");
+        assert_eq!(
+            mode(&other) & 0o777,
+            0o666,
+            "an operator's own file is theirs"
+        );
+        assert_eq!(run(&tree, &["check", "kernel-panic"]).code, Some(0));
+        std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
+        run(&tree, &["revert"]);
+        let left = difference(&before, &tree.snapshot(), "/nothing");
+        assert_eq!(left, Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_directory_that_others_could_write_waits_for_what_is_in_it() {
     let tree = Tree::of(HOST);
     let before = tree.snapshot();

@@ -7,7 +7,7 @@ use super::restart::Service;
 use super::session::Session;
 use super::{Exit, Format, Global, check, door};
 use crate::host::Interrupt;
-use crate::reconcile::{Judgement, Outcome, Pass, Plan, Refused, Verdict, apply};
+use crate::reconcile::{Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, running};
 use crate::report::{AppliedReport, to_json};
 
 /// Make the enforced controls hold, once.
@@ -47,6 +47,9 @@ impl Apply {
                 // Nothing changes, so what was judged still is.
                 let exit = self.report(&session, &pass, &judgements, (&[], &plan.refused));
                 return Ok(with_pending(Service::of(&session), &session, exit));
+            }
+            if let Err(error) = running::keep(&pass) {
+                eprintln!("k3warden: what K3s was started with cannot be kept: {error}");
             }
             plan
         };

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::host::Host;
 use crate::host::systemd::{
     self, BadIdentifier, InvocationId, JournalFrom, JournalQuery, ServiceManager, Systemd, UnitName,
 };
+use crate::host::{Host, HostError};
 use crate::node::Node;
 use crate::setting::{Running, StartedWith};
 
@@ -15,7 +15,7 @@ use super::restart::heard::{Arguments, Heard};
 use super::restart::snapshot::Snapshots;
 use super::restart::standing::Standing;
 use super::restart::starts::{SetOptions, Starts};
-use super::service::standing;
+use super::service::{circumstances, standing};
 
 /// K3s logs its arguments within its first seconds.
 const JOURNAL_LIMIT_BYTES: usize = 4 << 20;
@@ -68,6 +68,38 @@ pub fn kept(host: &Host, node: &Node) -> Running {
             ..StartedWith::unknown(unknown())
         },
     })
+}
+
+/// Keeps what a run that nobody saw begin was started with, while that can still be told: the first change of ours hides it.
+///
+/// # Errors
+/// When it cannot be written down.
+pub fn keep(pass: &Pass<'_>) -> Result<(), HostError> {
+    let (host, node) = (pass.host, pass.node);
+    let is_kept = match kept(host, node) {
+        Running::Started(kept) => kept.options.is_some(),
+        Running::Stopped => true,
+    };
+    let running = pass.running();
+    let (false, Ok(Some(run)), Running::Started(started)) =
+        (is_kept, run(host, node), running.as_ref())
+    else {
+        return Ok(());
+    };
+    let Some(options) = started.options.clone() else {
+        return Ok(());
+    };
+    let arguments = started.arguments.clone().unwrap_or_default();
+    let snapshots = Snapshots::of(&host.root)?;
+    let taken = circumstances::now(host);
+    snapshots.save(
+        &host.root,
+        &run.invocation,
+        &run.unit,
+        taken,
+        arguments,
+        Some(options),
+    )
 }
 
 /// The K3s that runs.

@@ -112,9 +112,19 @@ fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'
         Ok(next_boot) => match next_boot.assignment(key) {
             Some(winner) => {
                 let place = winner.place();
-                let holds = same_value(&winner.value, &setting.value);
-                let outcome = if holds { Outcome::Holds } else { remedy() };
-                finding(setting, &winner.value, &place, outcome)
+                let is_right = same_value(&winner.value, &setting.value);
+                let for_all = is_right
+                    && sysctl_file::is_ours_for_all(subject, &winner.path).unwrap_or(false);
+                let (observed, outcome) = match (is_right, for_all) {
+                    (true, true) => {
+                        let observed =
+                            format!("{}, and others than root may write it", winner.value);
+                        (observed, remedy())
+                    }
+                    (true, false) => (winner.value.clone(), Outcome::Holds),
+                    (false, _) => (winner.value.clone(), remedy()),
+                };
+                finding(setting, &observed, &place, outcome)
             }
             None => finding(setting, "not set", "sysctl.d", remedy()),
         },

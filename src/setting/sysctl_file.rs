@@ -141,10 +141,38 @@ fn outranked(next_boot: &NextBoot, want: &Want, guide_file: &Path) -> bool {
         winner.path != guide_file && winner.path.file_name() > guide_file.file_name()
     });
     // Said rightly in the guide's file and yet not what the boot sets: it loses there, whatever the reason.
-    let in_vain = next_boot.all(&key).iter().any(|statement| {
+    let said = next_boot.all(&key).iter().any(|statement| {
         statement.path() == guide_file && statement.value() == Some(want.value.as_str())
     });
-    later || in_vain
+    let wins = next_boot
+        .assignment(&key)
+        .is_some_and(|winner| winner.path == guide_file && winner.value == want.value);
+    later || (said && !wins)
+}
+
+/// Whether a file is one of those that we write, and somebody else than root may write it too: what it sets at the next
+/// boot is then anybody's. Files of operators are theirs.
+pub(super) fn is_ours_for_all(subject: &Subject<'_>, path: &Path) -> Result<bool, HostError> {
+    let directory = Path::new(DIRECTORY);
+    let next_boot = (subject.next_boot)()?;
+    let last = last_sorting_name(next_boot.names()).map(|name| directory.join(name));
+    if path != directory.join(GUIDE_FILE) && last.as_deref() != Some(path) {
+        return Ok(false);
+    }
+    let root = &subject.host.root;
+    let entry = root.look(path)?;
+    Ok(entry.is_some_and(|entry| !root.only_root_writes(&entry.attributes)))
+}
+
+/// The same, for root alone to write.
+fn guarded(root: &Root, attributes: Attributes) -> Attributes {
+    if root.only_root_writes(&attributes) {
+        return attributes;
+    }
+    Attributes {
+        mode: attributes.mode.intersection(FileMode::new(0o755)),
+        ..fresh(root)
+    }
 }
 
 /// The change that gives a file one line for each key, its other lines kept as they are.
@@ -172,17 +200,17 @@ fn with_lines(
             (before, content, attributes)
         }
     };
-    let content = merged(&old, wants);
-    if content == old {
+    let after = State::File {
+        content: merged(&old, wants),
+        attributes: guarded(root, attributes),
+    };
+    if after == before {
         return Ok(None);
     }
     Ok(Some(Change {
         thing: Thing::Path(path.to_path_buf()),
         before,
-        after: State::File {
-            content,
-            attributes,
-        },
+        after,
         stage: STAGE,
         effect: Effect::None,
     }))

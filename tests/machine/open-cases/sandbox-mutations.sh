@@ -81,7 +81,8 @@ undo() {
     symlink) rm -rf "$path" && mv "$parent/.mutation" "$path" ;;
     bind-mount) umount "$path" ;;
     hard-link) rm "$parent/.mutation" ;;
-    mv-parent) rm -rf "$parent" && mv "$parent.away" "$parent" ;;
+    # The daemon makes it anew meanwhile.
+    mv-parent) until mv -T "$parent.away" "$parent" 2>/dev/null; do rm -rf "$parent"; done ;;
     unlink) [ "$2" != permissions ] || install -m 644 /dev/null "$path" ;;
   esac
 }
