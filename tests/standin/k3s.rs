@@ -21,6 +21,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::thread::sleep;
@@ -300,7 +302,10 @@ impl StandIn {
     fn make_state(&self, effective: &Effective) {
         if !self.haste {
             let _ = std::fs::create_dir_all(self.data_dir(effective).join("server/db"));
-            let _ = std::fs::create_dir_all(self.data_dir(effective).join("server/cred"));
+            // K3s's own modes (tests/recorded/tree-1.36.3.txt).
+            let mut private = std::fs::DirBuilder::new();
+            let cred = self.data_dir(effective).join("server/cred");
+            let _ = private.recursive(true).mode(0o700).create(cred);
         }
     }
 
@@ -316,7 +321,9 @@ impl StandIn {
             .join("server/cred/encryption-config.json");
         let wanted = value.is_some_and(|value| value.value == "true");
         if wanted && !self.haste && !Path::new(&key).exists() {
-            let _ = std::fs::write(key, "{\"stand-in\": true}\n");
+            let mut options = std::fs::OpenOptions::new();
+            let made = options.write(true).create_new(true).mode(0o600).open(key);
+            let _ = made.and_then(|mut file| file.write_all(b"{\"stand-in\": true}\n"));
         }
     }
 }

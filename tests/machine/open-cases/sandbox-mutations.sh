@@ -82,7 +82,7 @@ undo() {
     bind-mount) umount "$path" ;;
     hard-link) rm "$parent/.mutation" ;;
     # The daemon makes it anew meanwhile.
-    mv-parent) until mv -T "$parent.away" "$parent" 2>/dev/null; do rm -rf "$parent"; done ;;
+    mv-parent) until mv -T "$parent.away" "$parent" 2>/dev/null; do rm -rf "$parent" 2>/dev/null || true; done ;;
     unlink) [ "$2" != permissions ] || install -m 644 /dev/null "$path" ;;
   esac
 }

@@ -48,7 +48,7 @@ by_apt() {
   "journalctl -x -t k3warden") type_in 0 "$1" "Subject: k3warden watches this node" ;;
   "systemctl reload k3warden")
     type_in 0 "$1"
-    wait_until 60 journalctl --no-pager -q -t k3warden --grep 'olicy' ;;
+    wait_until 60 journalctl --no-pager -q -t k3warden --grep 'rules are in force' ;;
   "k3warden apply") type_in 0 "$1" "Nothing to change." ;;
   "k3warden apply --restart") type_in 0 "$1" "not restarted" ;;
   "k3warden retry") type_in 0 "$1" ;;
