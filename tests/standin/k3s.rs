@@ -35,6 +35,8 @@ use k3warden::node::facts;
 
 /// From here on a component's error ends K3s with status 0.
 const ENDS_WITH_ZERO: u16 = 33;
+/// From here on K3s gives the kubelet its defaults in a file of its own, written at each start.
+const KUBELET_DROP_INS: u16 = 32;
 /// From here on the kubelet waits for containerd by itself, and kube-proxy is first.
 const PROXY_FIRST: u16 = 34;
 
@@ -306,6 +308,21 @@ impl StandIn {
             let mut private = std::fs::DirBuilder::new();
             let cred = self.data_dir(effective).join("server/cred");
             let _ = private.recursive(true).mode(0o700).create(cred);
+            if effective.version.minor >= KUBELET_DROP_INS {
+                let drop_ins = self.data_dir(effective).join("agent/etc/kubelet.conf.d");
+                let _ = private.create(&drop_ins);
+                let text =
+                    "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+                let file = drop_ins.join("00-k3s-defaults.conf");
+                let mut options = std::fs::OpenOptions::new();
+                let made = options
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(file);
+                let _ = made.and_then(|mut file| file.write_all(text.as_bytes()));
+            }
         }
     }
 

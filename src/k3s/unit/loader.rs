@@ -11,6 +11,15 @@ use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
 use crate::k3s::{Place, Remark};
 
+/// The settings that decide what K3s is given.
+const GIVES: [&str; 5] = [
+    "ExecStart",
+    "Environment",
+    "EnvironmentFile",
+    "UnsetEnvironment",
+    "PassEnvironment",
+];
+
 /// What the files of a unit have come to so far.
 pub(super) struct Loader<'a> {
     files: &'a Files<'a>,
@@ -50,9 +59,14 @@ impl<'a> Loader<'a> {
 
     /// Takes a file line by line, up to one that systemd does not get over. What stands above it counts.
     pub(super) fn read(&mut self, path: &Path, content: &[u8]) -> Result<(), String> {
-        self.inputs.push(Input::new(path, Some(content)));
         let (assignments, bad) = lines::parse(path, content);
-        for assignment in assignments.iter().filter(|line| line.section == "Service") {
+        let of_service = || assignments.iter().filter(|line| line.section == "Service");
+        // A drop-in that says nothing of what K3s is given, such as our door or a limit, is no input of it.
+        let is_fragment = self.inputs.is_empty();
+        if is_fragment || of_service().any(|line| GIVES.contains(&line.key.as_str())) {
+            self.inputs.push(Input::new(path, Some(content)));
+        }
+        for assignment in of_service() {
             self.take(assignment)?;
         }
         bad.map_or(Ok(()), |bad| Err(bad.to_string()))

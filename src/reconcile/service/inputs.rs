@@ -21,7 +21,7 @@ const NAMING: [(Component, &str); 7] = [
     (Component::Kubelet, "config"),
 ];
 /// Written by K3s at each start (K pkg/daemons/agent/agent.go).
-const OF_K3S_ITSELF: &str = "00-k3s-defaults.conf";
+pub(super) const OF_K3S_ITSELF: &str = "00-k3s-defaults.conf";
 
 /// Digests everything that the next start would read.
 ///

@@ -229,7 +229,7 @@ fn ages(
         .collect();
     merged.extend(effective.drop_in_directory());
     let mut loaded = inputs::loaded(pass.host, pass.node, effective).ok()?;
-    loaded.push(pass.node.places.data_dir.join("agent/etc/kubelet.conf.d"));
+    loaded.extend(kubelet_drop_ins(pass));
     loaded.extend(pass.node.binary());
     let changed = |paths: Vec<PathBuf>| -> Option<Vec<Changed>> {
         let mut all = Vec::new();
@@ -246,6 +246,17 @@ fn ages(
         merged: changed(merged)?,
         loaded: changed(loaded)?,
     })
+}
+
+/// The directory of the kubelet's drop-ins, if anything came into it or went since K3s made its own file there: from 1.32
+/// on it does that some moments after its start, and makes the directory where there is none.
+fn kubelet_drop_ins(pass: &Pass<'_>) -> Option<PathBuf> {
+    let root = &pass.host.root;
+    let directory = pass.node.places.data_dir.join("agent/etc/kubelet.conf.d");
+    let made = root.look_through(&directory.join(inputs::OF_K3S_ITSELF));
+    let made = made.ok().flatten().map(|entry| entry.changed);
+    let touched = root.look_through(&directory).ok().flatten()?.modified;
+    made.is_none_or(|made| touched > made).then_some(directory)
 }
 
 fn encryption(pass: &Pass<'_>, effective: Option<&Effective>) -> Encryption {

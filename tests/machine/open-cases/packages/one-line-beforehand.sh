@@ -3,6 +3,8 @@
 #@ bare
 #@ limit 1500
 install_k3s server
+# Older than K3s's process, in whole seconds.
+sleep 2
 systemctl start k3s
 wait_until 120 k3s_runs
 run=$(systemctl show -P InvocationID k3s)
