@@ -13,7 +13,7 @@ awk '
       if (piece[i] ~ /^(apt|cargo|dnf|journalctl|systemctl|touch|zypper) / || piece[i] ~ /^k3warden [a-z]/ ||
           piece[i] ~ /^(tests|packaging|benches)\/[a-z]+$/ || piece[i] == "/var/lib/k3warden/purge")
         print piece[i]
-  }' /share/README.md >/root/commands
+  }' /share/README.md | awk '!seen[$0]++' >/root/commands
 [ "$(wc -l </root/commands)" -ge 20 ] || fail "only these commands were found: $(cat /root/commands)"
 
 # type_in CODE COMMAND [PART]: as typed, every question answered with yes; its exit code, and a part of what it says.
