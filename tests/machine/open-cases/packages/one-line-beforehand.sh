@@ -38,14 +38,14 @@ purge_leaves_it_as_before
 
 install_with "restart = { mode = \"window\", windows = [\"$day 02:00-04:00\"] }"
 expect_sysctl kernel.panic 10
-wait_until 60 held_for window
+wait_until 150 held_for window
 # Told where an operator looks.
 expect_contains "$(systemctl --no-pager status k3warden.service)" "K3s should start again"
 purge_leaves_it_as_before
 
 install_with 'restart = { mode = "never" }'
 expect_sysctl kernel.panic 10
-wait_until 60 held_for "restart.mode is"
+wait_until 150 held_for "restart.mode is"
 expect_exit 1 k3warden apply
 expect_contains "$output" "apply --restart"
 purge_leaves_it_as_before

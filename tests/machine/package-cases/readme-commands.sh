@@ -113,7 +113,7 @@ mkdir -p /etc/dnf/vars
 printf '[main]\nmodule_platform_id=platform:el9\n' >/etc/dnf/dnf.conf
 echo 9 >/etc/dnf/vars/releasever
 provide_to_rpm
-apt_is_gone() { ! command -v k3warden; }
+apt_is_gone() { [ ! -e /usr/bin/k3warden ]; }
 wait_until 10 apt_is_gone
 while read -r -u 3 command; do
   case $command in dnf\ * | /var/lib/k3warden/purge) echo "$command"; by_dnf "$command" ;; esac
