@@ -90,6 +90,15 @@ pub enum Refusal {
         /// What has the attribute, as seen inside the root.
         path: PathBuf,
     },
+    /// A kernel parameter of a namespace that is another one here than the host's.
+    #[error(
+        "each {namespace} namespace has its own, and this service is in another one than the host; `k3warden check` on \
+         the command line sees the host's"
+    )]
+    OtherNamespace {
+        /// `network` or `host name`.
+        namespace: &'static str,
+    },
 }
 
 impl HostError {

@@ -7,12 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::arms::{ArmError, Arms, Events};
 use super::index::Index;
-use crate::host::sysctl::PinnedSysctl;
+use crate::host::sysctl::{HOST_SYSCTLS, PinnedSysctl};
 use crate::host::{LiveSysctls, Root, SysctlKey};
-
-/// Where our unit binds the host's own /proc/sys: the private procfs of the sandbox raises no events for writes of
-/// others (inotify marks belong to one mounted procfs).
-const HOST_SYSCTLS: &str = "/run/host-sysctl";
 
 /// What the daemon sees with.
 #[derive(Debug)]

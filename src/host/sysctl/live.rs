@@ -7,10 +7,21 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::{PinnedSysctl, SysctlKey};
-use crate::host::{HostError, Root};
+use crate::host::{HostError, Refusal, Root};
 
 /// The kernel answers with a page at most, a few tables with more.
 const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
+
+/// Where our unit binds the host's own /proc/sys: the private procfs of the sandbox raises no events for writes of
+/// others (inotify marks belong to one mounted procfs).
+pub const HOST_SYSCTLS: &str = "/run/host-sysctl";
+
+/// Which parameters the sandbox of our unit shows as those of another namespace (`PrivateNetwork=`, `ProtectHostname=`).
+const OTHER_NAMESPACES: [(&str, &str); 3] = [
+    ("net.", "network"),
+    ("kernel.hostname", "host name"),
+    ("kernel.domainname", "host name"),
+];
 
 /// The directory of kernel parameters of the running kernel.
 #[derive(Debug, Clone)]
@@ -18,6 +29,8 @@ pub struct LiveSysctls {
     /// The error is given at each look: without /proc/sys everything else is judged all the same.
     directory: Result<Root, HostError>,
     shown_as: PathBuf,
+    /// We run in the sandbox of our unit.
+    in_unit: bool,
 }
 
 impl LiveSysctls {
@@ -31,6 +44,8 @@ impl LiveSysctls {
         root.is_live().then(|| Self {
             directory: open_procfs(&shown_as),
             shown_as,
+            // systemd leaves the empty mount point behind on the host.
+            in_unit: open_procfs(Path::new(HOST_SYSCTLS)).is_ok(),
         })
     }
 
@@ -42,18 +57,17 @@ impl LiveSysctls {
         Ok(Self {
             directory: Ok(Root::open(directory)?),
             shown_as: directory.to_path_buf(),
+            in_unit: false,
         })
     }
 
     /// The value of a key without its line end; `None` if this kernel has no such key.
     ///
     /// # Errors
-    /// When the kernel refuses to tell, or the key is a directory of keys.
+    /// When the kernel refuses to tell, the key is a directory of keys, or its value here is not the host's.
     pub fn read(&self, key: &SysctlKey) -> Result<Option<String>, HostError> {
         let content = self
-            .directory
-            .as_ref()
-            .map_err(Clone::clone)?
+            .directory_of(key)?
             .read(key.relative_path(), VALUE_LIMIT_BYTES)
             .map_err(|error| self.located(key, error))?;
         Ok(content.map(|bytes| {
@@ -69,9 +83,7 @@ impl LiveSysctls {
     pub fn pin(&self, key: &SysctlKey) -> Result<Option<PinnedSysctl>, HostError> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let opened = self
-            .directory
-            .as_ref()
-            .map_err(Clone::clone)?
+            .directory_of(key)?
             .open_following(key.relative_path(), flags)
             .map_err(|error| self.located(key, error))?;
         Ok(opened.map(|descriptor| PinnedSysctl::new(descriptor, self.path(key))))
@@ -103,15 +115,25 @@ impl LiveSysctls {
         // The kernel takes a value in one write at offset 0 and ignores O_TRUNC; plain files need it.
         let flags = OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let descriptor = self
-            .directory
-            .as_ref()
-            .map_err(Clone::clone)?
+            .directory_of(key)?
             .open_following(key.relative_path(), flags)
             .map_err(|error| self.located(key, error))?
             .ok_or_else(|| HostError::system("set", &self.path(key), Errno::ENOENT))?;
         std::fs::File::from(descriptor)
             .write_all(format!("{value}\n").as_bytes())
             .map_err(|error| HostError::io("set", &self.path(key), &error))
+    }
+
+    fn directory_of(&self, key: &SysctlKey) -> Result<&Root, HostError> {
+        let name = key.to_string();
+        let other = OTHER_NAMESPACES
+            .iter()
+            .find(|(prefix, _)| self.in_unit && name.starts_with(prefix));
+        if let Some((_, namespace)) = other {
+            let reason = Refusal::OtherNamespace { namespace };
+            return Err(HostError::refused(&self.path(key), reason));
+        }
+        self.directory.as_ref().map_err(Clone::clone)
     }
 
     fn path(&self, key: &SysctlKey) -> PathBuf {
@@ -198,6 +220,21 @@ mod tests {
             }
         ));
         assert!(!kept.path().join("vm/absent").exists());
+    }
+
+    #[test]
+    fn in_our_unit_the_value_of_another_namespace_is_unknown() {
+        let (_kept, mut live) = kernel(&[("net/core/somaxconn", "7\n"), ("kernel/panic", "3\n")]);
+        let network = key("net.core.somaxconn");
+        assert_eq!(live.read(&network).unwrap().as_deref(), Some("7"));
+        live.in_unit = true;
+        let said = live.read(&network).unwrap_err().to_string();
+        assert!(
+            said.contains("each network namespace has its own"),
+            "{said}"
+        );
+        assert!(live.write(&network, "8").is_err() && live.pin(&network).is_err());
+        assert!(live.read(&key("kernel.panic")).is_ok());
     }
 
     #[test]

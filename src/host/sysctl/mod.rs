@@ -14,6 +14,6 @@ pub use drop_in::DIRECTORIES;
 pub use key::{KeyError, SysctlKey};
 pub use last_name::{is_own_last_name, last_sorting_name};
 pub use line::{Assignment, Exclusion, Statement};
-pub use live::{LiveSysctls, same_value};
+pub use live::{HOST_SYSCTLS, LiveSysctls, same_value};
 pub use next_boot::{NextBoot, SysctlConfWarning};
 pub use pinned::PinnedSysctl;
