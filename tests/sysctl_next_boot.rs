@@ -11,6 +11,7 @@
 // Helpers of a test fail as the test does; clippy knows only functions marked #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod dice;
 #[path = "sysctl_next_boot/layouts.rs"]
 mod layouts;
 

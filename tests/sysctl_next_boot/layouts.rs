@@ -7,6 +7,7 @@
     reason = "a test that fails says so by a panic"
 )]
 
+use super::dice::Dice;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -103,27 +104,6 @@ const VALUES: [&str; 14] = [
 ];
 
 const ENDS: [&str; 7] = ["\n", "\n", "\n", "\r\n", "\r", "\n\r", "\n\n"];
-
-/// A small generator (xorshift64*), so that a seed names a layout for good.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let mixed = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(mixed).unwrap() % limit
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
 
 /// Writes the layout of a seed into a new directory; with `split_lib`, `/lib` may be a directory apart from `/usr/lib`.
 pub fn write_layout(case: &Path, seed: u64, split_lib: bool) {

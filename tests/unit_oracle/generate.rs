@@ -1,5 +1,7 @@
 //! Units at random: what operators write, and what nobody should.
 
+use super::dice::Dice;
+
 /// The files of one unit.
 pub struct UnitFiles {
     pub fragment: String,
@@ -161,27 +163,6 @@ const ASSIGNMENTS: &[&str] = &[
     "A=\"x\"\\\ny",
     "F= \"s\"",
 ];
-
-/// A small generator (xorshift64*): the same seed gives the same units.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(high).unwrap() % limit
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
 
 /// A unit of this name.
 pub fn unit(seed: u64, name: &str) -> UnitFiles {

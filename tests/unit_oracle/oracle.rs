@@ -9,6 +9,8 @@
 // Helpers of tests are tests too.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "../dice/mod.rs"]
+mod dice;
 mod generate;
 
 use std::fmt::Write;
