@@ -23,9 +23,18 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        // In one piece: each repair writes three of them, and a call of the formatter for each byte was felt there.
+        let pairs = self.0.map(|byte| [symbol(byte >> 4), symbol(byte & 0xf)]);
+        let text = std::str::from_utf8(pairs.as_flattened()).map_err(|_| fmt::Error)?;
+        formatter.write_str(text)
+    }
+}
+
+/// The hexadecimal digit of a number below 16.
+const fn symbol(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'a' + value - 10,
     }
 }
 
