@@ -10,11 +10,12 @@
 mod server;
 mod tree;
 
-use k3warden::host::Space;
+use k3warden::host::{Space, Thing};
 use k3warden::k3s::K3sVersion;
 use k3warden::node::Surroundings;
+use k3warden::reconcile::service::stay::{Running as KubeletRuns, must_stay};
 use k3warden::reconcile::{Plan, Verdict};
-use server::Server;
+use server::{DROP_IN, Server};
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const PSA: &str = "/var/lib/rancher/k3s/server/psa.yaml";
@@ -462,4 +463,44 @@ fn on_a_cluster_with_data_the_plug_in_does_not_bring_pod_security_into_force() {
         "{lines}"
     );
     assert!(refused.contains("event-rate-limit"), "{refused}");
+}
+
+/// A kubelet in a container checks the values of the kernel around it, which are not ours to set.
+#[test]
+fn in_a_container_the_kernel_around_it_decides_and_is_left_alone() {
+    let mut server = Server::new();
+    server.surroundings = Surroundings::Container;
+    server.kernel("vm/overcommit_memory", "0");
+    let refused = server.refusals();
+    assert!(!server.lines().contains(PROTECT), "{}", server.lines());
+    assert!(refused.contains("vm.overcommit_memory"), "{refused}");
+    let verdict = |server: &Server| {
+        server.pass(|pass, _| {
+            let control = pass.catalogue.control("vm-overcommit-memory").unwrap();
+            pass.judge_control(control).verdict
+        })
+    };
+    assert_eq!(verdict(&server), Verdict::Divergent);
+    assert_eq!(server.live("vm/overcommit_memory"), "0");
+    server.kernel("vm/overcommit_memory", "1");
+    server.apply();
+    assert_eq!(verdict(&server), Verdict::Compliant);
+    assert!(server.lines().contains(PROTECT), "{}", server.lines());
+}
+
+#[test]
+fn a_live_value_that_the_operators_kubelet_insists_on_is_not_put_back() {
+    let server = Server::new();
+    server.kernel("kernel/panic", "0");
+    server.apply();
+    let thing = Thing::Sysctl("kernel.panic".parse().unwrap());
+    let stays = |server: &Server| {
+        server.pass(|pass, _| must_stay(pass, &thing, &[], &|_| KubeletRuns::Nothing))
+    };
+    std::fs::remove_file(server.tree.at(DROP_IN)).unwrap();
+    server.write(CONFIG, "protect-kernel-defaults: true\n");
+    let reason = stays(&server).unwrap();
+    assert!(reason.contains("config.yaml:1"), "{reason}");
+    server.write(CONFIG, "");
+    assert_eq!(stays(&server), None);
 }

@@ -98,10 +98,10 @@ impl Session {
         }
         let root = root.sealed_below(&node.places.data_dir);
         // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
-        let live = if surroundings.is_machine() {
-            LiveSysctls::of(&root)
-        } else {
-            None
+        let live = match surroundings {
+            Surroundings::Machine => LiveSysctls::of(&root),
+            Surroundings::Container => LiveSysctls::of(&root).map(LiveSysctls::not_ours),
+            Surroundings::Chroot | Surroundings::Image => None,
         };
         let host = Host { root, live };
         let today = Zoned::now().date();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Entry, HostError, Kind, LiveSysctls, READ_LIMIT_BYTES, Root, State, SysctlKey, Thing};
+use super::{Entry, HostError, Kind, LiveSysctls, READ_LIMIT_BYTES, Root, State, Thing};
 
 /// How much of a file belongs to its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Step {
 pub struct Host {
     /// Files and directories.
     pub root: Root,
-    /// Live kernel parameters; `None` in an image, a chroot or a container, where they are not ours to set.
+    /// Live kernel parameters; `None` in an image or a chroot, where nothing runs yet.
     pub live: Option<LiveSysctls>,
 }
 
@@ -56,10 +56,10 @@ impl Host {
                 Some(entry) => self.capture_entry(path, &entry, extent),
             },
             Thing::Sysctl(key) => {
-                let Some((live, key)) = self.live.as_ref().zip(SysctlKey::parse(key).ok()) else {
+                let Some(live) = &self.live else {
                     return Ok(State::Absent);
                 };
-                Ok(live.read(&key)?.map_or(State::Absent, State::Value))
+                Ok(live.read(key)?.map_or(State::Absent, State::Value))
             }
         }
     }
@@ -125,12 +125,10 @@ impl Host {
     /// When the host refuses; the thing is then as it was, or (owner and bits) in between but never wider.
     pub fn put(&self, thing: &Thing, state: &State) -> Result<(), HostError> {
         match (thing, state) {
-            (Thing::Sysctl(key), State::Value(value)) => {
-                match (SysctlKey::parse(key), &self.live) {
-                    (Ok(key), Some(live)) => live.write(&key, value),
-                    _ => Ok(()),
-                }
-            }
+            (Thing::Sysctl(key), State::Value(value)) => match &self.live {
+                Some(live) => live.write(key, value),
+                None => Ok(()),
+            },
             // A kernel parameter cannot be taken away.
             (Thing::Sysctl(_), _) => Ok(()),
             (Thing::Path(path), State::Absent) => self.remove(path),

@@ -90,6 +90,9 @@ pub enum Refusal {
         /// What has the attribute, as seen inside the root.
         path: PathBuf,
     },
+    /// A kernel parameter in a container.
+    #[error("the kernel belongs to the machine around this container: set it there")]
+    OtherKernel,
     /// A kernel parameter of a namespace that is another one here than the host's.
     #[error(
         "each {namespace} namespace has its own, and this service is in another one than the host; `k3warden check` on \

@@ -6,22 +6,22 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::FileMode;
+use super::{FileMode, SysctlKey};
 
 /// A thing whose state we may change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {
     /// A file or directory, by its path as seen inside the root.
     Path(PathBuf),
-    /// A live kernel parameter, by its normalised key with slashes: `vm/overcommit_memory`.
-    Sysctl(String),
+    /// A live kernel parameter.
+    Sysctl(SysctlKey),
 }
 
 impl fmt::Display for Thing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(formatter, "{}", path.display()),
-            Self::Sysctl(key) => write!(formatter, "/proc/sys/{key}"),
+            Self::Sysctl(key) => write!(formatter, "{}", key.path().display()),
         }
     }
 }

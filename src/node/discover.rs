@@ -80,8 +80,9 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
     node
 }
 
-/// The unit that is judged. A machine with two is rare; the one that is being started is meant, else what the policy
-/// names, else the one that runs, else the plain name that comes first.
+/// The unit that is judged. A machine with two is rare; the one that is being started is meant, else the one that the
+/// policy names (none, if it is not here: another must not be taken for it), else the only one of the role that the
+/// policy names, else the one that runs, else the plain name that comes first.
 fn choose(
     root: &Root,
     policy: &Policy,
@@ -102,6 +103,12 @@ fn choose(
     };
     let (place, why) = if let Some(place) = place(&is_started) {
         (place, "it is being started".to_owned())
+    } else if let Some(named) = &policy.unit {
+        let Some(place) = place(&|unit| unit.name == named.value.as_str()) else {
+            warnings.extend(absent(named, &units));
+            return None;
+        };
+        (place, format!("{} names it", source(named)))
     } else if let (Some(role), 1) = (&policy.role, fitting) {
         (
             place(&of_role)?,
@@ -121,11 +128,24 @@ fn choose(
         let others: Vec<&str> = others.map(|(_, unit)| unit.name.as_str()).collect();
         let judged = units.get(place).map_or("", |unit| unit.name.as_str());
         warnings.push(format!(
-            "{judged} is judged, because {why}; {} on this node starts K3s too and is not (`role` in the policy decides)",
+            "{judged} is judged, because {why}; {} on this node starts K3s too and is not (`unit` in the policy decides)",
             others.join(", ")
         ));
     }
     (place < units.len()).then(|| units.swap_remove(place))
+}
+
+/// What to say where the policy names a unit that does not start K3s here, while others do.
+fn absent(named: &Given<UnitName>, units: &[Unit]) -> Option<String> {
+    let others: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "no unit is judged: {} names {}, which starts no K3s on this node; {} does",
+            source(named),
+            named.value,
+            others.join(", ")
+        )
+    })
 }
 
 fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
@@ -360,6 +380,26 @@ mod tests {
         assert!(said.contains("config.toml:1"), "{said}");
         let (unit, _) = tree.judged("role = \"agent\"", Some("k3s.service"));
         assert_eq!(unit, "k3s.service");
+    }
+
+    #[test]
+    fn the_unit_that_the_policy_names_is_judged_whatever_runs_and_no_other_in_its_place() {
+        let tree = Tree::new(&[
+            ("k3s.service", "/k3s server"),
+            ("k3s-edge.service", "/k3s server"),
+        ]);
+        tree.runs("k3s.service");
+        let (unit, said) = tree.judged("unit = \"k3s-edge.service\"", None);
+        assert_eq!(unit, "k3s-edge.service");
+        assert!(said.contains("config.toml:1 names it"), "{said}");
+        let (unit, _) = tree.judged("unit = \"k3s-edge.service\"", Some("k3s.service"));
+        assert_eq!(unit, "k3s.service");
+        let (unit, said) = tree.judged("unit = \"k3s-hub.service\"", None);
+        assert_eq!(unit, "");
+        assert!(
+            said.contains("names k3s-hub.service, which starts no K3s on this node"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -48,6 +48,7 @@ fn read_document(
             "role" => reader.set_some(key, entry, &mut policy.role, |entry| {
                 value::choice(entry, ROLES)
             }),
+            "unit" => reader.set_some(key, entry, &mut policy.unit, value::unit),
             "k3s_version" => reader.set_some(key, entry, &mut policy.k3s_version, value::version),
             "edition" => reader.set_some(key, entry, &mut policy.edition, |entry| {
                 edition(entry, catalogue)

@@ -4,6 +4,7 @@
 pub(super) const TOP: &[&str] = &[
     "mode",
     "role",
+    "unit",
     "k3s_version",
     "edition",
     "new_cluster",

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Root;
+use crate::host::systemd::UnitName;
 use crate::k3s::{K3sVersion, Role};
 
 /// How far this node goes as a whole.
@@ -41,6 +42,8 @@ pub struct Policy {
     pub mode: Given<Mode>,
     /// The role; absent, the K3s unit says it.
     pub role: Option<Given<Role>>,
+    /// The unit that is judged where several start K3s; absent, the role or what runs says it.
+    pub unit: Option<Given<UnitName>>,
     /// The K3s version where no binary tells it.
     pub k3s_version: Option<Given<K3sVersion>>,
     /// The benchmark edition whose numbers are shown; absent, the K3s version says it.
@@ -73,6 +76,7 @@ impl Default for Policy {
         Self {
             mode: Given::default(Mode::Enforce),
             role: None,
+            unit: None,
             k3s_version: None,
             edition: None,
             new_cluster: None,

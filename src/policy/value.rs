@@ -13,6 +13,7 @@ use super::nearest::did_you_mean;
 use super::problem::shown;
 use super::{ByteSize, Window, quantity};
 use crate::catalogue::{ParameterKind, ParameterValue};
+use crate::host::systemd::UnitName;
 use crate::k3s::K3sVersion;
 
 /// A value as the parser hands it out, with the bytes that it stands on.
@@ -77,6 +78,11 @@ pub(super) fn text(value: &Value<'_>) -> Result<String, Complaint> {
     let fits = text.filter(|text| !text.is_empty() && !text.contains(char::is_control));
     fits.map(str::to_owned)
         .ok_or_else(|| Complaint::new(value, "a text of one line that is not empty"))
+}
+
+pub(super) fn unit(value: &Value<'_>) -> Result<UnitName, Complaint> {
+    let takes = "the name of a service such as \"k3s.service\" or \"k3s-edge.service\"";
+    parsed(value, takes, |text| text.parse().ok())
 }
 
 pub(super) fn version(value: &Value<'_>) -> Result<K3sVersion, Complaint> {

@@ -2,7 +2,7 @@
 
 use crate::catalogue::SysctlSetting;
 use crate::host::sysctl::same_value;
-use crate::host::{HostError, State, SysctlKey, Thing};
+use crate::host::{HostError, LiveSysctls, Refusal, State, SysctlKey, Thing};
 
 use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, Want, sysctl_file};
 
@@ -19,10 +19,10 @@ pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Findi
         }
     };
     let live = subject.host.live.as_ref().map_or_else(
-        || Live::NotOurs,
+        || Live::NotRunning,
         |live| match live.read(&key) {
             Ok(None) => Live::NoSuchKey,
-            Ok(Some(value)) => Live::Value(value),
+            Ok(Some(value)) => Live::Value(value, Kernel::of(live)),
             Err(error) => Live::Unreadable(Finding::unreadable(
                 setting.key.clone(),
                 setting.value.clone(),
@@ -41,9 +41,9 @@ pub(super) fn judge(setting: &SysctlSetting, subject: &Subject<'_>) -> Vec<Findi
     }
     let mut findings = Vec::with_capacity(2);
     match live {
-        Live::Value(value) => findings.push(judge_live(setting, &key, &value)),
+        Live::Value(value, whose) => findings.push(judge_live(setting, &key, &value, whose)),
         Live::Unreadable(finding) => findings.push(finding),
-        Live::NotOurs | Live::NoSuchKey => {}
+        Live::NotRunning | Live::NoSuchKey => {}
     }
     findings.push(judge_next_boot(setting, &key, subject));
     findings
@@ -55,41 +55,65 @@ pub(super) fn judge_key(
     key: &SysctlKey,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
-    let read = subject.host.live.as_ref().map(|live| live.read(key));
-    let finding = match read {
-        Some(Ok(Some(value))) => judge_live(setting, key, &value),
-        Some(Err(error)) => Finding::unreadable(setting.key.clone(), setting.value.clone(), &error),
-        Some(Ok(None)) | None => return Vec::new(),
+    let Some(live) = &subject.host.live else {
+        return Vec::new();
+    };
+    let finding = match live.read(key) {
+        Ok(Some(value)) => judge_live(setting, key, &value, Kernel::of(live)),
+        Err(error) => Finding::unreadable(setting.key.clone(), setting.value.clone(), &error),
+        Ok(None) => return Vec::new(),
     };
     vec![finding]
 }
 
-/// The live value, where there is one that concerns us.
+/// The live value, where a kernel runs.
 enum Live {
-    NotOurs,
+    NotRunning,
     NoSuchKey,
-    Value(String),
+    Value(String, Kernel),
     Unreadable(Finding),
 }
 
-fn judge_live(setting: &SysctlSetting, key: &SysctlKey, value: &str) -> Finding {
-    let outcome = if same_value(value, &setting.value) {
-        Outcome::Holds
-    } else {
-        Outcome::Diverges(vec![Remedy::Change(Change {
-            thing: Thing::Sysctl(key.as_str().to_owned()),
-            before: State::Value(value.to_owned()),
-            after: State::Value(setting.value.clone()),
-            stage: Stage::LiveSysctl,
-            effect: Effect::None,
-        })])
-    };
-    finding(
-        setting,
-        value,
-        &format!("/proc/sys/{}", key.as_str()),
-        outcome,
-    )
+/// Whose kernel it is.
+#[derive(Clone, Copy)]
+enum Kernel {
+    Ours,
+    /// That of the machine around a container.
+    Around,
+}
+
+impl Kernel {
+    const fn of(live: &LiveSysctls) -> Self {
+        match live.is_ours() {
+            true => Self::Ours,
+            false => Self::Around,
+        }
+    }
+}
+
+fn judge_live(setting: &SysctlSetting, key: &SysctlKey, value: &str, whose: Kernel) -> Finding {
+    let place = format!("/proc/sys/{}", key.as_str());
+    if same_value(value, &setting.value) {
+        return finding(setting, value, &place, Outcome::Holds);
+    }
+    match whose {
+        Kernel::Ours => {
+            let change = Change {
+                thing: Thing::Sysctl(key.clone()),
+                before: State::Value(value.to_owned()),
+                after: State::Value(setting.value.clone()),
+                stage: Stage::LiveSysctl,
+                effect: Effect::None,
+            };
+            let outcome = Outcome::Diverges(vec![Remedy::Change(change)]);
+            finding(setting, value, &place, outcome)
+        }
+        Kernel::Around => {
+            let observed = format!("{value}; {}", Refusal::OtherKernel);
+            let outcome = Outcome::Diverges(vec![Remedy::ByOperator]);
+            finding(setting, &observed, &place, outcome)
+        }
+    }
 }
 
 fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'_>) -> Finding {

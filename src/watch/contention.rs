@@ -199,7 +199,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn thing() -> Thing {
-        Thing::Sysctl("vm/panic_on_oom".to_owned())
+        Thing::Sysctl("vm.panic_on_oom".parse().unwrap())
     }
 
     /// Somebody who undoes at once whatever we do: how often we repair in some time, and the longest pause.
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn one_contended_thing_does_not_hold_up_another() {
         let (_, _, contention) = fight(30 * SECOND, MILLISECOND);
-        let other = Thing::Sysctl("kernel/panic".to_owned());
+        let other = Thing::Sysctl("kernel.panic".parse().unwrap());
         assert_eq!(contention.advice(&other, Instant::now()), Advice::Repair);
     }
 
@@ -295,7 +295,7 @@ mod tests {
     fn ten_thousand_things_take_bounded_memory() {
         let (mut contention, now) = (Contention::default(), Instant::now());
         for number in 0..10_000 {
-            contention.repaired(&Thing::Sysctl(number.to_string()), now);
+            contention.repaired(&Thing::Sysctl(number.to_string().parse().unwrap()), now);
         }
         assert!(contention.things.len() <= REMEMBERED);
     }

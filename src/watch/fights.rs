@@ -7,16 +7,14 @@ use super::agent::Agent;
 use super::contention::Turn;
 use super::work::{Done, Hit, Target};
 use super::writer;
-use crate::host::{SysctlKey, Thing};
+use crate::host::Thing;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 
 impl Agent<'_> {
     pub(super) fn contention_begins(&mut self, done: &Done, count: u64) {
         let writer = match &done.thing {
-            Thing::Sysctl(key) => SysctlKey::parse(key)
-                .ok()
-                .and_then(|key| writer::of_value(&self.ground.host.root, &key, &done.observed)),
+            Thing::Sysctl(key) => writer::of_value(&self.ground.host.root, key, &done.observed),
             Thing::Path(_) => None,
         };
         let who = writer.clone().unwrap_or_else(|| "somebody".to_owned());
@@ -47,11 +45,7 @@ impl Agent<'_> {
         let mut hits = BTreeSet::new();
         for thing in self.contention.due(now) {
             match &thing {
-                Thing::Sysctl(key) => {
-                    if let Ok(key) = SysctlKey::parse(key) {
-                        self.hits_of_key(&key, &mut hits);
-                    }
-                }
+                Thing::Sysctl(key) => self.hits_of_key(key, &mut hits),
                 Thing::Path(path) => {
                     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
                         continue;

@@ -34,7 +34,7 @@ const KERNEL: [(&str, &str); 6] = [
     ("kernel/keys/root_maxkeys", "1000000"),
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
-const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+pub const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const LEDGER_PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Server {
@@ -76,6 +76,11 @@ impl Server {
         let path = self.live.path().join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, value).unwrap();
+    }
+
+    pub fn live(&self, key: &str) -> String {
+        let value = std::fs::read_to_string(self.live.path().join(key)).unwrap();
+        value.trim().to_owned()
     }
 
     pub fn policy(&self, text: &str) {
@@ -135,8 +140,12 @@ impl Server {
             Written::of(&mut ledger, &lock).unwrap()
         };
         let root = root.sealed_below(&node.places.data_dir);
-        let live = self.surroundings.is_machine();
-        let live = live.then(|| LiveSysctls::at(self.live.path()).unwrap());
+        let live = LiveSysctls::at(self.live.path()).unwrap();
+        let live = match self.surroundings {
+            Surroundings::Machine => Some(live),
+            Surroundings::Container => Some(live.not_ours()),
+            Surroundings::Chroot | Surroundings::Image => None,
+        };
         let host = Host { root, live };
         let pass = Pass {
             host: &host,

@@ -4,10 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A kernel parameter by its path below `/proc/sys`: `net/ipv4/conf/enp3s0.200/forwarding`.
 ///
 /// Every spelling that systemd takes for the same parameter parses to the same key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SysctlKey(String);
 
 /// Why a text is no kernel parameter that we would name.
@@ -96,6 +99,20 @@ impl FromStr for SysctlKey {
 
     fn from_str(spelled: &str) -> Result<Self, KeyError> {
         Self::parse(spelled)
+    }
+}
+
+impl TryFrom<String> for SysctlKey {
+    type Error = KeyError;
+
+    fn try_from(spelled: String) -> Result<Self, KeyError> {
+        Self::parse(&spelled)
+    }
+}
+
+impl From<SysctlKey> for String {
+    fn from(key: SysctlKey) -> Self {
+        key.0
     }
 }
 

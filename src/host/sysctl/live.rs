@@ -31,6 +31,8 @@ pub struct LiveSysctls {
     shown_as: PathBuf,
     /// We run in the sandbox of our unit.
     in_unit: bool,
+    /// The kernel is this machine's own, so its values are ours to set.
+    is_ours: bool,
 }
 
 impl LiveSysctls {
@@ -46,7 +48,24 @@ impl LiveSysctls {
             shown_as,
             // systemd leaves the empty mount point behind on the host.
             in_unit: open_procfs(Path::new(HOST_SYSCTLS)).is_ok(),
+            is_ours: true,
         })
+    }
+
+    /// The same where the kernel belongs to the machine around a container: a kubelet in it reads these values too, but
+    /// they are not ours to set.
+    #[must_use]
+    pub fn not_ours(self) -> Self {
+        Self {
+            is_ours: false,
+            ..self
+        }
+    }
+
+    /// Whether the values are ours to set.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.is_ours
     }
 
     /// The kernel parameters seen through another directory: a second mount of `/proc/sys`, or plain files in a test.
@@ -58,6 +77,7 @@ impl LiveSysctls {
             directory: Ok(Root::open(directory)?),
             shown_as: directory.to_path_buf(),
             in_unit: false,
+            is_ours: true,
         })
     }
 
@@ -92,8 +112,11 @@ impl LiveSysctls {
     /// Sets a key and reads it back. A key that has the value already is not written, so that no watcher wakes.
     ///
     /// # Errors
-    /// When this kernel has no such key, refuses the value, or says another value afterwards.
+    /// When the kernel is not this machine's own, has no such key, refuses the value, or says another value afterwards.
     pub fn write(&self, key: &SysctlKey, value: &str) -> Result<(), HostError> {
+        if !self.is_ours {
+            return Err(HostError::refused(&self.path(key), Refusal::OtherKernel));
+        }
         let before = self.read(key);
         if matches!(&before, Ok(Some(now)) if same_value(now, value)) {
             return Ok(());

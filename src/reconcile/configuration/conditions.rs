@@ -177,7 +177,7 @@ impl Conditions<'_, '_> {
     /// The live value as this plan leaves it; `None` where the machine does not run.
     fn live_after(&self, key: &SysctlKey) -> Option<String> {
         let live = self.pass.host.live.as_ref()?;
-        let thing = Thing::Sysctl(key.as_str().to_owned());
+        let thing = Thing::Sysctl(key.clone());
         let planned = self.planned.iter().find(|change| change.thing == thing);
         match planned.map(|change| &change.after) {
             Some(State::Value(value)) => Some(value.clone()),

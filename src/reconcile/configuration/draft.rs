@@ -250,7 +250,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             if let (Thing::Sysctl(key), State::Value(value)) = (&change.thing, &change.after) {
                 facts
                     .kernel
-                    .insert(key.replace('/', "."), value.trim().parse().ok());
+                    .insert(key.to_string(), value.trim().parse().ok());
             }
         }
         facts

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::base64;
 use super::hash::Hash;
-use crate::host::{Attributes, FileMode, State, Thing};
+use crate::host::{Attributes, FileMode, State, SysctlKey, Thing};
 
 /// A thing's name in the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub(super) enum ThingName {
     Path(String),
     /// A path that is not UTF-8, which JSON cannot hold.
     PathBase64(String),
-    Sysctl(String),
+    Sysctl(SysctlKey),
 }
 
 impl ThingName {

@@ -43,10 +43,10 @@ pub fn wrong_values(pass: &Pass<'_>) -> (Vec<PlannedChange>, Vec<String>) {
             continue;
         }
         match (now, control(pass, name)) {
-            (Some(now), Some(control)) => changes.push(PlannedChange {
+            (Some(now), Some(control)) if live.is_ours() => changes.push(PlannedChange {
                 controls: vec![control],
                 change: Change {
-                    thing: Thing::Sysctl(name.to_owned()),
+                    thing: Thing::Sysctl(key),
                     before: State::Value(now),
                     after: State::Value(wanted),
                     stage: Stage::LiveSysctl,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::part;
 use super::{inputs, kernel, line_out};
-use crate::host::{State, Thing};
+use crate::host::{State, SysctlKey, Thing};
 use crate::k3s::Files;
 use crate::k3s::component::{KERNEL_PARAMETERS, plugins_without_section};
 use crate::reconcile::Pass;
@@ -35,8 +35,9 @@ pub fn must_stay(
     running: &dyn Fn(&Path) -> Running,
 ) -> Option<String> {
     match thing {
-        Thing::Sysctl(name) => {
-            let checked = KERNEL_PARAMETERS.iter().any(|(known, _)| known == name);
+        Thing::Sysctl(key) => {
+            let is_it = |known: &str| SysctlKey::parse(known).is_ok_and(|known| known == *key);
+            let checked = KERNEL_PARAMETERS.iter().any(|(known, _)| is_it(known));
             checked.then(|| protection(pass)).flatten()
         }
         Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(pass),

@@ -8,7 +8,7 @@ fail() {
   done
   echo "$CASE.sh:${where%% *}: $1"
   # What K3s and k3warden did says more than what was expected of them.
-  if [ -e /etc/k3s-standin ]; then
+  if [ -e /usr/local/bin/k3s ]; then
     timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running ' | cut -c 1-220 > /tmp/told
     head -n -60 /tmp/told | grep 'k3warden\[' || true
     tail -n 60 /tmp/told
@@ -80,13 +80,19 @@ describe_host() {
   sysctl -a 2>/dev/null | grep -vE '^(fs\.(dentry-state|file-nr|inode-nr|inode-state|quota|aio-nr)|kernel\.(random|ns_last_pid|pty\.nr|sched)|net\.netfilter|vm\.(user|admin)_reserve_kbytes)' | sort
 }
 
-# install_k3s server|agent [ARGUMENT...]: the stand-in for K3s with a unit as install.sh writes it, and k3warden's door in front of it.
+# install_k3s server|agent [ARGUMENT...]: the stand-in for K3s with its unit, and k3warden's door in front of it.
 install_k3s() {
+  install -m 0755 /share/k3s-standin /usr/local/bin/k3s
+  mkdir -p /etc/k3s-standin
+  write_k3s_unit "$@"
+}
+
+# write_k3s_unit server|agent [ARGUMENT...]: as install.sh writes it; with the door, where no package brings it.
+write_k3s_unit() {
   local role=$1 unit=k3s argument
   shift
   [ "$role" = server ] || unit=k3s-agent
-  install -m 0755 /share/k3s-standin /usr/local/bin/k3s
-  mkdir -p /etc/k3s-standin /etc/rancher/k3s "/etc/systemd/system/$unit.service.d"
+  mkdir -p /etc/rancher/k3s "/etc/systemd/system/$unit.service.d"
   {
     printf '[Unit]\nAfter=network-online.target\n[Install]\nWantedBy=multi-user.target\n[Service]\nType=notify\n'
     printf 'EnvironmentFile=-/etc/default/%%N\nEnvironmentFile=-/etc/systemd/system/%s.service.env\n' "$unit"

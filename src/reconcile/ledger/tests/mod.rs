@@ -129,7 +129,7 @@ fn change(control: &str, thing: Thing, before: State, after: State) -> Change {
 
 /// A kernel parameter taken from one value to another.
 fn value(key: &str, before: &str, after: &str) -> Change {
-    let thing = Thing::Sysctl(key.to_owned());
+    let thing = Thing::Sysctl(key.parse().unwrap());
     let state = |text: &str| State::Value(text.to_owned());
     change("kernel", thing, state(before), state(after))
 }

@@ -75,7 +75,7 @@ fn thing(number: u8) -> Thing {
     if number < 3 {
         path(&format!("/thing{number}"))
     } else {
-        Thing::Sysctl(format!("net/{number}"))
+        Thing::Sysctl(format!("net/{number}").parse().unwrap())
     }
 }
 

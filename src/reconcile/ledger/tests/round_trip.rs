@@ -10,7 +10,7 @@ fn every_kind_of_state_comes_back_after_opening_anew() {
     let lock = machine.lock();
     let mut before = |thing: Thing| ledger.before(&thing, &lock).unwrap();
     assert_eq!(
-        before(Thing::Sysctl("vm/overcommit_memory".into())),
+        before(Thing::Sysctl("vm.overcommit_memory".parse().unwrap())),
         State::Value("0".into())
     );
     assert_eq!(before(path("/psa.yaml")), State::Absent);
