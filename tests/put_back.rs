@@ -32,12 +32,20 @@ struct Node(tempfile::TempDir);
 impl Node {
     /// A new server that is hardened, and whose K3s has settled with that.
     fn settled() -> Self {
+        Self::settled_with("1.36.3")
+    }
+
+    /// The same with another K3s.
+    fn settled_with(version: &str) -> Self {
         let node = Self(tempfile::tempdir().unwrap());
         node.write(
             "etc/systemd/system/k3s.service",
             "[Service]\nExecStart=/usr/local/bin/k3s server\n",
         );
-        node.policy("");
+        node.write(
+            "etc/k3warden/config.toml",
+            &format!("k3s_version = \"{version}\"\nnew_cluster = true\n"),
+        );
         node.run(&["apply"]);
         assert!(node.drop_in().contains("secrets-encryption: true"));
         node.with_pass(|pass, _| {
@@ -224,6 +232,55 @@ fn without_anything_that_worked_all_of_ours_goes_but_the_line_that_the_key_needs
         assert_eq!(node.drop_in(), drop_in);
         node.with_pass(|pass, _| assert_eq!(pass.held.unwrap().quarantine, back.quarantine));
     }
+}
+
+/// The operator's file came into the place of ours after that had worked.
+#[test]
+fn a_put_back_never_writes_over_what_an_operator_put_into_our_place() {
+    let node = Node::settled();
+    let psa = format!("{SERVER}/psa.yaml");
+    let own = fs::read_to_string(node.path(&psa))
+        .unwrap()
+        .replace("restricted", "baseline");
+    node.write(&psa, &own);
+    assert!(
+        matches!(node.fails(), RollBack::NotOurs),
+        "nothing of ours is another than it was"
+    );
+    node.policy(WITH_77_DAYS);
+    node.run(&["apply"]);
+    let RollBack::Done(_) = node.fails() else {
+        panic!("the flag is ours");
+    };
+    assert!(!node.drop_in().contains("77"), "{}", node.drop_in());
+    assert_eq!(fs::read_to_string(node.path(&psa)).unwrap(), own);
+}
+
+/// Pod Security Policies worked up to 1.24; no later K3s starts with their plug-in.
+#[test]
+fn what_worked_with_another_k3s_is_not_put_back_where_this_one_would_not_start_with_it() {
+    let node = Node::settled_with("1.24.17");
+    assert!(
+        node.drop_in().contains("PodSecurityPolicy"),
+        "{}",
+        node.drop_in()
+    );
+    node.policy("");
+    node.run(&["apply"]);
+    assert!(
+        !node.drop_in().contains("PodSecurityPolicy"),
+        "{}",
+        node.drop_in()
+    );
+    let RollBack::Done(back) = node.fails() else {
+        panic!("nobody has proven it");
+    };
+    assert!(
+        !node.drop_in().contains("PodSecurityPolicy"),
+        "{}",
+        node.drop_in()
+    );
+    assert_eq!(back.quarantine.reason, "apiserver exited: it says so");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `k3warden apply --before-start UNIT`: the door that every start of K3s passes.
 //!
 //! It is quick, bounded and never in the way: it waits for nobody longer than a second, ends after ten at the latest,
-//! writes no unit, has systemd load nothing, starts nothing, and exits 0 whatever happens.
+//! writes no unit, has systemd load nothing (but after it has taken a command of ours back), starts nothing, and exits 0
+//! whatever happens.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,19 +11,22 @@ use super::Global;
 use super::exit::CliError;
 use super::session::{Occasion, Session};
 use crate::host::Root;
-use crate::host::systemd::{InvocationId, Systemd, UnitName, UnitStatus};
+use crate::host::systemd::{InvocationId, ServiceManager, Systemd, UnitName, UnitStatus};
 use crate::k3s::{Files, Loaded, Role, load_unit};
 use crate::node::{LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::restart::heard::{Ended, Heard, Marker};
-use crate::reconcile::restart::own_part::{OurPart, PutBack, put_back};
+use crate::reconcile::restart::own_part::{OurPart, PutBack};
 use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
 use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::preflight::{self, Present};
 use crate::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
+use crate::reconcile::service::way_back::way_back;
 use crate::reconcile::service::{cluster, inputs, kernel, line_out, part, restore};
-use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within, unit_override};
+use crate::reconcile::{
+    Outcome, Plan, PlannedChange, Written, apply_within, needs_daemon_reload, unit_override,
+};
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -76,7 +80,13 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
         unit: Some(&unit),
         loaded: &loaded,
     };
-    let mut session = Session::open_for(global, occasion)?;
+    // The six kernel values and a part of ours with which K3s does not start are its business even so.
+    let (mut session, wrong) = Session::open_or_observe(global, occasion)?;
+    if let Some(wrong) = wrong {
+        say(&format!(
+            "nothing is enforced until this is mended: {wrong}"
+        ));
+    }
     session.be_patient_until(Instant::now() + PATIENCE);
     session.require_root()?;
     if session.node.places.unit.as_deref() != Some(unit.as_str()) {
@@ -104,6 +114,8 @@ struct Door {
     restarts: u32,
     /// From when to when the last run that was ready was so, if systemd remembers one.
     ready: Option<(Duration, Duration)>,
+    /// A command of ours was put back, which systemd has loaded still.
+    stale_command: bool,
 }
 
 impl Door {
@@ -117,6 +129,7 @@ impl Door {
             ready,
             session,
             unit,
+            stale_command: false,
         }
     }
 
@@ -125,12 +138,26 @@ impl Door {
             // Somebody else is changing things, or the disk is full: what is there is still worth recording.
             Err(error) => say(&format!("nothing is changed: {error}")),
             Ok(mut ledger) => {
-                if let Err(error) = self.make_right(&mut ledger) {
+                let recalled = self.session.recall(&mut ledger, WHO);
+                if let Err(error) = recalled.and_then(|()| self.make_right(&mut ledger)) {
                     say(&error.to_string());
                 }
             }
         }
-        self.record()
+        if let Some(reason) = self.session.unread() {
+            // A record without the files of ours among them would pass for what worked, once this start settles.
+            say(&format!("this start is not recorded: {reason}"));
+        } else {
+            self.record()?;
+        }
+        if self.stale_command
+            && let Some(manager) = manager(&self.session)
+        {
+            // The one time that the door has systemd load anything: without a daemon nobody else would, and every start
+            // to come would fail with the command that this one still gets.
+            manager.reload_units()?;
+        }
+        Ok(())
     }
 
     fn make_right(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
@@ -201,7 +228,6 @@ impl Door {
         };
         match past_of(&present.digest(), &starts, door, limit) {
             Past::Open => Ok(()),
-            Past::LivedOn => Ok(knowledge.settled(present, &self.session.pass())?),
             Past::EndsAlways => self.roll_back(ledger, &knowledge, &present, &starts),
         }
     }
@@ -237,6 +263,7 @@ impl Door {
             back.quarantine.restarted = true;
             back.quarantine.save(&knowledge.records)?;
             self.session.look_for_quarantine();
+            self.stale_command = needs_daemon_reload(&back.outcomes);
             self.done(ledger, &back.outcomes, &back.kept)?;
         }
         Ok(())
@@ -295,19 +322,10 @@ impl Door {
         Ok(())
     }
 
-    fn put_back(
-        &mut self,
-        ledger: &mut Ledger,
-        last_good: Option<&OurPart>,
-        present: &OurPart,
-    ) -> Result<(), CliError> {
-        let key = part::encryption_key(&self.session.host, &self.session.node);
-        self.write(ledger, &put_back(last_good, present, key))
-    }
-
     fn write(&mut self, ledger: &mut Ledger, back: &PutBack) -> Result<(), CliError> {
         let changes = restore::changes(&self.session.host, back)?;
         let outcomes = self.apply_plan(ledger, plan_of(changes));
+        self.stale_command |= needs_daemon_reload(&outcomes);
         self.done(ledger, &outcomes, &back.kept)
     }
 
@@ -363,19 +381,15 @@ impl Door {
             Present::EndsByUs(reasons) => reasons.join("; "),
         };
         let knowledge = Knowledge::of(&self.session.host.root)?;
-        let good = knowledge.good_part().filter(|good| {
-            let worse = preflight::with_part(&self.session.pass(), &present, good);
-            let none = preflight::with_part(&self.session.pass(), &present, &OurPart::default());
-            worse.is_ok() && worse == none
-        });
-        let what = match good {
-            Some(_) => "what last worked is put back",
-            None => "what k3warden wrote is taken out",
+        let back = way_back(&self.session.pass(), knowledge.good_part())?;
+        let what = match back.part.files.is_empty() {
+            false => "what last worked is put back",
+            true => "what k3warden wrote is taken out",
         };
         say(&format!(
             "K3s would not start with what k3warden wrote, so {what}: {reasons}"
         ));
-        self.put_back(ledger, good, &present)
+        self.write(ledger, &back)
     }
 
     /// Leaves what this start reads for the restart gate and for the next start.

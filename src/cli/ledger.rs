@@ -40,7 +40,13 @@ impl LedgerCommand {
                 Err(error) => Err(error.into()),
             };
         }
-        ledger.each(&lock, |record| say!("{record}"))?;
+        let mut lines = Vec::new();
+        ledger.each(&lock, |record| lines.push(record.to_string()))?;
+        // Whoever reads may be a pager that somebody has left open, and every change of this machine waits for the lock.
+        drop(lock);
+        for line in lines {
+            say!("{line}");
+        }
         Ok(Exit::Holds)
     }
 }

@@ -128,10 +128,14 @@ impl Service {
             Follower::after_restart(self.unit.clone(), previous, following(&session.pass()));
         self.manager.restart(&self.unit)?;
         match self.follow(&mut follower, interrupt)? {
-            Settling::Settled { .. } => {
+            Settling::Settled { ready: true, .. } => {
                 eprintln!("K3s has settled.");
                 knowledge.settled(look.ours, &session.pass())?;
                 Ok(Exit::Holds)
+            }
+            Settling::Settled { .. } => {
+                eprintln!("K3s lives and is still not ready; nothing is known of it yet.");
+                Ok(Exit::DoesNotHold)
             }
             Settling::Failed { reason } => {
                 let errors = follower.heard().errors().map(str::to_owned).collect();

@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::exit::CliError;
 use super::restart::Service;
-use super::session::Session;
+use super::session::{Occasion, Session};
 use super::{Exit, Global};
-use crate::host::{Interrupt, READ_LIMIT_BYTES, State, Thing};
+use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
 use crate::k3s::drop_in_directory;
+use crate::node::{LoadedUnits, Surroundings};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, Reverted, unit_override};
@@ -30,7 +31,7 @@ pub struct Revert {
 
 impl Revert {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let session = Session::open(global)?;
+        let session = self.open(global)?;
         if let Some(switch) = session.kill_switch()? {
             // Not what was asked for: whoever takes the record away next must not believe that it was done.
             say!("Nothing is put back: {switch}.");
@@ -55,7 +56,7 @@ impl Revert {
         let put_back = |done: &&Reverted| matches!(done.result, Ok(PutBack::Restored(_)));
         let things = reverted.iter().filter(put_back).map(|done| &done.thing);
         if session.read_units_again(things) {
-            session = Session::open(global)?;
+            session = self.open(global)?;
         }
         reverted.extend(self.phase(&session, &mut ledger, &interrupt, &|thing| {
             !is_command(thing)
@@ -87,6 +88,20 @@ impl Revert {
             (false, true) => Exit::DoesNotHold,
             (false, false) => Exit::Holds,
         })
+    }
+
+    /// What is put back as a whole does not depend on what the policy says, and a package is purged with a wrong one too.
+    fn open(&self, global: &Global) -> Result<Session, CliError> {
+        if !self.controls.is_empty() {
+            return Session::open(global);
+        }
+        let loaded = LoadedUnits::of(Surroundings::look(&Root::open(&global.root)?));
+        let occasion = Occasion::of_command(&loaded);
+        let (session, wrong) = Session::open_or_observe(global, occasion)?;
+        if let Some(wrong) = wrong {
+            eprintln!("k3warden: everything is put back without the policy: {wrong}");
+        }
+        Ok(session)
     }
 
     /// Puts back the things of one kind.

@@ -13,7 +13,7 @@ use crate::catalogue::{Catalogue, Control};
 use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
-use crate::policy::{self, KillSwitch, Policy};
+use crate::policy::{self, KillSwitch, Policy, PolicyError};
 use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
 use crate::reconcile::service::circumstances::{Held, circumstances};
@@ -44,6 +44,8 @@ pub struct Session {
     pub today: Date,
     /// Until when to wait for changes of other processes; `None`: ten seconds each time.
     patient_until: Option<Instant>,
+    /// Why it is not known what we wrote, though there is a record.
+    unread: Option<String>,
 }
 
 /// What a session is opened for.
@@ -57,6 +59,42 @@ pub struct Occasion<'a> {
     pub loaded: &'a LoadedUnits,
 }
 
+/// Refuses to change a machine without being root there.
+///
+/// # Errors
+/// When we are not root and the machine is not a directory of our own.
+pub(super) fn require_root(root: &Root) -> Result<(), CliError> {
+    let (superuser, _) = root.superuser();
+    let us = nix::unistd::geteuid();
+    if us.is_root() || us.as_raw() == superuser {
+        return Ok(());
+    }
+    Err(
+        "this changes the machine and needs root: try `sudo k3warden apply`, or \
+         `k3warden diff` to see what it would do"
+            .into(),
+    )
+}
+
+/// The rules that the operator's files make.
+fn rules(root: &Root) -> Result<(Catalogue, Policy), PolicyError> {
+    let catalogue = policy::load_catalogue(root)?;
+    let policy = Policy::load(root, &catalogue)?;
+    Ok((catalogue, policy))
+}
+
+impl<'a> Occasion<'a> {
+    /// A command that an operator gave, who can wait.
+    #[must_use]
+    pub const fn of_command(loaded: &'a LoadedUnits) -> Self {
+        Self {
+            patient_until: None,
+            unit: None,
+            loaded,
+        }
+    }
+}
+
 impl Session {
     /// Opens the machine that the command line names.
     ///
@@ -64,12 +102,8 @@ impl Session {
     /// When the root cannot be opened, or the policy or the catalogue is wrong.
     pub fn open(global: &Global) -> Result<Self, CliError> {
         let surroundings = Surroundings::look(&Root::open(&global.root)?);
-        let occasion = Occasion {
-            patient_until: None,
-            unit: None,
-            loaded: &LoadedUnits::of(surroundings),
-        };
-        Self::open_for(global, occasion)
+        let loaded = LoadedUnits::of(surroundings);
+        Self::open_for(global, Occasion::of_command(&loaded))
     }
 
     /// The same for those who cannot wait long for another process's change, or know more of the unit.
@@ -77,6 +111,37 @@ impl Session {
     /// # Errors
     /// As for [`Session::open`].
     pub fn open_for(global: &Global, occasion: Occasion<'_>) -> Result<Self, CliError> {
+        let (catalogue, policy) = rules(&Root::open(&global.root)?)?;
+        Self::open_under(global, occasion, catalogue, policy)
+    }
+
+    /// The same for those who have something to do whatever the operator's files say: where these are wrong nothing is
+    /// enforced, and why is given.
+    ///
+    /// # Errors
+    /// When the root cannot be opened.
+    pub fn open_or_observe(
+        global: &Global,
+        occasion: Occasion<'_>,
+    ) -> Result<(Self, Option<PolicyError>), CliError> {
+        let (catalogue, policy, wrong) = match rules(&Root::open(&global.root)?) {
+            Ok((catalogue, policy)) => (catalogue, policy, None),
+            Err(error) => (Catalogue::built_in()?, Policy::observing(), Some(error)),
+        };
+        let session = Self::open_under(global, occasion, catalogue, policy)?;
+        Ok((session, wrong))
+    }
+
+    /// The same under rules that are known already.
+    ///
+    /// # Errors
+    /// When the root cannot be opened.
+    pub fn open_under(
+        global: &Global,
+        occasion: Occasion<'_>,
+        catalogue: Catalogue,
+        policy: Policy,
+    ) -> Result<Self, CliError> {
         let durability = if global.no_sync {
             Durability::PageCache
         } else {
@@ -84,8 +149,6 @@ impl Session {
         };
         let root = Root::open(&global.root)?.with_durability(durability);
         let surroundings = Surroundings::look(&root);
-        let catalogue = policy::load_catalogue(&root)?;
-        let policy = Policy::load(&root, &catalogue)?;
         let beside = Beside {
             surroundings,
             k3s_version: global.k3s_version,
@@ -114,6 +177,7 @@ impl Session {
             held: None,
             today,
             patient_until: occasion.patient_until,
+            unread: None,
         };
         session.read_ledger();
         session.look_for_quarantine();
@@ -192,16 +256,30 @@ impl Session {
         if !matches!(self.host.root.look(Path::new(ledger::FILE)), Ok(Some(_))) {
             return;
         }
-        let mut read = || -> Result<(), CliError> {
-            let mut ledger = self.open_ledger("k3warden")?;
-            let lock = self.lock("k3warden")?;
-            self.written = Written::of(&mut ledger, &lock)?;
-            let root = &self.host.root;
-            cluster::recall(root, &self.policy, &mut self.node, &mut ledger, &lock)?;
-            Ok(())
-        };
-        // What cannot be read is nobody's.
-        let _ = read();
+        let read = self
+            .open_ledger("k3warden")
+            .and_then(|mut ledger| self.recall(&mut ledger, "k3warden"));
+        // Who only looks takes what cannot be read for nobody's.
+        self.unread = read.err().map(|error| error.to_string());
+    }
+
+    /// Takes from the record what we wrote, and what was decided about the cluster.
+    ///
+    /// # Errors
+    /// When it cannot be read, or another process holds the lock for too long.
+    pub fn recall(&mut self, ledger: &mut Ledger, who: &str) -> Result<(), CliError> {
+        let lock = self.lock(who)?;
+        self.written = Written::of(ledger, &lock)?;
+        let root = &self.host.root;
+        cluster::recall(root, &self.policy, &mut self.node, ledger, &lock)?;
+        self.unread = None;
+        Ok(())
+    }
+
+    /// Why it is not known what we wrote, though there is a record: then nothing of it may be taken for an operator's.
+    #[must_use]
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
     }
 
     /// Looks again for a part of ours that is not to be written.
@@ -228,16 +306,7 @@ impl Session {
     /// # Errors
     /// When we are not root and the machine is not a directory of our own.
     pub fn require_root(&self) -> Result<(), CliError> {
-        let (superuser, _) = self.host.root.superuser();
-        let us = nix::unistd::geteuid();
-        if us.is_root() || us.as_raw() == superuser {
-            return Ok(());
-        }
-        Err(
-            "this changes the machine and needs root: try `sudo k3warden apply`, or \
-             `k3warden diff` to see what it would do"
-                .into(),
-        )
+        require_root(&self.host.root)
     }
 
     /// The controls of these names.

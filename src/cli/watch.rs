@@ -5,14 +5,16 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::exit::CliError;
-use super::session::{Occasion, Session};
+use super::exit::{CliError, complain};
+use super::session::{Occasion, Session, require_root};
 use super::{Exit, Global};
+use crate::catalogue::Catalogue;
 use crate::host::Root;
 use crate::host::systemd::{UnitName, UnitStatus};
 use crate::node::{LoadedUnits, Surroundings};
+use crate::policy::{Policy, PolicyError};
 use crate::reconcile::running;
-use crate::watch::{self, Ended, Ground, Sources};
+use crate::watch::{self, Ended, Ground, NoGround, Sources, WatchError};
 
 /// Keep the enforced controls true: repair drift when it happens. Meant for systemd.
 #[derive(Debug, Args)]
@@ -20,25 +22,30 @@ pub struct Watch {}
 
 impl Watch {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let session = Session::open(global)?;
-        session.require_root()?;
-        require_systemd(&session)?;
-        drop(session);
         let root = Root::open(&global.root)?;
+        require_root(&root)?;
+        require_systemd(&root)?;
         let loaded = LoadedUnits::of(Surroundings::look(&root));
-        Ok(match watch::run(&Files { global, loaded })? {
-            Ended::Asked => Exit::Holds,
-            Ended::NamespaceStale => Exit::DoesNotHold,
-        })
+        match watch::run(&Files { global, loaded }) {
+            Ok(Ended::Asked) => Ok(Exit::Holds),
+            Ok(Ended::NamespaceStale) => Ok(Exit::DoesNotHold),
+            // Starting again mends nothing, and our unit says so of this exit code.
+            Err(error @ WatchError::Ground(NoGround::Rules(_))) => Err(error.into()),
+            // A disk that stalled, a lock that was held for too long: systemd is to try again.
+            Err(error) => {
+                complain(&error.into());
+                Ok(Exit::DoesNotHold)
+            }
+        }
     }
 }
 
 /// The daemon's place before K3s, its sandbox, its watchdog and its restarts of K3s are systemd's doing. Without that it
 /// would only seem to hold the node.
-fn require_systemd(session: &Session) -> Result<(), CliError> {
+fn require_systemd(root: &Root) -> Result<(), CliError> {
     // The mark that sd_booted(3) looks for.
     let mark = Path::new("/run/systemd/system");
-    if session.host.root.is_live() && !mark.exists() {
+    if root.is_live() && !mark.exists() {
         return Err("the daemon needs systemd, which does not run this machine; `k3warden check` and `k3warden apply` work \
                     without it: run `k3warden apply` before each start of K3s, and from cron"
             .into());
@@ -54,15 +61,33 @@ struct Files<'g> {
 }
 
 impl Sources for Files<'_> {
-    fn open(&self) -> Result<Ground, String> {
-        let occasion = Occasion {
-            patient_until: None,
-            unit: None,
-            loaded: &self.loaded,
-        };
-        let session =
-            Session::open_for(self.global, occasion).map_err(|error| error.to_string())?;
+    fn open(&self) -> Result<Ground, NoGround> {
+        let session = Session::open_for(self.global, self.occasion()).map_err(no_ground)?;
+        self.ground(session)
+    }
+
+    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround> {
+        let (catalogue, policy) = (catalogue.clone(), policy.clone());
+        let session = Session::open_under(self.global, self.occasion(), catalogue, policy);
+        self.ground(session.map_err(no_ground)?)
+    }
+
+    fn shown(&self, unit: &UnitName, status: &UnitStatus) -> bool {
+        self.loaded.remember(unit, status)
+    }
+}
+
+impl Files<'_> {
+    const fn occasion(&self) -> Occasion<'_> {
+        Occasion::of_command(&self.loaded)
+    }
+
+    fn ground(&self, session: Session) -> Result<Ground, NoGround> {
         self.loaded.only_remember();
+        if let Some(reason) = session.unread() {
+            // Our own files would pass for the operator's.
+            return Err(NoGround::Machine(reason.to_owned()));
+        }
         let running = Rc::new(running::kept(&session.host, &session.node));
         Ok(Ground {
             host: session.host,
@@ -75,8 +100,13 @@ impl Sources for Files<'_> {
             today: session.today,
         })
     }
+}
 
-    fn shown(&self, unit: &UnitName, status: &UnitStatus) -> bool {
-        self.loaded.remember(unit, status)
-    }
+/// Rules that are wrong have to be mended; all else may pass.
+fn no_ground(error: CliError) -> NoGround {
+    let wrong = match error.downcast_ref::<PolicyError>() {
+        Some(PolicyError::Host(_)) | None => NoGround::Machine,
+        Some(_) => NoGround::Rules,
+    };
+    wrong(error.to_string())
 }

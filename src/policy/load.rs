@@ -96,6 +96,15 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The policy of a node whose policy files are wrong: nothing is enforced.
+    #[must_use]
+    pub fn observing() -> Self {
+        Self {
+            mode: Given::default(Mode::Observe),
+            ..Self::default()
+        }
+    }
+
     /// Loads the policy of a machine. No file at all is the built-in default.
     ///
     /// # Errors

@@ -196,7 +196,13 @@ fn make(
     lock: &Lock,
 ) -> Result<(), ApplyError> {
     let result = put(host, change);
-    if result.is_err() && matches!(recorded, Recorded::FirstTouch(_)) && untouched(host, change) {
+    let not_made = match &result {
+        Ok(()) => false,
+        // Somebody was quicker, and what he left is what was there before our first touch.
+        Err(ApplyError::Overtaken(_)) => true,
+        Err(_) => untouched(host, change),
+    };
+    if not_made && matches!(recorded, Recorded::FirstTouch(_)) {
         // A record of a change that was not made would only make revert look for it; failing to say so is harmless.
         let _ = ledger.end(&[(change.thing.clone(), Ending::NotMade)], lock);
     }

@@ -7,7 +7,8 @@ use crate::catalogue::ControlId;
 use crate::host::{Attributes, State, Thing};
 use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
-use super::restart::own_part::{OurFile, OurPart, put_back};
+use super::restart::own_part::{OurFile, OurPart};
+use super::service::way_back::way_back;
 use super::service::{line_out, part, restore};
 use super::{Judgement, Pass, configuration, sandbox};
 
@@ -276,15 +277,14 @@ impl Draft {
         );
         self.refused.push(Refused { controls, reason });
         if extent == Extent::Everything && present.digest() != held.quarantine.part {
-            self.restore(pass, held.last_good.as_ref(), &present);
+            self.restore(pass, held.last_good.as_ref());
         }
     }
 
     /// What drifted of the part that last worked is brought back.
-    fn restore(&mut self, pass: &Pass<'_>, last_good: Option<&OurPart>, present: &OurPart) {
-        let key = part::encryption_key(pass.host, pass.node);
-        let back = put_back(last_good, present, key);
-        match restore::changes(pass.host, &back) {
+    fn restore(&mut self, pass: &Pass<'_>, last_good: Option<&OurPart>) {
+        let back = way_back(pass, last_good);
+        match back.and_then(|back| restore::changes(pass.host, &back)) {
             Ok(changes) => {
                 for planned in changes {
                     self.add(&planned.controls, planned.change);

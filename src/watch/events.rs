@@ -62,11 +62,12 @@ impl Agent<'_> {
             self.journal.tell(&Event::new(Kind::Overflow, message));
         }
         if due <= now {
-            self.place(now);
-            self.full_pass(now);
+            self.look_at_all(now);
         } else {
             self.due.full_pass = Some(due);
         }
+        // What K3s reads may be among what was dropped.
+        self.reads_differ(now);
     }
 
     pub(super) fn hits_of_key(&self, key: &SysctlKey, hits: &mut BTreeSet<Hit>) {

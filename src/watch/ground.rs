@@ -53,14 +53,31 @@ pub trait Sources {
     /// Reads everything anew.
     ///
     /// # Errors
-    /// When the policy or the catalogue is wrong, in a sentence for the operator.
-    fn open(&self) -> Result<Ground, String>;
+    /// When the policy or the catalogue is wrong, or the machine cannot be looked at.
+    fn open(&self) -> Result<Ground, NoGround>;
+
+    /// Looks at the node anew under the rules that are in force, whatever the operator's files say now.
+    ///
+    /// # Errors
+    /// When the machine cannot be looked at.
+    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround>;
 
     /// Takes what systemd said of a unit just now. True if the node has to be looked at anew, because the unit is loaded
     /// otherwise than it was known.
     fn shown(&self, _unit: &UnitName, _status: &UnitStatus) -> bool {
         false
     }
+}
+
+/// Why there is nothing to stand on, in a sentence for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoGround {
+    /// The policy or the catalogue is wrong: somebody has to mend it.
+    #[error("{0}")]
+    Rules(String),
+    /// The machine cannot be looked at; the next try may succeed.
+    #[error("{0}")]
+    Machine(String),
 }
 
 impl Ground {

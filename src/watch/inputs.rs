@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::k3s::drop_in_directory;
 use crate::node::Node;
 use crate::setting::{Aspect, Watched};
 
@@ -19,7 +20,7 @@ const UNITS: [&str; 5] = [
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
-/// Environment files that install.sh's units read (facts 2).
+/// Environment files that install.sh's units read, known before there is a unit.
 const ENVIRONMENT: [&str; 2] = ["/etc/default", "/etc/sysconfig"];
 
 /// What is watched beside the settings, with its concern.
@@ -49,9 +50,7 @@ pub fn of(node: &Node) -> Vec<(Watched, Concern)> {
 
 fn of_k3s(node: &Node) -> Vec<Watched> {
     let config = &node.places.config_file;
-    let mut drop_ins = config.clone().into_os_string();
-    drop_ins.push(".d");
-    let drop_ins = PathBuf::from(drop_ins);
+    let drop_ins = drop_in_directory(config);
     let kubelet = node.places.data_dir.join("agent/etc/kubelet.conf.d");
     let mut all = vec![
         Watched::Path(config.clone(), Aspect::Content),
@@ -71,6 +70,9 @@ fn of_k3s(node: &Node) -> Vec<Watched> {
     if let Some(unit) = &node.places.unit {
         all.extend(of_unit(unit));
     }
+    // Environment files wherever an operator has them, also those that are not there yet.
+    let read = node.unit.iter().flat_map(|unit| &unit.inputs);
+    all.extend(read.map(|input| Watched::Path(input.path.clone(), Aspect::Content)));
     all
 }
 

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::agent::Agent;
-use super::ground::{Ground, Sources};
+use super::ground::{Ground, NoGround, Sources};
 use super::k3s::Keeper;
 use super::signals::Signals;
+use crate::catalogue::Catalogue;
 use crate::host::records::{Found, Records, STATE};
 use crate::host::systemd::testing::status;
 use crate::host::systemd::{
@@ -152,11 +153,18 @@ impl Tree {
 
 impl Sources for Tree {
     /// As a machine, so that its K3s is asked about.
-    fn open(&self) -> Result<Ground, String> {
+    fn open(&self) -> Result<Ground, NoGround> {
+        let root = Root::open(self.0.path()).unwrap();
+        let wrong = |error: policy::PolicyError| NoGround::Rules(error.to_string());
+        let catalogue = policy::load_catalogue(&root).map_err(wrong)?;
+        let policy = Policy::load(&root, &catalogue).map_err(wrong)?;
+        self.look_again(&catalogue, &policy)
+    }
+
+    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround> {
         let root = Root::open(self.0.path()).unwrap();
         let root = root.with_durability(Durability::PageCache);
-        let catalogue = policy::load_catalogue(&root).map_err(|error| error.to_string())?;
-        let mut policy = Policy::load(&root, &catalogue).map_err(|error| error.to_string())?;
+        let (catalogue, mut policy) = (catalogue.clone(), policy.clone());
         let rules = &mut policy.restart;
         for time in [
             &mut rules.settle_time,
@@ -469,10 +477,14 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
         bench.quiet_minutes();
         bench.agent.full_pass(bench.now);
         assert_eq!(tree.drop_in(), left);
+        let exonerated = Quarantine {
+            exonerated: true,
+            ..quarantine.clone()
+        };
         assert_eq!(
             tree.quarantine().unwrap(),
-            quarantine,
-            "it is about what failed first"
+            exonerated,
+            "it is about what failed first, and was not the cause"
         );
     }
     let told = bench.agent.keeper.told.clone().unwrap();
@@ -481,6 +493,17 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
         "{told}"
     );
     assert_eq!(bench.machine.restarts_asked(), 0);
+
+    // Whatever it was is over: what was not the cause is tried again.
+    bench.k3s_starts();
+    bench.is_ready();
+    bench.until("lifted", |bench| bench.tree.quarantine().is_none());
+    bench.agent.full_pass(bench.now);
+    assert!(
+        tree.drop_in().contains("audit-log-maxage"),
+        "{}",
+        tree.drop_in()
+    );
 }
 
 #[test]
@@ -554,6 +577,22 @@ fn an_agent_without_its_server_waits_and_has_not_failed() {
         bench.agent.k3s.start.as_deref() == Some("the agent gave up waiting for its server")
     });
     assert_eq!((tree.drop_in(), tree.quarantine()), (ours, None));
+}
+
+#[test]
+fn an_agent_that_never_was_ready_has_proven_nothing() {
+    let (tree, signals) = (Tree::agent(), Signals::catch().unwrap());
+    tree.policy("restart = { settle_time = \"1s\", settle_limit = \"1s\" }\n");
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.k3s_starts();
+    bench
+        .machine
+        .set(|inside| inside.status.active = ActiveState::Activating);
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.until("the limit", |bench| bench.agent.keeper.following.is_none());
+    assert_eq!(LastGood::load(&tree.records()), Found::Nothing);
 }
 
 #[test]

@@ -31,6 +31,6 @@ mod work;
 mod writer;
 
 pub use agent::AgentError;
-pub use ground::{Ground, GroundError, Sources};
+pub use ground::{Ground, GroundError, NoGround, Sources};
 pub use run::{Ended, WatchError, run};
 pub use suspension::{Pause, Suspension};

@@ -99,6 +99,7 @@ impl Agent<'_> {
     pub fn reload(&mut self, now: Instant) {
         match self.sources.open() {
             Err(error) => {
+                let error = error.to_string();
                 let event = Event::new(Kind::ReloadRefused, error.clone());
                 self.journal.tell(&event);
                 self.refused_policy = Some(error);
@@ -151,10 +152,8 @@ impl Agent<'_> {
 
     /// Call site of the restart gate: K3s was started, by whomever, or has ended.
     pub(super) fn on_k3s_start_seen(&mut self, now: Instant) {
-        if self.k3s_unit().is_none() {
-            // The first start after an installation is that of a unit that was not there when we looked.
-            self.on_k3s_inputs_changed(now);
-        }
+        // The start has read everything anew: environment files behind links, a unit that was not there when we looked.
+        self.look_at_node_anew(now);
         self.look_for_start(now);
         self.look_soon(now);
     }
@@ -166,20 +165,36 @@ impl Agent<'_> {
         self.look_at_node_anew(now);
     }
 
-    /// The node under the rules that are in force.
+    /// The node under the rules that are in force; if it is another one everything is judged.
     pub(super) fn look_at_node_anew(&mut self, now: Instant) {
-        let Ok(new) = self.sources.open() else {
-            return;
+        if self.take_node() {
+            self.open_eyes();
+            self.full_pass(now);
+        }
+    }
+
+    /// Everything, as if no event had ever been seen: what changed without one, or with one that the kernel dropped.
+    pub(super) fn look_at_all(&mut self, now: Instant) {
+        match self.take_node() {
+            true => self.open_eyes(),
+            false => self.place(now),
+        }
+        self.full_pass(now);
+        self.take_up_run(now);
+    }
+
+    /// Looks at the node anew; whether it is another one.
+    fn take_node(&mut self) -> bool {
+        let rules = (&self.ground.catalogue, &self.ground.policy);
+        // What cannot be looked at now is looked at with the next event or full pass.
+        let Ok(new) = self.sources.look_again(rules.0, rules.1) else {
+            return false;
         };
         if new.node == self.ground.node {
-            return;
+            return false;
         }
-        let old = std::mem::replace(&mut self.ground, new);
-        self.ground.policy = old.policy;
-        self.ground.catalogue = old.catalogue;
-        self.ground.look_for_quarantine();
+        self.ground = new;
         self.index = self.ground.index();
-        self.open_eyes();
-        self.full_pass(now);
+        true
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::agent::Agent;
 use super::ground::WHO;
 use super::k3s::Followed;
+use crate::host::records::{Records, STATE};
 use crate::policy::KillSwitch;
 use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::follow::Follower;
@@ -42,6 +43,7 @@ impl Agent<'_> {
             name: WHO,
             patience: PATIENCE,
         };
+        let words = reason.clone();
         let failure = Failure { reason, errors };
         match roll_back(&self.ground.pass(), &mut self.ledger, &part, failure, who) {
             Ok(RollBack::Done(back)) => self.on_rolled_back(back, now),
@@ -50,6 +52,7 @@ impl Agent<'_> {
                 self.quarantined(quarantine, message, now);
             }
             Ok(RollBack::NotOurs) => {
+                self.exonerate(&words);
                 let message =
                     format!("K3s ended by itself, and not because of a change of k3warden: {told}");
                 self.tell_once(Kind::K3sFails, message);
@@ -58,6 +61,35 @@ impl Agent<'_> {
                 let message = format!("what K3s did not live with could not be put back: {error}");
                 self.tell_once(Kind::RestartRolledBack, message);
             }
+        }
+    }
+
+    /// K3s ended in the same words without the part that is in quarantine: that was not the cause.
+    fn exonerate(&mut self, reason: &str) {
+        let Ok(records) = Records::at(&self.ground.host.root, STATE) else {
+            return;
+        };
+        let held = Quarantine::load(&records).record();
+        if let Some(held) = held.filter(|held| held.reason == reason && !held.exonerated) {
+            let held = Quarantine {
+                exonerated: true,
+                ..held
+            };
+            // Not kept, it only stays in quarantine until the next end or `k3warden retry`.
+            let _ = held.save(&records);
+        }
+    }
+
+    /// A start has settled without a part that was not the cause of the ends before: it is written again.
+    pub(super) fn lift_if_exonerated(&mut self) {
+        let Ok(records) = Records::at(&self.ground.host.root, STATE) else {
+            return;
+        };
+        let held = Quarantine::load(&records).record();
+        if held.is_some_and(|held| held.exonerated) && Quarantine::lift(&records).is_ok() {
+            self.keeper.put_back = None;
+            self.ground.look_for_quarantine();
+            self.due.full_pass.get_or_insert_with(Instant::now);
         }
     }
 

@@ -12,7 +12,7 @@ use nix::sys::time::TimeSpec;
 use sd_notify::NotifyState;
 
 use super::agent::{Agent, AgentError};
-use super::ground::Sources;
+use super::ground::{NoGround, Sources};
 use super::mounts::Mounts;
 use super::signals::Signals;
 use super::stale::Rebuild;
@@ -34,9 +34,9 @@ pub enum Ended {
 /// Why the daemon could not run on.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// The policy or the catalogue is wrong.
-    #[error("{0}")]
-    Sources(String),
+    /// The policy or the catalogue is wrong, or the machine cannot be looked at.
+    #[error(transparent)]
+    Ground(#[from] NoGround),
     /// The ledger, the lock or the machine cannot be used.
     #[error(transparent)]
     Agent(#[from] AgentError),
@@ -51,7 +51,7 @@ pub enum WatchError {
 /// When it cannot begin, or the kernel refuses to let it wait.
 pub fn run(sources: &dyn Sources) -> Result<Ended, WatchError> {
     let signals = Signals::catch()?;
-    let ground = sources.open().map_err(WatchError::Sources)?;
+    let ground = sources.open()?;
     // Without the mount table a mount is noticed by the next full pass.
     let mounts = Mounts::open().ok();
     let mut agent = Agent::new(sources, &signals, ground, Journal::open())?;
@@ -223,8 +223,11 @@ impl Timers {
         }
         if full_pass || agent.due.full_pass.is_some_and(|at| at <= now) {
             self.full_pass = now;
-            agent.place(now);
-            agent.full_pass(now);
+            agent.look_at_all(now);
+            if agent.eyes.blind().is_some() {
+                // No event says that K3s would read something else.
+                agent.reads_differ(now);
+            }
         }
     }
 }
@@ -294,8 +297,7 @@ impl Agent<'_> {
         }
         let day = jiff::Zoned::now().date();
         if self.eyes.blind().is_some() {
-            self.place(now);
-            self.full_pass(now);
+            self.look_at_all(now);
         } else if day != self.ground.today {
             self.full_pass(now);
         }

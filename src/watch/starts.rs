@@ -163,7 +163,7 @@ impl Agent<'_> {
                 self.keeper.look = Some(now + pause);
                 return;
             }
-            Ok(Settling::Settled { .. }) => self.on_settled(&start, &follower),
+            Ok(Settling::Settled { ready, .. }) => self.on_settled(&start, &follower, ready),
             Ok(Settling::Failed { reason }) => self.on_failed(&start, &follower, reason, now),
             Ok(Settling::Broken { .. }) => {}
         }
@@ -193,8 +193,9 @@ impl Agent<'_> {
         known.find(|part| part.digest() == record.ours)
     }
 
-    fn on_settled(&mut self, start: &Followed, follower: &Follower) {
-        if let Some(part) = self.part_read(start, follower) {
+    fn on_settled(&mut self, start: &Followed, follower: &Follower, ready: bool) {
+        // A start that was never ready has proven nothing: its kubelet may not have read a word yet.
+        if let Some(part) = self.part_read(start, follower).filter(|_| ready) {
             let pass = self.ground.pass();
             let kept = Knowledge::of(&self.ground.host.root)
                 .and_then(|mut knowledge| knowledge.settled(part, &pass));
@@ -202,6 +203,7 @@ impl Agent<'_> {
                 let message = format!("what K3s settled with cannot be kept: {error}");
                 self.tell_once(Kind::RepairFailed, message);
             }
+            self.lift_if_exonerated();
         }
         if let Some(why) = &start.by_us {
             let message = format!("K3s was restarted and has settled: {why}");

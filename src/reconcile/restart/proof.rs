@@ -73,6 +73,10 @@ pub struct Quarantine {
     pub since: Moment,
     /// K3s was restarted for the put-back. That is done once.
     pub restarted: bool,
+    /// K3s then ended in the same words without the part: a database that was down, a clock that was wrong. The part is
+    /// tried again once a start has settled.
+    #[serde(default)]
+    pub exonerated: bool,
 }
 
 impl Quarantine {
@@ -92,6 +96,7 @@ impl Quarantine {
             errors: errors.into_iter().take(KEPT_ERRORS).collect(),
             since,
             restarted: false,
+            exonerated: false,
         }
     }
 

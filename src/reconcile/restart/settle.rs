@@ -80,8 +80,11 @@ pub enum Settling {
     },
     /// It lives and lived on.
     Settled {
-        /// At the upper limit, without marker or READY.
+        /// At the upper limit, without the marker.
         at_limit: bool,
+        /// It was READY. An agent whose server cannot be reached may wait for a quarter of an hour before its kubelet
+        /// reads anything.
+        ready: bool,
     },
     /// The process ended by itself.
     Failed {
@@ -188,10 +191,16 @@ impl Settle {
         if let Some(since) = followed.counting_since
             && sample.at.saturating_sub(since) >= self.rules.settle_time
         {
-            return Settling::Settled { at_limit: false };
+            return Settling::Settled {
+                at_limit: false,
+                ready: true,
+            };
         }
         if sample.at.saturating_sub(followed.since) >= self.rules.limit {
-            return Settling::Settled { at_limit: true };
+            return Settling::Settled {
+                at_limit: true,
+                ready: sample.active == ActiveState::Active,
+            };
         }
         match (followed.counting_since, sample.active) {
             (Some(_), _) => waiting("the settle time to pass"),
@@ -205,11 +214,15 @@ impl Settle {
             let asked = *self.asked.get_or_insert(sample.at);
             let is_late = sample.at.saturating_sub(asked) >= self.rules.limit;
             // A stop may take its time; one that does not even begin was taken away from systemd by somebody.
-            return match is_late && sample.active == ActiveState::Active {
-                true => Settling::Broken {
+            return match (is_late, sample.active) {
+                (true, ActiveState::Active) => Settling::Broken {
                     reason: "the old K3s was not stopped",
                 },
-                false => waiting("the old K3s to end"),
+                // Somebody's stop took the place of our restart.
+                (true, ActiveState::Inactive | ActiveState::Failed) => Settling::Broken {
+                    reason: "K3s was stopped and not started again",
+                },
+                _ => waiting("the old K3s to end"),
             };
         }
         if let Some(run) = self.run.clone() {

@@ -124,8 +124,6 @@ pub struct AtTheDoor<'a> {
 /// What the starts before this one tell of a part of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Past {
-    /// A start with it lived as long as the settle limit: it is proven, though nobody watched.
-    LivedOn,
     /// Starts with it ended by themselves so often that it has to be put back.
     EndsAlways,
     /// Neither.
@@ -133,7 +131,8 @@ pub enum Past {
 }
 
 /// The door's rule without a daemon: a part that is not proven is put back when two starts with it have ended by
-/// themselves in this boot, none of which lived as long as the settle limit.
+/// themselves in this boot before the settle limit. One that lived longer counts neither way: it may have waited for its
+/// server all the time (whether it was READY only [`StartRecord::lived_on`] tells).
 #[must_use]
 pub fn past_of(
     ours: &Hash,
@@ -156,14 +155,10 @@ pub fn past_of(
         .iter()
         .zip(followers)
         .filter(|(start, (restarts, _))| *restarts > start.restarts);
-    let mut short = 0;
-    for (start, (_, at)) in ends.filter(|(start, _)| start.ours == *ours) {
-        if start.at.age(at) >= settle_limit {
-            return Past::LivedOn;
-        }
-        short += 1;
-    }
-    if short >= ENOUGH_ENDS {
+    let short = ends
+        .filter(|(start, _)| start.ours == *ours)
+        .filter(|(start, (_, at))| start.at.age(at) < settle_limit);
+    if short.count() >= ENOUGH_ENDS {
         Past::EndsAlways
     } else {
         Past::Open
@@ -288,9 +283,9 @@ mod tests {
                 Past::Open,
             ),
             (
-                "lived on, then ended",
-                &[(10, 0, "new"), (700, 1, "")],
-                Past::LivedOn,
+                "lived for long, then ended",
+                &[(10, 0, "new"), (700, 1, "new"), (710, 2, "")],
+                Past::Open,
             ),
             (
                 "stopped by hand, and started long after",

@@ -14,3 +14,4 @@ pub mod rollback;
 pub mod standing;
 pub mod stay;
 pub mod wanted;
+pub mod way_back;

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::circumstances::{Knowledge, circumstances, now};
-use super::{part, restore};
+use super::restore;
+use super::way_back::way_back;
 use crate::host::HostError;
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::restart::own_part::{OurPart, put_back};
+use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::{Outcome, Pass, Plan, apply_within};
 
@@ -67,9 +68,7 @@ pub fn roll_back(
     if knowledge.proves(failed) {
         return Ok(RollBack::NotOurs);
     }
-    let present = part::present(pass)?;
-    let key = part::encryption_key(pass.host, pass.node);
-    let back = put_back(knowledge.good_part(), &present, key);
+    let back = way_back(pass, knowledge.good_part())?;
     if back.is_nothing() {
         // What is left, such as the encryption line under a key, may fail as well; the quarantine is not about that.
         let before = Quarantine::load(&knowledge.records).record();

@@ -33,8 +33,13 @@ wait_until 60 k3s_runs
 expect_sysctl kernel.panic 10
 k3warden pause --end
 echo 'nonsense = 1' > /etc/k3warden/config.toml
+sysctl -q -w kernel.panic=0
 systemctl restart k3s
 wait_until 60 k3s_runs
+expect_sysctl kernel.panic 10
+expect_exit 2 k3warden check
+expect_exit 0 k3warden pause --for 1h --reason "somebody mends the policy"
+expect_exit 0 k3warden pause --end
 set_policy
 
 # The kill switch stops it wholly.
@@ -48,8 +53,10 @@ rm /etc/k3warden/disabled
 # A unit that starts no K3s is left at once.
 printf '[Service]\nType=oneshot\nExecStart=/bin/true\n' > /etc/systemd/system/k3s-backup.service
 systemctl daemon-reload
-expect_exit 0 k3warden apply --before-start k3s-backup.service
+starts=$(ls /run/k3warden/starts | wc -l)
+expect_exit 0 env INVOCATION_ID=0123456789abcdef0123456789abcdef k3warden apply --before-start k3s-backup.service
 expect_equal "" "$output" "what it says of another unit"
+expect_equal "$starts" "$(ls /run/k3warden/starts | wc -l)" "records of starts"
 expect_exit 0 k3warden apply --before-start nonsense
 # Somebody holds the lock: K3s starts within seconds.
 flock /run/k3warden/lock sleep 30 &

@@ -119,6 +119,11 @@ fn start(inside: &mut Inside) {
     inside.status.active = ActiveState::Activating;
 }
 
+const SETTLED: Settling = Settling::Settled {
+    at_limit: false,
+    ready: true,
+};
+
 #[test]
 fn a_restart_is_followed_from_the_old_run_to_the_settled_new_one() {
     let machine = Machine::new();
@@ -139,7 +144,7 @@ fn a_restart_is_followed_from_the_old_run_to_the_settled_new_one() {
     );
     machine.say(NEW, "\"Starting Kubernetes Scheduler\"");
     assert!(matches!(look(110), Settling::Waiting { .. }));
-    assert_eq!(look(170), Settling::Settled { at_limit: false });
+    assert_eq!(look(170), SETTLED);
     assert_eq!(follower.heard().arguments()[&Component::Kubelet], ["--a=1"]);
 }
 
@@ -180,5 +185,5 @@ fn without_a_journal_ready_counts() {
     machine.set(|inside| inside.status.active = ActiveState::Active);
     assert!(matches!(look(10), Settling::Waiting { .. }));
     assert!(matches!(look(69), Settling::Waiting { .. }));
-    assert_eq!(look(70), Settling::Settled { at_limit: false });
+    assert_eq!(look(70), SETTLED);
 }

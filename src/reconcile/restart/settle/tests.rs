@@ -38,8 +38,15 @@ fn activating(at: u64) -> Sample {
 fn course(mut settle: Settle, samples: &[Sample]) -> Vec<String> {
     let word = |answer| match answer {
         Settling::Waiting { .. } => "waiting".to_owned(),
-        Settling::Settled { at_limit: true } => "settled at the limit".to_owned(),
-        Settling::Settled { at_limit: false } => "settled".to_owned(),
+        Settling::Settled {
+            at_limit: true,
+            ready: true,
+        } => "settled at the limit".to_owned(),
+        Settling::Settled {
+            at_limit: true,
+            ready: false,
+        } => "settled at the limit, never ready".to_owned(),
+        Settling::Settled { .. } => "settled".to_owned(),
         Settling::Failed { reason } => format!("failed: {reason}"),
         Settling::Broken { reason } => format!("broken: {reason}"),
     };
@@ -100,7 +107,7 @@ fn the_same_process_at_the_upper_limit_has_settled_ready_or_not() {
     assert_eq!(last(&[activating(0), activating(599)]), "waiting");
     assert_eq!(
         last(&[activating(0), activating(600)]),
-        "settled at the limit"
+        "settled at the limit, never ready"
     );
     assert_eq!(
         last(&[activating(0), active(600, MarkerSeen::NotYet)]),
@@ -319,5 +326,9 @@ fn a_decision_stands() {
         restarts: 4,
         ..activating(700)
     };
-    assert_eq!(settle.take(&gone), Settling::Settled { at_limit: true });
+    let settled = Settling::Settled {
+        at_limit: true,
+        ready: false,
+    };
+    assert_eq!(settle.take(&gone), settled);
 }
