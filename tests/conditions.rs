@@ -10,11 +10,17 @@
 mod server;
 mod tree;
 
+use std::path::Path;
+use std::rc::Rc;
+
+use k3warden::catalogue::Component as Listed;
 use k3warden::host::{Space, Thing};
 use k3warden::k3s::K3sVersion;
+use k3warden::k3s::component::Component;
 use k3warden::node::Surroundings;
 use k3warden::reconcile::service::stay::{Running as KubeletRuns, must_stay};
 use k3warden::reconcile::{Plan, Verdict};
+use k3warden::setting::{Running, StartedWith};
 use server::{DROP_IN, Server};
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
@@ -356,6 +362,44 @@ fn up_to_1_24_no_audit_log_is_named_in_a_directory_that_is_missing() {
 }
 
 #[test]
+fn what_k3s_does_to_k3s_yaml_at_each_start_is_not_undone_each_time() {
+    let kubeconfig = Path::new("/etc/rancher/k3s/k3s.yaml");
+    for (command, config, mode, word) in [
+        (
+            "server --write-kubeconfig-mode 644",
+            "",
+            0o644,
+            "k3s.service:3",
+        ),
+        (
+            "server",
+            "write-kubeconfig-group: adm\n",
+            0o640,
+            "config.yaml:1",
+        ),
+    ] {
+        let server = Server::new();
+        server.unit(command);
+        server.write(CONFIG, config);
+        server.write(kubeconfig.to_str().unwrap(), "kind: Config\n");
+        server.set_mode(kubeconfig, mode);
+        server.apply();
+        assert_eq!(server.mode(kubeconfig), mode, "{word}");
+        server.judge("k3s-yaml-kubeconfig", |judged| {
+            assert_eq!(judged.verdict, Verdict::Divergent, "{word}");
+            let said = format!("{:?}", judged.findings);
+            assert!(said.contains(word), "{said}");
+        });
+    }
+    // A mode that nobody asks for is drift.
+    let server = Server::new();
+    server.write(kubeconfig.to_str().unwrap(), "kind: Config\n");
+    server.set_mode(kubeconfig, 0o644);
+    server.apply();
+    assert_eq!(server.mode(kubeconfig), 0o600);
+}
+
+#[test]
 fn the_mode_of_k3s_yaml_is_judged_by_its_option_and_taken_over_only_if_enforced() {
     for (where_from, set) in [
         ("config.yaml:1", (CONFIG, "write-kubeconfig-mode: '644'\n")),
@@ -503,4 +547,42 @@ fn a_live_value_that_the_operators_kubelet_insists_on_is_not_put_back() {
     assert!(reason.contains("config.yaml:1"), "{reason}");
     server.write(CONFIG, "");
     assert_eq!(stays(&server), None);
+}
+
+/// A journal that was cut keeps the lines of the components that came last.
+#[test]
+fn what_a_component_was_started_with_is_unknown_where_the_journal_has_only_others() {
+    let mut server = Server::new();
+    server.apply();
+    let words = |server: &Server, components: &[(Component, Listed)]| {
+        server.pass(|pass, _| {
+            let lines = &pass.effective().as_ref().unwrap().start.components.lines;
+            let words = |component| {
+                let arguments: &Vec<_> = &lines[component];
+                arguments.iter().map(ToString::to_string).collect()
+            };
+            components
+                .iter()
+                .map(|(component, listed)| (*listed, words(component)))
+                .collect()
+        })
+    };
+    let verdict = |server: &mut Server, components: &[(Component, Listed)]| {
+        server.running = Rc::new(Running::Started(StartedWith {
+            arguments: Ok(words(server, components)),
+            arguments_seen_at: "journal",
+            options: None,
+        }));
+        server.pass(|pass, _| {
+            let control = pass.catalogue.control("audit-log-retention").unwrap();
+            pass.judge_control(control).verdict
+        })
+    };
+    let apiserver = (Component::Apiserver, Listed::KubeApiserver);
+    let kubelet = (Component::Kubelet, Listed::Kubelet);
+    assert_eq!(
+        verdict(&mut server, &[apiserver, kubelet]),
+        Verdict::Compliant
+    );
+    assert_eq!(verdict(&mut server, &[kubelet]), Verdict::Unknown);
 }

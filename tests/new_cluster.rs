@@ -255,6 +255,28 @@ fn an_image_for_new_clusters_that_is_told_to_join_begins_none() {
     );
 }
 
+/// One policy for machines of all ages.
+#[test]
+fn a_policy_for_new_clusters_makes_no_cluster_new_that_has_data_here_or_elsewhere() {
+    for (path, content) in [
+        ("/var/lib/rancher/k3s/server/db/state.db", "data"),
+        (
+            "/etc/rancher/k3s/config.yaml",
+            "datastore-endpoint: mysql://elsewhere\n",
+        ),
+    ] {
+        let server = Server::new();
+        server.policy("new_cluster = true\n");
+        server.write(path, content);
+        server.apply();
+        assert!(
+            !restricts(&server) && !encrypts(&server),
+            "{path}: {}",
+            server.lines()
+        );
+    }
+}
+
 #[test]
 fn without_a_unit_of_k3s_nothing_is_restricted() {
     let server = Server::new();

@@ -13,6 +13,17 @@ const AGENT: (&str, &str) = ("k3s-agent.service", "agent");
 
 /// What check says of a node with this configuration file: its warnings, and the whole report.
 fn check(version: &str, unit: (&str, &str), words: &str, config: &str) -> (String, Value) {
+    check_with(version, unit, words, config, None)
+}
+
+/// The same with one more file.
+fn check_with(
+    version: &str,
+    unit: (&str, &str),
+    words: &str,
+    config: &str,
+    more: Option<(&str, &str)>,
+) -> (String, Value) {
     let root = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let path = root.path().join(path);
@@ -25,6 +36,9 @@ fn check(version: &str, unit: (&str, &str), words: &str, config: &str) -> (Strin
         &format!("[Service]\nExecStart=/usr/local/bin/k3s {role}{words}\n"),
     );
     write("etc/rancher/k3s/config.yaml", config);
+    if let Some((path, text)) = more {
+        write(path, text);
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
         .arg("--root")
         .arg(root.path())
@@ -199,4 +213,34 @@ fn under_a_k3s_newer_than_the_catalogue_unknown_flags_only_warn_and_verdicts_are
     }
     let (_, report) = check("1.37.0", SERVER, "", "");
     assert!(!report.to_string().contains("newer than this catalogue"));
+}
+
+/// kube-apiserver reads it at its start, and K3s ends with it.
+#[test]
+fn an_operators_own_encryption_configuration_has_to_be_one() {
+    let config = "kube-apiserver-arg:\n- encryption-provider-config=/etc/encryption.yaml\n";
+    let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\n";
+    for (text, reason) in [
+        ("a: [b\n".to_owned(), Some("is not YAML")),
+        ("kind: Config\n".to_owned(), Some("no kind \"Config\"")),
+        (head.to_owned(), Some("at least one resource")),
+        (
+            format!("{head}resources:\n- resources: [secrets]\n  providers: []\n"),
+            Some("at least one provider"),
+        ),
+        (
+            format!("{head}resources:\n- resources: [secrets]\n  providers:\n  - identity: {{}}\n"),
+            None,
+        ),
+    ] {
+        let file = ("etc/encryption.yaml", text.as_str());
+        let (warnings, _) = check_with("1.34.1", SERVER, "", config, Some(file));
+        match reason {
+            Some(reason) => assert!(
+                warnings.contains(reason) && warnings.contains("config.yaml:2"),
+                "{text}: {warnings}"
+            ),
+            None => assert!(!warnings.contains("encryption"), "{text}: {warnings}"),
+        }
+    }
 }

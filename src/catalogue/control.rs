@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Datastore, Setting, VersionRange};
+use super::{Datastore, Requirement, Setting, SettingBody, VersionRange};
 use crate::k3s::Role;
 
 /// The name of a control: lower-case words joined by dashes.
@@ -174,4 +174,20 @@ pub struct Control {
     pub settings: Vec<Setting>,
     /// Where it is defined: `built-in` or the file.
     pub source: String,
+}
+
+impl Control {
+    /// What is asked of an option or argument that takes its value from a parameter.
+    pub fn requirements_of<'a>(&'a self, parameter: &str) -> impl Iterator<Item = &'a Requirement> {
+        let whole = format!("{{parameter:{parameter}}}");
+        self.settings
+            .iter()
+            .filter_map(move |setting| match &setting.body {
+                SettingBody::Option(body) => body.set.as_ref().map(|set| (set, &body.require)),
+                SettingBody::Argument(body) => body.set.as_ref().map(|set| (set, &body.require)),
+                _ => None,
+            })
+            .filter(move |(set, _)| **set == whole)
+            .map(|(_, require)| require)
+    }
 }

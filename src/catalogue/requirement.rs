@@ -34,3 +34,16 @@ pub enum Requirement {
     /// A duration other than zero (`5m`, `4h0m0s`).
     NonzeroDuration(bool),
 }
+
+impl Requirement {
+    /// The bound that a number does not keep, in words: `at least 10`.
+    #[must_use]
+    pub fn bound_missed(&self, number: i64) -> Option<String> {
+        match self {
+            Self::AtLeast(least) if number < *least => Some(format!("at least {least}")),
+            Self::AtMost(most) if number > *most => Some(format!("at most {most}")),
+            Self::MoreThan(less) if number <= *less => Some(format!("more than {less}")),
+            _ => None,
+        }
+    }
+}

@@ -97,6 +97,11 @@ pub struct PermissionsSetting {
     /// K3s makes this path a link itself; it is judged at its target.
     #[serde(default)]
     pub follow: bool,
+    /// The option from which K3s takes the bits at each start. Where the unit's command line asks for other ones, which
+    /// nothing of ours outranks, they are judged and left alone.
+    pub mode_option: Option<String>,
+    /// The same for the group, for which nothing of ours is ever set.
+    pub group_option: Option<String>,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,

@@ -32,7 +32,11 @@ impl Apply {
         }
         let session = Session::open(global)?;
         if let Some(switch) = session.kill_switch()? {
-            say!("Nothing is changed: {switch}.");
+            eprintln!("k3warden: nothing is changed: {switch}");
+            if self.format == Format::Json {
+                let pass = session.pass();
+                self.report(&session, &pass, &pass.judge(), (&[], &[]));
+            }
             return Ok(Exit::Holds);
         }
         session.require_root()?;

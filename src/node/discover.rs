@@ -209,17 +209,19 @@ fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
     match merge(&Files::new(root), &invocation, version) {
         Ok(configuration) => {
             take_in(root, node, &configuration);
-            node.new_cluster = match policy.new_cluster.as_ref().map(|given| given.value) {
+            let said = policy.new_cluster.as_ref().map(|given| given.value);
+            let is_seen = node.surroundings.is_machine() && node.is_installed();
+            node.new_cluster = match (said, is_seen) {
+                (Some(false), _) | (None, false) => false,
                 // Said once for a fleet of images; a node that is then told to join a cluster begins none. What is in a
                 // datastore elsewhere only the operator knows.
-                Some(said) => {
-                    said && begins_a_cluster(&configuration, &["server", "cluster-reset"])
+                (Some(true), false) => {
+                    begins_a_cluster(&configuration, &["server", "cluster-reset"])
                 }
-                // What cannot be looked at may be data.
-                None => {
-                    node.surroundings.is_machine()
-                        && node.is_installed()
-                        && begins_a_cluster(&configuration, &ELSEWHERE)
+                // What the node's files say counts more than what was said when nobody could know them, by the same
+                // policy on machines of all ages. What cannot be looked at may be data.
+                (Some(true) | None, true) => {
+                    begins_a_cluster(&configuration, &ELSEWHERE)
                         && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
                 }
             };

@@ -95,10 +95,10 @@ fn read(
             reader.set_some(key, entry, &mut rules.content, |entry| {
                 value::choice(entry, CONTENTS)
             });
-        } else if let Some(parameter) = control.parameters.get(name) {
+        } else if control.parameters.contains_key(name) {
             let mut given = None;
             reader.set_some(key, entry, &mut given, |entry| {
-                value::parameter(entry, parameter.kind)
+                value::parameter(entry, name, control)
             });
             if let Some(given) = given {
                 rules.parameters.insert(name.to_owned(), given);

@@ -44,6 +44,23 @@ content = "audit"
 keep = "audit-policy"
 
 [[control]]
+id = "sample-argument"
+title = "t"
+why = "w"
+role = "any"
+
+[control.parameter.count]
+kind = "integer"
+default = 10
+about = "a"
+
+[[control.argument]]
+component = "kube-apiserver"
+flag = "audit-log-maxbackup"
+require = { at_least = 10 }
+set = "{parameter:count}"
+
+[[control]]
 id = "sample-directory"
 title = "t"
 why = "w"

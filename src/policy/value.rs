@@ -12,7 +12,7 @@ use toml::de::{DeInteger, DeValue};
 use super::nearest::did_you_mean;
 use super::problem::shown;
 use super::{ByteSize, Window, quantity};
-use crate::catalogue::{ParameterKind, ParameterValue};
+use crate::catalogue::{Control, ParameterKind, ParameterValue};
 use crate::host::systemd::UnitName;
 use crate::k3s::K3sVersion;
 
@@ -158,11 +158,31 @@ pub(super) fn windows(value: &Value<'_>) -> Result<Vec<Window>, Complaint> {
 }
 
 /// A value of a control's parameter.
+/// A value for a parameter. A number with which the control itself would not hold is refused: it would never be in force.
 pub(super) fn parameter(
     value: &Value<'_>,
-    kind: ParameterKind,
+    name: &str,
+    control: &Control,
 ) -> Result<ParameterValue, Complaint> {
-    match kind {
+    let given = of_kind(value, control, name)?;
+    if let ParameterValue::Integer(number) = given
+        && let Some(bound) = control
+            .requirements_of(name)
+            .find_map(|require| require.bound_missed(number))
+    {
+        let mut complaint = Complaint::new(value, bound);
+        complaint.hint = Some(
+            "the control asks for that; for another value make an [[exception]] and set it in K3s's own configuration"
+                .to_owned(),
+        );
+        return Err(complaint);
+    }
+    Ok(given)
+}
+
+fn of_kind(value: &Value<'_>, control: &Control, name: &str) -> Result<ParameterValue, Complaint> {
+    let kind = control.parameters.get(name).map(|parameter| parameter.kind);
+    match kind.unwrap_or(ParameterKind::Text) {
         ParameterKind::Boolean => boolean(value).map(ParameterValue::Boolean),
         ParameterKind::Text => text(value).map(ParameterValue::Text),
         ParameterKind::Integer => value
@@ -171,8 +191,12 @@ pub(super) fn parameter(
             .and_then(integer_of)
             .map(ParameterValue::Integer)
             .ok_or_else(|| Complaint::new(value, "a whole number")),
-        ParameterKind::Names => each(value, "a list of names such as [\"one\", \"two\"]", name)
-            .map(ParameterValue::Names),
+        ParameterKind::Names => each(
+            value,
+            "a list of names such as [\"one\", \"two\"]",
+            self::name,
+        )
+        .map(ParameterValue::Names),
     }
 }
 

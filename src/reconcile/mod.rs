@@ -21,6 +21,6 @@ pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
 pub use configuration::unit_override;
 pub use judgement::Judgement;
 pub use pass::{Pass, Seen};
-pub use plan::{Plan, PlannedChange, Refused};
+pub use plan::{Plan, PlannedChange, Refused, RefusedBy};
 pub use revert::{PutBack, Revert, RevertError, Reverted, Written};
 pub use verdict::Verdict;

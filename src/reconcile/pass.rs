@@ -280,7 +280,10 @@ impl<'a> Pass<'a> {
         let version = self.node.version.as_ref()?.value;
         let is_k3ss = matches!(
             setting,
-            SettingBody::Option(_) | SettingBody::Argument(_) | SettingBody::Manifest(_)
+            SettingBody::Option(_)
+                | SettingBody::Argument(_)
+                | SettingBody::File(_)
+                | SettingBody::Manifest(_)
         );
         (is_k3ss && version.minor > NEWEST_CATALOGUED_MINOR).then(|| {
             format!("K3s {version} is newer than this catalogue, which ends with 1.{NEWEST_CATALOGUED_MINOR}")

@@ -38,6 +38,17 @@ pub struct Refused {
     pub controls: Vec<ControlId>,
     /// Why, in one sentence.
     pub reason: String,
+    /// Who will not have it.
+    pub by: RefusedBy,
+}
+
+/// Who will not have a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// We: K3s would not start with it, or would not do what is meant.
+    Preflight,
+    /// The machine: something cannot be looked at.
+    Host,
 }
 
 /// What a pass would do: changes in their order, and what it refuses to do.
@@ -205,6 +216,7 @@ impl Draft {
                 }
             }
             Err(error) => self.refused.push(Refused {
+                by: RefusedBy::Host,
                 controls: sysctls.into_iter().map(|(control, _)| control).collect(),
                 reason: error.to_string(),
             }),
@@ -234,6 +246,7 @@ impl Draft {
                 }
             }
             Err(error) => self.refused.push(Refused {
+                by: RefusedBy::Host,
                 controls: Vec::new(),
                 reason: error.to_string(),
             }),
@@ -275,7 +288,11 @@ impl Draft {
              `k3warden retry`",
             held.quarantine.reason
         );
-        self.refused.push(Refused { controls, reason });
+        self.refused.push(Refused {
+            by: RefusedBy::Preflight,
+            controls,
+            reason,
+        });
         if extent == Extent::Everything && present.digest() != held.quarantine.part {
             self.restore(pass, held.last_good.as_ref());
         }
@@ -291,6 +308,7 @@ impl Draft {
                 }
             }
             Err(error) => self.refused.push(Refused {
+                by: RefusedBy::Host,
                 controls: Vec::new(),
                 reason: error.to_string(),
             }),

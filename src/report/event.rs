@@ -177,6 +177,27 @@ mod tests {
         assert_eq!(ids.len(), TABLE.len());
     }
 
+    /// A kind that nobody tells would be an alarm that never rings.
+    #[test]
+    fn every_kind_is_told_somewhere() {
+        let mut sources = String::new();
+        let mut directories = vec![std::path::PathBuf::from("src")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if !path.ends_with("report/event.rs") {
+                    sources.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        for kind in Kind::all() {
+            let name = format!("Kind::{kind:?}");
+            assert!(sources.contains(&name), "{name}");
+        }
+    }
+
     #[test]
     fn the_catalogue_explains_every_kind_and_nothing_else() {
         let mut explained = BTreeSet::new();

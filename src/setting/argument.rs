@@ -87,7 +87,19 @@ fn judge_running(
         }
     };
     let component = runs_as(setting.component);
-    let words = lines.get(&setting.component)?;
+    let Some(words) = lines.get(&setting.component) else {
+        // The journal was cut, or the component is yet to be started; one that the next start has none of is no news.
+        let runs = !matches!(
+            in_force(effective, component, &setting.flag),
+            Observed::NotRunning
+        );
+        let reason = format!(
+            "what the running {} was started with is not known: the journal has no such line of this run",
+            setting.component
+        );
+        let unknown = Outcome::Unknown(reason);
+        return runs.then(|| running_finding(setting, "unknown", "", unknown));
+    };
     let value = match in_force_on_line(component, words, &setting.flag, effective.version) {
         InForce::NotRunning | InForce::NoSuchFlag => return None,
         InForce::Absent if component == Component::Kubelet => {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::{EntryKind, PermissionsSetting};
 use crate::host::{FileMode, Found, HostError, Kind};
+use crate::k3s::Place;
 
-use super::{Finding, Outcome, Subject, attributes};
+use super::{Finding, Outcome, Remedy, Subject, attributes, option};
 
 pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let Some(path) = subject.places.expand(&setting.path) else {
@@ -124,12 +125,46 @@ fn judge_one(
         Ok(Some(attributes::judge(root, path, &found, expected, limit)))
     };
     match look(path) {
-        Ok(finding) => finding,
+        Ok(finding) => finding.map(|finding| left_to_k3s(setting, finding, limit, subject)),
         Err(error) => Some(Finding::unreadable(
             path.display().to_string(),
             attributes::wanted(limit),
             &error,
         )),
+    }
+}
+
+/// What K3s sets anew at each start, as an option tells it, is not fought over: the option is to be mended.
+fn left_to_k3s(
+    setting: &PermissionsSetting,
+    finding: Finding,
+    limit: FileMode,
+    subject: &Subject<'_>,
+) -> Finding {
+    if !matches!(finding.outcome, Outcome::Diverges(_)) {
+        return finding;
+    }
+    let asked = |option: &Option<String>, asks: &dyn Fn(&str, &Place) -> bool| {
+        let option = option.as_deref()?;
+        let effective = (subject.effective)().as_ref().ok()?;
+        let (value, place) = option::in_force(effective, option)?;
+        let text = value.elements().join(",");
+        asks(&text, &place).then(|| format!("{option} ({place})"))
+    };
+    let wider = |text: &str, place: &Place| {
+        let mode = u32::from_str_radix(text, 8).map(FileMode::new);
+        let outranks = matches!(place, Place::ExecStart { .. } | Place::ExecStartLine { .. });
+        outranks && mode.is_ok_and(|mode| mode.bits() & !limit.bits() != 0)
+    };
+    let any = |text: &str, _: &Place| !text.is_empty();
+    let asked = asked(&setting.mode_option, &wider).or_else(|| asked(&setting.group_option, &any));
+    match asked {
+        Some(by) => Finding {
+            observed: format!("{}, as {by} has K3s set it at each start", finding.observed),
+            outcome: Outcome::Diverges(vec![Remedy::ByOperator]),
+            ..finding
+        },
+        None => finding,
     }
 }
 

@@ -213,6 +213,8 @@ mod tests {
             mode_by_edition: Default::default(),
             except: Vec::new(),
             kind: Default::default(),
+            mode_option: None,
+            group_option: None,
             follow: true,
             k3s: Default::default(),
         });

@@ -275,7 +275,7 @@ impl<'s> Agent<'s> {
             }
         }
         for refused in &work.refused {
-            if let Some(event) = self.records.refused(&refused.controls, &refused.reason) {
+            if let Some(event) = self.records.refused(&self.ground, refused) {
                 self.journal.tell(&event);
             }
         }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::agent::Agent;
 use super::contention::Turn;
+use super::records::cis_of;
 use super::work::{Done, Hit, Target};
 use super::writer;
 use crate::host::Thing;
@@ -28,7 +29,10 @@ impl Agent<'_> {
                     .first()
                     .map(ToString::to_string)
                     .unwrap_or_default(),
-                "",
+                done.controls
+                    .first()
+                    .map(|id| cis_of(&self.ground, id))
+                    .unwrap_or_default(),
             )
             .setting(done.thing.to_string())
             .values(&done.wanted, &done.observed)

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::agent::Agent;
 use super::ground::Ground;
+use super::records::cis_of;
 use super::suspension::Suspension;
 use crate::reconcile::service::kernel;
 use crate::report::event::Kind;
@@ -74,8 +75,10 @@ impl Agent<'_> {
                 "it ends on {}, owner {}: {}",
                 exception.expires, exception.owner, exception.reason
             );
-            let event = Event::new(Kind::ExceptionExpiring, message)
-                .control(exception.control.as_str(), "");
+            let event = Event::new(Kind::ExceptionExpiring, message).control(
+                exception.control.as_str(),
+                cis_of(&self.ground, &exception.control),
+            );
             self.journal.tell(&event);
         }
         let ended = |day: &jiff::civil::Date| since.is_none_or(|since| *day >= since);
@@ -89,8 +92,10 @@ impl Agent<'_> {
                 "it ended on {}, owner {}: {}",
                 exception.expires, exception.owner, exception.reason
             );
-            let event =
-                Event::new(Kind::ExceptionExpired, message).control(exception.control.as_str(), "");
+            let event = Event::new(Kind::ExceptionExpired, message).control(
+                exception.control.as_str(),
+                cis_of(&self.ground, &exception.control),
+            );
             self.journal.tell(&event);
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
 use crate::policy::Stance;
-use crate::reconcile::{Judgement, Verdict};
+use crate::reconcile::{Judgement, Refused, RefusedBy, Verdict};
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::report::stance_name;
@@ -155,29 +155,31 @@ impl Records {
             Err(error) => error.clone(),
         };
         let id = done.controls.first();
-        let control = id.and_then(|id| ground.catalogue.control(id.as_str()));
-        let numbers = control
-            .zip(ground.pass().edition())
-            .and_then(|(control, edition)| control.cis.get(edition).cloned());
         let event = Event::new(kind, message)
             .control(
                 id.map(ToString::to_string).unwrap_or_default(),
-                numbers.unwrap_or_default(),
+                id.map(|id| cis_of(ground, id)).unwrap_or_default(),
             )
             .setting(thing.to_string())
             .values(wanted, observed)
+            .source(&done.source)
             .change(done.change_id.map(|id| id.to_string()).unwrap_or_default());
         Some(event)
     }
 
     /// Takes note of what was refused; news only.
-    pub fn refused(&mut self, controls: &[ControlId], reason: &str) -> Option<Event> {
-        let control = controls.first()?;
-        let told = self.refused.insert(control.clone(), reason.to_owned());
-        if told.as_deref() == Some(reason) {
+    pub fn refused(&mut self, ground: &Ground, refused: &Refused) -> Option<Event> {
+        let control = refused.controls.first()?;
+        let told = self.refused.insert(control.clone(), refused.reason.clone());
+        if told.as_ref() == Some(&refused.reason) {
             return None;
         }
-        let event = Event::new(Kind::RepairFailed, reason).control(control.as_str(), "");
+        let kind = match refused.by {
+            RefusedBy::Preflight => Kind::PreflightRefused,
+            RefusedBy::Host => Kind::RepairFailed,
+        };
+        let event = Event::new(kind, refused.reason.as_str())
+            .control(control.as_str(), cis_of(ground, control));
         Some(event)
     }
 
@@ -220,4 +222,13 @@ fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
 fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
     let edition = ground.pass().edition()?;
     judgement.control.cis.get(edition).cloned()
+}
+
+/// The number of a control in the edition of this node; empty where it has none.
+pub(super) fn cis_of(ground: &Ground, control: &ControlId) -> String {
+    let control = ground.catalogue.control(control.as_str());
+    let number = control
+        .zip(ground.pass().edition())
+        .and_then(|(control, edition)| control.cis.get(edition).cloned());
+    number.unwrap_or_default()
 }

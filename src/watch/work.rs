@@ -9,7 +9,7 @@ use crate::host::{SysctlKey, Thing};
 use crate::reconcile::ledger::{ChangeId, Ledger};
 use crate::reconcile::{Judgement, Plan, Refused, Verdict, apply};
 use crate::report::describe;
-use crate::setting::{Effect, Named, Stage};
+use crate::setting::{self, Effect, Named, Remedy, Stage};
 
 use super::contention::{Advice, Contention};
 use super::ground::{Ground, WHO};
@@ -67,6 +67,8 @@ pub struct Done {
     pub effect: Effect,
     /// Its name in the ledger.
     pub change_id: Option<ChangeId>,
+    /// Where it was seen that it is not right: the file and line that say otherwise, `/proc`.
+    pub source: String,
     /// Why it failed.
     pub result: Result<(), String>,
 }
@@ -121,7 +123,7 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
     }
     let plan = Plan::of_some(&pass, &judgements);
     let planned = plan.changes.len();
-    work.carry_out(ground, plan, hands);
+    work.carry_out(ground, plan, &judgements, hands);
     let mendable = |judgement: &Judgement<'_>| {
         judgement.verdict == Verdict::Compliant
             || (judgement.is_enforced() && judgement.verdict == Verdict::Divergent)
@@ -136,7 +138,8 @@ pub fn answer_all<'g>(ground: &'g Ground, hands: Hands<'_>) -> (Work, Vec<Judgem
     let pass = ground.pass();
     let mut all = Work::default();
     let mut judgements = pass.judge();
-    all.carry_out(ground, Plan::of(&pass, &judgements), hands);
+    let plan = Plan::of(&pass, &judgements);
+    all.carry_out(ground, plan, &judgements, hands);
     if all.done.iter().any(|done| done.result.is_ok()) {
         // A pass is about one moment: after changes a new one looks.
         judgements = ground.pass().judge();
@@ -154,7 +157,13 @@ impl Work {
         self.whole && self.refused.is_empty() && self.done.iter().all(plain)
     }
 
-    fn carry_out(&mut self, ground: &Ground, mut plan: Plan, hands: Hands<'_>) {
+    fn carry_out(
+        &mut self,
+        ground: &Ground,
+        mut plan: Plan,
+        judgements: &[Judgement<'_>],
+        hands: Hands<'_>,
+    ) {
         self.refused.append(&mut plan.refused);
         if hands.tied {
             return;
@@ -185,6 +194,7 @@ impl Work {
         self.done.extend(outcomes.into_iter().map(|outcome| {
             let change = outcome.planned.change;
             Done {
+                source: source(judgements, &outcome.planned.controls, &change.thing),
                 controls: outcome.planned.controls,
                 observed: describe(&change.before),
                 wanted: describe(&change.after),
@@ -196,4 +206,24 @@ impl Work {
             }
         }));
     }
+}
+
+/// Where it was seen that a thing is not right. What is changed may not be where the fault lies: a later file of sysctl.d
+/// is answered by one of ours.
+fn source(judgements: &[Judgement<'_>], controls: &[ControlId], thing: &Thing) -> String {
+    let is_about = |remedy: &Remedy| match remedy {
+        Remedy::Change(change) => change.thing == *thing,
+        _ => true,
+    };
+    let mut findings = judgements
+        .iter()
+        .filter(|judgement| controls.contains(&judgement.control.id))
+        .flat_map(|judgement| &judgement.findings);
+    let found = findings.find(|finding| match &finding.outcome {
+        setting::Outcome::Diverges(remedies) => remedies.iter().any(is_about),
+        _ => false,
+    });
+    found
+        .map(|finding| finding.seen_at.clone())
+        .unwrap_or_default()
 }

@@ -8,6 +8,7 @@
 )]
 #![allow(dead_code)]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Server {
     pub surroundings: Surroundings,
     pub space: Option<Space>,
     catalogue: Catalogue,
+    /// What is known of the K3s that runs.
+    pub running: Rc<Running>,
 }
 
 impl Server {
@@ -58,6 +61,7 @@ impl Server {
             surroundings: Surroundings::Machine,
             space: None,
             catalogue: Catalogue::built_in().unwrap(),
+            running: Rc::new(Running::Stopped),
         };
         server.unit("server");
         for (key, value) in KERNEL {
@@ -91,6 +95,16 @@ impl Server {
         let place = self.tree.at(path);
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::write(place, content).unwrap();
+    }
+
+    pub fn set_mode(&self, path: &Path, mode: u32) {
+        let place = self.tree.at(path.to_str().unwrap());
+        std::fs::set_permissions(place, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    pub fn mode(&self, path: &Path) -> u32 {
+        let place = self.tree.at(path.to_str().unwrap());
+        std::fs::metadata(place).unwrap().permissions().mode() & 0o7777
     }
 
     pub fn has(&self, path: &str) -> bool {
@@ -155,7 +169,7 @@ impl Server {
             today: jiff::civil::date(2026, 1, 1),
             written: &written,
             held: None,
-            seen: Seen::with_running(Rc::new(Running::Stopped)),
+            seen: Seen::with_running(Rc::clone(&self.running)),
         };
         look(&pass, &mut ledger)
     }

@@ -13,7 +13,7 @@ use crate::setting::configuration::{Line, Wish, parse, render};
 use crate::setting::{Change, Effect, Stage};
 
 use super::super::baseline::{self, Applies};
-use super::super::{Judgement, Pass, Refused};
+use super::super::{Judgement, Pass, Refused, RefusedBy};
 use super::ConfigurationPlan;
 use super::conditions::Conditions;
 use super::own_files::OwnFiles;
@@ -136,6 +136,7 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     fn refuse_outranked(&mut self, base: &Effective, control: ControlId, wish: &Wish, more: &str) {
         self.refused.push(Refused {
+            by: RefusedBy::Preflight,
             controls: vec![control],
             reason: format!(
                 "{} is decided by {}, which outranks every drop-in; change it there ({more})",
@@ -175,6 +176,7 @@ impl<'p, 'a> Draft<'p, 'a> {
                 match self.conditions().forbids(&wish.line) {
                     Some(reason) => {
                         self.refused.push(Refused {
+                            by: RefusedBy::Preflight,
                             controls: vec![control.clone()],
                             reason,
                         });
@@ -314,6 +316,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             .filter_map(|line| lines.remove(line))
             .collect();
         self.refused.push(Refused {
+            by: RefusedBy::Preflight,
             controls,
             reason: unfit.reason,
         });
@@ -351,7 +354,11 @@ impl<'p, 'a> Draft<'p, 'a> {
             .map(|(control, _)| control)
             .collect();
         if !controls.is_empty() {
-            self.refused.push(Refused { controls, reason });
+            self.refused.push(Refused {
+                by: RefusedBy::Preflight,
+                controls,
+                reason,
+            });
         }
         ConfigurationPlan {
             changes: Vec::new(),
@@ -392,7 +399,11 @@ impl<'p, 'a> Draft<'p, 'a> {
         if let Some(reason) = hindered(&self.pass.host.root, &changes) {
             changes.clear();
             let controls = controls.clone();
-            refused.push(Refused { controls, reason });
+            refused.push(Refused {
+                by: RefusedBy::Preflight,
+                controls,
+                reason,
+            });
         }
         let mut changes: Vec<(Vec<ControlId>, Change)> = changes
             .into_iter()

@@ -15,7 +15,7 @@ use crate::k3s::{
 use crate::setting::Change;
 use crate::setting::configuration::{Line, Wish};
 
-use super::{Judgement, Pass, Refused};
+use super::{Judgement, Pass, Refused, RefusedBy};
 use conditions::Conditions;
 use draft::Draft;
 pub(super) use own_files::{CONFIGURATION, own_files};
@@ -87,7 +87,11 @@ pub(super) fn plan(
 fn refuse(wishes: &[(ControlId, Wish)], reason: String) -> ConfigurationPlan {
     let mut controls: Vec<ControlId> = wishes.iter().map(|(control, _)| control.clone()).collect();
     controls.dedup();
-    let refused = (!controls.is_empty()).then_some(Refused { controls, reason });
+    let refused = (!controls.is_empty()).then_some(Refused {
+        by: RefusedBy::Preflight,
+        controls,
+        reason,
+    });
     ConfigurationPlan {
         changes: Vec::new(),
         refused: refused.into_iter().collect(),
@@ -114,6 +118,7 @@ fn by_hand(
     for (control, wish) in wishes.iter().filter(|(_, wish)| !wish.holds(present)) {
         match conditions.forbids(&wish.line) {
             Some(reason) => refused.push(Refused {
+                by: RefusedBy::Preflight,
                 controls: vec![control.clone()],
                 reason,
             }),
@@ -131,7 +136,14 @@ fn by_hand(
     controls.dedup();
     if !lines.is_empty() {
         let reason = format!("{why}: {}", in_one_file(lines));
-        refused.insert(0, Refused { controls, reason });
+        refused.insert(
+            0,
+            Refused {
+                by: RefusedBy::Preflight,
+                controls,
+                reason,
+            },
+        );
     }
     ConfigurationPlan {
         changes: Vec::new(),

@@ -30,7 +30,11 @@ pub fn recall(
     ledger: &mut Ledger,
     lock: &Lock,
 ) -> Result<(), LedgerError> {
-    let concerns = policy.new_cluster.is_none() && node.surroundings.is_machine();
+    let said_not = policy
+        .new_cluster
+        .as_ref()
+        .is_some_and(|given| !given.value);
+    let concerns = !said_not && node.surroundings.is_machine();
     if concerns && !node.new_cluster && has_data(root, &node.places.data_dir) {
         node.new_cluster = ledger.noted(KEY, lock)?.as_deref() == Some(YES);
     }

@@ -15,3 +15,7 @@ expect_equal inactive "$(systemctl is-active k3warden || true)" "the daemon"
   fail "K3s was started before"
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
 expect_exit 0 k3warden check
+
+# Nothing of it outlives the package.
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+[ ! -L /etc/systemd/system/multi-user.target.wants/k3warden-apply.service ] || fail "it is still enabled"

@@ -1,6 +1,6 @@
 //! kube-apiserver, after its command line was read (`cmd/kube-apiserver/app/options/validation.go` and below).
 
-use super::{Line, access, admission, audit, common, files};
+use super::{Line, access, admission, audit, common, encryption, files};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::value::nanoseconds;
 
@@ -12,7 +12,6 @@ const FILES: &[&str] = &[
     "authorization-webhook-config-file",
     "client-ca-file",
     "egress-selector-config-file",
-    "encryption-provider-config",
     "oidc-ca-file",
     "requestheader-client-ca-file",
     "service-account-key-file",
@@ -40,6 +39,7 @@ pub(super) fn judge(line: &mut Line<'_>) {
     access::judge(line);
     admission::judge(line);
     audit::judge(line);
+    encryption::judge(line);
     files::must_exist(line, FILES);
 }
 

@@ -48,7 +48,8 @@ pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
     }
 }
 
-fn made_by_k3s(line: &Line<'_>, path: &str) -> bool {
+/// Whether K3s makes a file itself, at its start.
+pub(super) fn made_by_k3s(line: &Line<'_>, path: &str) -> bool {
     let data = &line.node.data_dir;
     ["server/tls", "server/cred", "server/etc", "agent"]
         .iter()

@@ -6,6 +6,7 @@ mod apiserver;
 mod audit;
 mod common;
 mod controllers;
+mod encryption;
 mod files;
 mod k3s;
 mod kubelet;
