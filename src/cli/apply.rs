@@ -5,10 +5,17 @@ use clap::Args;
 use super::exit::CliError;
 use super::restart::Service;
 use super::session::Session;
-use super::{Exit, Format, Global, check, door};
+use super::{Exit, Format, Global, check, door, revert};
 use crate::host::Interrupt;
-use crate::reconcile::{Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, running};
+use crate::reconcile::ledger::Ledger;
+use crate::reconcile::{
+    Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, give_back, running,
+};
+
 use crate::report::{AppliedReport, to_json};
+
+/// Who we are, for others that wait for the lock.
+const WHO: &str = "k3warden apply";
 
 /// Make the enforced controls hold, once.
 #[derive(Debug, Default, Args)]
@@ -41,13 +48,14 @@ impl Apply {
         }
         session.require_root()?;
         let interrupt = Interrupt::catch()?;
-        let mut ledger = session.open_ledger("k3warden apply")?;
-        session.sweep("k3warden apply")?;
+        let mut ledger = session.open_ledger(WHO)?;
+        session.sweep(WHO)?;
         let plan = {
             let pass = session.pass();
             let judgements = pass.judge();
             let plan = Plan::of(&pass, &judgements);
-            if plan.is_empty() && !self.restart {
+            let given_back = give_back::turned_off(&pass, &mut ledger, WHO)?;
+            if plan.is_empty() && given_back.is_empty() && !self.restart {
                 // Nothing changes, so what was judged still is.
                 let exit = self.report(&session, &pass, &judgements, (&[], &plan.refused));
                 return Ok(with_pending(Service::of(&session), &session, exit));
@@ -59,13 +67,15 @@ impl Apply {
         };
         let refused = plan.refused.clone();
         let stop = || interrupt.is_wanted();
-        let outcomes = apply(&session.host, &mut ledger, plan, "k3warden apply", &stop);
+        let outcomes = apply(&session.host, &mut ledger, plan, WHO, &stop);
         let made = outcomes.iter().filter(|outcome| outcome.result.is_ok());
         let mut session = session;
         if session.read_units_again(made.map(|outcome| &outcome.planned.change.thing)) {
             session = Session::open(global)?;
         }
         let mut session = session.seen_again(&mut ledger)?;
+        let failed = give_back_turned_off(&session, &mut ledger, &stop)?;
+        session = session.seen_again(&mut ledger)?;
         let service = Service::of(&session);
         let mut restarted = Exit::Holds;
         if let Some(service) = service
@@ -77,7 +87,11 @@ impl Apply {
         }
         let pass = session.pass();
         let exit = self.report(&session, &pass, &pass.judge(), (&outcomes, &refused));
-        Ok(with_pending(service, &session, exit.max(restarted)))
+        Ok(with_pending(
+            service,
+            &session,
+            exit.max(restarted).max(failed),
+        ))
     }
 
     /// Says what was done and what is now. A change that failed and yet holds was made by somebody else; what counts is
@@ -101,6 +115,25 @@ impl Apply {
             judgement.is_enforced() && judgement.verdict == Verdict::Divergent
         })
     }
+}
+
+/// Gives back what controls changed that the policy has turned off since, where it says so, and tells of it.
+fn give_back_turned_off(
+    session: &Session,
+    ledger: &mut Ledger,
+    stop: &dyn Fn() -> bool,
+) -> Result<Exit, CliError> {
+    let pass = session.pass();
+    let controls = give_back::turned_off(&pass, ledger, WHO)?;
+    if controls.is_empty() {
+        return Ok(Exit::Holds);
+    }
+    let reverted = give_back::give_back(&pass, ledger, &controls, WHO, stop)?;
+    for done in &reverted {
+        eprintln!("{}", revert::line(done));
+    }
+    let failed = reverted.iter().any(|done| done.result.is_err());
+    Ok(if failed { Exit::Unable } else { Exit::Holds })
 }
 
 /// A K3s that has not read what is on disk does not hold yet.

@@ -22,18 +22,25 @@ impl Diff {
         let pass = session.pass();
         let judgements = pass.judge();
         let plan = Plan::of(&pass, &judgements);
+        let given_back = session.given_back(&pass)?;
         let report = PlanReport::of(&plan);
         match self.format {
             Format::Json => tell!("{}", to_json(&report)),
             Format::Table => tell!("{}", report.text()),
         }
+        for control in &given_back {
+            eprintln!("k3warden: {control} is turned off: apply gives back what it changed");
+        }
         if plan.is_empty()
+            && given_back.is_empty()
             && plan.refused.is_empty()
             && plan.unseen.is_empty()
             && self.format == Format::Table
         {
             say!("Nothing to change.");
         }
-        Ok(check::exit(&judgements, |_| !plan.is_empty()))
+        Ok(check::exit(&judgements, |_| {
+            !plan.is_empty() || !given_back.is_empty()
+        }))
     }
 }

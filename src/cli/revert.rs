@@ -166,7 +166,8 @@ fn deployed(session: &Session) -> BTreeMap<Thing, Vec<String>> {
         .collect()
 }
 
-fn line(done: &Reverted) -> String {
+/// What became of one thing, in a line.
+pub(super) fn line(done: &Reverted) -> String {
     let thing = &done.thing;
     match &done.result {
         Ok(PutBack::Restored(state)) => format!("put back   {thing}: {}", describe(state)),

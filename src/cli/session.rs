@@ -13,12 +13,12 @@ use crate::catalogue::{Catalogue, Control};
 use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
-use crate::policy::{self, KillSwitch, Policy, PolicyError};
+use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
 use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::cluster;
-use crate::reconcile::{Judgement, Pass, Seen, Written};
+use crate::reconcile::{Judgement, Pass, Seen, Written, give_back};
 use crate::report::Assessment;
 use crate::setting::Running;
 
@@ -280,6 +280,19 @@ impl Session {
     #[must_use]
     pub fn unread(&self) -> Option<&str> {
         self.unread.as_deref()
+    }
+
+    /// The controls of which an apply would give back what they changed; none where there is no record to look at.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or another process holds the lock for too long.
+    pub fn given_back(&self, pass: &Pass<'_>) -> Result<Vec<String>, CliError> {
+        let may_be = self.policy.on_disable.value == OnDisable::Revert;
+        if !may_be || !matches!(self.host.root.look(Path::new(ledger::FILE)), Ok(Some(_))) {
+            return Ok(Vec::new());
+        }
+        let mut ledger = self.open_ledger("k3warden")?;
+        Ok(give_back::turned_off(pass, &mut ledger, "k3warden")?)
     }
 
     /// Looks again for a part of ours that is not to be written.

@@ -3,6 +3,7 @@
 mod apply;
 pub mod baseline;
 mod configuration;
+pub mod give_back;
 mod judgement;
 pub mod ledger;
 pub mod lock;

@@ -43,6 +43,8 @@ pub enum Kind {
     DriftFound,
     /// A change was made that brought something back.
     Repaired,
+    /// What a control had changed was put back, because the policy turned it off.
+    GivenBack,
     /// A change could not be made.
     RepairFailed,
     /// Somebody undoes our repairs again and again.
@@ -99,13 +101,14 @@ const fn row(kind: Kind, message_id: &'static str, priority: Priority, name: &'s
 
 /// In the order of [`Kind`].
 #[rustfmt::skip]
-const TABLE: [Row; 24] = [
+const TABLE: [Row; 25] = [
     row(Kind::Started, "f6fadfa7e5c14b629362da5cc13da58a", Priority::Notice, "started"),
     row(Kind::Stopped, "2c63888f28f04481be6ddce7a7ace732", Priority::Notice, "stopped"),
     row(Kind::Reloaded, "8a119b9e16bc47328f7b7676d015b0dc", Priority::Notice, "reloaded"),
     row(Kind::ReloadRefused, "bc67ba94637d4efaa09e467ada679f81", Priority::Error, "reload refused"),
     row(Kind::DriftFound, "fab36728a78b4b7e8787c0de2f960063", Priority::Warning, "drift found"),
     row(Kind::Repaired, "a712755f6cac44d599d5269512e74f7b", Priority::Notice, "repaired"),
+    row(Kind::GivenBack, "3273937f4a2f4c31a9d234c1b235dc1d", Priority::Notice, "given back"),
     row(Kind::RepairFailed, "ac8efe121c5949f1ba2dde83458bfed0", Priority::Error, "repair failed"),
     row(Kind::ContentionBegins, "5796a670482c490e8d9782bfcdc83011", Priority::Warning, "contention begins"),
     row(Kind::ContentionEnds, "0b80a25553a14945a93258ef7777682c", Priority::Notice, "contention ends"),

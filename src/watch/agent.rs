@@ -7,18 +7,19 @@ use jiff::Timestamp;
 
 use super::contention::{Contention, Turn};
 use super::eyes::Eyes;
-use super::ground::{Ground, GroundError, Sources};
+use super::ground::{Ground, GroundError, Sources, WHO};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
 use super::pace::{Pace, Rest, Storm};
 use super::publish::Publisher;
-use super::records::Records;
+use super::records::{self, Records};
 use super::signals::Signals;
 use super::stale::Rebuild;
 use super::suspension::Suspension;
 use super::view::View;
 use super::work::{self, Hands, Hit, Target, Work};
 use crate::host::{HostError, Thing};
+use crate::reconcile::give_back;
 use crate::reconcile::ledger::Ledger;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
@@ -49,6 +50,7 @@ pub struct Agent<'s> {
     pub(super) publisher: Publisher,
     told_blind: bool,
     pub(super) publishing_failure: Option<String>,
+    giving_back_failure: Option<String>,
     pub(super) refused_policy: Option<String>,
     pub(super) ledger_damage: Option<String>,
     pub(super) last_repair: Option<Repair>,
@@ -118,6 +120,7 @@ impl<'s> Agent<'s> {
             publisher,
             told_blind: false,
             publishing_failure: None,
+            giving_back_failure: None,
             refused_policy: None,
             ledger_damage: None,
             last_repair,
@@ -239,11 +242,52 @@ impl<'s> Agent<'s> {
             .collect();
         drop(judgements);
         self.account(work, now);
+        self.give_back();
         events.iter().for_each(|event| self.journal.tell(event));
         self.check_ledger();
         self.last_full_pass = Timestamp::now().as_second();
         self.last_full_pass_at = Some(now);
         self.publisher.wake(now);
+    }
+
+    /// Gives back what controls changed that the policy has turned off since, where it says so.
+    fn give_back(&mut self) {
+        if self.suspension.is_some() {
+            return;
+        }
+        let signals = self.signals;
+        let pass = self.ground.pass();
+        let given_back = give_back::turned_off(&pass, &mut self.ledger, WHO).and_then(|controls| {
+            if controls.is_empty() {
+                return Ok(Vec::new());
+            }
+            let stop = || signals.wants_end();
+            give_back::give_back(&pass, &mut self.ledger, &controls, WHO, &stop)
+        });
+        let (events, failure) = match given_back {
+            Ok(given_back) => (
+                given_back
+                    .iter()
+                    .filter_map(|done| records::given_back(&self.ground, done))
+                    .collect(),
+                given_back
+                    .iter()
+                    .find_map(|done| done.result.as_ref().err().map(ToString::to_string)),
+            ),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let events: Vec<Event> = events;
+        events.iter().for_each(|event| self.journal.tell(event));
+        if !events.is_empty() {
+            let _ = self.ground.look_up_written(&mut self.ledger);
+        }
+        if failure != self.giving_back_failure
+            && let Some(error) = &failure
+        {
+            self.journal
+                .tell(&Event::new(Kind::RepairFailed, error.as_str()));
+        }
+        self.giving_back_failure = failure;
     }
 
     /// Tells of what was done, and watches for somebody who undoes it.

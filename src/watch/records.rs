@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
 use crate::policy::Stance;
-use crate::reconcile::{Judgement, Refused, RefusedBy, Verdict};
+use crate::reconcile::{Judgement, PutBack, Refused, RefusedBy, Reverted, Verdict};
+use crate::report::describe;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::report::stance_name;
@@ -193,6 +194,21 @@ impl Records {
             .filter(|control| control.enforcement != "off")
             .collect()
     }
+}
+
+/// What there is to tell of a thing that was given back; nothing where it only waits, or was that already.
+pub(super) fn given_back(ground: &Ground, done: &Reverted) -> Option<Event> {
+    let message = match done.result.as_ref().ok()? {
+        PutBack::Restored(state) => format!("{} is {} again", done.thing, describe(state)),
+        PutBack::Stays(reason) => format!("{} stays: {reason}", done.thing),
+        PutBack::Already | PutBack::Waits(_) => return None,
+    };
+    let control = done.controls.first().map_or("", String::as_str);
+    let numbers = ControlId::parse(control).map(|id| cis_of(ground, &id));
+    let event = Event::new(Kind::GivenBack, message)
+        .control(control, numbers.unwrap_or_default())
+        .setting(done.thing.to_string());
+    Some(event)
 }
 
 fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::part;
 use super::{inputs, kernel, line_out};
-use crate::host::{State, SysctlKey, Thing};
+use crate::host::{State, SysctlKey, Thing, systemd};
 use crate::k3s::Files;
 use crate::k3s::component::{KERNEL_PARAMETERS, plugins_without_section};
 use crate::reconcile::Pass;
 use crate::reconcile::restart::own_part::EncryptionKey;
+use crate::reconcile::restart::starts::Starts;
 
 const SYSCTL_DIRECTORY: &str = "/etc/sysctl.d";
 
@@ -23,6 +24,26 @@ pub enum Running {
     ReadsNot,
     /// Nobody knows.
     Unknown,
+}
+
+/// Whether the running K3s was started with a file, by what the door wrote down of that start.
+#[must_use]
+pub fn reads(pass: &Pass<'_>, path: &Path) -> Running {
+    let root = &pass.host.root;
+    let unit = pass.node.places.unit.as_deref();
+    let Some(unit) = unit.and_then(|unit| unit.parse().ok()) else {
+        return Running::Nothing;
+    };
+    let run = match systemd::invocation(root, &unit) {
+        Ok(None) => return Running::Nothing,
+        Ok(Some(run)) => run,
+        Err(_) => return Running::Unknown,
+    };
+    let record = Starts::of(root).ok().and_then(|starts| starts.load(&run));
+    record.map_or(Running::Unknown, |record| match record.inputs.reads(path) {
+        true => Running::Reads,
+        false => Running::ReadsNot,
+    })
 }
 
 /// Why a thing has to stay as it is now, although of the controls that wrote it only `staying` keep it; judged anew for

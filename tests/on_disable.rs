@@ -1,0 +1,157 @@
+//! What a control changed, when the policy turns it off: kept, or given back (`on_disable`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+const SERVER: &str = "var/lib/rancher/k3s/server";
+const KUBECONFIG: &str = "var/lib/rancher/k3s/server/cred/admin.kubeconfig";
+const AUDIT: &str = "var/lib/rancher/k3s/server/audit.yaml";
+const POLICY_FILE: &str = "var/lib/rancher/k3s/server/manifests/k3warden-netpol-default.yaml";
+const SYSCTL: &str = "etc/sysctl.d/90-kubelet.conf";
+const REVERT: &str = "on_disable = \"revert\"\n";
+
+struct Node(tempfile::TempDir);
+
+impl Node {
+    /// A new server that is hardened, with one file of K3s's own whose bits were wider.
+    fn hardened(policy: &str) -> Self {
+        let node = Self(tempfile::tempdir().unwrap());
+        node.write(
+            "etc/systemd/system/k3s.service",
+            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
+        );
+        node.write(KUBECONFIG, "kind: Config\n");
+        fs::set_permissions(node.path(KUBECONFIG), fs::Permissions::from_mode(0o640)).unwrap();
+        node.policy(policy);
+        node.run(&["apply"]);
+        assert_eq!(node.mode(), 0o600);
+        assert!(node.path(AUDIT).exists());
+        node
+    }
+
+    fn policy(&self, more: &str) {
+        let always = "k3s_version = \"1.36.3\"\nnew_cluster = true\n";
+        self.write("etc/k3warden/config.toml", &format!("{always}{more}"));
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    fn mode(&self) -> u32 {
+        let found = fs::metadata(self.path(KUBECONFIG)).unwrap();
+        found.permissions().mode() & 0o7777
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .args(["--no-sync", "--root"])
+            .arg(self.0.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// One control of each kind that leaves something on the disk by itself.
+fn off() -> String {
+    [
+        "admin-kubeconfig",
+        "network-policy-default",
+        "kernel-panic",
+        "protect-kernel-defaults",
+        "audit-policy",
+        "audit-policy-file",
+    ]
+    .map(|control| format!("[control.{control}]\nstate = \"off\"\n"))
+    .concat()
+}
+
+#[test]
+fn what_a_control_changed_stays_unless_the_policy_wants_it_back() {
+    let node = Node::hardened("");
+    node.policy(&off());
+    node.run(&["apply"]);
+    assert_eq!(node.mode(), 0o600);
+    assert!(node.path(AUDIT).exists() && node.path(POLICY_FILE).exists());
+    assert!(node.read(SYSCTL).contains("kernel.panic = 10"));
+}
+
+#[test]
+fn every_kind_of_thing_is_given_back_and_the_rest_holds() {
+    let node = Node::hardened("");
+    assert!(node.path(POLICY_FILE).exists(), "{}", node.run(&["check"]));
+    node.policy(&format!("{REVERT}{}", off()));
+    let said = node.run(&["diff"]);
+    assert!(
+        said.contains("network-policy-default is turned off"),
+        "{said}"
+    );
+    let said = node.run(&["apply"]);
+    assert_eq!(node.mode(), 0o640, "{said}");
+    assert!(!node.path(POLICY_FILE).exists(), "{said}");
+    let values = node.read(SYSCTL);
+    assert!(
+        !values.contains("kernel.panic =") && values.contains("kernel.panic_on_oops = 1"),
+        "{values}"
+    );
+    // The policy file goes after the argument that names it, which has gone with the same apply.
+    assert!(!node.path(AUDIT).exists(), "{said}");
+    assert!(node.path(SERVER).join("psa.yaml").exists());
+
+    let said = node.run(&["apply"]);
+    assert!(
+        said.contains("Nothing"),
+        "a second apply changes nothing: {said}"
+    );
+    node.policy(REVERT);
+    node.run(&["apply"]);
+    assert_eq!(node.mode(), 0o600);
+    assert!(node.path(POLICY_FILE).exists() && node.path(AUDIT).exists());
+}
+
+#[test]
+fn what_the_operator_has_changed_since_is_his() {
+    let node = Node::hardened("");
+    fs::set_permissions(node.path(KUBECONFIG), fs::Permissions::from_mode(0o400)).unwrap();
+    node.policy(&format!("{REVERT}{}", off()));
+    let said = node.run(&["apply"]);
+    assert_eq!(node.mode(), 0o400, "{said}");
+    assert!(said.contains("changed by somebody else"), "{said}");
+}
+
+#[test]
+fn what_k3s_would_not_start_without_stays_and_that_is_said() {
+    let node = Node::hardened("");
+    node.policy(&format!(
+        "{REVERT}[control.kernel-panic]\nstate = \"off\"\n[control.audit-policy]\nstate = \"off\"\n"
+    ));
+    let said = node.run(&["apply"]);
+    assert!(node.read(SYSCTL).contains("kernel.panic = 10"), "{said}");
+    assert!(node.path(AUDIT).exists(), "{said}");
+    for reason in [
+        "sets protect-kernel-defaults",
+        "K3s's configuration names it",
+    ] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+}
