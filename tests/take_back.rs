@@ -181,3 +181,30 @@ fn nothing_is_put_back_while_the_kill_switch_is_thrown() {
         "{status:?}"
     );
 }
+
+/// The guide names this file, so a configuration tool may write it long after we made it.
+#[test]
+fn lines_that_somebody_wrote_into_a_file_of_ours_stay_when_ours_go() {
+    const GUIDE: &str = "/etc/sysctl.d/90-kubelet.conf";
+    let tree = Tree::of(HOST);
+    run(&tree, &["apply"]);
+    let theirs = "# of the site\nnet.ipv4.ip_forward = 1\n";
+    std::fs::write(tree.at(GUIDE), format!("{theirs}kernel.panic = 10\n")).unwrap();
+    run(&tree, &["apply"]);
+    assert!(
+        text(&tree, GUIDE).starts_with(theirs),
+        "{}",
+        text(&tree, GUIDE)
+    );
+
+    run(&tree, &["revert", "protect-kernel-defaults", "vm-panic-on-oom"]);
+    let rest = text(&tree, GUIDE);
+    assert!(
+        rest.starts_with(theirs)
+            && rest.contains("kernel.panic = 10")
+            && !rest.contains("vm.panic_on_oom"),
+        "{rest}"
+    );
+    let said = run(&tree, &["revert"]);
+    assert_eq!(text(&tree, GUIDE), theirs, "{said:?}");
+}

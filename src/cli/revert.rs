@@ -127,6 +127,7 @@ impl Revert {
                 matches!(thing, Thing::Path(path) if path.starts_with(&directory))
             },
             remains: &|thing| stay::remains(&session.pass(), thing),
+            left_of: &|thing, before| session.pass().left_of(thing, before),
             shared: &|thing, before, stay| session.pass().shared_state(thing, before, stay),
             who: "k3warden revert",
         };

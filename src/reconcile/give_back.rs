@@ -62,6 +62,7 @@ pub fn give_back(
         must_stay: &|thing, staying| stay::must_stay(pass, thing, staying, &running),
         goes_first: &|thing| matches!(thing, Thing::Path(path) if path.starts_with(&directory)),
         remains: &|thing| stay::remains(pass, thing),
+        left_of: &|thing, before| pass.left_of(thing, before),
         shared: &|thing, before, stay| pass.shared_state(thing, before, stay),
         who,
     };

@@ -222,7 +222,20 @@ impl<'a> Pass<'a> {
             .iter()
             .flat_map(|control| control.settings.iter().map(|setting| &setting.body))
             .collect();
+        let others = self.left_of(thing, before);
+        let before = others.as_ref().unwrap_or(before);
         setting::sysctl_file_with(&self.host.root, thing, before, &settings)
+    }
+
+    /// What is left of a thing without us, where others have written into it beside us; `None` where its state of before
+    /// is all there is to put back.
+    #[must_use]
+    pub fn left_of(&self, thing: &Thing, before: &State) -> Option<State> {
+        let controls = self.catalogue.controls().iter();
+        let settings: Vec<&SettingBody> = controls
+            .flat_map(|control| control.settings.iter().map(|setting| &setting.body))
+            .collect();
+        setting::sysctl_file_without_ours(&self.host.root, thing, before, &settings)
     }
 
     /// The directories to create so that a file of our configuration has a parent.

@@ -70,6 +70,8 @@ pub struct Revert<'a> {
     pub goes_first: &'a dyn Fn(&Thing) -> bool,
     /// What of a thing must stay when the rest goes, and why.
     pub remains: &'a dyn Fn(&Thing) -> Option<(State, String)>,
+    /// What is left of a thing without us, where others have written into it beside us: instead of its state of before.
+    pub left_of: &'a dyn Fn(&Thing, &State) -> Option<State>,
     /// What a thing that was something else before should become for the controls that stay, where it can be divided.
     pub shared: &'a Divide<'a>,
     /// Who we are, for others that wait for the lock.
@@ -163,6 +165,7 @@ impl Revert<'_> {
             );
         }
         let before = ledger.before(thing, &lock)?;
+        let before = (self.left_of)(thing, &before).unwrap_or(before);
         let waits = "something of k3warden's is in it";
         // Nothing in a directory that others write is touched any more, so what is in it goes first.
         if self.opens(host, &before) && holds_ours(ledger, thing, &lock)? {

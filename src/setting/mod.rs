@@ -28,7 +28,10 @@ pub use permissions::matches_pattern;
 pub use subject::{
     Ownership, Parameters, Places, Running, StartedWith, Subject, Validate, Validity,
 };
-pub use sysctl_file::{Persisted, persist as persist_sysctls, with_settings as sysctl_file_with};
+pub use sysctl_file::{
+    Persisted, persist as persist_sysctls, with_settings as sysctl_file_with,
+    without_ours as sysctl_file_without_ours,
+};
 
 pub use watched::{Aspect, Named, Watched, judge_named, watched};
 

@@ -123,6 +123,61 @@ pub fn with_settings(
     })
 }
 
+/// A sysctl.d file without what we wrote into it, where somebody has written other lines since than were there before us:
+/// the guide names this file, so others write it too. `None` where the state of before is all there is to put back.
+#[must_use]
+pub fn without_ours(
+    root: &Root,
+    thing: &Thing,
+    before: &State,
+    ours: &[&SettingBody],
+) -> Option<State> {
+    let Thing::Path(path) = thing else {
+        return None;
+    };
+    if path.parent() != Some(Path::new(DIRECTORY)) {
+        return None;
+    }
+    let keys: Vec<SysctlKey> = ours
+        .iter()
+        .filter_map(|setting| match setting {
+            SettingBody::Sysctl(sysctl) => SysctlKey::parse(&sysctl.key).ok(),
+            _ => None,
+        })
+        .collect();
+    let (old, attributes) = match before {
+        State::File {
+            content,
+            attributes,
+        } => (content.as_slice(), Some(attributes.clone())),
+        State::Absent => (&[][..], None),
+        _ => return None,
+    };
+    let (now, found) = root.read_with_attributes(path, READ_LIMIT_BYTES).ok()??;
+    let (theirs, _) = divided(&now, &keys);
+    let (theirs_before, own_before) = divided(old, &keys);
+    if theirs == theirs_before || theirs.is_empty() {
+        return None;
+    }
+    Some(State::File {
+        content: [theirs, own_before].concat(),
+        attributes: attributes.unwrap_or(found),
+    })
+}
+
+/// The lines of a file that have nothing to do with some keys, and those that set them; our heading is in neither.
+fn divided(content: &[u8], keys: &[SysctlKey]) -> (Vec<u8>, Vec<u8>) {
+    let (mut others, mut ours) = (Vec::new(), Vec::new());
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        if assigned_key(line).is_some_and(|key| keys.contains(&key)) {
+            ours.extend_from_slice(line);
+        } else if !HEADING.as_bytes().starts_with(line) {
+            others.extend_from_slice(line);
+        }
+    }
+    (others, ours)
+}
+
 fn fresh(root: &Root) -> Attributes {
     let (uid, gid) = root.superuser();
     Attributes {

@@ -14,7 +14,9 @@ install_real_k3s() {
   ip address add 10.77.0.2/24 dev eth0
   ip link set eth0 up
   ip route add default via 10.77.0.1
-  write_k3s_unit "$@"
+  # What needs images or a network there is not would only keep an emulated processor busy.
+  write_k3s_unit "$@" --disable-kube-proxy --flannel-backend=none --disable-network-policy --disable-cloud-controller \
+    --disable=traefik,metrics-server,servicelb,coredns,local-storage
   mkdir -p /etc/systemd/system/k3s.service.d
   printf '[Service]\nEnvironment=PATH=/usr/local/bin:/usr/sbin:/usr/bin:/usr/lib/cni\n' \
     >/etc/systemd/system/k3s.service.d/20-tools.conf
