@@ -197,7 +197,10 @@ fn lines_that_somebody_wrote_into_a_file_of_ours_stay_when_ours_go() {
         text(&tree, GUIDE)
     );
 
-    run(&tree, &["revert", "protect-kernel-defaults", "vm-panic-on-oom"]);
+    run(
+        &tree,
+        &["revert", "protect-kernel-defaults", "vm-panic-on-oom"],
+    );
     let rest = text(&tree, GUIDE);
     assert!(
         rest.starts_with(theirs)

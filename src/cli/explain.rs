@@ -10,7 +10,7 @@ use super::{Exit, Global, check};
 use crate::catalogue::{Control, Runbook};
 use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
-use crate::report::stance_name;
+use crate::report::Enforcement;
 
 /// Show why a control exists, what it sets and where its values come from.
 #[derive(Debug, Args)]
@@ -113,7 +113,7 @@ fn print_standing(session: &Session, judgement: &Judgement<'_>) {
     let decision = judgement.decision;
     say!(
         "Standing:    {} ({})",
-        stance_name(decision.stance),
+        Enforcement::from(decision.stance),
         from(decision.place)
     );
     for (name, parameter) in &control.parameters {

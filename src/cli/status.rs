@@ -9,8 +9,8 @@ use super::{Exit, Format, Global};
 use crate::host::Root;
 use crate::policy::KillSwitch;
 use crate::reconcile::Verdict;
-use crate::report::Terminal;
 use crate::report::status::{FILE, Status};
+use crate::report::{Enforcement, Terminal};
 
 const LIMIT_BYTES: u64 = 1 << 20;
 
@@ -59,10 +59,9 @@ fn exit(status: &Status) -> Exit {
             .iter()
             .any(move |control| control.verdict == verdict)
     };
-    let blind = status
-        .controls
-        .iter()
-        .any(|control| control.verdict == Verdict::Unknown && control.enforcement == "enforce");
+    let blind = status.controls.iter().any(|control| {
+        control.verdict == Verdict::Unknown && control.enforcement == Enforcement::Enforce
+    });
     if blind {
         Exit::Unable
     } else if any(Verdict::Divergent) {

@@ -116,15 +116,7 @@ impl Node {
     /// # Errors
     /// When role or version are not known, or a file cannot be looked at.
     pub fn effective(&self, host: &Host) -> Result<Effective, NotKnown> {
-        self.effective_with(host, &Files::new(&host.root))
-    }
-
-    /// What K3s would run with at its next start, for the files as a plan would leave them.
-    ///
-    /// # Errors
-    /// When role or version are not known, or a file cannot be looked at.
-    pub fn effective_with(&self, host: &Host, files: &Files<'_>) -> Result<Effective, NotKnown> {
-        self.effective_of(files, self.invocation(), &facts(host))
+        self.effective_of(&Files::new(&host.root), self.invocation(), &facts(host))
     }
 
     /// What K3s would run with if systemd read its unit's files again, or why that cannot be told; `None` where it has

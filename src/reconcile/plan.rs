@@ -188,15 +188,21 @@ impl Draft {
             Thing::Path(path) => depth(path),
             Thing::Sysctl(_) => 0,
         };
-        let same = |planned: &&mut PlannedChange| {
+        let same = |planned: &PlannedChange| {
             planned.change.thing == change.thing && planned.change.after == change.after
         };
+        let mut planned = self.changes.iter().filter(|(_, planned)| same(planned));
+        let mut key = (change.stage, depth, change.thing.clone());
         // A directory that several stages need is made in the first of them.
-        if let Some(planned) = self.changes.values_mut().find(same) {
+        if let Some(known) = planned.next().map(|(known, _)| known.clone())
+            && let Some(mut planned) = self.changes.remove(&known)
+        {
             planned.want(controls);
+            key.0 = key.0.min(known.0);
+            planned.change.stage = key.0;
+            self.changes.insert(key, planned);
             return;
         }
-        let key = (change.stage, depth, change.thing.clone());
         let planned = self.changes.entry(key).or_insert(PlannedChange {
             controls: Vec::new(),
             change,
@@ -349,37 +355,11 @@ impl Draft {
 
     fn finish(self) -> Plan {
         Plan {
-            changes: once_each(self.changes.into_values()),
+            changes: self.changes.into_values().collect(),
             refused: self.refused,
             unseen: Vec::new(),
         }
     }
-}
-
-/// Two stages may want the same: a directory for itself, and because a file comes into it. It is done once, at the
-/// earlier one.
-fn once_each(planned: impl Iterator<Item = PlannedChange>) -> Vec<PlannedChange> {
-    let mut changes: Vec<PlannedChange> = Vec::new();
-    let mut places: BTreeMap<Thing, usize> = BTreeMap::new();
-    for next in planned {
-        let earlier = places
-            .get(&next.change.thing)
-            .and_then(|place| changes.get_mut(*place));
-        match earlier {
-            Some(earlier) if earlier.change.after == next.change.after => {
-                for control in next.controls {
-                    if !earlier.controls.contains(&control) {
-                        earlier.controls.push(control);
-                    }
-                }
-            }
-            _ => {
-                places.insert(next.change.thing.clone(), changes.len());
-                changes.push(next);
-            }
-        }
-    }
-    changes
 }
 
 /// Parents come before what is in them.

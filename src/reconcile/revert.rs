@@ -159,8 +159,8 @@ impl Revert<'_> {
             self.announce(host, ledger, touch, &target, &lock)?;
             return Ok(
                 match self.restore(host, thing, &target, &touch.last_written)? {
-                    PutBack::Restored(_) | PutBack::Already => PutBack::Stays(reason),
-                    stays => stays,
+                    Some(PutBack::Restored(_) | PutBack::Already) => PutBack::Stays(reason),
+                    stays => stays.unwrap_or_else(not_empty),
                 },
             );
         }
@@ -172,11 +172,14 @@ impl Revert<'_> {
             self.give_up(ledger, thing, &lock)?;
             return Ok(PutBack::Waits(waits.to_owned()));
         }
-        let done = self.restore(host, thing, &before, &touch.last_written)?;
-        if done == PutBack::Stays(NOT_EMPTY.to_owned()) && holds_ours(ledger, thing, &lock)? {
-            self.give_up(ledger, thing, &lock)?;
-            return Ok(PutBack::Waits(waits.to_owned()));
-        }
+        let done = match self.restore(host, thing, &before, &touch.last_written)? {
+            Some(done) => done,
+            None if holds_ours(ledger, thing, &lock)? => {
+                self.give_up(ledger, thing, &lock)?;
+                return Ok(PutBack::Waits(waits.to_owned()));
+            }
+            None => not_empty(),
+        };
         ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
         Ok(done)
     }
@@ -205,6 +208,7 @@ impl Revert<'_> {
             Some(target) => {
                 self.announce(host, ledger, touch, &target, lock)?;
                 self.restore(host, thing, &target, &touch.last_written)?
+                    .unwrap_or_else(not_empty)
             }
             None => PutBack::Waits(format!("needed by {}", staying.join(", "))),
         };
@@ -248,47 +252,49 @@ impl Revert<'_> {
         Ok(())
     }
 
+    /// `None`: it is a directory that was not there and is not empty any more.
     fn restore(
         &self,
         host: &Host,
         thing: &Thing,
         before: &State,
         last_written: &Fingerprint,
-    ) -> Result<PutBack, RevertError> {
+    ) -> Result<Option<PutBack>, RevertError> {
         let extent = match before {
             State::Attributes(_) => Extent::AttributesOnly,
             _ => Extent::Whole,
         };
         let now = host.capture(thing, extent)?;
         if now == *before {
-            return Ok(PutBack::Already);
+            return Ok(Some(PutBack::Already));
         }
         if now == State::Absent && extent == Extent::AttributesOnly {
-            return Ok(PutBack::Stays("it is not there any more".to_owned()));
+            let reason = "it is not there any more".to_owned();
+            return Ok(Some(PutBack::Stays(reason)));
         }
         let ours = last_written.matches(&now) || last_written.is_halfway(before, &now);
         if !self.force && !ours {
             let reason = "it was changed by somebody else since; --force takes it back";
-            return Ok(PutBack::Stays(reason.to_owned()));
+            return Ok(Some(PutBack::Stays(reason.to_owned())));
         }
         match host.put(thing, before) {
             Err(HostError::System {
                 errno: nix::errno::Errno::ENOTEMPTY,
                 ..
-            }) => {
-                return Ok(PutBack::Stays(NOT_EMPTY.to_owned()));
-            }
+            }) => return Ok(None),
             result => result?,
         }
         if host.capture(thing, extent)? == *before {
-            Ok(PutBack::Restored(before.clone()))
+            Ok(Some(PutBack::Restored(before.clone())))
         } else {
             Err(RevertError::NotVerified(thing.clone()))
         }
     }
 }
 
-const NOT_EMPTY: &str = "it is not empty any more";
+fn not_empty() -> PutBack {
+    PutBack::Stays("it is not empty any more".to_owned())
+}
 
 /// Whether something that we changed and did not put back is in a directory.
 fn holds_ours(ledger: &mut Ledger, directory: &Thing, lock: &Lock) -> Result<bool, LedgerError> {

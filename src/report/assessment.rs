@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
-use crate::policy::Stance;
 use crate::reconcile::{Judgement, Pass, Verdict};
 use crate::setting::{Finding, Outcome};
 
-use super::slips;
+use super::{Enforcement, slips};
 
 /// The name of the report's format; a field is only ever added within one version.
 const FORMAT: &str = "k3warden.check/v1";
@@ -84,8 +83,8 @@ pub struct ControlReport {
     pub title: String,
     /// Recommendation numbers in the report's CIS edition.
     pub cis: Option<String>,
-    /// `enforce`, `observe`, `off` or `excepted`.
-    pub enforcement: &'static str,
+    /// How far it is taken.
+    pub enforcement: Enforcement,
     /// The answer.
     pub verdict: Verdict,
     /// Why it does not apply or cannot be known.
@@ -217,7 +216,7 @@ fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
         cis: edition
             .and_then(|edition| control.cis.get(edition))
             .cloned(),
-        enforcement: stance_name(judgement.decision.stance),
+        enforcement: judgement.decision.stance.into(),
         verdict: judgement.verdict,
         note: judgement.note.clone(),
         exception: judgement.exception().map(|exception| {
@@ -228,17 +227,6 @@ fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
             ])
         }),
         findings: judgement.findings.iter().map(finding).collect(),
-    }
-}
-
-/// The word for how far a control is taken.
-#[must_use]
-pub const fn stance_name(stance: Stance<'_>) -> &'static str {
-    match stance {
-        Stance::Off => "off",
-        Stance::Observe => "observe",
-        Stance::Enforce => "enforce",
-        Stance::Excepted(_) => "excepted",
     }
 }
 

@@ -5,6 +5,7 @@ mod assessment;
 mod beside_next_start;
 mod change;
 mod effective;
+mod enforcement;
 pub mod event;
 pub mod journal;
 mod json;
@@ -15,12 +16,13 @@ mod table;
 mod terminal;
 
 pub use applied::{AppliedChange, AppliedReport};
-pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary, stance_name};
+pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary};
 pub use beside_next_start::{DifferenceReport, OnDiskReport, RunningReport};
 pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
 pub use effective::{
     ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue, Reported,
 };
+pub use enforcement::Enforcement;
 pub use json::to_json;
 pub use metrics::metrics;
 pub use table::Table;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::terminal::Tone;
-use super::{Summary, Terminal};
+use super::{Enforcement, Summary, Terminal};
 use crate::reconcile::Verdict;
 
 /// The name of the format; a field is only ever added within one version.
@@ -153,8 +153,8 @@ pub struct ControlStatus {
     pub id: String,
     /// Recommendation numbers in the CIS edition of this node.
     pub cis: Option<String>,
-    /// `enforce`, `observe`, `off` or `excepted`.
-    pub enforcement: String,
+    /// How far it is taken.
+    pub enforcement: Enforcement,
     /// The answer.
     pub verdict: Verdict,
     /// The things that diverge or could not be seen.

@@ -39,6 +39,10 @@ pub enum Line {
     },
 }
 
+/// The options of K3s that nobody takes away or changes once there is a key (`server/cred/encryption-config.json`): without
+/// them K3s reads encrypted Secrets no more (K3s pkg/daemons/control/deps/deps.go).
+pub const ENCRYPTION: [&str; 2] = ["secrets-encryption", "secrets-encryption-provider"];
+
 impl Line {
     /// What the line is about, without its value.
     #[must_use]
@@ -50,9 +54,13 @@ impl Line {
             } => format!("{component} --{flag}"),
         }
     }
-}
 
-impl Line {
+    /// Whether K3s could read its Secrets no more without the line, once there is a key.
+    #[must_use]
+    pub fn is_about_encryption(&self) -> bool {
+        matches!(self, Self::Option { name, .. } if ENCRYPTION.contains(&name.as_str()))
+    }
+
     /// The same list with the elements of another line for it.
     #[must_use]
     pub fn with_elements_of(self, other: &Self) -> Self {

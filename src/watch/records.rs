@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
-use crate::policy::Stance;
 use crate::reconcile::{Judgement, PutBack, Refused, RefusedBy, Reverted, Verdict};
+use crate::report::Enforcement;
 use crate::report::describe;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
-use crate::report::stance_name;
 use crate::report::status::{ControlStatus, Status};
 use crate::setting::{Finding, Outcome, Remedy};
 
@@ -113,7 +112,7 @@ impl Records {
     pub fn open(&self, catalogue: &Catalogue) -> BTreeSet<usize> {
         let is_open = |control: &ControlStatus| {
             matches!(control.verdict, Verdict::Divergent | Verdict::Unknown)
-                && control.enforcement == stance_name(Stance::Enforce)
+                && control.enforcement == Enforcement::Enforce
         };
         let seen = |id: &ControlId| self.controls.get(id)?.seen.as_ref();
         let controls = catalogue.controls().iter().enumerate();
@@ -191,7 +190,7 @@ impl Records {
             .controls()
             .iter()
             .filter_map(|control| self.controls.get(&control.id)?.seen.clone())
-            .filter(|control| control.enforcement != "off")
+            .filter(|control| control.enforcement != Enforcement::Off)
             .collect()
     }
 }
@@ -225,7 +224,7 @@ fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
     ControlStatus {
         id: judgement.control.id.to_string(),
         cis: cis(ground, judgement),
-        enforcement: stance_name(judgement.decision.stance).to_owned(),
+        enforcement: judgement.decision.stance.into(),
         verdict: judgement.verdict,
         // What it is about, never what was seen there: the file is for everyone.
         open: open.map(|finding| finding.what.clone()).collect(),

@@ -2,14 +2,7 @@
 //!
 //! sigs.k8s.io/yaml turns YAML into JSON before it decodes; what matters here is the shape and the kind of each value.
 
-use std::collections::HashMap;
-
-use saphyr_parser::{Event, Parser, ScalarStyle};
-
-/// More values than any configuration has; keeps aliases of aliases from growing without end.
-const MOST_VALUES: usize = 100_000;
-/// Deeper than any configuration.
-const DEEPEST: usize = 100;
+use crate::k3s::yaml::{Value, decode_value, to_text};
 
 /// A value in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,23 +27,52 @@ impl Document {
     /// # Errors
     /// What is wrong and where, as one sentence.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut builder = Builder::default();
-        for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|error| {
-                let marker = error.marker();
-                let (line, column) = (marker.line(), marker.col() + 1);
-                format!("line {line}, column {column}: {}", error.info())
-            })?;
-            if builder
-                .take(event)
-                .map_err(|reason| format!("line {}: {reason}", span.start.line()))?
-            {
-                break;
-            }
+        // What begins like JSON is read as that (apimachinery `pkg/runtime/serializer/json`), tabs and all.
+        if bytes.trim_ascii_start().starts_with(b"{")
+            && let Ok(value) = serde_json::from_slice(bytes)
+        {
+            return Ok(Self::of_json(value));
         }
-        Ok(builder.root.unwrap_or(Self::Null))
+        let value = decode_value(bytes).map_err(|error| error.to_string())?;
+        Ok(Self::of(value))
+    }
+
+    fn of(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Integer(_) | Value::Unsigned(_) | Value::Float(_) => {
+                Self::Number(to_text(&value))
+            }
+            Value::Text(text) => Self::Text(text),
+            Value::List(items) => {
+                Self::List(items.into_iter().map(|item| Self::of(item.value)).collect())
+            }
+            Value::Map(pairs) => Self::Map(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (to_text(&key), Self::of(value)))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn of_json(value: serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(value) => Self::Bool(value),
+            serde_json::Value::Number(number) => Self::Number(number.to_string()),
+            serde_json::Value::String(text) => Self::Text(text),
+            serde_json::Value::Array(items) => {
+                Self::List(items.into_iter().map(Self::of_json).collect())
+            }
+            serde_json::Value::Object(pairs) => Self::Map(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key, Self::of_json(value)))
+                    .collect(),
+            ),
+        }
     }
 
     /// The value of a key; `None` if this is no mapping or has no such key.
@@ -90,121 +112,6 @@ impl Document {
         };
         pairs.iter().map(|(key, _)| key.as_str())
     }
-
-    fn scalar(text: &str, style: ScalarStyle) -> Self {
-        if style != ScalarStyle::Plain {
-            return Self::Text(text.to_owned());
-        }
-        match text {
-            "" | "~" | "null" | "Null" | "NULL" => Self::Null,
-            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
-                Self::Bool(true)
-            }
-            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n"
-            | "N" => Self::Bool(false),
-            _ if is_number(text) => Self::Number(text.to_owned()),
-            _ => Self::Text(text.to_owned()),
-        }
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    let plain = text.replace('_', "");
-    let digits = plain.strip_prefix(['-', '+']).unwrap_or(&plain);
-    let based = |prefix: &str, base: u32| {
-        digits
-            .strip_prefix(prefix)
-            .is_some_and(|rest| u64::from_str_radix(rest, base).is_ok())
-    };
-    digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
-        && (digits.parse::<f64>().is_ok() || based("0x", 16) || based("0o", 8) || based("0b", 2))
-}
-
-/// An unfinished sequence or mapping, with its anchor.
-enum Open {
-    List(usize, Vec<Document>),
-    Map(usize, Vec<(String, Document)>, Option<String>),
-}
-
-#[derive(Default)]
-struct Builder {
-    open: Vec<Open>,
-    anchors: HashMap<usize, Document>,
-    values: usize,
-    root: Option<Document>,
-}
-
-impl Builder {
-    /// Takes one event; true when the first document is complete.
-    fn take(&mut self, event: Event<'_>) -> Result<bool, String> {
-        match event {
-            Event::SequenceStart(anchor, _) => self.open.push(Open::List(anchor, Vec::new())),
-            Event::MappingStart(anchor, _) => self.open.push(Open::Map(anchor, Vec::new(), None)),
-            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open::List(anchor, items)) => self.place(Document::List(items), anchor)?,
-                Some(Open::Map(anchor, pairs, _)) => self.place(Document::Map(pairs), anchor)?,
-                None => {}
-            },
-            Event::Scalar(text, style, anchor, _) => {
-                self.place(Document::scalar(&text, style), anchor)?;
-            }
-            Event::Alias(anchor) => {
-                let value = self
-                    .anchors
-                    .get(&anchor)
-                    .ok_or("an alias without its anchor")?;
-                self.values += size(value);
-                if self.values > MOST_VALUES {
-                    return Err("too many values".to_owned());
-                }
-                let value = value.clone();
-                self.place(value, 0)?;
-            }
-            Event::DocumentEnd => return Ok(true),
-            _ => {}
-        }
-        if self.open.len() > DEEPEST {
-            return Err("nested too deep".to_owned());
-        }
-        Ok(false)
-    }
-
-    fn place(&mut self, value: Document, anchor: usize) -> Result<(), String> {
-        self.values += 1;
-        if self.values > MOST_VALUES {
-            return Err("too many values".to_owned());
-        }
-        if anchor != 0 {
-            self.anchors.insert(anchor, value.clone());
-        }
-        match self.open.last_mut() {
-            None => self.root = Some(value),
-            Some(Open::List(_, items)) => items.push(value),
-            Some(Open::Map(_, pairs, key)) => match key.take() {
-                Some(key) => pairs.push((key, value)),
-                None => *key = Some(key_text(&value)?),
-            },
-        }
-        Ok(())
-    }
-}
-
-fn key_text(value: &Document) -> Result<String, String> {
-    match value {
-        Document::Text(text) | Document::Number(text) => Ok(text.clone()),
-        Document::Bool(value) => Ok(value.to_string()),
-        Document::Null => Ok("null".to_owned()),
-        Document::List(_) | Document::Map(_) => Err("a key is no scalar".to_owned()),
-    }
-}
-
-/// How many values a tree has; its depth is limited, so this may recurse.
-fn size(value: &Document) -> usize {
-    1 + match value {
-        Document::List(items) => items.iter().map(size).sum::<usize>(),
-        Document::Map(pairs) => pairs.iter().map(|(_, value)| size(value)).sum(),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
@@ -220,6 +127,16 @@ mod tests {
         assert_eq!(items[1], Document::Text("1".to_owned()));
         assert_eq!(document.get("c").unwrap().get("d"), Some(&Document::Null));
         assert_eq!(document.get("e"), None);
+    }
+
+    #[test]
+    fn json_is_read_as_json() {
+        let document =
+            Document::parse(b"{\n\t\"a\": [1, \"yes\", null],\n\t\"b\": {}\n}\n").unwrap();
+        let items = document.get("a").unwrap().items();
+        assert_eq!(items[0], Document::Number("1".to_owned()));
+        assert_eq!(items[1], Document::Text("yes".to_owned()));
+        assert_eq!(items[2], Document::Null);
     }
 
     #[test]

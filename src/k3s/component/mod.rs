@@ -210,19 +210,9 @@ pub struct Start {
     pub warnings: Vec<String>,
 }
 
-/// Works out what K3s would start its components with.
-///
-/// `root` is looked at for the data store that exists, and for the kubelet's credential provider.
-#[must_use]
-pub fn arguments(merge: &Merge, node: &Node, files: &Files<'_>) -> Components {
-    let options = Options::new(merge);
-    let situation = Situation::of(options, node, files);
-    components(options, node, &situation, &extracted(options, node))
-}
-
 /// Works out what K3s would start its components with, and whether it would end over it.
 ///
-/// `root` is looked at for every file that an argument names. What only a running machine tells is in `facts`.
+/// `files` are looked at for every file that an argument names. What only a running machine tells is in `facts`.
 #[must_use]
 pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> Start {
     let options = Options::new(merge);

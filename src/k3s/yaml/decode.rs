@@ -62,6 +62,19 @@ pub fn decode(content: &[u8]) -> Result<Decoded, YamlError> {
     }
 }
 
+/// Decodes the first document of a file of any shape; nothing at all is null.
+///
+/// # Errors
+/// When it is no YAML, or the nesting is too deep for us.
+pub fn decode_value(content: &[u8]) -> Result<Value, YamlError> {
+    let text = super::encoding::to_utf8(content)?;
+    let tree = Tree::parse(&text)?;
+    match tree.root {
+        Some(root) => Ok(Decoder::new(&tree).value(root)?.value),
+        None => Ok(Value::Null),
+    }
+}
+
 /// What the tags of the YAML schema begin with.
 const SCHEMA: &str = "tag:yaml.org,2002:";
 const MERGE_TAG: &str = "tag:yaml.org,2002:merge";

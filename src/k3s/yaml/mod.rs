@@ -19,7 +19,7 @@ const DEPTH_LIMIT: usize = 100;
 /// More text than anybody repeats by aliases.
 const ALIASED_LIMIT_BYTES: usize = 16 << 20;
 
-pub use decode::{Decoded, Entry, Located, Value, decode};
+pub use decode::{Decoded, Entry, Located, Value, decode, decode_value};
 pub use go_print::to_text;
 
 /// Why a document cannot be used, with the place.

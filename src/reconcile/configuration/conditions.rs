@@ -108,7 +108,8 @@ impl Conditions<'_, '_> {
         };
         let unready = plugins_without_section(after, files).into_iter().find_map(|plugin| {
             let reason = format!(
-                "K3s would end with the admission plugin {plugin} without a section for it in the file that                  admission-control-config-file names"
+                "K3s would end with the admission plugin {plugin} without a section for it in the file that \
+                 admission-control-config-file names"
             );
             of(reason, &|flag, value| {
                 flag == "enable-admission-plugins" && value.split(',').any(|element| element == plugin)

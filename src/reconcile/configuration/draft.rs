@@ -44,7 +44,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         let encrypts = |(content, _): &(Vec<u8>, Attributes)| {
             parse(&String::from_utf8_lossy(content))
                 .keys()
-                .any(is_encryption)
+                .any(Line::is_about_encryption)
         };
         Conditions {
             pass: self.pass,
@@ -171,7 +171,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         let mut lines = self.kept(judgements);
         for (control, wish) in std::mem::take(&mut self.wishes) {
             // The line that stays under a key whatever is wanted needs no second thought.
-            let stays = is_encryption(&wish.line) && lines.contains_key(&wish.line);
+            let stays = wish.line.is_about_encryption() && lines.contains_key(&wish.line);
             if !wish.holds(base) && !stays {
                 match self.conditions().forbids(&wish.line) {
                     Some(reason) => {
@@ -214,7 +214,7 @@ impl<'p, 'a> Draft<'p, 'a> {
                     let off = !judged.is_enforced() && judged.decision.stance != Stance::Enforce;
                     off && !provisional(judged) && !of_another_node(judged)
                 });
-                let about_encryption = is_encryption(&line);
+                let about_encryption = line.is_about_encryption();
                 if (about_encryption && encrypted)
                     || (turned_off && keep_off && self.conditions().forbids(&line).is_none())
                 {
@@ -335,7 +335,9 @@ impl<'p, 'a> Draft<'p, 'a> {
                 continue;
             }
             let before = lines.len();
-            lines.retain(|line, other| !is_its(line, other) || (encrypted && is_encryption(line)));
+            lines.retain(|line, other| {
+                !is_its(line, other) || (encrypted && line.is_about_encryption())
+            });
             dropped |= lines.len() < before;
             idle.push((control.clone(), wish.clone()));
         }
@@ -486,8 +488,4 @@ fn worse<'e>(base: &Effective, after: &'e Effective) -> Option<&'e Ending> {
     after
         .endings()
         .find(|ending| !known.contains(&ending.reason.as_str()))
-}
-
-fn is_encryption(line: &Line) -> bool {
-    matches!(line, Line::Option { name, .. } if name.starts_with("secrets-encryption"))
 }

@@ -260,7 +260,7 @@ fn exchange(
     ours: &str,
 ) -> Result<BTreeMap<usize, Option<String>>, String> {
     let places = match line {
-        Line::Option { name, .. } if name.starts_with("secrets-encryption") => {
+        line if line.is_about_encryption() => {
             return Err("secrets-encryption is the operator's alone".to_owned());
         }
         Line::Option { name, .. } => invocation.words_that_set(name, version, &|_| true),

@@ -169,16 +169,6 @@ impl Ledger {
         Ok(all)
     }
 
-    /// What is to be undone for one control, last touched first.
-    ///
-    /// # Errors
-    /// When the files cannot be read.
-    pub fn for_control(&mut self, control: &str, lock: &Lock) -> Result<Vec<Touch>, LedgerError> {
-        let mut touched = self.touched(lock)?;
-        touched.retain(|touch| touch.controls.iter().any(|known| known == control));
-        Ok(touched)
-    }
-
     /// What a thing was before our first touch, read from the disk.
     ///
     /// # Errors

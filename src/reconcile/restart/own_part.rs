@@ -6,10 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::reconcile::ledger::Hash;
-
-/// The options of K3s that nobody takes away or changes once there is a key: without them K3s reads encrypted Secrets no
-/// more (k3s-facts 5). Only whole keys at the first column are options in a file of ours.
-const ENCRYPTION: [&str; 2] = ["secrets-encryption", "secrets-encryption-provider"];
+use crate::setting::configuration::ENCRYPTION;
 
 /// One file of ours.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -80,7 +80,7 @@ pub fn of_controls(
     let has_key = part::encryption_key(pass.host, pass.node) != EncryptionKey::Absent;
     let mut lines = parse(&String::from_utf8_lossy(&content));
     lines.retain(|line, control| {
-        controls.contains(&control.as_str()) || (has_key && is_encryption(line))
+        controls.contains(&control.as_str()) || (has_key && line.is_about_encryption())
     });
     if lines.is_empty() {
         return Some(before.clone());
@@ -92,15 +92,11 @@ pub fn of_controls(
     })
 }
 
-fn is_encryption(line: &Line) -> bool {
-    matches!(line, Line::Option { name, .. } if name.starts_with("secrets-encryption"))
-}
-
 /// The encryption lines of one of our drop-ins as a file of its own; `None` if it has none.
 #[must_use]
 pub fn encryption_alone(content: &[u8]) -> Option<String> {
     let mut lines = parse(&String::from_utf8_lossy(content));
-    lines.retain(|line, _| is_encryption(line));
+    lines.retain(|line, _| line.is_about_encryption());
     (!lines.is_empty()).then(|| render(&lines))
 }
 

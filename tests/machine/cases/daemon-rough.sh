@@ -56,6 +56,9 @@ wait_until 40 grep -q event-burst "$drop_in"
 repairs
 sleep 6
 repairs
+# Also one that starts just then.
+kill -9 "$pid"
+repairs
 umount /usr/bin/systemctl
 gone() { ! pgrep -fx 'sleep 601'; }
 wait_until 30 gone
@@ -84,7 +87,10 @@ fallocate -l "$(($(df -B1 --output=avail / | tail -n 1) * 9 / 10))" /var/lib/ful
 cat /dev/zero > /var/lib/full2 2>/dev/null || true
 harm
 rm "$drop_in"
-sleep 3
+needs_no_room() { [ "$(stat -c %a $server)" = 700 ] && [ "$(sysctl -n kernel.panic)" = 10 ]; }
+wait_until 40 needs_no_room
+expect_equal 0 "$(df -B1 --output=avail / | tail -n 1 | awk '{ print int($1 / 65536) }')" "room left, in 64 KiB"
+[ ! -s "$drop_in" ] || fail "the disk was not full"
 systemctl is-active -q k3warden
 rm /var/lib/full /var/lib/full2
 wait_until 60 is_right

@@ -8,13 +8,17 @@ pid=$(systemctl show -P MainPID k3warden)
 server=/var/lib/rancher/k3s/server
 resident() { awk '/^VmHWM/ { print $2 }' "/proc/$pid/status"; }
 before=$(resident)
-# A rename is two events. Two writers at full speed, in directories whose names are held.
-writer() {
-  perl -e 'my ($dir, $count) = @ARGV; chdir $dir or die; open(my $f, ">", "noise.a") or die;
-    for (1 .. $count) { rename("noise.a", "noise.b"); rename("noise.b", "noise.a"); } unlink "noise.a";' "$1" "$2"
+# A rename is two events. Writers at full speed: two under names that nobody holds, two under names of which each event may change what
+# the next boot sets or what K3s reads.
+writer() { # DIRECTORY NAME NAME
+  perl -e 'my ($dir, $one, $other) = @ARGV; chdir $dir or die; open(my $f, ">", $one) or die;
+    for (1 .. 62500) { rename($one, $other); rename($other, $one); } unlink $one;' "$1" "$2" "$3"
 }
-writer $server 125000 &
-writer /etc/sysctl.d 125000 &
+mkdir -p /etc/rancher/k3s/config.yaml.d
+writer $server noise.a noise.b &
+writer /etc/sysctl.d noise.a noise.b &
+writer /etc/sysctl.d 10-noise.conf 95-noise.conf &
+writer /etc/rancher/k3s/config.yaml.d 10-noise.yaml 95-noise.yaml &
 wait
 chmod 777 $server/logs
 printf 'wrong' >$server/audit.yaml
