@@ -1,7 +1,9 @@
 //! What this node is: role, K3s version, places, datastore, and whether it is the running machine.
 
+mod chosen_unit;
 mod datastore;
 mod discover;
+mod id;
 mod kernel;
 mod loaded;
 mod surroundings;
@@ -9,7 +11,8 @@ mod version;
 
 use std::path::PathBuf;
 
-pub use discover::{Beside, discover, discover_with, id};
+pub use discover::{Beside, discover, discover_with};
+pub use id::id;
 pub use kernel::facts;
 pub use loaded::LoadedUnits;
 pub use surroundings::Surroundings;

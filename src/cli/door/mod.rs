@@ -4,6 +4,10 @@
 //! writes no unit, has systemd load nothing (but after it has taken a command of ours back), starts nothing, and exits 0
 //! whatever happens.
 
+mod guard;
+mod past;
+mod record;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,22 +15,13 @@ use super::Global;
 use super::exit::CliError;
 use super::session::{Occasion, Session};
 use crate::host::Root;
-use crate::host::systemd::{InvocationId, ServiceManager, Systemd, UnitName, UnitStatus};
-use crate::k3s::{Files, Loaded, Role, load_unit};
+use crate::host::systemd::{ServiceManager, Systemd, UnitName, UnitStatus};
+use crate::k3s::{Files, Loaded, load_unit};
 use crate::node::{LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::restart::heard::{Ended, Heard, Marker};
-use crate::reconcile::restart::own_part::{OurPart, PutBack};
-use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
-use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
-use crate::reconcile::service::preflight::{self, Present};
-use crate::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
-use crate::reconcile::service::way_back::way_back;
-use crate::reconcile::service::{cluster, inputs, kernel, line_out, part, restore};
-use crate::reconcile::{
-    Outcome, Plan, PlannedChange, Written, apply_within, needs_daemon_reload, unit_override,
-};
+use crate::reconcile::service::cluster;
+use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within, unit_override};
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -202,85 +197,6 @@ impl Door {
         Ok(pause.map(|(pause, _)| format!("paused: {}", pause.reason)))
     }
 
-    /// Without a daemon nobody sees a start fail. A part of ours with which two starts of this boot ended by themselves
-    /// is put back here.
-    fn judge_the_past(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
-        let mut knowledge = Knowledge::of(&self.session.host.root)?;
-        let present = part::present(&self.session.pass())?;
-        let starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
-        let limit = self.session.policy.restart.settle_limit.value;
-        let last = starts.iter().rfind(|start| start.unit == self.unit);
-        let lived_on =
-            |last: &&StartRecord| self.ready.is_some_and(|ready| last.lived_on(ready, limit));
-        if let Some(last) = last.filter(lived_on)
-            && let Some(part) = Candidate::of(&knowledge.records, &last.invocation)
-        {
-            knowledge.settled(part, &self.session.pass())?;
-        }
-        if knowledge.proves(&present) {
-            return Ok(());
-        }
-        let here = now(&self.session.host);
-        let door = AtTheDoor {
-            unit: &self.unit,
-            now: &here,
-            restarts: self.restarts,
-        };
-        match past_of(&present.digest(), &starts, door, limit) {
-            Past::Open => Ok(()),
-            Past::EndsAlways => self.roll_back(ledger, &knowledge, &present, &starts),
-        }
-    }
-
-    fn roll_back(
-        &mut self,
-        ledger: &mut Ledger,
-        knowledge: &Knowledge,
-        failed: &OurPart,
-        starts: &[StartRecord],
-    ) -> Result<(), CliError> {
-        let heard = self.last_words(starts);
-        if let Some(Ended::ServerUnreachable(reason)) = heard.ended() {
-            say(&format!(
-                "starts ended while they waited for the server, which no change of ours does: {reason}"
-            ));
-            return Ok(());
-        }
-        let failure = Failure {
-            reason: "two starts with it ended by themselves".to_owned(),
-            errors: heard.errors().map(str::to_owned).collect(),
-        };
-        let who = Who {
-            name: WHO,
-            patience: self.session.patience(),
-        };
-        let back = roll_back(&self.session.pass(), ledger, failed, failure, who)?;
-        if let RollBack::Done(mut back) = back {
-            say(
-                "two starts ended by themselves with what k3warden wrote last, so that is put back",
-            );
-            // systemd starts it right now.
-            back.quarantine.restarted = true;
-            back.quarantine.save(&knowledge.records)?;
-            self.session.look_for_quarantine();
-            self.stale_command = needs_daemon_reload(&back.outcomes);
-            self.done(ledger, &back.outcomes, &back.kept)?;
-        }
-        Ok(())
-    }
-
-    /// K3s's last words in the newest run that is recorded; none where the journal cannot be read.
-    fn last_words(&self, starts: &[StartRecord]) -> Heard {
-        let role = self.session.node.role.as_ref().map(|fact| fact.value);
-        let marker = (role == Some(Role::Agent)).then_some(Marker::Kubelet);
-        let mut heard = Heard::new(marker);
-        let last = starts.iter().rfind(|start| start.unit == self.unit);
-        if let Some((manager, last)) = manager(&self.session).zip(last) {
-            heard.read(&manager, &last.invocation);
-        }
-        heard
-    }
-
     fn apply(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
         let plan = {
             let pass = self.session.pass();
@@ -321,103 +237,6 @@ impl Door {
         self.session.written = Written::of(ledger, &lock)?;
         Ok(())
     }
-
-    fn write(&mut self, ledger: &mut Ledger, back: &PutBack) -> Result<(), CliError> {
-        let changes = restore::changes(&self.session.host, back)?;
-        let outcomes = self.apply_plan(ledger, plan_of(changes));
-        self.stale_command |= needs_daemon_reload(&outcomes);
-        self.done(ledger, &outcomes, &back.kept)
-    }
-
-    /// While the kubelet protects the kernel defaults the six values have to be right, whatever else is left alone.
-    fn guard_kernel(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
-        let effective = self.session.node.effective(&self.session.host)?;
-        let Some(place) = kernel::protected_by(&effective) else {
-            return Ok(());
-        };
-        let (changes, _) = kernel::wrong_values(&self.session.pass());
-        if !changes.is_empty() {
-            self.carry_out(ledger, plan_of(changes))?;
-        }
-        let (wrong, left) = kernel::wrong_values(&self.session.pass());
-        let names = wrong.iter().map(|planned| planned.change.thing.to_string());
-        let names: Vec<String> = names.chain(left).collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let names = names.join(", ");
-        match line_out::without_kernel_protection(&self.session.pass())? {
-            Some(back) => {
-                say(&format!(
-                    "protect-kernel-defaults is taken out, because the kubelet would not start with {names}"
-                ));
-                self.write(ledger, &back)
-            }
-            None => {
-                say(&format!(
-                    "CRITICAL: {place} sets protect-kernel-defaults and the kubelet will not start with {names}"
-                ));
-                Ok(())
-            }
-        }
-    }
-
-    /// If K3s would not start because of us, ours is put back to what last worked, or to nothing.
-    fn guard_start(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
-        let present = part::present(&self.session.pass())?;
-        let reasons = match preflight::present(&self.session.pass(), &present) {
-            Present::Starts => return Ok(()),
-            Present::Unknown(reason) => {
-                say(&format!("cannot tell whether K3s will start: {reason}"));
-                return Ok(());
-            }
-            Present::EndsByOperator(reasons) => {
-                let reasons = reasons.join("; ");
-                say(&format!(
-                    "CRITICAL: K3s will not start, and not because of k3warden: {reasons}"
-                ));
-                return Ok(());
-            }
-            Present::EndsByUs(reasons) => reasons.join("; "),
-        };
-        let knowledge = Knowledge::of(&self.session.host.root)?;
-        let back = way_back(&self.session.pass(), knowledge.good_part())?;
-        let what = match back.part.files.is_empty() {
-            false => "what last worked is put back",
-            true => "what k3warden wrote is taken out",
-        };
-        say(&format!(
-            "K3s would not start with what k3warden wrote, so {what}: {reasons}"
-        ));
-        self.write(ledger, &back)
-    }
-
-    /// Leaves what this start reads for the restart gate and for the next start.
-    fn record(&self) -> Result<(), CliError> {
-        let Some(invocation) = invocation() else {
-            return Ok(());
-        };
-        let session = &self.session;
-        let effective = session.node.effective(&session.host)?;
-        let part = part::present(&session.pass())?;
-        let knowledge = Knowledge::of(&session.host.root)?;
-        let ours = part.digest();
-        if !knowledge.proves(&part) {
-            let invocation = invocation.clone();
-            Candidate { invocation, part }.save(&knowledge.records)?;
-        }
-        let record = StartRecord {
-            invocation,
-            unit: self.unit.clone(),
-            at: now(&session.host),
-            restarts: self.restarts,
-            ours,
-            inputs: inputs::inputs(&session.host, &session.node, &effective)?,
-            options: Some(effective.configuration.merge.shown()),
-        };
-        Starts::of(&session.host.root)?.save(&session.host.root, &record)?;
-        Ok(())
-    }
 }
 
 fn plan_of(changes: Vec<PlannedChange>) -> Plan {
@@ -439,11 +258,6 @@ fn tell(outcome: &Outcome) {
         )),
         Err(error) => say(&error.to_string()),
     }
-}
-
-/// systemd's name for this start (systemd.exec(5), since 232).
-fn invocation() -> Option<InvocationId> {
-    std::env::var("INVOCATION_ID").ok()?.parse().ok()
 }
 
 fn manager(session: &Session) -> Option<Systemd> {
