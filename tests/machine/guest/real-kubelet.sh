@@ -34,7 +34,7 @@ kubelet_has_ended() {
 
 # kubelet_has_started: it is past its check of the kernel.
 kubelet_has_started() {
-  kubelet_said | grep -q 'Starting Kubelet Plugin Manager'
+  grep -q 'Starting Kubelet Plugin Manager' <<<"$(kubelet_said)"
 }
 
 # wrong_values TEXT: the kernel values that a kubelet, or our preflight, calls wrong. The kubelet writes kernel/panic.
