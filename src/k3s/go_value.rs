@@ -81,7 +81,7 @@ fn parse_integer(text: &str) -> Result<i64, Refused> {
 }
 
 /// `time.ParseDuration`, in nanoseconds.
-fn parse_duration(text: &str) -> Option<i64> {
+pub(super) fn parse_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -102,6 +102,27 @@ fn parse_duration(text: &str) -> Option<i64> {
         return 0i64.checked_sub_unsigned(total);
     }
     i64::try_from(total).ok()
+}
+
+/// What `time.ParseDuration` says of a text that is no duration.
+pub(super) fn why_no_duration(text: &str) -> String {
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    while !rest.is_empty() && rest != "0" {
+        let after = rest.trim_start_matches(|digit: char| digit.is_ascii_digit() || digit == '.');
+        if after.len() == rest.len() {
+            break;
+        }
+        let end = after
+            .find(|letter: char| letter == '.' || letter.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, next) = after.split_at(end);
+        match unit {
+            "" => return format!("time: missing unit in duration {text:?}"),
+            "ns" | "us" | "\u{b5}s" | "\u{3bc}s" | "ms" | "s" | "m" | "h" => rest = next,
+            _ => return format!("time: unknown unit {unit:?} in duration {text:?}"),
+        }
+    }
+    format!("time: invalid duration {text:?}")
 }
 
 /// One number with its unit, and what follows it.

@@ -96,6 +96,18 @@ impl Document {
         }
     }
 
+    /// A scalar as it is written; the kind of everything else.
+    pub(super) fn shown(&self) -> &str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(true) => "true",
+            Self::Bool(false) => "false",
+            Self::Number(text) | Self::Text(text) => text,
+            Self::List(_) => "a list",
+            Self::Map(_) => "a mapping",
+        }
+    }
+
     /// The items of a sequence.
     pub(super) fn items(&self) -> &[Self] {
         match self {

@@ -1,5 +1,6 @@
 //! What Go's flag types take as a value, with the words in which they refuse.
 
+use crate::k3s::go_value::{parse_duration, why_no_duration};
 use std::net::IpAddr;
 
 /// The kinds of flags, as `data/flags.txt` names them.
@@ -118,9 +119,7 @@ impl Kind {
                 syntax("ParseUint")
             }
             Self::Float if value.replace('_', "").parse::<f64>().is_err() => syntax("ParseFloat"),
-            Self::Duration => nanoseconds(value)
-                .is_none()
-                .then(|| format!("time: invalid duration {value:?}")),
+            Self::Duration => nanoseconds(value).is_none().then(|| why_no_duration(value)),
             Self::Ints => value
                 .split(',')
                 .any(|word| integer(word).is_none_or(|number| !fits(number, 32)))
@@ -227,43 +226,9 @@ fn fits_unsigned(number: i128, bits: u32) -> bool {
     (0..1_i128 << bits).contains(&number)
 }
 
-/// Go's `time.ParseDuration`, in nanoseconds.
+/// A duration as Go reads it, in nanoseconds.
 pub(super) fn nanoseconds(value: &str) -> Option<i128> {
-    let (sign, mut rest) = match value.as_bytes().first()? {
-        b'-' => (-1, value.get(1..)?),
-        b'+' => (1, value.get(1..)?),
-        _ => (1, value),
-    };
-    if rest == "0" {
-        return Some(0);
-    }
-    let mut total: f64 = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at_checked(end)?;
-        let number: f64 = number.parse().ok()?;
-        let end = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at_checked(end)?;
-        total += number
-            * match unit {
-                "ns" => 1.0,
-                "us" | "µs" | "μs" => 1e3,
-                "ms" => 1e6,
-                "s" => 1e9,
-                "m" => 6e10,
-                "h" => 3.6e12,
-                _ => return None,
-            };
-        rest = tail;
-    }
-    // A duration has 63 bits of nanoseconds, which f64 holds without loss that matters here.
-    #[allow(clippy::cast_possible_truncation)]
-    (total < 9.3e18).then_some(sign * total as i128)
+    parse_duration(value).map(i128::from)
 }
 
 fn malformed(value: &str, separator: char) -> Option<String> {

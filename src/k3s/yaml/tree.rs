@@ -228,7 +228,10 @@ impl Parser {
             }
             _ => {
                 let mark = self.scanner.peek()?.mark;
-                Err(invalid(mark, "a value is missing here"))
+                Err(invalid(
+                    mark,
+                    "did not find expected node content: a value is missing here",
+                ))
             }
         }
     }

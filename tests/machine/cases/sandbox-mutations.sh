@@ -101,6 +101,7 @@ seconds_until_right() {
   printf '%d.%02d' $((took / 100)) $((took % 100))
 }
 
+elsewhere=$(stat -c '%f %u:%g %s' /etc/hostname)
 kinds="write truncate chmod chown rename-over unlink rmdir-r mv-parent symlink bind-mount hard-link write-live other-procfs sysctl--system"
 declare -A table
 for kind in $kinds; do
@@ -120,7 +121,7 @@ for kind in $kinds; do
   for setting in sysctl-live $settings; do printf '%13s' "${table[$kind:$setting]}"; done
   echo
 done
-expect_mode 644 /etc/hostname
+expect_equal "$elsewhere" "$(stat -c '%f %u:%g %s' /etc/hostname)" "what a link led to"
 case "${table[*]}" in *never*) fail "something was never repaired" ;; esac
 wait_until 60 k3warden diff
 expect_exit 0 k3warden ledger --verify

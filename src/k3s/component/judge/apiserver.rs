@@ -1,12 +1,11 @@
 //! kube-apiserver, after its command line was read (`cmd/kube-apiserver/app/options/validation.go` and below).
 
-use super::{Line, access, admission, audit, common, encryption, files};
+use super::{Line, access, admission, audit, common, encryption, files, limits};
+use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
-use crate::k3s::component::value::nanoseconds;
 
 /// Files that it reads at its start.
 const FILES: &[&str] = &[
-    "audit-webhook-config-file",
     "authentication-token-webhook-config-file",
     "authorization-policy-file",
     "authorization-webhook-config-file",
@@ -22,58 +21,52 @@ const FILES: &[&str] = &[
     "tracing-config-file",
 ];
 
-/// Durations that may not be negative.
-const DURATIONS: &[&str] = &[
-    "request-timeout",
-    "livez-grace-period",
-    "shutdown-delay-duration",
+/// The groups of the built-in APIs, of all releases since 1.20 (kubernetes `pkg/controlplane/instance.go`); `api` stands
+/// for all of them.
+const API_GROUPS: &[&str] = &[
+    "admissionregistration.k8s.io",
+    "api",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "extensions",
+    "flowcontrol.apiserver.k8s.io",
+    "imagepolicy.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
 ];
 
 /// Judges everything that the apiserver checks before it serves.
 pub(super) fn judge(line: &mut Line<'_>) {
-    numbers(line);
+    limits::judge(line);
     networks(line);
     common::serving(line);
     common::one_of(line, "storage-backend", &["", "etcd3"]);
     runtime_config(line);
+    if line.given("audit-policy-file").is_some() {
+        // Without a policy there is no webhook, and nobody opens its file (apiserver `pkg/server/options/audit.go`).
+        files::must_exist(line, &["audit-webhook-config-file"]);
+    }
     access::judge(line);
     admission::judge(line);
     audit::judge(line);
     encryption::judge(line);
     files::must_exist(line, FILES);
-}
-
-fn numbers(line: &mut Line<'_>) {
-    common::range(line, "secure-port", 1, 65535);
-    common::range(line, "kubernetes-service-node-port", 0, 65535);
-    for flag in [
-        "max-requests-inflight",
-        "max-mutating-requests-inflight",
-        "min-request-timeout",
-    ] {
-        common::range(line, flag, 0, i128::from(i64::MAX));
-    }
-    for flag in DURATIONS {
-        if let Some(argument) = line.last(flag)
-            && nanoseconds(&argument.value).is_some_and(i128::is_negative)
-        {
-            line.end(
-                &format!("--{flag} can not be negative value"),
-                Some(argument),
-            );
-        }
-    }
-    if let Some(argument) = line.last("goaway-chance")
-        && argument
-            .value
-            .parse::<f64>()
-            .is_ok_and(|chance| !(0.0..=0.02).contains(&chance))
-    {
-        line.end(
-            "--goaway-chance can not be less than 0 or greater than 0.02",
-            Some(argument),
-        );
-    }
 }
 
 fn networks(line: &mut Line<'_>) {
@@ -107,5 +100,13 @@ fn runtime_config(line: &mut Line<'_>) {
             "invalid runtime-config with only api/all=false",
             Some(argument),
         );
+    }
+    let unknown = words.iter().find_map(|(word, argument)| {
+        let name = word.split('=').next().unwrap_or_default();
+        let (group, _) = name.split_once('/')?;
+        (!API_GROUPS.contains(&group)).then_some((group, *argument))
+    });
+    if let Some((group, argument)) = unknown.filter(|_| line.minor() <= minors::NEWEST) {
+        line.end(&format!("unknown api groups {group}"), Some(argument));
     }
 }

@@ -89,12 +89,12 @@ fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
         ));
     }
     let urls = rule.get("nonResourceURLs").map_or(&[][..], Document::items);
-    for url in urls {
+    for (place, url) in urls.iter().enumerate() {
         let Document::Text(url) = url else { continue };
         let inner = url.strip_suffix('*').unwrap_or(url);
         if url != "*" && (!url.starts_with('/') || inner.contains('*')) {
             return Some(format!(
-                "rules[{index}].nonResourceURLs: Invalid value: {url:?}"
+                "rules[{index}].nonResourceURLs[{place}]: Invalid value: {url:?}"
             ));
         }
     }
@@ -128,12 +128,17 @@ fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
 
 fn stages(holder: &Document, prefix: &str) -> Option<String> {
     let stages = holder.get("omitStages").map_or(&[][..], Document::items);
-    stages.iter().find_map(|stage| match stage {
-        Document::Text(stage) if STAGES.contains(&stage.as_str()) => None,
-        other => Some(format!(
-            "{prefix}omitStages: Invalid value: {other:?}: allowed stages are {STAGES:?}"
-        )),
-    })
+    stages
+        .iter()
+        .enumerate()
+        .find_map(|(index, stage)| match stage {
+            Document::Text(stage) if STAGES.contains(&stage.as_str()) => None,
+            other => Some(format!(
+                "{prefix}omitStages[{index}]: Invalid value: {:?}: allowed stages are {}",
+                other.shown(),
+                STAGES.join(",")
+            )),
+        })
 }
 
 #[cfg(test)]

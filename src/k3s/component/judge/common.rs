@@ -119,6 +119,16 @@ pub(super) fn serving(line: &mut Line<'_>) {
         return;
     }
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    if line.minor() <= 20
+        && let Some(place) = approved_behind_unapproved(&names)
+    {
+        let reason = format!(
+            "error configuring http2: http2: TLSConfig.CipherSuites index {place} contains an HTTP/2-approved cipher suite, but it \
+             comes after unapproved cipher suites"
+        );
+        line.end(&reason, words.get(place).map(|(_, argument)| *argument));
+        return;
+    }
     let plain_http = line
         .last("disable-http2-serving")
         .is_some_and(|argument| boolean(&argument.value) == Some(true));
@@ -127,6 +137,18 @@ pub(super) fn serving(line: &mut Line<'_>) {
         let argument = words.last().map(|(_, argument)| *argument);
         line.end(HTTP2_REASON, argument);
     }
+}
+
+/// The place of a suite that HTTP/2 takes behind one that it forbids (RFC 7540, appendix A), which golang.org/x/net/http2
+/// refused in the days of 1.20.
+fn approved_behind_unapproved(names: &[&str]) -> Option<usize> {
+    let is_approved = |name: &&str| {
+        let is_aead = name.contains("_GCM_") || name.contains("CHACHA20");
+        is_aead && !name.starts_with("TLS_RSA_")
+    };
+    let first = names.iter().position(|name| !is_approved(name))?;
+    let behind = names.iter().skip(first).position(is_approved)?;
+    Some(first + behind)
 }
 
 /// Why HTTP/2 could not be served.

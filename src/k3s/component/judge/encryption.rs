@@ -17,10 +17,12 @@ pub(super) fn judge(line: &mut Line<'_>) {
     if argument.value.is_empty() || files::made_by_k3s(line, &argument.value) {
         return;
     }
-    let prefix = format!(
-        "error decoding encryption provider configuration file {:?}",
-        Path::new(&argument.value)
-    );
+    let what = match line.minor() {
+        ..25 => "error while parsing",
+        _ => "error decoding",
+    };
+    let path = Path::new(&argument.value);
+    let prefix = format!("{what} encryption provider configuration file {path:?}");
     let Some(configuration) = files::document(line, argument, &prefix) else {
         return;
     };

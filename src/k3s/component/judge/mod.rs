@@ -10,6 +10,7 @@ mod encryption;
 mod files;
 mod k3s;
 mod kubelet;
+mod limits;
 mod own_files;
 
 pub use kubelet::KERNEL_PARAMETERS;

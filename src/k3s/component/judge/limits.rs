@@ -1,0 +1,189 @@
+//! Numbers, sizes and formats of kube-apiserver's own options (`cmd/kube-apiserver/app/options/validation.go`, apiserver
+//! `pkg/server/options`). Held to a real one of 1.20 by `tests/kubernetes`.
+
+use super::{Line, common};
+use crate::k3s::component::value::{boolean, nanoseconds};
+
+/// Durations that may not be negative.
+const DURATIONS: [&str; 3] = [
+    "request-timeout",
+    "livez-grace-period",
+    "shutdown-delay-duration",
+];
+const HOUR_NS: i128 = 3_600_000_000_000;
+const SECOND_NS: i128 = 1_000_000_000;
+
+pub(super) fn judge(line: &mut Line<'_>) {
+    common::range(line, "secure-port", 1, 65535);
+    common::range(line, "kubernetes-service-node-port", 0, 65535);
+    // 1.20 has the checks of these and never calls them.
+    if line.minor() > 20 {
+        of_every_server(line);
+    } else {
+        insecure_port(line);
+    }
+    for flag in ["apiserver-count", "identity-lease-duration-seconds"] {
+        let reason =
+            |number| format!("--{flag} should be a positive number, but value '{number}' provided");
+        at_least_one(line, flag, reason);
+    }
+    token_expiration(line);
+    logs(line);
+    storage(line);
+    audit_batches(line);
+}
+
+fn of_every_server(line: &mut Line<'_>) {
+    for flag in [
+        "max-requests-inflight",
+        "max-mutating-requests-inflight",
+        "min-request-timeout",
+    ] {
+        common::range(line, flag, 0, i128::from(i64::MAX));
+    }
+    for flag in DURATIONS {
+        if let Some(argument) = line.last(flag)
+            && nanoseconds(&argument.value).is_some_and(i128::is_negative)
+        {
+            let reason = format!("--{flag} can not be negative value");
+            line.end(&reason, Some(argument));
+        }
+    }
+    if let Some(argument) = line.last("goaway-chance")
+        && argument
+            .value
+            .parse::<f64>()
+            .is_ok_and(|chance| !(0.0..=0.02).contains(&chance))
+    {
+        line.end(
+            "--goaway-chance can not be less than 0 or greater than 0.02",
+            Some(argument),
+        );
+    }
+}
+
+fn insecure_port(line: &mut Line<'_>) {
+    if let Some((number, argument)) = line.flags.number(line.arguments, "insecure-port")
+        && number != 0
+    {
+        let reason = format!("invalid port value {number}: only zero is allowed");
+        line.end(&reason, Some(argument));
+    }
+}
+
+fn at_least_one(line: &mut Line<'_>, flag: &str, reason: impl Fn(i128) -> String) {
+    if let Some((number, argument)) = line.flags.number(line.arguments, flag)
+        && number < 1
+    {
+        line.end(&reason(number), Some(argument));
+    }
+}
+
+fn token_expiration(line: &mut Line<'_>) {
+    if let Some(argument) = line.last("service-account-max-token-expiration")
+        && let Some(time) = nanoseconds(&argument.value).filter(|time| *time != 0)
+        && !(HOUR_NS..=(1 << 32) * SECOND_NS).contains(&time)
+    {
+        line.end(
+            "the serviceaccount max expiration must be between 1 hour to 2^32 seconds",
+            Some(argument),
+        );
+    }
+}
+
+fn logs(line: &mut Line<'_>) {
+    if let Some(argument) = line.given("logging-format")
+        && !matches!(argument.value.as_str(), "text" | "json")
+    {
+        let reason = format!("unsupported log format: {}", argument.value);
+        line.end(&reason, Some(argument));
+    }
+    if let Some(argument) = line.given("vmodule") {
+        let mut items = argument.value.split(',').filter(|item| !item.is_empty());
+        let is_pair = |item: &str| {
+            let (file, level) = item.split_once('=').unwrap_or_default();
+            !file.is_empty() && level.parse::<u32>().is_ok()
+        };
+        if items.any(|item| !is_pair(item)) {
+            let reason = format!(
+                "invalid argument {:?} for \"--vmodule\" flag: syntax error: expect comma-separated list of filename=N",
+                argument.value
+            );
+            line.end(&reason, Some(argument));
+        }
+    }
+}
+
+fn storage(line: &mut Line<'_>) {
+    let sizes = line.words("watch-cache-sizes");
+    let is_size = |word: &str| {
+        word.split_once('#')
+            .is_some_and(|(_, size)| size.parse::<u32>().is_ok())
+    };
+    if let Some((word, argument)) = sizes.iter().find(|(word, _)| !is_size(word)) {
+        let reason = format!("invalid value of watch cache size: {word}");
+        line.end(&reason, Some(argument));
+    }
+    let overrides = line.words("etcd-servers-overrides");
+    let is_override = |word: &str| {
+        word.split_once('#')
+            .is_some_and(|(resource, _)| resource.split('/').count() == 2)
+    };
+    if let Some((_, argument)) = overrides.iter().find(|(word, _)| !is_override(word)) {
+        line.end(
+            "--etcd-servers-overrides invalid, must be of format: group/resource#servers, where servers are URLs, \
+             semicolon separated",
+            Some(argument),
+        );
+    }
+}
+
+/// Only a back end that is on is looked at.
+fn audit_batches(line: &mut Line<'_>) {
+    for (backend, on, batches) in [
+        ("log", "audit-log-path", "batch"),
+        ("webhook", "audit-webhook-config-file", "batch"),
+    ] {
+        if line.given(on).is_none() {
+            continue;
+        }
+        // A log is written at once unless told otherwise, a webhook is called in batches.
+        let mode = line.given(&format!("audit-{backend}-mode"));
+        let in_batches = mode.map_or(backend == "webhook", |mode| mode.value == batches);
+        for (flag, what) in [
+            ("batch-buffer-size", "buffer size"),
+            ("batch-max-size", "max batch size"),
+        ] {
+            let reason = |number| {
+                format!("invalid audit batch {backend} {what} {number}, must be a positive number")
+            };
+            if in_batches {
+                at_least_one(line, &format!("audit-{backend}-{flag}"), reason);
+            }
+        }
+        truncation(line, backend);
+    }
+}
+
+fn truncation(line: &mut Line<'_>, backend: &str) {
+    let flag = |name: &str| format!("audit-{backend}-truncate-{name}");
+    let is_on = line
+        .last(&flag("enabled"))
+        .is_some_and(|argument| boolean(&argument.value) == Some(true));
+    if !is_on {
+        return;
+    }
+    let number = |name: &str| line.flags.number(line.arguments, &flag(name));
+    let batch = number("max-batch-size");
+    let event = number("max-event-size");
+    // The defaults of the apiserver.
+    let batch_bytes = batch.map_or(10 << 20, |(bytes, _)| bytes);
+    let event_bytes = event.map_or(100 << 10, |(bytes, _)| bytes);
+    if batch_bytes < event_bytes {
+        let reason = format!(
+            "invalid audit truncate {backend} max batch size {batch_bytes}, must be greater than max event size \
+             ({event_bytes})"
+        );
+        line.end(&reason, batch.or(event).map(|(_, argument)| argument));
+    }
+}
