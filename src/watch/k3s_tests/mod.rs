@@ -1,0 +1,6 @@
+//! The daemon beside a K3s whose systemd, journal and time a test plays: what it takes for proven, what it puts back,
+//! when it asks for a restart.
+
+mod bench;
+mod put_back;
+mod starts;

@@ -1,0 +1,170 @@
+//! A change of ours that K3s does not live with.
+
+use super::bench::*;
+use crate::reconcile::restart::proof::Quarantine;
+use crate::watch::signals::Signals;
+
+#[test]
+fn a_change_that_ends_k3s_after_it_was_ready_is_put_back_once_and_left_alone() {
+    for (mode, asked) in [("auto", 1), ("never", 0)] {
+        let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+        tree.policy(&format!("restart = {{ mode = \"{mode}\" }}\n"));
+        let mut bench = Bench::new(&tree, &signals);
+        bench.settled_server();
+        tree.write(KEY, "{}");
+        let good = tree.drop_in();
+        bench.reload(&format!(
+            "restart = {{ mode = \"{mode}\" }}\n{WITH_77_DAYS}"
+        ));
+        assert_ne!(tree.drop_in(), good, "{mode}");
+        bench.quiet_minutes();
+        assert_eq!(bench.machine.restarts_asked(), asked, "{mode}");
+        assert_eq!(bench.agent.k3s.held.is_some(), mode == "never");
+        bench.k3s_starts();
+        bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+        bench.dies(DIES);
+        bench.until("put back", |bench| bench.tree.drop_in() == good);
+        let quarantine = tree.quarantine().unwrap();
+        assert_eq!(quarantine.reason, "apiserver exited: no");
+        assert!(good.contains("secrets-encryption: true"));
+
+        bench.k3s_starts();
+        bench.is_ready();
+        bench.quiet_minutes();
+        bench.agent.full_pass(bench.now);
+        bench.quiet_minutes();
+        assert_eq!(tree.drop_in(), good, "{mode}: it is not written again");
+        assert_eq!(bench.machine.restarts_asked(), asked, "{mode}: no loop");
+        assert_eq!(bench.agent.k3s.in_step, Some(true), "{mode}");
+
+        Quarantine::lift(&tree.records()).unwrap();
+        bench.agent.look_for_suspension(bench.now);
+        assert_ne!(
+            tree.drop_in(),
+            good,
+            "{mode}: an operator wants it tried again"
+        );
+    }
+}
+
+#[test]
+fn a_put_back_that_a_start_was_too_early_for_is_restarted_for_once_and_never_again() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.reload(WITH_77_DAYS);
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+    bench.k3s_starts();
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    // systemd was quicker: the next start has read the bad part as well when ours is put back.
+    bench.says(DIES);
+    bench.k3s_starts();
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 2);
+    bench.quiet_minutes();
+    bench.k3s_starts();
+    bench.dies(DIES);
+    bench.quiet_minutes();
+    for _ in 0..5 {
+        bench.k3s_starts();
+        bench.dies(DIES);
+        bench.quiet_minutes();
+    }
+    assert_eq!(
+        bench.machine.restarts_asked(),
+        2,
+        "fails whatever we write: no loop"
+    );
+}
+
+#[test]
+fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
+    let (tree, signals) = (
+        Tree::server("new_cluster = true\n"),
+        Signals::catch().unwrap(),
+    );
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    assert!(tree.drop_in().contains("audit-log-maxage"));
+    // A real K3s makes the key before its components start.
+    tree.write(KEY, "{}");
+    bench.k3s_starts();
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    let quarantine = tree.quarantine().unwrap();
+    let left = tree.drop_in();
+    assert!(
+        left.contains("secrets-encryption: true") && !left.contains("audit-log"),
+        "{left}"
+    );
+    for _ in 0..6 {
+        bench.k3s_starts();
+        bench.dies(DIES);
+        bench.quiet_minutes();
+        bench.agent.full_pass(bench.now);
+        assert_eq!(tree.drop_in(), left);
+        let exonerated = Quarantine {
+            exonerated: true,
+            ..quarantine.clone()
+        };
+        assert_eq!(
+            tree.quarantine().unwrap(),
+            exonerated,
+            "it is about what failed first, and was not the cause"
+        );
+    }
+    let told = bench.agent.keeper.told.clone().unwrap();
+    assert!(
+        told.contains("not because of a change of k3warden"),
+        "{told}"
+    );
+    assert_eq!(bench.machine.restarts_asked(), 0);
+
+    // Whatever it was is over: what was not the cause is tried again.
+    bench.k3s_starts();
+    bench.is_ready();
+    bench.until("lifted", |bench| bench.tree.quarantine().is_none());
+    bench.agent.full_pass(bench.now);
+    assert!(
+        tree.drop_in().contains("audit-log-maxage"),
+        "{}",
+        tree.drop_in()
+    );
+}
+
+#[test]
+fn what_a_failed_first_start_left_behind_is_no_reason_to_try_a_little_less() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    assert!(tree.drop_in().contains("secrets-encryption: true"));
+    bench.k3s_starts();
+    tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    assert_eq!(tree.drop_in(), "");
+    // There is data now, so the encryption of Secrets is asked for no more.
+    bench.agent.on_k3s_inputs_changed(bench.now);
+    bench.agent.full_pass(bench.now);
+    assert_eq!(tree.drop_in(), "");
+    assert!(!tree.path("var/lib/rancher/k3s/server/audit.yaml").exists());
+}
+
+#[test]
+fn the_kill_switch_keeps_the_put_back_out() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let ours = tree.drop_in();
+    tree.write("etc/k3warden/disabled", "");
+    bench.agent.look_for_suspension(bench.now);
+    let risk = bench.agent.status().suspended.unwrap().risk.unwrap();
+    assert!(
+        risk.contains("zz-k3warden.yaml") && risk.contains("protect-kernel-defaults"),
+        "{risk}"
+    );
+    bench.k3s_starts();
+    bench.dies(DIES);
+    bench.until("told", |bench| bench.agent.keeper.told.is_some());
+    assert_eq!(tree.drop_in(), ours);
+    assert!(tree.quarantine().is_none());
+}

@@ -1,0 +1,235 @@
+//! Starts of K3s, what they prove, and what is seen without an event.
+
+use super::bench::*;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::host::records::Found;
+use crate::host::systemd::ActiveState;
+use crate::reconcile::Verdict;
+use crate::reconcile::restart::proof::LastGood;
+use crate::report::status::WaitsFor;
+use crate::setting::Running;
+use crate::watch::signals::Signals;
+
+#[test]
+fn a_change_that_settles_is_what_is_put_back_later() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let first = tree.last_good().unwrap();
+    bench.reload(WITH_77_DAYS);
+    bench.until("asked for a restart", |bench| {
+        bench.machine.restarts_asked() == 1
+    });
+    bench.k3s_starts();
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    assert_eq!(
+        tree.last_good().unwrap(),
+        first,
+        "nothing is proven before it has settled"
+    );
+    bench.is_ready();
+    bench.until("settled", |bench| bench.tree.last_good().unwrap() != first);
+    bench.quiet_minutes();
+    assert_eq!(
+        bench.machine.restarts_asked(),
+        1,
+        "settled once, followed once"
+    );
+    assert!(bench.agent.keeper.following.is_none());
+    assert_eq!(bench.agent.k3s.in_step, Some(true));
+}
+
+#[test]
+fn without_k3s_nothing_is_ever_due() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    std::fs::remove_file(tree.path("etc/systemd/system/k3s.service")).unwrap();
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.passes(Duration::from_secs(1));
+    assert_eq!(
+        bench.agent.keeper.due(),
+        None,
+        "the loop would turn without end"
+    );
+}
+
+#[test]
+fn an_agent_without_its_server_waits_and_has_not_failed() {
+    let (tree, signals) = (Tree::agent(), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let ours = tree.drop_in();
+    assert!(!ours.is_empty());
+    bench.k3s_starts();
+    bench
+        .machine
+        .set(|inside| inside.status.active = ActiveState::Activating);
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.dies(
+        "time=\"2026-11-23T10:00:00Z\" level=error msg=\"Shutdown request received: \\\"failed to wait for apiserver ready: timed out\\\"\"",
+    );
+    bench.until("given up", |bench| {
+        bench.agent.k3s.start.as_deref() == Some("the agent gave up waiting for its server")
+    });
+    assert_eq!((tree.drop_in(), tree.quarantine()), (ours, None));
+}
+
+#[test]
+fn an_agent_that_never_was_ready_has_proven_nothing() {
+    let (tree, signals) = (Tree::agent(), Signals::catch().unwrap());
+    tree.policy("restart = { settle_time = \"1s\", settle_limit = \"1s\" }\n");
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.k3s_starts();
+    bench
+        .machine
+        .set(|inside| inside.status.active = ActiveState::Activating);
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.until("the limit", |bench| bench.agent.keeper.following.is_none());
+    assert_eq!(LastGood::load(&tree.records()), Found::Nothing);
+}
+
+#[test]
+fn a_daemon_beside_a_k3s_that_never_passed_the_door_takes_nothing_of_its_own_for_proven() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.k3s_starts_without_door();
+    bench.is_ready();
+    bench.begin();
+    bench.until("settled", |bench| bench.agent.keeper.following.is_none());
+    assert_eq!(LastGood::load(&tree.records()), Found::Nothing);
+    assert_eq!(bench.machine.restarts_asked(), 0, "unknown never restarts");
+}
+
+#[test]
+fn a_restart_that_only_a_new_catalogue_wants_waits_for_the_next_start() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    tree.write(
+        "etc/k3warden/catalogue.d/more.toml",
+        "[[control]]\nid = \"more\"\ntitle = \"A flag\"\nwhy = \"To see what happens then.\"\nrole = \"server\"\n\
+         [[control.argument]]\ncomponent = \"kubelet\"\nflag = \"event-burst\"\nrequire = { equals = \"55\" }\nset = \"55\"\n",
+    );
+    bench.agent.reload(bench.now);
+    assert!(tree.drop_in().contains("event-burst=55"));
+    bench.quiet_minutes();
+    assert_eq!(bench.machine.restarts_asked(), 0);
+    assert_eq!(bench.agent.k3s.waits_for, Some(WaitsFor::NextStart));
+    let held = bench.agent.k3s.held.clone().unwrap();
+    assert!(held.contains("new catalogue or package"), "{held}");
+
+    // Drift on top of it is no business of the catalogue's.
+    bench.reload(WITH_77_DAYS);
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+}
+
+#[test]
+fn a_journal_that_does_not_answer_holds_up_no_pass() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.k3s_starts_without_door();
+    bench.says(
+        "time=\"2026-11-23T10:00:00Z\" level=info msg=\"Running kube-apiserver --audit-log-maxage=5\"",
+    );
+    bench.machine.set(|inside| inside.journal_hangs = true);
+    bench.begin();
+    // The thread of the follower asks, and hangs.
+    bench.now += Duration::from_secs(5);
+    let end = Instant::now() + PATIENCE;
+    while bench.machine.0.lock().unwrap().journal_read == 0 {
+        bench.agent.on_k3s_due(bench.now);
+        bench.now += Duration::from_secs(1);
+        assert!(Instant::now() < end);
+    }
+    let server = tree.path("var/lib/rancher/k3s/server");
+    std::fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    bench.agent.full_pass(bench.now);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&server).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700, "repaired while the journal hangs");
+    assert_eq!(
+        bench.machine.0.lock().unwrap().journal_read,
+        1,
+        "no pass asked it"
+    );
+    let verdict = |bench: &Bench<'_>| {
+        let controls = bench.agent.status().controls;
+        let found = controls
+            .into_iter()
+            .find(|control| control.id == "audit-log-retention");
+        found.unwrap().verdict
+    };
+    assert_eq!(verdict(&bench), Verdict::Unknown);
+
+    bench.machine.set(|inside| inside.journal_hangs = false);
+    bench.until("heard", |bench| {
+        matches!(&*bench.agent.ground.running, Running::Started(started) if started.arguments.is_ok())
+    });
+    bench.agent.full_pass(bench.now);
+    assert_eq!(
+        verdict(&bench),
+        Verdict::Divergent,
+        "the running one keeps logs for five days"
+    );
+}
+
+/// While polling, and after events that the kernel dropped, nobody says that K3s started or what it is made of now.
+#[test]
+fn a_start_and_another_unit_are_seen_without_an_event() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let before = bench.agent.keeper.seen.clone();
+    bench.k3s_starts_without_door();
+    tree.write(
+        "etc/edge/k3s.env",
+        "K3S_CONFIG_FILE=/etc/edge/config.yaml\n",
+    );
+    tree.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nEnvironmentFile=/etc/edge/k3s.env\nExecStart=/usr/local/bin/k3s server\n",
+    );
+    bench.agent.look_at_all(bench.now);
+    assert_ne!(bench.agent.keeper.seen, before);
+    let config = PathBuf::from("/etc/edge/config.yaml");
+    assert_eq!(bench.agent.ground.node.places.config_file, config);
+}
+
+/// Whatever somebody is writing into the policy: K3s is upgraded all the same.
+#[test]
+fn the_node_is_looked_at_anew_also_while_the_policy_is_wrong() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    tree.policy("nonsense = 1\n");
+    tree.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server --data-dir /srv/k3s\n",
+    );
+    bench.agent.on_k3s_inputs_changed(bench.now);
+    let data_dir = PathBuf::from("/srv/k3s");
+    assert_eq!(bench.agent.ground.node.places.data_dir, data_dir);
+}
+
+#[test]
+fn what_a_reload_turns_off_is_given_back_if_the_policy_says_so() {
+    let (tree, signals) = (
+        Tree::server("new_cluster = true\n"),
+        Signals::catch().unwrap(),
+    );
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let manifest = tree.path("var/lib/rancher/k3s/server/manifests/k3warden-netpol-default.yaml");
+    let off = "[control.network-policy-default]\nstate = \"off\"\n";
+    assert!(manifest.exists());
+    bench.reload(&format!("new_cluster = true\n{off}"));
+    assert!(manifest.exists());
+    bench.reload(&format!(
+        "new_cluster = true\non_disable = \"revert\"\n{off}"
+    ));
+    assert!(!manifest.exists());
+}
