@@ -260,8 +260,13 @@ impl NewFile<'_> {
         fchmod(&file, Mode::from_bits_truncate(attributes.mode.bits())).map_err(failed)?;
         if let Some(label) = label {
             let flags = rustix::fs::XattrFlags::empty();
-            rustix::fs::fsetxattr(&file, SECURITY_LABEL, label, flags)
-                .map_err(|errno| failed(Errno::from_raw(errno.raw_os_error())))?;
+            match rustix::fs::fsetxattr(&file, SECURITY_LABEL, label, flags) {
+                // Off since the file was labelled, it leaves the label to whoever is almighty, and our unit is not.
+                Err(rustix::io::Errno::PERM | rustix::io::Errno::NOTSUP) if !selinux_is_on() => {}
+                result => {
+                    result.map_err(|errno| failed(Errno::from_raw(errno.raw_os_error())))?;
+                }
+            }
         }
         if self.root.durability == Durability::Synced {
             file.sync_all()
@@ -331,6 +336,11 @@ fn temporary_name() -> OsString {
     // RandomState is seeded by the kernel; a name needs no more than being unlikely to be taken.
     let number = RandomState::new().hash_one(std::process::id());
     OsString::from(format!("{TEMPORARY_PREFIX}{number:016x}{TEMPORARY_SUFFIX}"))
+}
+
+/// Whether this kernel enforces labels, or would: the file is only there then (selinux_getenforcemode(3)).
+fn selinux_is_on() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
 }
 
 fn security_label(located: &Located) -> Option<Vec<u8>> {

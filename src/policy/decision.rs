@@ -178,8 +178,8 @@ mod tests {
         );
         assert_eq!(
             (
-                loaded.expiring(last, 7).count(),
-                loaded.expiring(after, 7).count()
+                loaded.expiring(last).count(),
+                loaded.expiring(after).count()
             ),
             (1, 0)
         );

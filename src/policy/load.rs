@@ -95,6 +95,9 @@ impl Default for Policy {
     }
 }
 
+/// How far ahead the end of an exception is told.
+const EXPIRING_DAYS: u16 = 7;
+
 impl Policy {
     /// The policy of a node whose policy files are wrong: nothing is enforced.
     #[must_use]
@@ -160,10 +163,10 @@ impl Policy {
             .filter(move |exception| !exception.is_active(today))
     }
 
-    /// Exceptions that still stand and end within so many days.
-    pub fn expiring(&self, today: Date, days: u16) -> impl Iterator<Item = &Exception> {
+    /// Exceptions that still stand and end within a week, which is enough to renew one or to mend the node.
+    pub fn expiring(&self, today: Date) -> impl Iterator<Item = &Exception> {
         self.exceptions()
-            .filter(move |exception| exception.expires_within(today, days))
+            .filter(move |exception| exception.expires_within(today, EXPIRING_DAYS))
     }
 
     /// The files that were read, the one that wins last.

@@ -144,12 +144,9 @@ impl Assessment {
     }
 }
 
-/// A week is enough to renew an exception or to mend the node.
-const EXPIRING_DAYS: u16 = 7;
-
 fn warnings(pass: &Pass<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
-    for exception in pass.policy.expiring(pass.today, EXPIRING_DAYS) {
+    for exception in pass.policy.expiring(pass.today) {
         let (control, day) = (&exception.control, exception.expires);
         warnings.push(format!(
             "the exception for {control} ends on {day}; then it is enforced again"

@@ -11,9 +11,6 @@ use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::Effect;
 
-/// Warn of exceptions that end within so many days.
-const EXPIRING_DAYS: u16 = 14;
-
 impl Agent<'_> {
     /// Looks for the pause and the kill switch; when one is over everything is looked at.
     pub fn look_for_suspension(&mut self, now: Instant) {
@@ -70,7 +67,7 @@ impl Agent<'_> {
     /// Warns of exceptions that end soon or ended since a day; `None` at the start.
     pub(super) fn tell_of_exceptions(&mut self, since: Option<jiff::civil::Date>) {
         let today = self.ground.today;
-        for exception in self.ground.policy.expiring(today, EXPIRING_DAYS) {
+        for exception in self.ground.policy.expiring(today) {
             let message = format!(
                 "it ends on {}, owner {}: {}",
                 exception.expires, exception.owner, exception.reason
