@@ -179,6 +179,17 @@ fn a_long_key_before_a_long_list_is_too_large() {
 }
 
 #[test]
+fn a_long_prefix_of_tags_is_written_out_only_so_often() {
+    let text = |length: usize| {
+        let prefix = "x".repeat(length);
+        format!("%TAG !e! {prefix}\n---\na:\n{}", "- !e!b c\n".repeat(2000))
+    };
+    assert!(decode(text(1000).as_bytes()).is_ok());
+    let error = decode(text(20_000).as_bytes()).unwrap_err();
+    assert!(matches!(error, yaml::YamlError::TooLarge { .. }));
+}
+
+#[test]
 fn a_chain_of_aliases_is_followed_only_so_far() {
     let mut text = String::from("a0: &a0 [x]\n");
     for level in 1..2000 {
