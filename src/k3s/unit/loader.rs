@@ -60,7 +60,11 @@ impl<'a> Loader<'a> {
     /// Takes a file line by line, up to one that systemd does not get over. What stands above it counts.
     pub(super) fn read(&mut self, path: &Path, content: &[u8]) -> Result<(), String> {
         let (assignments, bad) = lines::parse(path, content);
-        let of_service = || assignments.iter().filter(|line| line.section == "Service");
+        let of_service = || {
+            assignments
+                .iter()
+                .filter(|line| &*line.section == "Service")
+        };
         // A drop-in that says nothing of what K3s is given, such as our door or a limit, is no input of it.
         let is_fragment = self.inputs.is_empty();
         if is_fragment || of_service().any(|line| GIVES.contains(&line.key.as_str())) {
