@@ -2,11 +2,10 @@
 
 use super::lines::{Assignment, BLANK};
 use super::rewrite::AsWritten;
-use super::specifier::expand;
+use super::specifier::Specifiers;
 use super::split::{Splitter, split_relaxed};
 use crate::k3s::command_line::Word;
 use crate::k3s::environment::Environment;
-use crate::k3s::files::Files;
 use crate::k3s::{Place, Remark};
 
 /// A command before its variables are put in.
@@ -33,14 +32,14 @@ pub(super) struct Refused {
 pub(super) fn parse(
     assignment: &Assignment,
     unit: &str,
-    files: &Files<'_>,
+    specifiers: &Specifiers<'_>,
     remarks: &mut Vec<Remark>,
 ) -> (Vec<Command>, Option<Refused>) {
     let mut reader = Reader {
         splitter: Splitter::new(&assignment.value),
         assignment,
         unit,
-        files,
+        specifiers,
         remarks,
     };
     let mut commands = Vec::new();
@@ -60,7 +59,7 @@ struct Reader<'a> {
     splitter: Splitter<'a>,
     assignment: &'a Assignment,
     unit: &'a str,
-    files: &'a Files<'a>,
+    specifiers: &'a Specifiers<'a>,
     remarks: &'a mut Vec<Remark>,
 }
 
@@ -135,8 +134,8 @@ impl Reader<'_> {
             Err(bad) => return Err(refused(bad.to_string(), self.place(0))),
         };
         let place = self.place(split.offset);
-        let (text, undecided) = expand(&split.text, self.unit, self.files)
-            .map_err(|bad| refused(bad.to_string(), place.clone()))?;
+        let expanded = self.specifiers.expand(&split.text);
+        let (text, undecided) = expanded.map_err(|bad| refused(bad.to_string(), place.clone()))?;
         for letter in undecided {
             self.remarks.push(Remark {
                 text: format!("%{letter} in this word cannot be decided here"),

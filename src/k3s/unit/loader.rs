@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::exec_start::{self, Command, Refused};
 use super::lines::{self, Assignment};
+use super::specifier::Specifiers;
 use super::split::Splitter;
-use super::{Loaded, Loading, Unit, environment_file, glob, specifier};
+use super::{Loaded, Loading, Unit, environment_file, glob};
 use crate::host::HostError;
 use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
@@ -24,6 +25,7 @@ const GIVES: [&str; 5] = [
 pub(super) struct Loader<'a> {
     files: &'a Files<'a>,
     name: &'a str,
+    specifiers: Specifiers<'a>,
     oneshot: bool,
     commands: Vec<Command>,
     /// `Environment=`, weaker than all files.
@@ -40,6 +42,7 @@ impl<'a> Loader<'a> {
         Self {
             files,
             name,
+            specifiers: Specifiers::new(name, files),
             oneshot: false,
             commands: Vec::new(),
             own: Vec::new(),
@@ -85,7 +88,7 @@ impl<'a> Loader<'a> {
             "ExecStart" => {
                 let mut remarks = std::mem::take(&mut self.remarks);
                 let (commands, refused) =
-                    exec_start::parse(assignment, self.name, self.files, &mut remarks);
+                    exec_start::parse(assignment, self.name, &self.specifiers, &mut remarks);
                 self.remarks = remarks;
                 self.commands.extend(commands);
                 if let Some(refused) = refused {
@@ -95,7 +98,7 @@ impl<'a> Loader<'a> {
             "ExecStartPre" | "ExecStartPost" | "ExecCondition" | "ExecReload" | "ExecStop"
             | "ExecStopPost" => {
                 let (_, refused) =
-                    exec_start::parse(assignment, self.name, self.files, &mut Vec::new());
+                    exec_start::parse(assignment, self.name, &self.specifiers, &mut Vec::new());
                 if let Some(refused) = refused {
                     self.refuse(refused)?;
                 }
@@ -104,7 +107,7 @@ impl<'a> Loader<'a> {
             "Environment" => self.take_environment(assignment),
             "EnvironmentFile" if value.is_empty() => self.environment_files.clear(),
             "EnvironmentFile" => {
-                let Ok((value, _)) = specifier::expand(value, self.name, self.files) else {
+                let Ok((value, _)) = self.specifiers.expand(value) else {
                     return Ok(());
                 };
                 let (path, optional) = match value.strip_prefix('-') {
@@ -143,7 +146,7 @@ impl<'a> Loader<'a> {
         let mut splitter = Splitter::new(value);
         let words = std::iter::from_fn(|| splitter.next_strict_word().ok().flatten());
         words
-            .filter_map(|word| specifier::expand(&word.text, self.name, self.files).ok())
+            .filter_map(|word| self.specifiers.expand(&word.text).ok())
             .map(|(text, _)| text)
             .collect()
     }
