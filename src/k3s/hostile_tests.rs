@@ -167,6 +167,22 @@ fn a_long_value_is_looked_through_once_for_what_to_hide() {
     assert!(processor_time() - start < LIMIT);
 }
 
+#[test]
+fn long_lists_of_components_take_no_more_than_seconds() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = Root::open(directory.path()).unwrap();
+    let list = |flag: &str| format!("- {flag}={}\n", "A,".repeat(1 << 17));
+    let lists = ["enable-admission-plugins", "disable-admission-plugins"].map(list);
+    let text = format!("kube-apiserver-arg:\n{}", lists.concat());
+    let files = Files::new(&root).with(DEFAULT_CONFIG_FILE, text);
+    let invocation = Invocation::new(Role::Server, [""; 0], &BTreeMap::new());
+    let start = processor_time();
+    let facts = component::Facts::default();
+    let effective = Effective::of(&files, &invocation, K3sVersion::new(36, 3), &facts).unwrap();
+    assert!(effective.ends().is_some());
+    assert!(processor_time() - start < LIMIT);
+}
+
 /// A file as large as one may be.
 fn full(head: &str, part: &str, tail: &str) -> String {
     let room = (1 << 20) - head.len() - tail.len();
