@@ -13,7 +13,9 @@ fuzz_target!(|content: &[u8]| {
         DEFAULT_CONFIG_FILE,
         "/etc/rancher/k3s/config.yaml.d/50.yaml",
     ] {
-        files = files.with(path, parts.next().unwrap_or_default());
+        let part = parts.next().unwrap_or_default();
+        k3warden_fuzz::document_reads_the_same(part);
+        files = files.with(path, part);
     }
     k3warden_fuzz::merge_everywhere(&files, &[], &BTreeMap::new());
 });

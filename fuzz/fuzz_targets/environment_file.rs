@@ -8,10 +8,14 @@ const UNIT: &str = "[Service]\nEnvironmentFile=/etc/k3s.env\n\
     ExecStart=/usr/local/bin/k3s server $A ${B} --token=${K3S_TOKEN} $A $A\n";
 
 fuzz_target!(|content: &[u8]| {
-    let files = k3warden_fuzz::files()
-        .with("/etc/systemd/system/k3s.service", UNIT)
-        .with("/etc/k3s.env", content);
-    for unit in find_k3s_units(&files).unwrap_or_default() {
-        k3warden_fuzz::merge_as(&files, &unit.invocation());
+    let files = || {
+        k3warden_fuzz::files()
+            .with("/etc/systemd/system/k3s.service", UNIT)
+            .with("/etc/k3s.env", content)
+    };
+    for unit in find_k3s_units(&files()).unwrap_or_default() {
+        k3warden_fuzz::merge_as(&files(), &unit.invocation());
+        k3warden_fuzz::variables_read_the_same(files(), &unit);
+        k3warden_fuzz::command_reads_the_same(files(), &unit);
     }
 });

@@ -65,7 +65,10 @@ pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 pub(super) struct Setting {
     pub(super) option: &'static str,
     pub(super) value: String,
+    /// Where the value is written.
     pub(super) place: Place,
+    /// Where the option is written: another word than the value, unless they are one.
+    pub(super) named_at: Place,
 }
 
 /// What the words say.
@@ -281,6 +284,7 @@ impl Parser<'_> {
             option: option.name,
             value,
             place: place.clone(),
+            named_at: word.place.clone(),
         });
         Ok(took_next)
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::command_line::{self, Word};
 use super::environment::Environment;
-use super::{K3sVersion, OptionKind, Options, Place, Role};
+use super::{K3sVersion, Options, Place, Role};
 
 /// The command that starts K3s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Invocation {
     }
 
     /// The words that set an option of K3s, those given to it as a word of their own with it; only where the value fits.
-    /// `None` where K3s would refuse the command.
+    /// `None` where K3s would refuse the command, or where one took a value that does not stand behind it.
     #[must_use]
     pub fn words_that_set(
         &self,
@@ -74,25 +74,15 @@ impl Invocation {
         let mut found = Vec::new();
         for setting in &parsed.settings {
             let known = options.find(setting.option)?;
-            let Place::File { line: index, .. } = setting.place else {
+            let (Place::File { line: begin, .. }, Place::File { line: last, .. }) =
+                (&setting.named_at, &setting.place)
+            else {
                 continue;
             };
             if known.target() == option && fits(&setting.value) {
-                // A value that is a word of its own has the place, not the option before it.
-                let word = &self.words.get(index)?.text;
-                let name = word.split('=').next()?.trim_start_matches('-');
-                let names_it = options
-                    .find(name)
-                    .is_some_and(|named| named.target() == option);
-                let is_alone = word.starts_with('-')
-                    && names_it
-                    && (word.contains('=') || known.kind == OptionKind::Bool);
-                let begin = if is_alone {
-                    index
-                } else {
-                    index.checked_sub(1)?
-                };
-                found.push(begin..index.saturating_add(1));
+                // Options are moved to the front up to 1.32, by which the last one can get a stray word from before it.
+                last.checked_sub(*begin).filter(|apart| *apart <= 1)?;
+                found.push(*begin..last.saturating_add(1));
             }
         }
         Some(found)
@@ -143,6 +133,28 @@ mod tests {
             assert_eq!(of("data-dir", &|_| true), std::slice::from_ref(&(7..9)));
             assert_eq!(of("token", &|_| true), []);
         }
+    }
+
+    #[test]
+    fn an_option_that_took_a_word_from_elsewhere_is_not_found() {
+        // Before 1.33 options are moved to the front, so that the last one takes the first stray word.
+        let words = ["x=y", "--debug", "--kubelet-arg"];
+        let invocation = Invocation::new(Role::Server, words, &BTreeMap::new());
+        for version in ["1.24.1", "1.32.2"] {
+            let version = version.parse().unwrap();
+            let found = |option| invocation.words_that_set(option, version, &|_| true);
+            assert_eq!(found("kubelet-arg"), None);
+            assert_eq!(found("debug").unwrap(), std::slice::from_ref(&(2..3)));
+        }
+    }
+
+    #[test]
+    fn a_value_that_looks_like_its_option_belongs_to_it() {
+        let words = ["--data-dir", "--data-dir=/x"];
+        let invocation = Invocation::new(Role::Server, words, &BTreeMap::new());
+        let version = "1.36.3".parse().unwrap();
+        let found = invocation.words_that_set("data-dir", version, &|_| true);
+        assert_eq!(found.unwrap(), std::slice::from_ref(&(1..3)));
     }
 
     #[test]

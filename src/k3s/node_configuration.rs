@@ -299,6 +299,7 @@ impl Merging<'_> {
                 settings.push(Setting {
                     option: option.name,
                     value,
+                    named_at: place.clone(),
                     place,
                 });
             }

@@ -78,17 +78,16 @@ pub fn without_credentials(text: &str) -> String {
 
 /// `https://user:password@host`, `https://token@host` or `user:password@tcp(host)`.
 fn has_credentials(value: &str) -> bool {
-    value.match_indices('@').any(|(at, _)| {
-        let (before, after) = value.split_at_checked(at).unwrap_or((value, ""));
-        // The digest of an image: `pause:3.6@sha256:…`.
-        let digest = ["@sha256:", "@sha512:"];
-        if digest.iter().any(|digest| after.starts_with(digest)) {
+    let ends = |character: char| matches!(character, ',' | '"' | '\'') || character.is_whitespace();
+    value.split(ends).any(|part| {
+        let Some((_, behind_colon)) = part.split_once(':') else {
             return false;
-        }
-        let ends =
-            |character: char| matches!(character, ',' | '"' | '\'') || character.is_whitespace();
-        let part = before.rsplit(ends).next().unwrap_or_default();
-        part.contains("://") || part.contains(':')
+        };
+        behind_colon.split('@').skip(1).any(|host| {
+            // The digest of an image: `pause:3.6@sha256:…`.
+            let digest = ["sha256:", "sha512:"];
+            !digest.iter().any(|digest| host.starts_with(digest))
+        })
     })
 }
 

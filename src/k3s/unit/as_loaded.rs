@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::exec_start::Command;
-use super::loader::matching;
+use super::loader::named_files;
 use super::{Loaded, Loading, Unit, environment_file};
 use crate::host::HostError;
 use crate::host::systemd::{LoadState, UnitStatus};
@@ -84,15 +84,14 @@ fn of_status(
     }
     let mut inputs = Vec::new();
     // systemd reads these at each start, whatever it has loaded.
-    for pattern in &status.environment_files {
-        for path in matching(files, pattern)? {
-            let content = files.read(&path)?;
-            inputs.push(Input::new(&path, content.as_deref()));
-            let content =
-                String::from_utf8_lossy(content.as_deref().unwrap_or_default()).into_owned();
-            for (variable, value) in environment_file::parse(&content) {
-                environment.set(variable, value, path.display().to_string());
-            }
+    let patterns = status.environment_files.iter();
+    let patterns = patterns.map(|pattern| (pattern.clone(), true)).collect();
+    for (path, _) in named_files(files, patterns)? {
+        let content = files.read(&path)?;
+        inputs.push(Input::new(&path, content.as_deref()));
+        let content = String::from_utf8_lossy(content.as_deref().unwrap_or_default()).into_owned();
+        for (variable, value) in environment_file::parse(&content) {
+            environment.set(variable, value, path.display().to_string());
         }
     }
     let Some(exec_start) = command.expanded(&environment) else {

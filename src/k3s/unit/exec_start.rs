@@ -2,11 +2,10 @@
 
 use super::lines::{Assignment, BLANK};
 use super::rewrite::AsWritten;
-use super::specifier::expand;
+use super::specifier::Specifiers;
 use super::split::{Splitter, split_relaxed};
 use crate::k3s::command_line::Word;
 use crate::k3s::environment::Environment;
-use crate::k3s::files::Files;
 use crate::k3s::{Place, Remark};
 
 /// A command before its variables are put in.
@@ -33,14 +32,14 @@ pub(super) struct Refused {
 pub(super) fn parse(
     assignment: &Assignment,
     unit: &str,
-    files: &Files<'_>,
+    specifiers: &Specifiers<'_>,
     remarks: &mut Vec<Remark>,
 ) -> (Vec<Command>, Option<Refused>) {
     let mut reader = Reader {
         splitter: Splitter::new(&assignment.value),
         assignment,
         unit,
-        files,
+        specifiers,
         remarks,
     };
     let mut commands = Vec::new();
@@ -60,15 +59,15 @@ struct Reader<'a> {
     splitter: Splitter<'a>,
     assignment: &'a Assignment,
     unit: &'a str,
-    files: &'a Files<'a>,
+    specifiers: &'a Specifiers<'a>,
     remarks: &'a mut Vec<Remark>,
 }
 
 impl Reader<'_> {
     fn command(&mut self) -> Result<Command, Refused> {
         let start = self.splitter.rest();
-        let bare = start.trim_start_matches(PREFIXES);
-        let is_fatal = !start.strip_suffix(bare).unwrap_or_default().contains('-');
+        let mut prefixes = start.chars().take_while(|first| PREFIXES.contains(first));
+        let is_fatal = !prefixes.any(|prefix| prefix == '-');
         // A first word that cannot be divided is passed over with its line.
         let is_divided = self.splitter.clone().next_word().is_ok();
         self.command_of_line().map_err(|refused| Refused {
@@ -135,8 +134,8 @@ impl Reader<'_> {
             Err(bad) => return Err(refused(bad.to_string(), self.place(0))),
         };
         let place = self.place(split.offset);
-        let (text, undecided) = expand(&split.text, self.unit, self.files)
-            .map_err(|bad| refused(bad.to_string(), place.clone()))?;
+        let expanded = self.specifiers.expand(&split.text);
+        let (text, undecided) = expanded.map_err(|bad| refused(bad.to_string(), place.clone()))?;
         for letter in undecided {
             self.remarks.push(Remark {
                 text: format!("%{letter} in this word cannot be decided here"),
@@ -162,6 +161,9 @@ fn stands_alone(rest: &str, mark: &str) -> bool {
 
 /// The kernel starts nothing with longer words than this together (`bprm_stack_limits`, fs/exec.c).
 const COMMAND_LIMIT_BYTES: usize = 6 << 20;
+
+/// What the kernel counts for a word besides its text: the NUL, and the pointer to it.
+const WORD_BYTES: usize = 1 + size_of::<*const u8>();
 
 impl Command {
     /// A command as systemd has it loaded, its binary first; `None` without a word.
@@ -204,21 +206,20 @@ impl Command {
         environment: &Environment,
         room: &mut usize,
     ) -> Option<Vec<Word>> {
-        if self.literal {
-            return Some(vec![word.clone()]);
-        }
         let value = |name: &str| {
             let variable = environment.get(name);
             variable.map(|variable| variable.value.as_str())
         };
         let texts = match word.text.strip_prefix('$') {
+            _ if self.literal => vec![word.text.clone()],
             Some(name) if !name.starts_with(['{', '$']) => {
-                let value = value(name).unwrap_or_default();
-                *room = room.checked_sub(value.len())?;
-                split_relaxed(value)
+                split_relaxed(value(name).unwrap_or_default())
             }
-            _ => vec![put_in(&word.text, value, room)?],
+            _ => vec![put_in(&word.text, value, *room)?],
         };
+        for text in &texts {
+            *room = room.checked_sub(text.len().saturating_add(WORD_BYTES))?;
+        }
         let place = |text| Word {
             text,
             place: word.place.clone(),
@@ -249,11 +250,7 @@ impl Command {
 }
 
 /// `${NAME}` becomes the value, `$$` one `$`; all else stays (`replace_env`). `None` where there is no room for it.
-fn put_in<'a>(
-    word: &str,
-    value: impl Fn(&str) -> Option<&'a str>,
-    room: &mut usize,
-) -> Option<String> {
+fn put_in<'a>(word: &str, value: impl Fn(&str) -> Option<&'a str>, room: usize) -> Option<String> {
     let mut text = String::new();
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('$') {
@@ -261,23 +258,31 @@ fn put_in<'a>(
         if let Some(after) = after.strip_prefix('$') {
             text.push('$');
             rest = after;
-        } else if let Some((name, after)) = braced(after) {
+            continue;
+        }
+        let Some(braced) = after.strip_prefix('{') else {
+            text.push('$');
+            rest = after;
+            continue;
+        };
+        // What begins like a variable and is none stays up to its colon, or up to the end.
+        let end = braced.find(['}', ':']).unwrap_or(braced.len());
+        let (name, after) = braced.split_at_checked(end)?;
+        if let Some(after) = after.strip_prefix('}') {
             let value = value(name).unwrap_or_default();
-            *room = room.checked_sub(value.len())?;
+            if text.len().saturating_add(value.len()) > room {
+                return None;
+            }
             text.push_str(value);
             rest = after;
         } else {
-            text.push('$');
+            text.push_str("${");
+            text.push_str(name);
             rest = after;
         }
     }
     text.push_str(rest);
     Some(text)
-}
-
-fn braced(after: &str) -> Option<(&str, &str)> {
-    let (name, rest) = after.strip_prefix('{')?.split_once('}')?;
-    (!name.contains(':')).then_some((name, rest))
 }
 
 #[cfg(test)]
@@ -286,18 +291,19 @@ mod tests {
 
     fn put(word: &str) -> String {
         let value = |name: &str| (name == "A").then_some("x y");
-        put_in(word, value, &mut 100).unwrap()
+        put_in(word, value, 100).unwrap()
     }
 
     #[test]
     fn variables_do_not_grow_beyond_what_the_kernel_takes() {
         let value = |_: &str| Some("x y");
-        assert!(put_in("${A}${A}", value, &mut 6).is_some());
-        assert_eq!(put_in("${A}${A}${A}", value, &mut 6), None);
+        assert!(put_in("${A}${A}", value, 6).is_some());
+        assert_eq!(put_in("${A}${A}${A}", value, 6), None);
     }
 
     #[test]
     fn variables_are_put_in_as_systemd_does() {
         assert_eq!(put("a${A}b$$c${B}d$A${A"), "ax yb$cd$A${A");
+        assert_eq!(put("${A:-$$}${A}${$$A"), "${A:-$}x y${$$A");
     }
 }

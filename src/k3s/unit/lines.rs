@@ -1,6 +1,7 @@
 //! The lines of a unit file as systemd reads them (`config_parse` in conf-parser.c).
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// What systemd takes for blank.
 pub(super) const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
@@ -8,7 +9,8 @@ pub(super) const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
 /// One `Key=Value` of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
-    pub(super) section: String,
+    /// Shared: a long name before many short lines would become many long names.
+    pub(super) section: Rc<str>,
     pub(super) key: String,
     pub(super) value: String,
     /// The file it stands in.
@@ -20,11 +22,9 @@ pub(super) struct Assignment {
 impl Assignment {
     /// The line of a byte of the value.
     pub(super) fn line_at(&self, offset: usize) -> usize {
-        let before = self.pieces.iter().take_while(|(start, _)| *start <= offset);
-        before
-            .last()
-            .or(self.pieces.first())
-            .map_or(1, |(_, line)| *line)
+        let begun = self.pieces.partition_point(|(start, _)| *start <= offset);
+        let piece = self.pieces.get(begun.saturating_sub(1));
+        piece.map_or(1, |(_, line)| *line)
     }
 }
 
@@ -87,7 +87,7 @@ fn ends_in_backslash(text: &str) -> bool {
 fn take(
     path: &Path,
     joined: Joined,
-    section: &mut Option<String>,
+    section: &mut Option<Rc<str>>,
     assignments: &mut Vec<Assignment>,
 ) -> Result<(), BadLine> {
     let text = joined.text.trim_matches(BLANK);
@@ -103,7 +103,7 @@ fn take(
                 problem: "invalid section header",
             });
         };
-        *section = Some(name.to_owned());
+        *section = Some(name.into());
         return Ok(());
     }
     let (Some(section), Some((key, value))) = (section.as_ref(), text.split_once('=')) else {

@@ -1,11 +1,13 @@
 //! A unit from its files, line by line.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::exec_start::{self, Command, Refused};
 use super::lines::{self, Assignment};
+use super::specifier::Specifiers;
 use super::split::Splitter;
-use super::{Loaded, Loading, Unit, environment_file, glob, specifier};
+use super::{Loaded, Loading, Unit, environment_file, glob};
 use crate::host::HostError;
 use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
@@ -24,6 +26,7 @@ const GIVES: [&str; 5] = [
 pub(super) struct Loader<'a> {
     files: &'a Files<'a>,
     name: &'a str,
+    specifiers: Specifiers<'a>,
     oneshot: bool,
     commands: Vec<Command>,
     /// `Environment=`, weaker than all files.
@@ -40,6 +43,7 @@ impl<'a> Loader<'a> {
         Self {
             files,
             name,
+            specifiers: Specifiers::new(name, files),
             oneshot: false,
             commands: Vec::new(),
             own: Vec::new(),
@@ -60,7 +64,11 @@ impl<'a> Loader<'a> {
     /// Takes a file line by line, up to one that systemd does not get over. What stands above it counts.
     pub(super) fn read(&mut self, path: &Path, content: &[u8]) -> Result<(), String> {
         let (assignments, bad) = lines::parse(path, content);
-        let of_service = || assignments.iter().filter(|line| line.section == "Service");
+        let of_service = || {
+            assignments
+                .iter()
+                .filter(|line| &*line.section == "Service")
+        };
         // A drop-in that says nothing of what K3s is given, such as our door or a limit, is no input of it.
         let is_fragment = self.inputs.is_empty();
         if is_fragment || of_service().any(|line| GIVES.contains(&line.key.as_str())) {
@@ -81,7 +89,7 @@ impl<'a> Loader<'a> {
             "ExecStart" => {
                 let mut remarks = std::mem::take(&mut self.remarks);
                 let (commands, refused) =
-                    exec_start::parse(assignment, self.name, self.files, &mut remarks);
+                    exec_start::parse(assignment, self.name, &self.specifiers, &mut remarks);
                 self.remarks = remarks;
                 self.commands.extend(commands);
                 if let Some(refused) = refused {
@@ -91,7 +99,7 @@ impl<'a> Loader<'a> {
             "ExecStartPre" | "ExecStartPost" | "ExecCondition" | "ExecReload" | "ExecStop"
             | "ExecStopPost" => {
                 let (_, refused) =
-                    exec_start::parse(assignment, self.name, self.files, &mut Vec::new());
+                    exec_start::parse(assignment, self.name, &self.specifiers, &mut Vec::new());
                 if let Some(refused) = refused {
                     self.refuse(refused)?;
                 }
@@ -100,15 +108,15 @@ impl<'a> Loader<'a> {
             "Environment" => self.take_environment(assignment),
             "EnvironmentFile" if value.is_empty() => self.environment_files.clear(),
             "EnvironmentFile" => {
-                let Ok((value, _)) = specifier::expand(value, self.name, self.files) else {
+                let Ok((value, _)) = self.specifiers.expand(value) else {
                     return Ok(());
                 };
                 let (path, optional) = match value.strip_prefix('-') {
                     Some(path) => (path, true),
                     None => (value.as_str(), false),
                 };
-                // systemd passes over a path that is not absolute.
-                if path.starts_with('/') {
+                // systemd passes over a path that is not absolute, or longer than one can be.
+                if path.starts_with('/') && is_short_enough(path) {
                     self.environment_files.push((path.into(), optional));
                 }
             }
@@ -139,7 +147,7 @@ impl<'a> Loader<'a> {
         let mut splitter = Splitter::new(value);
         let words = std::iter::from_fn(|| splitter.next_strict_word().ok().flatten());
         words
-            .filter_map(|word| specifier::expand(&word.text, self.name, self.files).ok())
+            .filter_map(|word| self.specifiers.expand(&word.text).ok())
             .map(|(text, _)| text)
             .collect()
     }
@@ -177,21 +185,20 @@ impl<'a> Loader<'a> {
         for (name, value, source) in &self.own {
             environment.set(name, value, source.display().to_string());
         }
-        for (path, optional) in std::mem::take(&mut self.environment_files) {
-            for path in matching(self.files, &path)? {
-                let content = self.files.read(&path)?;
-                self.inputs.push(Input::new(&path, content.as_deref()));
-                let Some(content) = content else {
-                    if optional {
-                        continue;
-                    }
-                    let problem = format!("{} does not exist", path.display());
-                    return Ok(Err(problem));
-                };
-                let content = String::from_utf8_lossy(&content);
-                for (name, value) in environment_file::parse(&content) {
-                    environment.set(name, value, path.display().to_string());
+        let patterns = std::mem::take(&mut self.environment_files);
+        for (path, optional) in named_files(self.files, patterns)? {
+            let content = self.files.read(&path)?;
+            self.inputs.push(Input::new(&path, content.as_deref()));
+            let Some(content) = content else {
+                if optional {
+                    continue;
                 }
+                let problem = format!("{} does not exist", path.display());
+                return Ok(Err(problem));
+            };
+            let content = String::from_utf8_lossy(&content);
+            for (name, value) in environment_file::parse(&content) {
+                environment.set(name, value, path.display().to_string());
             }
         }
         self.unset_variables(&mut environment);
@@ -259,8 +266,55 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// The files that patterns of `EnvironmentFile=` name, each once.
+pub(super) fn named_files(
+    files: &Files<'_>,
+    patterns: Vec<(PathBuf, bool)>,
+) -> Result<Vec<(PathBuf, bool)>, HostError> {
+    let mut patterns_once = Once::default();
+    for (pattern, optional) in patterns {
+        patterns_once.add(pattern, optional);
+    }
+    let mut files_once = Once::default();
+    for (pattern, optional) in patterns_once.in_order() {
+        for path in matching(files, &pattern)? {
+            files_once.add(path, optional);
+        }
+    }
+    Ok(files_once.in_order())
+}
+
+/// Each path once, where it comes last: there it outranks all that it says before. It may be missing if every line says so.
+#[derive(Default)]
+struct Once {
+    last: BTreeMap<PathBuf, (usize, bool)>,
+    added: usize,
+}
+
+impl Once {
+    fn add(&mut self, path: PathBuf, optional: bool) {
+        let last = self.last.entry(path).or_insert((0, true));
+        *last = (self.added, last.1 && optional);
+        self.added = self.added.saturating_add(1);
+    }
+
+    fn in_order(self) -> Vec<(PathBuf, bool)> {
+        let mut paths: Vec<_> = self.last.into_iter().collect();
+        paths.sort_by_key(|(_, (added, _))| *added);
+        let optional = |(path, (_, optional))| (path, optional);
+        paths.into_iter().map(optional).collect()
+    }
+}
+
+/// Whether a path, and each name in it, is no longer than the kernel takes (`path_is_valid`).
+fn is_short_enough(path: &str) -> bool {
+    const PATH_LIMIT_BYTES: usize = 4095;
+    const NAME_LIMIT_BYTES: usize = 255;
+    path.len() <= PATH_LIMIT_BYTES && path.split('/').all(|name| name.len() <= NAME_LIMIT_BYTES)
+}
+
 /// `EnvironmentFile=` may hold a pattern in its last part.
-pub(super) fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
+fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
     let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
         return Ok(vec![pattern.to_path_buf()]);
     };

@@ -1,5 +1,6 @@
 //! `%n` and its kin in unit files (`systemd.unit`, "Specifiers"), as far as a file tree decides them.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use crate::k3s::files::Files;
@@ -17,77 +18,101 @@ const UNDECIDED: &[char] = &[
 /// Those whose file may be missing here.
 const KNOWN_FROM_FILES: &[char] = &['H', 'l', 'm'];
 
-/// Replaces the specifiers of a word. What cannot be decided stays as written and is told by its letter.
-pub(super) fn expand(
-    word: &str,
-    unit: &str,
-    files: &Files<'_>,
-) -> Result<(String, Vec<char>), NoSpecifier> {
-    let mut text = String::new();
-    let mut undecided = Vec::new();
-    let mut characters = word.chars();
-    while let Some(character) = characters.next() {
-        if character != '%' {
-            text.push(character);
-            continue;
+/// No host is named longer (`HOST_NAME_MAX`), and no machine has a longer id.
+const NAME_LIMIT_BYTES: usize = 64;
+
+/// The specifiers of one unit. A file that decides some is read once, however often they are written.
+pub(super) struct Specifiers<'a> {
+    unit: &'a str,
+    files: &'a Files<'a>,
+    host: OnceCell<Option<String>>,
+    machine: OnceCell<Option<String>>,
+}
+
+impl<'a> Specifiers<'a> {
+    pub(super) fn new(unit: &'a str, files: &'a Files<'a>) -> Self {
+        Self {
+            unit,
+            files,
+            host: OnceCell::new(),
+            machine: OnceCell::new(),
         }
-        let Some(letter) = characters.next() else {
-            text.push('%');
-            break;
-        };
-        match value(letter, unit, files) {
-            Some(value) => text.push_str(&value),
-            None => {
+    }
+
+    /// Replaces the specifiers of a word. What cannot be decided stays as written and is told by its letter.
+    pub(super) fn expand(&self, word: &str) -> Result<(String, Vec<char>), NoSpecifier> {
+        let mut text = String::new();
+        let mut undecided = Vec::new();
+        let mut characters = word.chars();
+        while let Some(character) = characters.next() {
+            if character != '%' {
+                text.push(character);
+                continue;
+            }
+            let Some(letter) = characters.next() else {
                 text.push('%');
-                text.push(letter);
-                let is_reserved = letter.is_ascii_alphanumeric();
-                match UNDECIDED.contains(&letter) || KNOWN_FROM_FILES.contains(&letter) {
-                    true => undecided.push(letter),
-                    false if is_reserved => return Err(NoSpecifier(letter)),
-                    false => {}
+                break;
+            };
+            match self.value(letter) {
+                Some(value) => text.push_str(&value),
+                None => {
+                    text.push('%');
+                    text.push(letter);
+                    let is_reserved = letter.is_ascii_alphanumeric();
+                    match UNDECIDED.contains(&letter) || KNOWN_FROM_FILES.contains(&letter) {
+                        true => undecided.push(letter),
+                        false if is_reserved => return Err(NoSpecifier(letter)),
+                        false => {}
+                    }
                 }
             }
         }
+        Ok((text, undecided))
     }
-    Ok((text, undecided))
-}
 
-fn value(letter: char, unit: &str, files: &Files<'_>) -> Option<String> {
-    let stem = unit.strip_suffix(".service").unwrap_or(unit);
-    let (prefix, instance) = match stem.split_once('@') {
-        Some((prefix, instance)) => (prefix, instance),
-        None => (stem, ""),
-    };
-    let last = prefix.rsplit('-').next().unwrap_or(prefix);
-    let fixed = match letter {
-        '%' => "%",
-        'n' => unit,
-        'N' => stem,
-        'p' => prefix,
-        'i' => instance,
-        'j' => last,
-        'E' => "/etc",
-        'S' => "/var/lib",
-        'C' => "/var/cache",
-        'L' => "/var/log",
-        't' => "/run",
-        'T' => "/tmp",
-        'V' => "/var/tmp",
-        'h' => "/root",
-        'u' | 'g' => "root",
-        'U' | 'G' => "0",
-        'P' => return Some(unescape(prefix)),
-        'I' => return Some(unescape(instance)),
-        'J' => return Some(unescape(last)),
-        'H' => return first_line(files, "/etc/hostname"),
-        'l' => {
-            let name = first_line(files, "/etc/hostname")?;
-            return name.split('.').next().map(str::to_owned);
-        }
-        'm' => return first_line(files, "/etc/machine-id"),
-        _ => return None,
-    };
-    Some(fixed.to_owned())
+    fn value(&self, letter: char) -> Option<String> {
+        let unit = self.unit;
+        let stem = unit.strip_suffix(".service").unwrap_or(unit);
+        let (prefix, instance) = match stem.split_once('@') {
+            Some((prefix, instance)) => (prefix, instance),
+            None => (stem, ""),
+        };
+        let last = prefix.rsplit('-').next().unwrap_or(prefix);
+        let fixed = match letter {
+            '%' => "%",
+            'n' => unit,
+            'N' => stem,
+            'p' => prefix,
+            'i' => instance,
+            'j' => last,
+            'E' => "/etc",
+            'S' => "/var/lib",
+            'C' => "/var/cache",
+            'L' => "/var/log",
+            't' => "/run",
+            'T' => "/tmp",
+            'V' => "/var/tmp",
+            'h' => "/root",
+            'u' | 'g' => "root",
+            'U' | 'G' => "0",
+            'P' => return Some(unescape(prefix)),
+            'I' => return Some(unescape(instance)),
+            'J' => return Some(unescape(last)),
+            'H' => return self.host(),
+            'l' => return self.host()?.split('.').next().map(str::to_owned),
+            'm' => {
+                let machine = || first_line(self.files, "/etc/machine-id");
+                return self.machine.get_or_init(machine).clone();
+            }
+            _ => return None,
+        };
+        Some(fixed.to_owned())
+    }
+
+    fn host(&self) -> Option<String> {
+        let host = || first_line(self.files, "/etc/hostname");
+        self.host.get_or_init(host).clone()
+    }
 }
 
 /// Undoes `systemd-escape`: `-` is `/`, `\x2d` is `-`.
@@ -113,7 +138,8 @@ fn unescape(text: &str) -> String {
 fn first_line(files: &Files<'_>, path: &str) -> Option<String> {
     let content = files.read(Path::new(path)).ok()??;
     let text = String::from_utf8(content).ok()?;
-    text.lines().next().map(|line| line.trim().to_owned())
+    let line = text.lines().next()?.trim();
+    (line.len() <= NAME_LIMIT_BYTES).then(|| line.to_owned())
 }
 
 #[cfg(test)]
@@ -126,7 +152,7 @@ mod tests {
         std::fs::create_dir(directory.path().join("etc")).unwrap();
         std::fs::write(directory.path().join("etc/hostname"), "edge.example\n").unwrap();
         let root = Root::open(directory.path()).unwrap();
-        expand(word, "k3s-edge\\x2d1.service", &Files::new(&root))
+        Specifiers::new("k3s-edge\\x2d1.service", &Files::new(&root)).expand(word)
     }
 
     #[test]
@@ -142,6 +168,17 @@ mod tests {
     #[test]
     fn what_only_the_running_machine_knows_stays_and_is_told() {
         assert_eq!(expanded("a%v%"), Ok(("a%v%".to_owned(), vec!['v'])));
+    }
+
+    #[test]
+    fn a_name_that_no_host_can_have_is_not_decided() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("etc")).unwrap();
+        std::fs::write(directory.path().join("etc/hostname"), "h".repeat(65)).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let files = Files::new(&root);
+        let expanded = Specifiers::new("k3s.service", &files).expand("%H");
+        assert_eq!(expanded, Ok(("%H".to_owned(), vec!['H'])));
     }
 
     #[test]

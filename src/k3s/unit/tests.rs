@@ -200,3 +200,56 @@ fn unset_environment_takes_names_and_exact_values() {
     )]);
     assert_eq!(words(&tree.unit("k3s.service")), ["server", "-2-"]);
 }
+
+#[test]
+fn an_environment_file_that_is_named_twice_is_read_once_and_counts_as_the_later() {
+    let unit = "[Service]\nEnvironmentFile=/v/e*\nEnvironmentFile=/v/f\nEnvironmentFile=-/v/e\nExecStart=/k3s server\n";
+    let tree = Tree::new(&[
+        ("/etc/systemd/system/k3s.service", unit),
+        ("/v/e", "A=e\n"),
+        ("/v/f", "A=f\nB=f\n"),
+    ]);
+    let unit = tree.unit("k3s.service");
+    let value = |name| unit.environment.get(name).unwrap().value.as_str();
+    assert_eq!((value("A"), value("B")), ("e", "f"));
+    let read: Vec<_> = unit
+        .inputs
+        .iter()
+        .skip(1)
+        .map(|input| &input.path)
+        .collect();
+    assert_eq!(read, [Path::new("/v/f"), Path::new("/v/e")]);
+}
+
+#[test]
+fn an_environment_file_that_one_line_needs_is_needed() {
+    let unit = "[Service]\nEnvironmentFile=/e\nEnvironmentFile=-/e\nExecStart=/k3s server\n";
+    let tree = Tree::new(&[("/etc/systemd/system/k3s.service", unit)]);
+    assert!(matches!(tree.load("k3s.service"), Loaded::Unusable { .. }));
+}
+
+#[test]
+fn systemd_passes_over_an_environment_file_whose_path_is_too_long() {
+    let unit = |path: &str| format!("[Service]\nEnvironmentFile={path}\nExecStart=/k3s server\n");
+    let passed_over = |path: &str| {
+        let tree = Tree::new(&[("/etc/systemd/system/k3s.service", &unit(path))]);
+        matches!(tree.load("k3s.service"), Loaded::Unit(_))
+    };
+    assert!(!passed_over(&format!("/{}", "a".repeat(255))));
+    assert!(passed_over(&format!("/{}", "a".repeat(256))));
+    assert!(passed_over(&"/a".repeat(2048)));
+}
+
+#[test]
+fn a_command_of_many_short_words_is_longer_than_the_kernel_takes() {
+    let unit = |words: usize| {
+        let variable = "a ".repeat(words);
+        format!("[Service]\nEnvironment='A={variable}'\nExecStart=/k3s server $A $A $A $A\n")
+    };
+    let load = |words: usize| {
+        let tree = Tree::new(&[("/etc/systemd/system/k3s.service", &unit(words))]);
+        matches!(tree.load("k3s.service"), Loaded::Unit(_))
+    };
+    assert!(load(100_000));
+    assert!(!load(200_000));
+}

@@ -2,7 +2,7 @@
 
 use super::scalar::{base64, resolve_plain, resolve_tagged};
 use super::tree::{Kind, Node, NodeId, Scalar, Tree};
-use super::{ALIASED_LIMIT_BYTES, DEPTH_LIMIT, YamlError, to_text};
+use super::{DEPTH_LIMIT, REPEATED_LIMIT_BYTES, YamlError, to_text};
 
 /// A typed value.
 #[derive(Debug, Clone, PartialEq)]
@@ -270,12 +270,12 @@ impl<'a> Decoder<'a> {
         if !self.following.is_empty() {
             self.aliased_bytes = self.aliased_bytes.saturating_add(written.text.len());
         }
-        if self.aliased_bytes <= ALIASED_LIMIT_BYTES {
+        if self.aliased_bytes <= REPEATED_LIMIT_BYTES {
             return Ok(());
         }
         Err(YamlError::TooLarge {
             line: node.mark.line.saturating_add(1),
-            limit_bytes: ALIASED_LIMIT_BYTES,
+            limit_bytes: REPEATED_LIMIT_BYTES,
         })
     }
 

@@ -16,8 +16,8 @@ mod tree;
 /// Deeper than anybody nests a K3s configuration. K3s itself stops at 10000.
 const DEPTH_LIMIT: usize = 100;
 
-/// More text than anybody repeats by aliases.
-const ALIASED_LIMIT_BYTES: usize = 16 << 20;
+/// More text than anybody repeats by aliases, or by handles of tags.
+const REPEATED_LIMIT_BYTES: usize = 16 << 20;
 
 pub use decode::{Decoded, Entry, Located, Value, decode, decode_value};
 pub use go_print::to_text;
@@ -43,8 +43,8 @@ pub enum YamlError {
         /// The limit in levels.
         limit: usize,
     },
-    /// Aliases repeat more text than we copy; K3s shares it and might read it.
-    #[error("line {line}: aliases repeat more than {limit_bytes} bytes of text")]
+    /// Aliases or handles of tags repeat more text than we copy; K3s shares the one, copies the other and might read it.
+    #[error("line {line}: aliases and tags repeat more than {limit_bytes} bytes of text")]
     TooLarge {
         /// Line, counted from 1.
         line: usize,

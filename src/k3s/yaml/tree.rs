@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::YamlError;
 use super::cursor::Mark;
 use super::scanner::{Kind as Token, Scanner, invalid};
+use super::{REPEATED_LIMIT_BYTES, YamlError};
 
 /// Where a node stands in the tree's list of nodes.
 pub(super) type NodeId = usize;
@@ -52,6 +52,7 @@ impl Tree {
             tree: Self::default(),
             anchors: HashMap::new(),
             prefixes: HashMap::new(),
+            prefixed_bytes: 0,
         };
         parser.document()?;
         Ok(parser.tree)
@@ -73,6 +74,8 @@ struct Parser {
     anchors: HashMap<String, NodeId>,
     /// Tag handles and what they stand for.
     prefixes: HashMap<String, String>,
+    /// How much text the handles have become.
+    prefixed_bytes: usize,
 }
 
 /// What stands before the content of a node.
@@ -254,14 +257,25 @@ impl Parser {
         }
     }
 
-    fn written_out(&self, handle: &str, suffix: String, mark: Mark) -> Result<String, YamlError> {
+    fn written_out(
+        &mut self,
+        handle: &str,
+        suffix: String,
+        mark: Mark,
+    ) -> Result<String, YamlError> {
         if handle.is_empty() {
             return Ok(suffix);
         }
-        match self.prefixes.get(handle) {
-            Some(prefix) => Ok(format!("{prefix}{suffix}")),
-            None => Err(invalid(mark, "this handle is not declared")),
+        let prefix = self.prefixes.get(handle);
+        let prefix = prefix.ok_or_else(|| invalid(mark, "this handle is not declared"))?;
+        self.prefixed_bytes = self.prefixed_bytes.saturating_add(prefix.len());
+        if self.prefixed_bytes > REPEATED_LIMIT_BYTES {
+            return Err(YamlError::TooLarge {
+                line: mark.line.saturating_add(1),
+                limit_bytes: REPEATED_LIMIT_BYTES,
+            });
         }
+        Ok(format!("{prefix}{suffix}"))
     }
 
     /// A list or mapping: known by its anchor before its children are read.

@@ -59,10 +59,11 @@ fn lists(line: &mut Line<'_>) {
             }
         }
     }
+    let names: BTreeSet<&str> = enabled.iter().map(|(name, _)| *name).collect();
     let both: Vec<&str> = disabled
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| enabled.iter().any(|(other, _)| other == name))
+        .filter(|name| names.contains(name))
         .collect();
     if !both.is_empty() {
         let reason = format!(

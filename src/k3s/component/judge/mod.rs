@@ -90,10 +90,13 @@ impl<'a> Line<'a> {
         let from = argument
             .map(|argument| argument.place.clone())
             .filter(|place| *place != Place::Default);
-        // Reasons cite the value.
-        let reason = match argument {
-            Some(argument) if argument.is_secret() && !argument.value.is_empty() => {
-                reason.replace(&argument.value, SECRET)
+        // Reasons can cite the value. One that does not is about a word of many in it.
+        let cited = argument
+            .map(|argument| argument.value.as_str())
+            .filter(|value| !value.is_empty() && reason.contains(value));
+        let reason = match cited {
+            Some(value) if argument.is_some_and(Argument::is_secret) => {
+                reason.replace(value, SECRET)
             }
             _ => reason.to_owned(),
         };
