@@ -57,6 +57,8 @@ pub struct Occasion<'a> {
     pub unit: Option<&'a UnitName>,
     /// How systemd has units loaded.
     pub loaded: &'a LoadedUnits,
+    /// How long the binary of K3s may take to say which it is.
+    pub patience: Duration,
 }
 
 /// Refuses to change a machine without being root there.
@@ -91,6 +93,7 @@ impl<'a> Occasion<'a> {
             patient_until: None,
             unit: None,
             loaded,
+            patience: node::PATIENT,
         }
     }
 }
@@ -154,6 +157,7 @@ impl Session {
             k3s_version: global.k3s_version,
             unit: occasion.unit,
             loaded: occasion.loaded,
+            patience: occasion.patience,
         };
         let node = node::discover_with(&root, &policy, beside);
         for problem in &node.problems {

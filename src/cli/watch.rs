@@ -11,7 +11,7 @@ use super::{Exit, Global};
 use crate::catalogue::Catalogue;
 use crate::host::Root;
 use crate::host::systemd::{UnitName, UnitStatus};
-use crate::node::{LoadedUnits, Surroundings};
+use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::{Policy, PolicyError};
 use crate::reconcile::running;
 use crate::watch::{self, Ended, Ground, NoGround, Sources, WatchError};
@@ -79,7 +79,10 @@ impl Sources for Files<'_> {
 
 impl Files<'_> {
     const fn occasion(&self) -> Occasion<'_> {
-        Occasion::of_command(&self.loaded)
+        Occasion {
+            patience: node::BRIEF,
+            ..Occasion::of_command(&self.loaded)
+        }
     }
 
     fn ground(&self, session: Session) -> Result<Ground, NoGround> {

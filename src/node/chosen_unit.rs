@@ -115,6 +115,7 @@ mod tests {
                 k3s_version: None,
                 unit: started.as_ref(),
                 loaded: &LoadedUnits::default(),
+                patience: std::time::Duration::ZERO,
             };
             let node = discover_with(&root, &policy, beside);
             (

@@ -1,6 +1,9 @@
 //! Finding out what a node is.
 
+use std::time::Duration;
+
 use super::chosen_unit::choose;
+use super::version::{BRIEF, NoAnswer};
 use super::{Fact, LoadedUnits, Node, Surroundings, datastore, version};
 use crate::host::Root;
 use crate::host::systemd::UnitName;
@@ -22,6 +25,8 @@ pub struct Beside<'a> {
     pub unit: Option<&'a UnitName>,
     /// How systemd has units loaded.
     pub loaded: &'a LoadedUnits,
+    /// How long the binary of K3s may take to say which it is.
+    pub patience: Duration,
 }
 
 /// What this node is, from its files alone.
@@ -37,6 +42,7 @@ pub fn discover(
         k3s_version: given,
         unit: None,
         loaded: &LoadedUnits::default(),
+        patience: BRIEF,
     };
     discover_with(root, policy, beside)
 }
@@ -72,7 +78,7 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         problems,
         warnings,
     };
-    node.version = find_version(root, policy, given, &mut node);
+    node.version = find_version(root, policy, (given, beside.patience), &mut node);
     look_into_configuration(root, policy, &mut node);
     node
 }
@@ -102,7 +108,7 @@ pub(super) fn source<T>(given: &Given<T>) -> String {
 fn find_version(
     root: &Root,
     policy: &Policy,
-    given: Option<K3sVersion>,
+    (given, patience): (Option<K3sVersion>, Duration),
     node: &mut Node,
 ) -> Option<Fact<K3sVersion>> {
     if let Some(value) = given {
@@ -112,13 +118,16 @@ fn find_version(
         });
     }
     if let Some(binary) = node.binary().filter(|_| node.surroundings.is_machine()) {
-        match version::ask(root, &binary) {
+        match version::ask(root, &binary, patience) {
             Ok(Some(value)) => {
                 let source = format!("{} --version", binary.display());
                 return Some(Fact { value, source });
             }
             Ok(None) => {}
-            Err(error) => node.problems.push(error),
+            Err(NoAnswer::Host(error)) => node.problems.push(error),
+            Err(NoAnswer::Process(error)) => node
+                .warnings
+                .push(format!("which K3s this is nobody knows: {error}")),
         }
     }
     let given = policy.k3s_version.as_ref()?;

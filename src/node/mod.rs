@@ -16,6 +16,7 @@ pub use id::id;
 pub use kernel::facts;
 pub use loaded::LoadedUnits;
 pub use surroundings::Surroundings;
+pub use version::{BRIEF, PATIENT};
 
 use crate::catalogue::Datastore;
 use crate::host::{Host, HostError};

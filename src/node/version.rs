@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::process::{self, Limits};
-use crate::host::records::Records;
+use crate::host::process::{self, Limits, ProcessError};
+use crate::host::records::{Records, STATE};
 use crate::host::{Entry, HostError, Kind, Refusal, Root};
 use crate::k3s::K3sVersion;
 
-/// Gone with the boot, and asked again then.
+/// For a node on which nothing was applied yet.
 const RECORDS: &str = "/run/k3warden/node";
 const RECORD: &str = "k3s-version.json";
-/// `k3s --version` unpacks nothing and answers in a few ms; a cold disk may take longer.
-const LIMITS: Limits = Limits {
-    time: Duration::from_secs(5),
-    output_bytes: 4096,
-};
+/// Where somebody waits: `k3s --version` unpacks nothing and answers in a few ms, but 70 MB of a cold SD card take their time.
+pub const PATIENT: Duration = Duration::from_secs(60);
+/// Where K3s's start, or systemd, waits for us.
+pub const BRIEF: Duration = Duration::from_secs(5);
 
 /// What a binary answered, and which binary that was: never found out by hashing 70 MB.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,30 +28,55 @@ struct Answer {
     changed: (i64, i64),
 }
 
+/// Why a version is not known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// The binary cannot be looked at, or others than root could have put it there: then it is not run.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// It does not answer.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
 /// The version of a binary of this machine; `None` if there is no such binary or it does not say.
 ///
 /// # Errors
-/// When it cannot be looked at, or others than root could have put it there: then it is not run.
-pub(super) fn ask(root: &Root, binary: &Path) -> Result<Option<K3sVersion>, HostError> {
+/// When it cannot be looked at or run, or does not answer in time.
+pub(super) fn ask(
+    root: &Root,
+    binary: &Path,
+    time: Duration,
+) -> Result<Option<K3sVersion>, NoAnswer> {
     let Some(entry) = root.look_through(binary)? else {
         return Ok(None);
     };
     require_roots_own(root, binary, &entry)?;
-    let records = Records::at(root, RECORDS)?;
-    if let Some(answer) = records.load::<Answer>(RECORD).record()
-        && answer == Answer::of(answer.version.clone(), &entry)
-    {
-        return Ok(answer.version.parse().ok());
+    let records = [Records::at(root, STATE)?, Records::at(root, RECORDS)?];
+    let known = records.iter().find_map(|records| {
+        let answer = records.load::<Answer>(RECORD).record()?;
+        (answer == Answer::of(answer.version.clone(), &entry)).then_some(answer.version)
+    });
+    if let Some(version) = known {
+        return Ok(version.parse().ok());
     }
-    let Ok(output) = process::run(binary, &["--version"], LIMITS) else {
-        return Ok(None);
+    let limits = Limits {
+        time,
+        output_bytes: 4096,
     };
+    let output = process::run(binary, &["--version"], limits)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let Some(version) = version_in(&text) else {
         return Ok(None);
     };
-    // Not root, or a full /run: it is only asked again next time.
-    let _ = records.save(RECORD, &Answer::of(version.to_string(), &entry));
+    let [state, of_boot] = records;
+    // The record outlives a boot where there is one of ours already; looking alone leaves nothing on the disk.
+    let kept = match root.kind(Path::new(STATE)) {
+        Ok(Some(_)) => &state,
+        _ => &of_boot,
+    };
+    // Not root, or a full disk: it is only asked again next time.
+    let _ = kept.save(RECORD, &Answer::of(version.to_string(), &entry));
     Ok(Some(version))
 }
 

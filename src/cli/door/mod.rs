@@ -17,7 +17,7 @@ use super::session::{Occasion, Session};
 use crate::host::Root;
 use crate::host::systemd::{ServiceManager, Systemd, UnitName, UnitStatus};
 use crate::k3s::{Files, Loaded, load_unit};
-use crate::node::{LoadedUnits, Surroundings};
+use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::cluster;
@@ -74,6 +74,7 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
         patient_until: Some(Instant::now() + PATIENCE),
         unit: Some(&unit),
         loaded: &loaded,
+        patience: node::BRIEF,
     };
     // The six kernel values and a part of ours with which K3s does not start are its business even so.
     let (mut session, wrong) = Session::open_or_observe(global, occasion)?;
