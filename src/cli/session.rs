@@ -115,7 +115,9 @@ impl Session {
     /// As for [`Session::open`].
     pub fn open_for(global: &Global, occasion: Occasion<'_>) -> Result<Self, CliError> {
         let (catalogue, policy) = rules(&Root::open(&global.root)?)?;
-        Self::open_under(global, occasion, catalogue, policy)
+        let session = Self::open_under(global, occasion, catalogue, policy)?;
+        session.tell_of_problems();
+        Ok(session)
     }
 
     /// The same for those who have something to do whatever the operator's files say: where these are wrong nothing is
@@ -132,7 +134,15 @@ impl Session {
             Err(error) => (Catalogue::built_in()?, Policy::observing(), Some(error)),
         };
         let session = Self::open_under(global, occasion, catalogue, policy)?;
+        session.tell_of_problems();
         Ok((session, wrong))
+    }
+
+    /// Says what could not be looked at: once where somebody asked, not at each look of the daemon.
+    fn tell_of_problems(&self) {
+        for problem in &self.node.problems {
+            eprintln!("k3warden: what this node is could not be seen wholly: {problem}");
+        }
     }
 
     /// The same under rules that are known already.
@@ -160,9 +170,6 @@ impl Session {
             patience: occasion.patience,
         };
         let node = node::discover_with(&root, &policy, beside);
-        for problem in &node.problems {
-            eprintln!("k3warden: what this node is could not be seen wholly: {problem}");
-        }
         let root = root.sealed_below(&node.places.data_dir);
         // A machine without /proc/sys has nothing that we could look at; its next boot is judged all the same.
         let live = match surroundings {

@@ -22,3 +22,8 @@ install_real_k3s() {
     >/etc/systemd/system/k3s.service.d/20-tools.conf
   systemctl daemon-reload
 }
+
+# divergent: the controls of the check in $output that do not hold, but the one that the arguments above are against.
+divergent() {
+  awk '$1 == "divergent" && $2 != "network-policy-controller" { print $2 }' <<<"$output" | paste -sd' '
+}

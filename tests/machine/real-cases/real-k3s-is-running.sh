@@ -25,7 +25,7 @@ expect_equal 2 "$(starts_of_k3s)" "starts of K3s"
 # What restricts workloads and what encrypts Secrets is left to the operator on a cluster that has data; all else holds.
 expect_exit 1 k3warden check
 expect_equal "secrets-encryption pod-security-defaults network-policy-kube-system network-policy-default network-policy-kube-public default-service-accounts" \
-  "$(awk '$1 == "divergent" { print $2 }' <<<"$output" | paste -sd' ')" "what does not hold"
+  "$(divergent)" "what does not hold"
 case $output in *unknown*) fail "something is unknown: $output" ;; esac
 
 # K3s alone, a while: nothing of what it writes itself is drift that has to be repaired again and again, nothing restarts it.

@@ -11,7 +11,9 @@ systemctl start k3s
 wait_until 400 k3s_runs
 expect_equal 1 "$(starts_of_k3s)" "starts of K3s"
 wait_until 300 settled secrets-encryption
-expect_exit 0 k3warden check
+expect_exit 1 k3warden check
+expect_equal "" "$(divergent)" "what does not hold"
+case $output in *unknown*) fail "something is unknown: $output" ;; esac
 expect_contains "$(k3s secrets-encrypt status 2>&1)" "Encryption Status: Enabled"
 audited() { [ -s /var/lib/rancher/k3s/server/logs/audit.log ]; }
 wait_until 60 audited
