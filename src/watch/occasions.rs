@@ -154,9 +154,17 @@ impl Agent<'_> {
 
     /// Call site of the restart gate: K3s was started, by whomever, or has ended.
     pub(super) fn on_k3s_start_seen(&mut self, now: Instant) {
-        // The start has read everything anew: environment files behind links, a unit that was not there when we looked.
-        self.look_at_node_anew(now);
+        if self.k3s_unit().is_none() {
+            // The first start after an installation is that of a unit that was not there when we looked.
+            self.look_at_node_anew(now);
+        }
+        // First of all: a K3s that has ended is started again in five seconds, and what ended it has to be gone by then.
+        let known = self.keeper.seen.clone();
         self.look_for_start(now);
+        if self.keeper.seen != known {
+            // The start has read everything anew, also what lies behind a link.
+            self.look_at_node_anew(now);
+        }
         self.look_soon(now);
     }
 

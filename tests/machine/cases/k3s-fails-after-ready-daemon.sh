@@ -70,7 +70,9 @@ wait_until 30 grep -q protect-kernel-defaults "$drop_in"
 starts=$(starts_of_k3s)
 systemctl restart k3s || true
 put_back 'invalid kernel flag'
-expect_equal 2 "$(times_told 'restarting K3s')" "restarts by us, in all: both under auto"
+# Two changes under auto; and once for the put-back, where systemd's own start, after five seconds, was quicker than that.
+by_us=$(times_told 'restarting K3s')
+[ "$by_us" -ge 2 ] && [ "$by_us" -le 3 ] || fail "$by_us restarts by us, in all"
 sleep 8
 expect_equal $alarms "$(times_told 'did not live with the last change')" "alarms: no loop"
 # After a reboot the first start reads a change of ours: the flag of the kubelet once more.
