@@ -24,7 +24,8 @@ expect_equal "$run" "$(run_of_k3s)" "the run"
 systemctl restart k3s
 wait_until 90 status_has '"in_step": *true'
 wait_until 10 metric 'k3warden_k3s_restart_pending 0'
-wait_until 120 settled audit-log-maxage
+# What a component runs with is unknown until K3s has said it, one after the other.
+wait_until 120 k3warden check
 expect_exit 0 k3warden apply
 
 # By hand it is restarted, and followed until it has settled.
