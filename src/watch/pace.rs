@@ -83,7 +83,7 @@ const STORM: u32 = 20;
 const SPAN: Duration = Duration::from_millis(100);
 /// In such a storm events are let come together for so long: a repair waits no longer than this, and what K3s writes
 /// all day costs us little.
-const TOGETHER: Duration = Duration::from_millis(8);
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// Notices a storm of events that concern nobody.
 #[derive(Debug, Default)]
