@@ -92,12 +92,7 @@ pub fn with_settings(
     before: &State,
     settings: &[&SettingBody],
 ) -> Option<State> {
-    let Thing::Path(path) = thing else {
-        return None;
-    };
-    if path.parent() != Some(Path::new(DIRECTORY)) {
-        return None;
-    }
+    in_directory(thing)?;
     let wants: Vec<Want> = settings
         .iter()
         .filter_map(|setting| match setting {
@@ -132,12 +127,7 @@ pub fn without_ours(
     before: &State,
     ours: &[&SettingBody],
 ) -> Option<State> {
-    let Thing::Path(path) = thing else {
-        return None;
-    };
-    if path.parent() != Some(Path::new(DIRECTORY)) {
-        return None;
-    }
+    let path = in_directory(thing)?;
     let keys: Vec<SysctlKey> = ours
         .iter()
         .filter_map(|setting| match setting {
@@ -163,6 +153,14 @@ pub fn without_ours(
         content: [theirs, own_before].concat(),
         attributes: attributes.unwrap_or(found),
     })
+}
+
+/// The path of a thing that is a file of sysctl.d.
+fn in_directory(thing: &Thing) -> Option<&Path> {
+    match thing {
+        Thing::Path(path) if path.parent() == Some(Path::new(DIRECTORY)) => Some(path),
+        _ => None,
+    }
 }
 
 /// The lines of a file that have nothing to do with some keys, and those that set them; our heading is in neither.

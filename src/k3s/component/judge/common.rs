@@ -123,8 +123,9 @@ pub(super) fn serving(line: &mut Line<'_>) {
         && let Some(place) = approved_behind_unapproved(&names)
     {
         let reason = format!(
-            "error configuring http2: http2: TLSConfig.CipherSuites index {place} contains an HTTP/2-approved cipher suite, but it \
-             comes after unapproved cipher suites"
+            "error configuring http2: http2: TLSConfig.CipherSuites index {place} contains an HTTP/2-approved cipher suite ({}), \
+             but it comes after unapproved cipher suites",
+            names.get(place).map_or("unknown", |name| suite_id(name))
         );
         line.end(&reason, words.get(place).map(|(_, argument)| *argument));
         return;
@@ -149,6 +150,21 @@ fn approved_behind_unapproved(names: &[&str]) -> Option<usize> {
     let first = names.iter().position(|name| !is_approved(name))?;
     let behind = names.iter().skip(first).position(is_approved)?;
     Some(first + behind)
+}
+
+/// The number of a suite that HTTP/2 takes, as Go prints it (crypto/tls `cipher_suites.go`).
+fn suite_id(name: &str) -> &'static str {
+    match name {
+        "TLS_AES_128_GCM_SHA256" => "0x1301",
+        "TLS_AES_256_GCM_SHA384" => "0x1302",
+        "TLS_CHACHA20_POLY1305_SHA256" => "0x1303",
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => "0xc02b",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => "0xc02c",
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => "0xc02f",
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => "0xc030",
+        name if name.starts_with("TLS_ECDHE_RSA_WITH_CHACHA20") => "0xcca8",
+        _ => "0xcca9",
+    }
 }
 
 /// Why HTTP/2 could not be served.
