@@ -52,7 +52,9 @@ impl Agent<'_> {
                 self.quarantined(quarantine, message, now);
             }
             Ok(RollBack::NotOurs) => {
-                self.exonerate(&words);
+                let records = Records::at(&self.ground.host.root, STATE);
+                // Not kept, the part only stays in quarantine until the next end or `k3warden retry`.
+                let _ = records.and_then(|records| Quarantine::ended_without_it(&records, &words));
                 let message =
                     format!("K3s ended by itself, and not because of a change of k3warden: {told}");
                 self.tell_once(Kind::K3sFails, message);
@@ -64,29 +66,12 @@ impl Agent<'_> {
         }
     }
 
-    /// K3s ended in the same words without the part that is in quarantine: that was not the cause.
-    fn exonerate(&mut self, reason: &str) {
-        let Ok(records) = Records::at(&self.ground.host.root, STATE) else {
-            return;
-        };
-        let held = Quarantine::load(&records).record();
-        if let Some(held) = held.filter(|held| held.reason == reason && !held.exonerated) {
-            let held = Quarantine {
-                exonerated: true,
-                ..held
-            };
-            // Not kept, it only stays in quarantine until the next end or `k3warden retry`.
-            let _ = held.save(&records);
-        }
-    }
-
     /// A start has settled without a part that was not the cause of the ends before: it is written again.
     pub(super) fn lift_if_exonerated(&mut self) {
-        let Ok(records) = Records::at(&self.ground.host.root, STATE) else {
-            return;
-        };
-        let held = Quarantine::load(&records).record();
-        if held.is_some_and(|held| held.exonerated) && Quarantine::lift(&records).is_ok() {
+        let records = Records::at(&self.ground.host.root, STATE);
+        let lifted = records.and_then(|records| Quarantine::settled_without_it(&records));
+        // What cannot be lifted now is lifted with the next start that settles, or by `k3warden retry`.
+        if lifted.unwrap_or(false) {
             self.keeper.put_back = None;
             self.ground.look_for_quarantine();
             self.due.full_pass.get_or_insert_with(Instant::now);

@@ -123,6 +123,35 @@ impl Quarantine {
         records.remove(QUARANTINE)
     }
 
+    /// K3s ended by itself without the part in quarantine. In the same words that part was not the cause.
+    ///
+    /// # Errors
+    /// When it cannot be kept; the part then stays in quarantine.
+    pub fn ended_without_it(records: &Records, reason: &str) -> Result<(), HostError> {
+        match Self::load(records).record() {
+            Some(held) if held.reason == reason && !held.exonerated => Self {
+                exonerated: true,
+                ..held
+            }
+            .save(records),
+            _ => Ok(()),
+        }
+    }
+
+    /// A start has settled without the part in quarantine: one that was not the cause is tried again. Whether it was.
+    ///
+    /// # Errors
+    /// When the quarantine cannot be lifted.
+    pub fn settled_without_it(records: &Records) -> Result<bool, HostError> {
+        let exonerated = Self::load(records)
+            .record()
+            .is_some_and(|held| held.exonerated);
+        if exonerated {
+            Self::lift(records)?;
+        }
+        Ok(exonerated)
+    }
+
     /// Whether it still stands.
     #[must_use]
     pub fn stands(&self, now: &Circumstances) -> bool {
