@@ -38,10 +38,8 @@ pub(super) struct Service {
 impl Service {
     /// `None` where there is no systemd, or no unit of K3s: an image, a container.
     pub(super) fn of(session: &Session) -> Option<Self> {
-        let here =
-            session.node.surroundings.is_machine() && Path::new("/run/systemd/system").exists();
         let unit = session.node.places.unit.as_ref()?.parse().ok()?;
-        let manager = here.then(Systemd::of_machine)?.ok()?;
+        let manager = session.node.surroundings.systemd()?;
         Some(Self { manager, unit })
     }
 

@@ -1,7 +1,5 @@
 //! Unit files of ours that a command has changed.
 
-use std::path::Path;
-
 use super::session::Session;
 use crate::host::Thing;
 use crate::host::systemd::{ServiceManager, Systemd};
@@ -14,8 +12,7 @@ impl Session {
         &self,
         changed: impl IntoIterator<Item = &'t Thing>,
     ) -> bool {
-        let here = self.node.surroundings.is_machine() && Path::new("/run/systemd/system").exists();
-        if !here || !changed.into_iter().any(is_unit_file) {
+        if !self.node.surroundings.has_systemd() || !changed.into_iter().any(is_unit_file) {
             return false;
         }
         let answer = Systemd::of_machine().map(|systemd| systemd.reload_units());

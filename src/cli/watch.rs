@@ -1,6 +1,5 @@
 //! `k3warden watch`: the daemon.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use super::session::{Occasion, Session, require_root};
 use super::{Exit, Global};
 use crate::catalogue::Catalogue;
 use crate::host::Root;
-use crate::host::systemd::{UnitName, UnitStatus};
+use crate::host::systemd::{UnitName, UnitStatus, is_booted};
 use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::{Policy, PolicyError};
 use crate::reconcile::running;
@@ -43,9 +42,7 @@ impl Watch {
 /// The daemon's place before K3s, its sandbox, its watchdog and its restarts of K3s are systemd's doing. Without that it
 /// would only seem to hold the node.
 fn require_systemd(root: &Root) -> Result<(), CliError> {
-    // The mark that sd_booted(3) looks for.
-    let mark = Path::new("/run/systemd/system");
-    if root.is_live() && !mark.exists() {
+    if root.is_live() && !is_booted() {
         return Err("the daemon needs systemd, which does not run this machine; `k3warden check` and `k3warden apply` work \
                     without it: run `k3warden apply` before each start of K3s, and from cron"
             .into());

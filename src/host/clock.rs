@@ -31,6 +31,13 @@ impl Clock for SystemClock {
     }
 }
 
+/// The running kernel's id of this boot, whatever root we work on; random(4).
+#[must_use]
+pub fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

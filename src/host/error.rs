@@ -118,7 +118,12 @@ impl HostError {
     /// The same from a standard library error.
     #[must_use]
     pub fn io(operation: &'static str, path: &Path, error: &std::io::Error) -> Self {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        let errno = match (error.raw_os_error(), error.kind()) {
+            (Some(raw), _) => Errno::from_raw(raw),
+            // A short write has no errno of its own.
+            (None, std::io::ErrorKind::WriteZero) => Errno::ENOSPC,
+            (None, _) => Errno::EIO,
+        };
         Self::system(operation, path, errno)
     }
 

@@ -9,8 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::host::{FileMode, HostError, Opening, OwnPlace, READ_LIMIT_BYTES, Root};
 
-/// What outlives a reboot.
-pub const STATE: &str = "/var/lib/k3warden";
+pub use super::own::STATE;
 /// Snapshots of what each K3s was started with.
 pub const SNAPSHOTS: &str = "/var/lib/k3warden/starts";
 /// What each start of this boot read; gone with the boot.

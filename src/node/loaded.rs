@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::Surroundings;
 use crate::host::systemd::{ServiceManager, Systemd, UnitName, UnitStatus};
@@ -21,9 +20,8 @@ impl LoadedUnits {
     /// systemd of this machine; nobody is asked in an image, a chroot, a container, or where systemd does not run.
     #[must_use]
     pub fn of(surroundings: Surroundings) -> Self {
-        let here = surroundings.is_machine() && Path::new("/run/systemd/system").exists();
         Self {
-            manager: here.then(Systemd::of_machine).and_then(Result::ok),
+            manager: surroundings.systemd(),
             ..Self::default()
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::host::Root;
+use crate::host::systemd::{Systemd, is_booted};
 
 /// What surrounds us. Live kernel values and services are touched on a machine only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,18 @@ impl Surroundings {
     #[must_use]
     pub const fn is_machine(self) -> bool {
         matches!(self, Self::Machine)
+    }
+
+    /// Whether there is a systemd here whose units are ours to look at.
+    #[must_use]
+    pub fn has_systemd(self) -> bool {
+        self.is_machine() && is_booted()
+    }
+
+    /// The systemd of this machine; nobody is asked in an image, a chroot, a container, or where systemd does not run.
+    #[must_use]
+    pub fn systemd(self) -> Option<Systemd> {
+        self.has_systemd().then(Systemd::of_machine)?.ok()
     }
 
     /// The word for it in reports.

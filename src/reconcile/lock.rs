@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::host::{FileIdentity, FileMode, HostError, Opening, OwnDirectory, OwnPlace, Root};
+use crate::host::{FileIdentity, HostError, Opening, OwnDirectory, OwnPlace, Root};
 
 /// Between two attempts. A change takes some milliseconds.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -68,12 +67,11 @@ impl Lock {
     /// # Errors
     /// When the timeout passes, or the lock file cannot be created.
     pub fn acquire(root: &Root, timeout: Duration, who: &str) -> Result<Self, LockError> {
-        let (directory, mode) = if root.is_live() {
-            ("/run/k3warden", FileMode::new(0o755))
+        let place = if root.is_live() {
+            OwnPlace::runtime(root)
         } else {
-            ("/var/lib/k3warden", FileMode::new(0o700))
-        };
-        let place = OwnPlace::below(root, Path::new(directory), mode)?;
+            OwnPlace::state(root)
+        }?;
         let acquired = place
             .create()
             .map_err(LockError::from)
@@ -272,7 +270,7 @@ mod tests {
         let (directory, root) = root();
         let _held = Lock::acquire(&root, SHORT, "first").unwrap();
         let place = directory.path().join("var/lib/k3warden");
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
         assert_eq!(mode(&place), 0o700);
         assert_eq!(mode(&place.join("lock")), 0o600);
         assert!(!directory.path().join("run").exists());

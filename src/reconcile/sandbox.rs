@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{Attributes, Extent, FileMode, HostError, Root, State, Thing};
+use crate::host::{Attributes, Extent, FileMode, HostError, Root, State, Thing, own};
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::setting::{Change, Effect, Stage};
@@ -38,8 +38,8 @@ const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 /// Made by the units themselves (`StateDirectory=` and its like), or nowhere to keep anything.
 const NEVER: [&str; 6] = [
-    "/var/lib/k3warden",
-    "/run/k3warden",
+    own::STATE,
+    own::RUNTIME,
     "/var/log/k3warden",
     "/proc",
     "/sys",

@@ -92,7 +92,7 @@ impl<'s> Agent<'s> {
     ) -> Result<Self, AgentError> {
         let ledger = ground.open_ledger()?;
         let publisher = Publisher::new(&ground.host.root)?;
-        let keeper = Keeper::of(&ground.host.root);
+        let keeper = Keeper::of(ground.node.surroundings);
         let mut records = Records::default();
         let mut last_repair = None;
         let mut earlier_start = None;

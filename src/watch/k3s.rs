@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::host::systemd::{
-    InvocationId, ServiceError, ServiceManager, Systemd, UnitName, UnitStatus,
-};
-use crate::host::{Root, SystemClock};
+use crate::host::SystemClock;
+use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
+use crate::node::Surroundings;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
@@ -107,9 +106,8 @@ pub struct Keeper {
 impl Keeper {
     /// Where systemd runs; elsewhere nothing is ever asked.
     #[must_use]
-    pub fn of(root: &Root) -> Self {
-        let here = root.is_live() && std::path::Path::new("/run/systemd/system").exists();
-        let manager = here.then(Systemd::of_machine).and_then(Result::ok);
+    pub fn of(surroundings: Surroundings) -> Self {
+        let manager = surroundings.systemd();
         Self {
             manager: manager.map(|manager| Arc::new(manager) as Arc<dyn ServiceManager>),
             ..Self::default()

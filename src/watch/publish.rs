@@ -72,8 +72,7 @@ impl Publisher {
             return Ok(());
         }
         let _ = sd_notify::notify(&[NotifyState::Status(&status.sentence)]);
-        let place = Path::new("/run/k3warden");
-        let written = OwnPlace::below(&self.root, place, FileMode::new(0o755))
+        let written = OwnPlace::runtime(&self.root)
             .and_then(|place| place.create())
             .and_then(|_| self.write(Path::new(status::FILE), &to_json(&status)));
         let metrics_written =

@@ -10,11 +10,10 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Attributes, FileMode, HostError, OwnPlace, Root};
+use crate::host::{Attributes, FileMode, HostError, OwnPlace, Root, boot_id};
 use crate::policy::KillSwitch;
 use crate::report::status::Suspended;
 
-const DIRECTORY: &str = "/run/k3warden";
 const PAUSE_FILE: &str = "/run/k3warden/pause.json";
 /// What is watched, so that a suspension counts from the next event on.
 pub const FILES: [&str; 3] = [
@@ -23,7 +22,6 @@ pub const FILES: [&str; 3] = [
     "/var/lib/k3warden/quarantine.json",
 ];
 const LIMIT_BYTES: u64 = 16 << 10;
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A pause for maintenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +45,7 @@ impl Pause {
             boot_id: boot_id(),
             until_boottime_seconds: boottime_seconds().saturating_add(length.as_secs()),
         };
-        OwnPlace::below(root, Path::new(DIRECTORY), FileMode::new(0o755))?.create()?;
+        OwnPlace::runtime(root)?.create()?;
         let text = serde_json::to_vec(&pause).unwrap_or_default();
         let (uid, gid) = root.superuser();
         let attributes = Attributes {
@@ -147,12 +145,6 @@ fn boottime_seconds() -> u64 {
         .ok()
         .and_then(|now| u64::try_from(now.tv_sec()).ok())
         .unwrap_or(0)
-}
-
-/// Of the running kernel, whatever root we work on: the clock is the kernel's.
-fn boot_id() -> Option<String> {
-    let text = std::fs::read_to_string(BOOT_ID).ok()?;
-    Some(text.trim().to_owned())
 }
 
 #[cfg(test)]

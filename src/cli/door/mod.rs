@@ -8,14 +8,13 @@ mod guard;
 mod past;
 mod record;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Global;
 use super::exit::CliError;
 use super::session::{Occasion, Session};
 use crate::host::Root;
-use crate::host::systemd::{ServiceManager, Systemd, UnitName, UnitStatus};
+use crate::host::systemd::{ServiceManager, UnitName, UnitStatus};
 use crate::k3s::{Files, Loaded, load_unit};
 use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
@@ -147,7 +146,7 @@ impl Door {
             self.record()?;
         }
         if self.stale_command
-            && let Some(manager) = manager(&self.session)
+            && let Some(manager) = self.session.node.surroundings.systemd()
         {
             // The one time that the door has systemd load anything: without a daemon nobody else would, and every start
             // to come would fail with the command that this one still gets.
@@ -259,9 +258,4 @@ fn tell(outcome: &Outcome) {
         )),
         Err(error) => say(&error.to_string()),
     }
-}
-
-fn manager(session: &Session) -> Option<Systemd> {
-    let here = session.host.root.is_live() && Path::new("/run/systemd/system").exists();
-    here.then(Systemd::of_machine)?.ok()
 }

@@ -1,6 +1,6 @@
 //! What the starts before this one tell of what we wrote: proven, or to be put back.
 
-use super::{Door, WHO, manager, say};
+use super::{Door, WHO, say};
 use crate::cli::exit::CliError;
 use crate::k3s::Role;
 use crate::reconcile::ledger::Ledger;
@@ -86,7 +86,7 @@ impl Door {
         let marker = (role == Some(Role::Agent)).then_some(Marker::Kubelet);
         let mut heard = Heard::new(marker);
         let last = starts.iter().rfind(|start| start.unit == self.unit);
-        if let Some((manager, last)) = manager(&self.session).zip(last) {
+        if let Some((manager, last)) = self.session.node.surroundings.systemd().zip(last) {
             heard.read(&manager, &last.invocation);
         }
         heard

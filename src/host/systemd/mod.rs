@@ -15,6 +15,12 @@ pub use journal::{JournalEnd, JournalFrom, JournalQuery};
 pub use manager::{ServiceError, ServiceManager, Systemd};
 pub use unit::{ActiveState, LoadState, UnitStatus};
 
+/// Whether systemd runs this machine, by the mark that sd_booted(3) looks for.
+#[must_use]
+pub fn is_booted() -> bool {
+    std::path::Path::new("/run/systemd/system").is_dir()
+}
+
 #[cfg(test)]
 pub mod testing {
     //! Answers of systemd for tests.

@@ -22,7 +22,6 @@ mod tests;
 mod write;
 
 use std::fmt;
-use std::path::Path;
 
 pub use error::{FILE, LedgerError};
 pub use hash::Hash;
@@ -40,13 +39,10 @@ use scan::{Scan, Tail};
 use store::{Opened, Store};
 
 use super::lock::Lock;
-use crate::host::{FileMode, OwnPlace, Root, State, Thing};
+use crate::host::{OwnPlace, Root, State, Thing, boot_id};
 
-const DIRECTORY: &str = "/var/lib/k3warden";
 /// Images of before and repairs of some years; an eighth of it is kept free for repairs.
 const LIMIT_BYTES: u64 = 8 << 20;
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-const BOOT_ID_LIMIT_BYTES: u64 = 64;
 
 /// Names a change, for the journal and for `k3warden ledger`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,18 +68,9 @@ impl Keeping {
     /// The default: on a live root with its boot id; of a directory nothing of the host is read.
     #[must_use]
     pub fn of(root: &Root) -> Self {
-        let boot_id = if root.is_live() {
-            root.read(Path::new(BOOT_ID), BOOT_ID_LIMIT_BYTES)
-                .ok()
-                .flatten()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .map(|text| text.trim().to_owned())
-        } else {
-            None
-        };
         Self {
             limit_bytes: LIMIT_BYTES,
-            boot_id,
+            boot_id: root.is_live().then(boot_id).flatten(),
         }
     }
 }
@@ -124,7 +111,7 @@ impl Ledger {
     /// When its files cannot be read. Damage is no error here: see [`Ledger::damage`].
     pub fn open(root: &Root, keeping: Keeping, lock: &Lock) -> Result<Self, LedgerError> {
         let mut ledger = Self {
-            place: OwnPlace::below(root, Path::new(DIRECTORY), FileMode::new(0o700))?,
+            place: OwnPlace::state(root)?,
             keeping,
             store: None,
             index: Index::default(),

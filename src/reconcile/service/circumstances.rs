@@ -5,15 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::records::{Found, Records, STATE};
 use crate::host::systemd::InvocationId;
-use crate::host::{Clock, Host, HostError, Root, SystemClock};
+use crate::host::{Clock, Host, HostError, Root, SystemClock, boot_id};
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::reconcile::Pass;
 use crate::reconcile::restart::moment::Moment;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::{Circumstances, LastGood, Quarantine, is_proven};
-
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What lifts a quarantine when it changes, as it is now.
 #[must_use]
@@ -143,7 +141,5 @@ pub fn now(host: &Host) -> Moment {
 /// The kernel's id of this boot; empty where nobody says it.
 #[must_use]
 pub fn boot(root: &Root) -> String {
-    let text = root.read(std::path::Path::new(BOOT_ID), 64).ok().flatten();
-    let text = text.unwrap_or_default();
-    String::from_utf8_lossy(&text).trim().to_owned()
+    root.is_live().then(boot_id).flatten().unwrap_or_default()
 }

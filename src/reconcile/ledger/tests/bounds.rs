@@ -74,7 +74,7 @@ fn crash_after_the_rename_and_before_the_new_head_is_no_damage() {
     let seq = serde_json::from_slice::<serde_json::Value>(last).unwrap()["seq"]
         .as_u64()
         .unwrap();
-    let place = OwnPlace::below(&machine.root, Path::new(DIRECTORY), FileMode::new(0o700)).unwrap();
+    let place = OwnPlace::state(&machine.root).unwrap();
     let head_file =
         place
             .create()

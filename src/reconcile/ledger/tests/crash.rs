@@ -140,7 +140,7 @@ fn crash_while_the_files_are_created_starts_anew() {
     let machine = Machine::new();
     drop(machine.lock());
     let mut head = Head::default();
-    let place = OwnPlace::below(&machine.root, Path::new(DIRECTORY), FileMode::new(0o700)).unwrap();
+    let place = OwnPlace::state(&machine.root).unwrap();
     let directory = place.create().unwrap();
     let file = directory.open_file("ledger.head", false, crate::host::Opening::OrCreate);
     head.write_durable(&file.unwrap().unwrap(), Mark::START)
