@@ -13,7 +13,6 @@ mod tree;
 use std::path::Path;
 use std::rc::Rc;
 
-use k3warden::catalogue::Component as Listed;
 use k3warden::host::{Space, Thing};
 use k3warden::k3s::K3sVersion;
 use k3warden::k3s::component::Component;
@@ -554,7 +553,7 @@ fn a_live_value_that_the_operators_kubelet_insists_on_is_not_put_back() {
 fn what_a_component_was_started_with_is_unknown_where_the_journal_has_only_others() {
     let mut server = Server::new();
     server.apply();
-    let words = |server: &Server, components: &[(Component, Listed)]| {
+    let words = |server: &Server, components: &[Component]| {
         server.pass(|pass, _| {
             let lines = &pass.effective().as_ref().unwrap().start.components.lines;
             let words = |component| {
@@ -563,11 +562,11 @@ fn what_a_component_was_started_with_is_unknown_where_the_journal_has_only_other
             };
             components
                 .iter()
-                .map(|(component, listed)| (*listed, words(component)))
+                .map(|component| (*component, words(component)))
                 .collect()
         })
     };
-    let verdict = |server: &mut Server, components: &[(Component, Listed)]| {
+    let verdict = |server: &mut Server, components: &[Component]| {
         server.running = Rc::new(Running::Started(StartedWith {
             arguments: Ok(words(server, components)),
             arguments_seen_at: "journal",
@@ -578,11 +577,12 @@ fn what_a_component_was_started_with_is_unknown_where_the_journal_has_only_other
             pass.judge_control(control).verdict
         })
     };
-    let apiserver = (Component::Apiserver, Listed::KubeApiserver);
-    let kubelet = (Component::Kubelet, Listed::Kubelet);
     assert_eq!(
-        verdict(&mut server, &[apiserver, kubelet]),
+        verdict(&mut server, &[Component::Apiserver, Component::Kubelet]),
         Verdict::Compliant
     );
-    assert_eq!(verdict(&mut server, &[kubelet]), Verdict::Unknown);
+    assert_eq!(
+        verdict(&mut server, &[Component::Kubelet]),
+        Verdict::Unknown
+    );
 }

@@ -28,54 +28,6 @@ impl fmt::Display for Datastore {
     }
 }
 
-/// A Kubernetes component that K3s runs inside its one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Component {
-    /// The API server.
-    KubeApiserver,
-    /// The controller manager.
-    KubeControllerManager,
-    /// The scheduler.
-    KubeScheduler,
-    /// The kubelet.
-    Kubelet,
-    /// kube-proxy.
-    KubeProxy,
-}
-
-impl Component {
-    /// The name in K3s's `Running …` journal lines.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::KubeApiserver => "kube-apiserver",
-            Self::KubeControllerManager => "kube-controller-manager",
-            Self::KubeScheduler => "kube-scheduler",
-            Self::Kubelet => "kubelet",
-            Self::KubeProxy => "kube-proxy",
-        }
-    }
-
-    /// The K3s list option that hands arguments to this component.
-    #[must_use]
-    pub const fn option(self) -> &'static str {
-        match self {
-            Self::KubeApiserver => "kube-apiserver-arg",
-            Self::KubeControllerManager => "kube-controller-manager-arg",
-            Self::KubeScheduler => "kube-scheduler-arg",
-            Self::Kubelet => "kubelet-arg",
-            Self::KubeProxy => "kube-proxy-arg",
-        }
-    }
-}
-
-impl fmt::Display for Component {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
 /// A requirement on the K3s version: `>=1.25`, `>=1.25, <1.29`. Empty means every version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VersionRange {

@@ -12,7 +12,7 @@ mod load;
 mod requirement;
 mod setting;
 
-pub use applies::{Component, Datastore, VersionRange};
+pub use applies::{Datastore, VersionRange};
 pub use content::content;
 pub use control::{
     Control, ControlId, Enforcement, Parameter, ParameterKind, ParameterValue, Runbook,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Component, Requirement, VersionRange};
+use super::{Requirement, VersionRange};
 use crate::host::FileMode;
+use crate::k3s::component::Component;
 
 /// A kernel parameter, live and at the next boot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -185,7 +185,7 @@ fn write_differences(text: &mut String, title: &str, differences: &[DifferenceRe
 }
 
 fn named<'a>(
-    (component, line): (&'a crate::catalogue::Component, &'a Vec<String>),
+    (component, line): (&'a crate::k3s::component::Component, &'a Vec<String>),
 ) -> (&'static str, Vec<String>) {
     (component.name(), line.clone())
 }

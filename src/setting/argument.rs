@@ -1,6 +1,6 @@
 //! Component arguments: what the next start would give each component.
 
-use crate::catalogue::{ArgumentSetting, Component as Listed};
+use crate::catalogue::ArgumentSetting;
 use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, Place};
 
@@ -20,8 +20,7 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
             )];
         }
     };
-    let component = runs_as(setting.component);
-    let (value, place) = match in_force(effective, component, &setting.flag) {
+    let (value, place) = match in_force(effective, setting.component, &setting.flag) {
         Observed::Value(value, place) => (value, place),
         Observed::NotRunning => {
             let reason = format!("{} does not run on this node", setting.component);
@@ -86,7 +85,7 @@ fn judge_running(
             ));
         }
     };
-    let component = runs_as(setting.component);
+    let component = setting.component;
     let Some(words) = lines.get(&setting.component) else {
         // The journal was cut, or the component is yet to be started; one that the next start has none of is no news.
         let runs = !matches!(
@@ -161,23 +160,12 @@ pub(super) fn in_force(effective: &Effective, component: Component, flag: &str) 
     }
 }
 
-/// The component that K3s runs under a name of the catalogue.
-pub(super) const fn runs_as(component: Listed) -> Component {
-    match component {
-        Listed::KubeApiserver => Component::Apiserver,
-        Listed::KubeControllerManager => Component::ControllerManager,
-        Listed::KubeScheduler => Component::Scheduler,
-        Listed::Kubelet => Component::Kubelet,
-        Listed::KubeProxy => Component::KubeProxy,
-    }
-}
-
 /// The line that would give the flag its value, where the catalogue has one.
 pub(super) fn wish(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<Wish> {
     let value = subject.filled(setting.set.as_deref()?)?;
     Some(Wish {
         line: Line::Argument {
-            component: runs_as(setting.component),
+            component: setting.component,
             flag: setting.flag.clone(),
             value,
         },

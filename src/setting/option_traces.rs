@@ -1,7 +1,7 @@
 //! What the arguments and files of a running K3s tell of the options that it was started with, where nobody wrote those
 //! down: an option that becomes an argument of a component has left a trace.
 
-use crate::catalogue::{Component as Listed, OptionSetting};
+use crate::catalogue::OptionSetting;
 use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, K3sVersion};
 
@@ -22,29 +22,21 @@ pub(super) fn of(
     started: &StartedWith,
 ) -> Option<(Value, &'static str)> {
     let lines = started.arguments.as_ref().ok();
-    let flag = |listed: Listed, component: Component, flag: &str| {
-        let words = lines?.get(&listed)?;
+    let flag = |component: Component, flag: &str| {
+        let words = lines?.get(&component)?;
         Some(in_force_on_line(component, words, flag, effective.version))
     };
     let truth = |is_on: bool| Value::Scalar(is_on.to_string());
     match setting.name.as_str() {
         "protect-kernel-defaults" if effective.version < KUBELET_DEFAULTS_IN_FILE => {
-            let found = flag(
-                Listed::Kubelet,
-                Component::Kubelet,
-                "protect-kernel-defaults",
-            )?;
+            let found = flag(Component::Kubelet, "protect-kernel-defaults")?;
             let is_on = matches!(found, InForce::One { value, .. } if value == "true");
             Some((truth(is_on), started.arguments_seen_at))
         }
         "protect-kernel-defaults" => kubelet_protects(subject)
             .map(|is_on| (truth(is_on), "00-k3s-defaults.conf of the running K3s")),
         "secrets-encryption" => {
-            let found = flag(
-                Listed::KubeApiserver,
-                Component::Apiserver,
-                "encryption-provider-config",
-            )?;
+            let found = flag(Component::Apiserver, "encryption-provider-config")?;
             let is_on = matches!(found, InForce::One { .. } | InForce::List { .. });
             Some((truth(is_on), started.arguments_seen_at))
         }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::template;
-use crate::catalogue::{Component, FileSetting, KeepKind, ParameterValue};
+use crate::catalogue::{FileSetting, KeepKind, ParameterValue};
 use crate::host::{Host, HostError, NextBoot, Thing};
+use crate::k3s::component::Component;
 use crate::k3s::{Effective, K3sVersion};
 
 /// Where things are on this node.

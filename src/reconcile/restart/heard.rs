@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::log_line;
-use crate::catalogue::Component;
 use crate::host::systemd::{InvocationId, JournalFrom, JournalQuery, ServiceManager};
+use crate::k3s::component::Component;
 use crate::k3s::{shown_value, without_credentials};
 
 /// A value that only the running machine knows.
@@ -18,14 +18,6 @@ const JOURNAL_TIME: Duration = Duration::from_secs(2);
 /// The last error lines that are kept for the alarm.
 const ERRORS_KEPT: usize = 5;
 const ERROR_LIMIT_CHARS: usize = 500;
-
-const COMPONENTS: [Component; 5] = [
-    Component::KubeApiserver,
-    Component::KubeControllerManager,
-    Component::KubeScheduler,
-    Component::Kubelet,
-    Component::KubeProxy,
-];
 
 /// Component arguments, in K3s's own order.
 pub type Arguments = BTreeMap<Component, Vec<String>>;
@@ -167,9 +159,7 @@ fn masked(argument: &str) -> String {
 fn running(message: &str) -> Option<(Component, Vec<String>)> {
     let rest = message.strip_prefix("Running ")?;
     let (name, words) = rest.split_once(' ').unwrap_or((rest, ""));
-    let component = COMPONENTS
-        .into_iter()
-        .find(|component| component.name() == name)?;
+    let component = Component::named(name)?;
     let mut arguments: Vec<String> = Vec::new();
     for word in words.split(' ') {
         match arguments.last_mut() {

@@ -109,7 +109,7 @@ mod tests {
     use super::super::moment::at;
     use super::super::records::tests::tree;
     use super::*;
-    use crate::catalogue::Component;
+    use crate::k3s::component::Component;
 
     fn run(number: u32) -> InvocationId {
         format!("{number:032x}").parse().unwrap()

@@ -10,7 +10,6 @@ use super::inputs;
 use super::part;
 use super::preflight::{self, Present};
 use super::wanted::wanted;
-use crate::catalogue::Component;
 use crate::host::systemd::{ActiveState, INVOCATIONS, LoadState, UnitName, UnitStatus, link_name};
 use crate::host::{Clock, SystemClock};
 use crate::k3s::component::Argument;
@@ -181,25 +180,10 @@ fn standing(
 pub fn next_arguments(effective: &Effective) -> Arguments {
     let mut all = Arguments::new();
     for (component, line) in &effective.start.components.lines {
-        let Some(component) = listed(component.name()) else {
-            continue;
-        };
         let words = line.iter().map(Argument::shown).collect();
-        all.insert(component, words);
+        all.insert(*component, words);
     }
     all
-}
-
-fn listed(name: &str) -> Option<Component> {
-    [
-        Component::KubeApiserver,
-        Component::KubeControllerManager,
-        Component::KubeScheduler,
-        Component::Kubelet,
-        Component::KubeProxy,
-    ]
-    .into_iter()
-    .find(|component| component.name() == name)
 }
 
 /// How old everything is that K3s reads; `None` where that cannot be told.

@@ -3,9 +3,9 @@ use std::sync::Mutex;
 use jiff::Zoned;
 
 use super::*;
-use crate::catalogue::Component;
 use crate::host::systemd::testing::status;
 use crate::host::systemd::{ActiveState, JournalEnd};
+use crate::k3s::component::Component;
 
 const OLD: &str = "0000000000000000000000000000000a";
 const NEW: &str = "0000000000000000000000000000000b";

@@ -13,7 +13,7 @@ fn running_lines_give_the_arguments_of_each_component_in_order() {
     ));
     heard.hear(&line("info", "Running kubelet"));
     heard.hear(&line("info", "Running etcd --x=y"));
-    let apiserver = &heard.arguments()[&Component::KubeApiserver];
+    let apiserver = &heard.arguments()[&Component::Apiserver];
     assert_eq!(
         apiserver,
         &["--b=2", "--a=1", "--a=3", "--event=a b", "--u="]
@@ -29,7 +29,7 @@ fn a_secret_is_masked_before_anything_keeps_it() {
         "info",
         "Running kube-apiserver --etcd-servers=https://user:pw@db --a=1",
     ));
-    let arguments = &heard.arguments()[&Component::KubeApiserver];
+    let arguments = &heard.arguments()[&Component::Apiserver];
     assert_eq!(arguments, &["--etcd-servers={secret}", "--a=1"]);
 }
 

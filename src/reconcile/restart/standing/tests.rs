@@ -1,11 +1,11 @@
 use super::super::inputs::Reading;
 use super::*;
-use crate::catalogue::Component;
+use crate::k3s::component::Component;
 use crate::reconcile::ledger::Hash;
 
 fn arguments(words: &[&str]) -> Arguments {
     let words = words.iter().map(|word| (*word).to_owned()).collect();
-    Arguments::from([(Component::KubeApiserver, words)])
+    Arguments::from([(Component::Apiserver, words)])
 }
 
 fn digest(text: &str) -> InputDigest {

@@ -1,0 +1,77 @@
+//! The command lines of the components.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Component;
+use crate::k3s::{Place, Sourced, hides, shown_value};
+
+/// One word of a component's command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// The flag without dashes.
+    pub flag: String,
+    /// Its value.
+    pub value: String,
+    /// What gave it: the item of the operator's list, or the option from which K3s made its own argument;
+    /// [`Place::Default`] where nothing but K3s decided.
+    pub place: Place,
+    /// Values that it replaced: K3s's default, and up to 1.23.5 earlier items of the same flag.
+    pub overrode: Vec<Sourced>,
+}
+
+impl Argument {
+    /// The value must not be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        hides(&self.flag, &self.value)
+    }
+
+    /// The word as it may be shown: a secret is `{secret}`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("--{}={}", self.flag, shown_value(&self.flag, &self.value))
+    }
+}
+
+/// The word as K3s logs it, a secret too.
+impl fmt::Display for Argument {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "--{}={}", self.flag, self.value)
+    }
+}
+
+/// The command lines of all components that K3s would run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Components {
+    /// Component to arguments, in the order in which K3s logs them.
+    pub lines: BTreeMap<Component, Vec<Argument>>,
+}
+
+impl Components {
+    /// The arguments of a component; none if it does not run.
+    #[must_use]
+    pub fn line(&self, component: Component) -> &[Argument] {
+        self.lines.get(&component).map_or(&[], Vec::as_slice)
+    }
+
+    /// The words of a component's line, as K3s logs them.
+    #[must_use]
+    pub fn words(&self, component: Component) -> Vec<String> {
+        self.line(component)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Every value of a flag, in order.
+    pub fn values<'a>(
+        &'a self,
+        component: Component,
+        flag: &'a str,
+    ) -> impl Iterator<Item = &'a Argument> + use<'a> {
+        self.line(component)
+            .iter()
+            .filter(move |argument| argument.flag == flag)
+    }
+}

@@ -1,0 +1,106 @@
+//! What runs beside K3s's components: the data store, the container runtime, the credential provider.
+
+use std::path::Path;
+
+use super::Situation;
+use crate::host::Kind;
+use crate::k3s::Files;
+use crate::k3s::component::options::Options;
+use crate::k3s::component::{Node, SECRET};
+
+const CONTAINERD_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
+const CRI_DOCKERD_SOCKET: &str = "unix:///run/k3s/cri-dockerd/cri-dockerd.sock";
+const CREDENTIAL_PROVIDER: &str = "/var/lib/rancher/credentialprovider";
+
+impl Situation {
+    pub(super) fn datastore(&mut self, options: Options<'_>, node: &Node, files: &Files<'_>) {
+        let endpoint = options.text("datastore-endpoint");
+        let write_ahead_log = node.data_dir.join("server/db/etcd/member/wal");
+        let initialized = matches!(files.kind(&write_ahead_log), Ok(Some(Kind::Directory)));
+        let token = options.text("token").or_else(|| options.text("token-file"));
+        let joining = options.text("server").is_some() && token.is_some();
+        let creating = options.on("cluster-init") || options.on("cluster-reset") || joining;
+        let tls = |name: &'static str| options.text(name);
+        if initialized || (endpoint.is_none() && creating) {
+            let host = if self.value("loopback") == "::1" {
+                "[::1]"
+            } else {
+                "127.0.0.1"
+            };
+            self.put("etcd-servers", format!("https://{host}:2379"));
+            let server = self.value("server").to_owned();
+            for (name, file) in [
+                ("etcd-cafile", "server-ca.crt"),
+                ("etcd-certfile", "client.crt"),
+                ("etcd-keyfile", "client.key"),
+            ] {
+                self.given(name, Some(&format!("{server}/tls/etcd/{file}")));
+            }
+        } else if endpoint
+            .is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"))
+        {
+            self.put("etcd-servers", SECRET);
+            self.given("etcd-cafile", tls("datastore-cafile"));
+            self.given("etcd-certfile", tls("datastore-certfile"));
+            self.given("etcd-keyfile", tls("datastore-keyfile"));
+        } else {
+            let encrypted = options.on("kine-tls");
+            self.put(
+                "etcd-servers",
+                if encrypted {
+                    "unixs://kine.sock"
+                } else {
+                    "unix://kine.sock"
+                },
+            );
+            let authority = format!("{}/tls/etcd/server-ca.crt", self.value("server"));
+            self.given("etcd-cafile", encrypted.then_some(authority.as_str()));
+            let sqlite =
+                endpoint.is_none_or(|url| url.starts_with("sqlite") || !url.contains("://"));
+            self.when("single-datastore", sqlite);
+        }
+    }
+
+    pub(super) fn runtime(&mut self, options: Options<'_>, node: &Node) {
+        // Up to 1.23 `docker` means the kubelet's own dockershim, which needs no socket.
+        let dockershim = options.on("docker") && node.version.minor < 24;
+        let socket = match options.text("container-runtime-endpoint") {
+            _ if options.on("docker") => CRI_DOCKERD_SOCKET,
+            Some(socket) => socket,
+            None => CONTAINERD_SOCKET,
+        };
+        self.when("runtime", !dockershim);
+        self.when("containerd", socket.contains("containerd"));
+        self.put("runtime-socket", socket);
+        self.put("runtime-endpoint", with_scheme(socket));
+        let images = options.text("image-service-endpoint").map(with_scheme);
+        self.when("image-service", images.is_some());
+        self.put("image-service-endpoint", images.unwrap_or_default());
+    }
+
+    pub(super) fn credential_provider(&mut self, options: Options<'_>, files: &Files<'_>) {
+        let directory = options
+            .text("image-credential-provider-bin-dir")
+            .map_or_else(|| format!("{CREDENTIAL_PROVIDER}/bin"), str::to_owned);
+        let config = options
+            .text("image-credential-provider-config")
+            .map_or_else(
+                || format!("{CREDENTIAL_PROVIDER}/config.yaml"),
+                str::to_owned,
+            );
+        let kind = |path: &str| files.kind(Path::new(path)).ok().flatten();
+        let available = kind(&directory) == Some(Kind::Directory)
+            && kind(&config).is_some_and(|kind| kind != Kind::Directory);
+        self.when("credential-provider", available);
+        self.put("image-credential-provider-bin-dir", directory);
+        self.put("image-credential-provider-config", config);
+    }
+}
+
+fn with_scheme(socket: &str) -> String {
+    if socket.starts_with("unix://") {
+        socket.to_owned()
+    } else {
+        format!("unix://{socket}")
+    }
+}

@@ -1,0 +1,170 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::host::Root;
+use crate::k3s::SetOption;
+
+fn option(texts: Vec<String>) -> SetOption {
+    let values = texts
+        .into_iter()
+        .map(|value| Sourced {
+            value,
+            place: Place::ExecStart {
+                unit: "k3s.service".to_owned(),
+            },
+        })
+        .collect();
+    SetOption {
+        list: true,
+        values,
+        overrode: Vec::new(),
+    }
+}
+
+fn with(options: Vec<(&str, Vec<&str>)>, version: &str, role: Role) -> Start {
+    let tree = tempfile::tempdir().unwrap();
+    let root = Root::open(tree.path()).unwrap();
+    let mut merge = Merge::default();
+    for (name, values) in options {
+        let values = values.into_iter().map(str::to_owned).collect();
+        merge.options.insert(name.to_owned(), option(values));
+    }
+    let node = Node {
+        version: version.parse().unwrap(),
+        role,
+        data_dir: "/var/lib/rancher/k3s".into(),
+    };
+    start(&merge, &node, &Facts::default(), &Files::new(&root))
+}
+
+fn value(start: &Start, component: Component, flag: &str) -> Option<String> {
+    let mut values = start.components.values(component, flag);
+    values.next().map(|argument| argument.value.clone())
+}
+
+#[test]
+fn k3s_starts_with_its_own_defaults_in_every_release_of_the_tables() {
+    for minor in 20..=37 {
+        for role in [Role::Server, Role::Agent] {
+            let start = with(vec![], &format!("1.{minor}.5"), role);
+            assert!(
+                start.endings.is_empty(),
+                "1.{minor} {role:?}: {:#?}",
+                start.endings
+            );
+            for component in Component::ALL {
+                let flags = flags::Flags::of(component, minor);
+                for argument in start.components.line(component) {
+                    let refused = flags.refuses(argument);
+                    assert!(refused.is_none(), "1.{minor} {component}: {refused:?}");
+                }
+            }
+            let control_plane = !start.components.line(Component::Apiserver).is_empty();
+            assert_eq!(control_plane, role == Role::Server);
+            assert!(start.kubelet.is_some());
+        }
+    }
+}
+
+#[test]
+fn an_argument_that_k3s_makes_of_an_option_names_the_option_s_place() {
+    let start = with(
+        vec![("cluster-cidr", vec!["10.9.3.0/16"])],
+        "1.36.3",
+        Role::Server,
+    );
+    let argument = start
+        .components
+        .values(Component::KubeProxy, "cluster-cidr")
+        .next()
+        .unwrap();
+    assert_eq!(argument.value, "10.9.0.0/16");
+    assert_eq!(argument.place.to_string(), "k3s.service ExecStart");
+}
+
+#[test]
+fn the_port_after_the_largest_number_wraps_as_in_go() {
+    let largest = i64::MAX.to_string();
+    let start = with(
+        vec![("https-listen-port", vec![&largest])],
+        "1.36.3",
+        Role::Server,
+    );
+    let port = value(&start, Component::Apiserver, "secure-port");
+    assert_eq!(port, Some(i64::MIN.to_string()));
+}
+
+#[test]
+fn a_default_that_the_operator_replaced_is_named() {
+    let start = with(
+        vec![("kube-apiserver-arg", vec!["anonymous-auth=true"])],
+        "1.36.3",
+        Role::Server,
+    );
+    let argument = start
+        .components
+        .values(Component::Apiserver, "anonymous-auth")
+        .next()
+        .unwrap();
+    assert_eq!(argument.overrode[0].value, "false");
+}
+
+#[test]
+fn an_external_etcd_is_a_secret_and_a_managed_one_is_not() {
+    let external = with(
+        vec![("datastore-endpoint", vec!["https://u:p@db:2379"])],
+        "1.36.3",
+        Role::Server,
+    );
+    let servers = |start: &Start| value(start, Component::Apiserver, "etcd-servers");
+    assert_eq!(servers(&external), Some(SECRET.to_owned()));
+    let managed = with(vec![("cluster-init", vec!["true"])], "1.36.3", Role::Server);
+    assert_eq!(servers(&managed), Some("https://127.0.0.1:2379".to_owned()));
+    let elects = value(&managed, Component::Scheduler, "leader-elect");
+    assert_eq!(elects, None);
+}
+
+#[test]
+fn flags_that_went_away_end_k3s_from_the_release_on_that_lost_them() {
+    for (item, last) in [
+        ("insecure-port=0", 23),
+        ("enable-admission-plugins=PodSecurityPolicy", 24),
+    ] {
+        let ends = |minor: u16| {
+            let options = vec![("kube-apiserver-arg", vec![item])];
+            !with(options, &format!("1.{minor}.9"), Role::Server)
+                .endings
+                .is_empty()
+        };
+        assert!(!ends(last), "{item} at 1.{last}");
+        assert!(ends(last + 1), "{item} at 1.{}", last + 1);
+    }
+}
+
+#[test]
+fn a_release_newer_than_the_tables_has_no_unknown_flags() {
+    let options = vec![("kube-apiserver-arg", vec!["brand-new-flag=1"])];
+    assert!(with(options, "1.99.0", Role::Server).endings.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_list_of_items_makes_it_panic(
+        items in proptest::collection::vec("(--)?[a-z-]{0,12}[+-]?(=.{0,12})?", 0..6),
+        minor in 20_u16..38,
+    ) {
+        let tree = tempfile::tempdir().unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        let mut merge = Merge::default();
+        for component in Component::ALL {
+            merge.options.insert(component.option().to_owned(), option(items.clone()));
+        }
+        for name in ["cluster-cidr", "node-ip", "node-label", "tls-san", "disable", "data-dir"] {
+            merge.options.insert(name.to_owned(), option(items.clone()));
+        }
+        let node = Node { version: K3sVersion::new(minor, 5), role: Role::Server, data_dir: "/d".into() };
+        let found = start(&merge, &node, &Facts::default(), &Files::new(&root));
+        prop_assert!(found.components.lines.len() > 1);
+    }
+}
