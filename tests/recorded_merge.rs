@@ -161,7 +161,7 @@ fn check(name: &str) {
         let files = Files::new(&root);
         let role = Role::from_word(&case.role).unwrap();
         let direct = Invocation::new(role, case.argv.clone(), &case.env);
-        let units = find_k3s_units(&files).unwrap();
+        let units = find_k3s_units(&files).unwrap().units;
         assert_eq!(units.len(), 1, "{}", case.name);
         for answer in &case.k3s {
             for version in &answer.versions {

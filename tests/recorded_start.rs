@@ -114,7 +114,7 @@ fn start(case: &Case) -> Start {
     let node = Node {
         version: case.version,
         role: configuration.role,
-        data_dir: configuration.data_dir.state,
+        data_dir: configuration.data_dir.state_or_default(),
     };
     component::start(&configuration.merge, &node, &facts(case), &files)
 }

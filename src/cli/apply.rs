@@ -8,6 +8,7 @@ use super::session::Session;
 use super::{Exit, Format, Global, check, door, revert};
 use crate::host::Interrupt;
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::service::last_data_dir;
 use crate::reconcile::{
     Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, give_back, running,
 };
@@ -60,6 +61,7 @@ impl Apply {
                 let exit = self.report(&session, &pass, &judgements, (&[], &plan.refused));
                 return Ok(with_pending(Service::of(&session), &session, exit));
             }
+            last_data_dir::note(&session.node, &mut ledger, &session.lock(WHO)?)?;
             if let Err(error) = running::keep(&pass) {
                 eprintln!("k3warden: what K3s was started with cannot be kept: {error}");
             }

@@ -17,7 +17,7 @@ use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
 use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::service::cluster;
+use crate::reconcile::service::{cluster, last_data_dir};
 use crate::reconcile::{Judgement, Pass, Seen, Written, give_back};
 use crate::report::Assessment;
 use crate::setting::Running;
@@ -281,6 +281,9 @@ impl Session {
     pub fn recall(&mut self, ledger: &mut Ledger, who: &str) -> Result<(), CliError> {
         let lock = self.lock(who)?;
         self.written = Written::of(ledger, &lock)?;
+        last_data_dir::recall(&mut self.node, ledger, &lock)?;
+        let root = self.host.root.clone();
+        self.host.root = root.sealed_below(&self.node.places.data_dir);
         let root = &self.host.root;
         cluster::recall(root, &self.policy, &mut self.node, ledger, &lock)?;
         self.unread = None;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::config_file::{
     self, ConfigFile, DEFAULT_CONFIG_FILE, Location, Reading, locate_by_environment,
 };
+use super::environment::Environment;
 use super::files::{Files, Input};
 use super::yaml::to_text;
 use super::{ConfigurationError, Ending, Invocation, K3sVersion, Merge};
@@ -30,23 +31,53 @@ const LAST_WINS: K3sVersion = K3sVersion::new(26, 0);
 /// The state directory as both halves of K3s see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataDir {
-    /// Where the real K3s keeps `server` and `agent`.
-    pub state: PathBuf,
+    /// Where the real K3s keeps `server` and `agent`; `None` where a file that might say so cannot be read, so that K3s
+    /// would end.
+    pub state: Option<PathBuf>,
     /// Where the wrapper unpacks `data`; another directory than `state` where only one of them sees the setting.
     pub unpacked: PathBuf,
 }
 
 impl DataDir {
-    pub(super) fn new(merge: &Merge, outer: Option<String>) -> Self {
+    /// What the options say, once they are settled.
+    pub(super) fn of_options(merge: &Merge, outer: Option<String>) -> Self {
         let state = merge
             .options
             .get("data-dir")
             .and_then(|option| option.values.last())
             .map(|value| value.value.as_str());
         Self {
-            state: absolute(state.unwrap_or_default()),
+            state: Some(absolute(state.unwrap_or_default())),
             unpacked: absolute(outer.as_deref().unwrap_or_default()),
         }
+    }
+
+    /// What can be told where K3s ends before its options are settled: `words` are those of its command line, those of
+    /// its files before them where `files_are_read`. A command line outranks every file, and the environment nothing.
+    pub(super) fn of_words<'w>(
+        words: impl Iterator<Item = &'w str>,
+        files_are_read: bool,
+        environment: &Environment,
+        outer: Option<String>,
+    ) -> Self {
+        let variable = environment.get("K3S_DATA_DIR");
+        let variable = variable.map(|variable| variable.value.clone());
+        let said = find_in_words(words, true).or(variable.filter(|_| files_are_read));
+        Self {
+            state: match said {
+                None if !files_are_read => None,
+                said => Some(absolute(said.as_deref().unwrap_or_default())),
+            },
+            unpacked: absolute(outer.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// The state directory, or K3s's default where nobody knows.
+    #[must_use]
+    pub fn state_or_default(&self) -> PathBuf {
+        self.state
+            .clone()
+            .unwrap_or_else(|| DEFAULT_DATA_DIR.into())
     }
 }
 
@@ -106,7 +137,10 @@ pub(super) fn outer_reading(
         .filter(|variable| version >= READS_VARIABLE && !variable.value.is_empty());
     if let Some(variable) = variable {
         outer.data_dir = Some(variable.value.clone());
-    } else if let Some(value) = find_in_words(invocation, version) {
+    } else if let Some(value) = find_in_words(
+        invocation.words.iter().map(|word| word.text.as_str()),
+        version >= LAST_WINS,
+    ) {
         outer.data_dir = Some(value);
     }
     Ok(outer)
@@ -177,9 +211,8 @@ fn find(files: &[ConfigFile], version: K3sVersion) -> Option<String> {
     last
 }
 
-fn find_in_words(invocation: &Invocation, version: K3sVersion) -> Option<String> {
+fn find_in_words<'w>(mut words: impl Iterator<Item = &'w str>, last_wins: bool) -> Option<String> {
     let mut found = None;
-    let mut words = invocation.words.iter().map(|word| word.text.as_str());
     while let Some(word) = words.next() {
         let value = match word {
             "--data-dir" | "-d" => words.next(),
@@ -189,7 +222,7 @@ fn find_in_words(invocation: &Invocation, version: K3sVersion) -> Option<String>
         };
         if let Some(value) = value {
             found = Some(value.to_owned());
-            if version < LAST_WINS {
+            if !last_wins {
                 break;
             }
         }

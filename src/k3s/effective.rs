@@ -33,7 +33,7 @@ impl Effective {
         let node = component::Node {
             version,
             role: configuration.role,
-            data_dir: configuration.data_dir.state.clone(),
+            data_dir: configuration.data_dir.state_or_default(),
         };
         let start = component::start(&configuration.merge, &node, facts, files);
         Ok(Self {
@@ -51,6 +51,12 @@ impl Effective {
             .as_ref()
             .or(self.configuration.merge.ends.as_ref())
             .or_else(|| self.start.endings.first())
+    }
+
+    /// Why K3s would end before its options are settled. Nothing is known of them then; that none is set says nothing.
+    #[must_use]
+    pub const fn unsettled(&self) -> Option<&Ending> {
+        self.configuration.merge.ends.as_ref()
     }
 
     /// Everything that would stop it.

@@ -34,6 +34,15 @@ pub struct Ending {
     pub from: Option<Place>,
 }
 
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.from {
+            Some(from) => write!(formatter, "{} ({from})", self.reason),
+            None => formatter.write_str(&self.reason),
+        }
+    }
+}
+
 /// The configuration that K3s has after its merge. Secrets are in it; what shows it hides them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Merge {

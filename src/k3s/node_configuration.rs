@@ -116,9 +116,20 @@ pub fn merge(
     let keys = merging.keys(files, location.as_ref())?;
     let outer = outer_reading(files, invocation, version)?;
     merging.inputs.extend(outer.inputs);
+    let files_are_read = keys.is_ok();
     let outcome = keys.and_then(|keys| merging.run(&keys));
     merging.merge.ends = outcome.err();
-    let data_dir = DataDir::new(&merging.merge, outer.data_dir);
+    let data_dir = match (&merging.merge.ends, files_are_read) {
+        (None, _) => DataDir::of_options(&merging.merge, outer.data_dir),
+        (Some(_), true) => {
+            let words = merging.merge.words.iter().map(String::as_str);
+            DataDir::of_words(words, true, merging.environment, outer.data_dir)
+        }
+        (Some(_), false) => {
+            let words = merging.given.iter().map(|word| word.text.as_str());
+            DataDir::of_words(words, false, merging.environment, outer.data_dir)
+        }
+    };
     let mut inputs = merging.inputs;
     let mut seen = std::collections::BTreeSet::new();
     inputs.retain(|input| seen.insert(input.path.clone()));

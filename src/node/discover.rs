@@ -53,13 +53,21 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let (surroundings, given) = (beside.surroundings, beside.k3s_version);
-    let unit = match find_loaded_k3s_units(&Files::new(root), &|name| beside.loaded.status(name)) {
-        Ok(units) => choose(root, policy, beside.unit, units, &mut warnings),
+    let found = find_loaded_k3s_units(&Files::new(root), &|name| beside.loaded.status(name));
+    let (unit, unit_problem) = match found {
+        Ok(found) => {
+            warnings.extend(found.unusable.iter().cloned());
+            let unit = choose(root, policy, beside.unit, found.units, &mut warnings);
+            let problem = found.unusable.into_iter().next();
+            (unit, problem)
+        }
         Err(error) => {
+            let problem = error.to_string();
             problems.push(error);
-            None
+            (None, Some(problem))
         }
     };
+    let unit_problem = unit_problem.filter(|_| unit.is_none());
     warnings.extend(unit.iter().flat_map(|unit| unit.warnings()));
     warnings.extend(beside.loaded.unanswered());
     let mut node = Node {
@@ -74,7 +82,9 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         disabled: Vec::new(),
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
         surroundings,
+        unit_problem,
         configuration_problem: None,
+        data_dir_problem: None,
         problems,
         warnings,
     };
@@ -140,59 +150,97 @@ fn find_version(
 /// Directories, datastore and disabled components. Where the version is not known the newest one's reading is taken:
 /// the places have been the same in all of them.
 fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
+    if let Some(problem) = node.unit_problem.clone() {
+        node.configuration_problem = Some(problem.clone());
+        node.data_dir_problem = Some(problem);
+        node.new_cluster = false;
+        return;
+    }
     let Some(invocation) = node.invocation() else {
         return;
     };
+    if let Some(error) = node.unit.as_ref().and_then(|unit| unit.unread.clone()) {
+        cannot_be_known(node, error.into());
+        return;
+    }
     let newest = K3sVersion::new(NEWEST_KNOWN_MINOR, 0);
     let version = node.version.as_ref().map_or(newest, |fact| fact.value);
     match merge(&Files::new(root), &invocation, version) {
         Ok(configuration) => {
             take_in(root, node, &configuration);
-            let said = policy.new_cluster.as_ref().map(|given| given.value);
-            let is_seen = node.surroundings.is_machine() && node.is_installed();
-            node.new_cluster = match (said, is_seen) {
-                (Some(false), _) | (None, false) => false,
-                // Said once for a fleet of images; a node that is then told to join a cluster begins none. What is in a
-                // datastore elsewhere only the operator knows.
-                (Some(true), false) => {
-                    begins_a_cluster(&configuration, &["server", "cluster-reset"])
-                }
-                // What the node's files say counts more than what was said when nobody could know them, by the same
-                // policy on machines of all ages. What cannot be looked at may be data.
-                (Some(true) | None, true) => {
-                    begins_a_cluster(&configuration, &ELSEWHERE)
-                        && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
-                }
-            };
-        }
-        Err(error) => {
-            let hint = match &error {
-                ConfigurationError::Host(error) if error.is_permission_denied() => {
-                    " (run as root to see it)"
-                }
-                _ => "",
-            };
-            node.configuration_problem = Some(format!("{error}{hint}"));
-            if let ConfigurationError::Host(error) = error {
-                node.problems.push(error);
+            if node.configuration_problem.is_none() {
+                node.new_cluster = begins_here(root, policy, node, &configuration);
             }
         }
+        Err(error) => cannot_be_known(node, error),
+    }
+}
+
+/// Where and what the options say is not known.
+fn cannot_be_known(node: &mut Node, error: ConfigurationError) {
+    let hint = match &error {
+        ConfigurationError::Host(error) if error.is_permission_denied() => {
+            " (run as root to see it)"
+        }
+        _ => "",
+    };
+    let problem = format!("{error}{hint}");
+    node.configuration_problem = Some(problem.clone());
+    node.data_dir_problem = Some(problem);
+    node.new_cluster = false;
+    if let ConfigurationError::Host(error) = error {
+        node.problems.push(error);
     }
 }
 
 fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
-    node.places
-        .data_dir
-        .clone_from(&configuration.data_dir.state);
     if let Some(file) = &configuration.config_file {
         node.places.config_file.clone_from(file);
+    }
+    let ends = configuration.merge.ends.as_ref();
+    let problem = ends.map(|ending| format!("K3s would not start: {ending}"));
+    match &configuration.data_dir.state {
+        Some(state) => node.places.data_dir.clone_from(state),
+        None => node.data_dir_problem.clone_from(&problem),
+    }
+    if problem.is_some() {
+        // That no option is set here says nothing of what is meant.
+        node.configuration_problem = problem;
+        node.new_cluster = false;
+        return;
     }
     if configuration.role == Role::Server {
         match datastore::of(root, &configuration.merge, &node.places.data_dir) {
             Ok(datastore) => node.datastore = Some(datastore),
-            Err(error) => node.problems.push(error),
+            Err(error) => {
+                node.configuration_problem = Some(error.to_string());
+                node.problems.push(error);
+            }
         }
         node.disabled = disabled(configuration);
+    }
+}
+
+/// Whether a server's cluster begins with the next start of this node.
+fn begins_here(
+    root: &Root,
+    policy: &Policy,
+    node: &Node,
+    configuration: &NodeConfiguration,
+) -> bool {
+    let said = policy.new_cluster.as_ref().map(|given| given.value);
+    let is_seen = node.surroundings.is_machine() && node.is_installed();
+    match (said, is_seen) {
+        (Some(false), _) | (None, false) => false,
+        // Said once for a fleet of images; a node that is then told to join a cluster begins none. What is in a
+        // datastore elsewhere only the operator knows.
+        (Some(true), false) => begins_a_cluster(configuration, &["server", "cluster-reset"]),
+        // What the node's files say counts more than what was said when nobody could know them, by the same policy on
+        // machines of all ages. What cannot be looked at may be data.
+        (Some(true) | None, true) => {
+            begins_a_cluster(configuration, &ELSEWHERE)
+                && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
+        }
     }
 }
 

@@ -54,8 +54,12 @@ pub struct Node {
     pub new_cluster: bool,
     /// Whether live values and services are ours to look at.
     pub surroundings: Surroundings,
-    /// Why it is not known what K3s's configuration says: where its data dir is, which datastore it has.
+    /// Why nobody knows whether K3s is here: systemd would not start a unit that may be its.
+    pub unit_problem: Option<String>,
+    /// Why it is not known what K3s's configuration says: which datastore it has, what it disables.
     pub configuration_problem: Option<String>,
+    /// Why it is not known where K3s's data dir is.
+    pub data_dir_problem: Option<String>,
     /// What could not be looked at while finding all this out.
     pub problems: Vec<HostError>,
     /// What an operator should know of the units: which is judged of two, what waits for a daemon-reload.
@@ -75,6 +79,9 @@ pub enum NotKnown {
         "the K3s version is not known: give --k3s-version, or set k3s_version in /etc/k3warden/config.toml"
     )]
     Version,
+    /// The unit that may start it cannot be started.
+    #[error("{0}")]
+    Unit(String),
     /// Its configuration cannot be looked at.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
@@ -90,7 +97,9 @@ impl Node {
     /// Whether K3s is simply not there yet. In an image given with `--root` nobody knows what comes into it.
     #[must_use]
     pub fn awaits_k3s(&self) -> bool {
-        self.surroundings != Surroundings::Image && !self.is_installed()
+        self.surroundings != Surroundings::Image
+            && !self.is_installed()
+            && self.unit_problem.is_none()
     }
 
     /// The path of the K3s binary.
@@ -152,7 +161,17 @@ impl Node {
         invocation: Option<Invocation>,
         facts: &Facts,
     ) -> Result<Effective, NotKnown> {
-        let invocation = invocation.ok_or(NotKnown::Role)?;
+        let unread = self.unit.as_ref().and_then(|unit| unit.unread.clone());
+        if let Some(error) = unread {
+            return Err(ConfigurationError::Host(error).into());
+        }
+        let unknown = || match &self.unit_problem {
+            Some(problem) => NotKnown::Unit(problem.clone()),
+            None => NotKnown::Role,
+        };
+        let invocation = invocation
+            .filter(|_| self.unit_problem.is_none())
+            .ok_or_else(unknown)?;
         let version = self.version.as_ref().ok_or(NotKnown::Version)?.value;
         Ok(Effective::of(files, &invocation, version, facts)?)
     }

@@ -23,7 +23,7 @@ const ROLE_NOT_KNOWN: &str = "role not known yet: install K3s, or set role = \"s
 pub fn control(control: &Control, node: &Node) -> Applies {
     if let Some(role) = control.role {
         match &node.role {
-            None => return Applies::No(ROLE_NOT_KNOWN.to_owned()),
+            None => return role_unknown(node),
             Some(fact) if fact.value != role => {
                 let others = match role {
                     Role::Server => "servers",
@@ -40,11 +40,19 @@ pub fn control(control: &Control, node: &Node) -> Applies {
         .any(|setting| is_configuration(&setting.body))
         && let Some(reason) = nothing_to_start(node)
     {
-        return Applies::No(reason);
+        return reason;
     }
     match version(control.k3s, node) {
         Applies::Yes => datastore(control, node),
         other => other,
+    }
+}
+
+/// Nothing installed and nothing said is no failure; a unit that nobody can make sense of is one.
+fn role_unknown(node: &Node) -> Applies {
+    match &node.unit_problem {
+        Some(problem) => Applies::Unknown(format!("role not known: {problem}")),
+        None => Applies::No(ROLE_NOT_KNOWN.to_owned()),
     }
 }
 
@@ -54,12 +62,12 @@ const fn is_configuration(setting: &SettingBody) -> bool {
 }
 
 /// Why there is no start of K3s whose configuration could be judged: a node that waits for its K3s is no failure.
-fn nothing_to_start(node: &Node) -> Option<String> {
+fn nothing_to_start(node: &Node) -> Option<Applies> {
     if node.role.is_none() {
-        return Some(ROLE_NOT_KNOWN.to_owned());
+        return Some(role_unknown(node));
     }
     let waits = node.version.is_none() && node.awaits_k3s();
-    waits.then(|| "K3s is not installed yet".to_owned())
+    waits.then(|| Applies::No("K3s is not installed yet".to_owned()))
 }
 
 /// Whether a range of versions covers this node's K3s.

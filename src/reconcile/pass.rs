@@ -277,7 +277,13 @@ impl<'a> Pass<'a> {
 
     /// Why a setting cannot be looked for: it is in the data dir, and nobody knows where that is.
     fn place_unknown(&self, setting: &SettingBody) -> Option<String> {
-        let problem = self.node.configuration_problem.as_ref()?;
+        // Which packaged components have manifests the options say.
+        if let (SettingBody::Manifest(_), Some(problem)) =
+            (setting, &self.node.configuration_problem)
+        {
+            return Some(format!("what K3s's options are is not known: {problem}"));
+        }
+        let problem = self.node.data_dir_problem.as_ref()?;
         let in_data_dir = match setting {
             SettingBody::Directory(directory) => directory.path.contains("{data_dir}"),
             SettingBody::File(file) => file.path.contains("{data_dir}"),
@@ -318,7 +324,7 @@ impl<'a> Pass<'a> {
             host,
             places: &self.node.places,
             version,
-            effective: &|| self.effective(),
+            effective: &|| self.settled(),
             next_boot: &|| self.next_boot(),
             running: &|| self.running(),
             disabled: &self.node.disabled,
@@ -344,6 +350,15 @@ impl<'a> Pass<'a> {
                 .effective(self.host)
                 .map_err(|error| error.to_string())
         })
+    }
+
+    /// The same for judging options and arguments: where K3s would end before they are settled, nothing is known of them.
+    pub(super) fn settled(&self) -> Result<&Effective, String> {
+        let effective = self.effective().as_ref().map_err(Clone::clone)?;
+        match effective.unsettled() {
+            Some(ending) => Err(format!("K3s would not start: {ending}")),
+            None => Ok(effective),
+        }
     }
 
     /// What the running K3s was started with.

@@ -143,6 +143,9 @@ fn drop_in(unit: &str) -> PathBuf {
 /// # Errors
 /// When a drop-in cannot be looked at.
 pub(super) fn plan(pass: &Pass<'_>) -> Result<Vec<Change>, HostError> {
+    if pass.node.data_dir_problem.is_some() {
+        return Ok(Vec::new());
+    }
     let root = &pass.host.root;
     let wanted = text(&places(root, pass.node, pass.policy));
     let mut changes = Vec::new();

@@ -85,6 +85,11 @@ impl Pass<'_> {
             return Some(value.clone());
         };
         let mut names: Vec<String> = Vec::new();
+        let unsettled =
+            matches!(self.effective(), Ok(effective) if effective.unsettled().is_some());
+        if option.is_some() && unsettled {
+            return None;
+        }
         let more = option.and_then(|option| self.option(option));
         for name in given.iter().chain(&more) {
             if !names.contains(name) {
@@ -151,7 +156,7 @@ impl Pass<'_> {
     }
 
     fn is_named(&self, path: &Path) -> bool {
-        let Ok(effective) = self.effective() else {
+        let Ok(effective) = self.settled() else {
             return true;
         };
         let lines = effective.start.components.lines.values();

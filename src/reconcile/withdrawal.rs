@@ -57,7 +57,9 @@ impl<'a> Pass<'a> {
     /// Whether a control could only have been enforced for a new cluster, and this node begins none. Once there is data
     /// the workloads live with what is there.
     pub(super) fn was_provisional(&self, control: &Control) -> bool {
-        self.waits_for_the_operator(control)
+        // Where nobody knows what K3s's options are, nobody knows that no cluster begins.
+        self.node.configuration_problem.is_none()
+            && self.waits_for_the_operator(control)
             && !cluster::has_data(&self.host.root, &self.node.places.data_dir)
     }
 }

@@ -12,12 +12,7 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     let effective = match (subject.effective)() {
         Ok(effective) => effective,
         Err(reason) => {
-            return vec![finding(
-                setting,
-                "unknown",
-                "",
-                Outcome::Unknown(reason.clone()),
-            )];
+            return vec![finding(setting, "unknown", "", Outcome::Unknown(reason))];
         }
     };
     let (value, place) = match in_force(effective, setting.component, &setting.flag) {

@@ -12,7 +12,7 @@ use super::{Finding, Outcome, Remedy, Running, Subject, option_traces};
 pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let effective = match (subject.effective)() {
         Ok(effective) => effective,
-        Err(reason) => return vec![unknown(setting, reason)],
+        Err(reason) => return vec![unknown(setting, &reason)],
     };
     let Some((value, place)) = in_force(effective, &setting.name) else {
         let reason = format!("K3s {} has no such option here", effective.version);

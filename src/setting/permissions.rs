@@ -146,7 +146,7 @@ fn left_to_k3s(
     }
     let asked = |option: &Option<String>, asks: &dyn Fn(&str, &Place) -> bool| {
         let option = option.as_deref()?;
-        let effective = (subject.effective)().as_ref().ok()?;
+        let effective = (subject.effective)().ok()?;
         let (value, place) = option::in_force(effective, option)?;
         let text = value.elements().join(",");
         asks(&text, &place).then(|| format!("{option} ({place})"))

@@ -137,7 +137,7 @@ pub struct Subject<'a> {
     pub version: Option<K3sVersion>,
     /// What K3s would run with at its next start, or why that is not known. Asked only where a setting is about that: to
     /// work it out reads and merges all of K3s's configuration, and a mode has to be back long before.
-    pub effective: &'a dyn Fn() -> &'a Result<Effective, String>,
+    pub effective: &'a dyn Fn() -> Result<&'a Effective, String>,
     /// What the next boot would set.
     pub next_boot: &'a dyn Fn() -> Result<&'a NextBoot, HostError>,
     /// What the running K3s was started with.

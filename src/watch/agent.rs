@@ -90,7 +90,8 @@ impl<'s> Agent<'s> {
         ground: Ground,
         journal: Journal,
     ) -> Result<Self, AgentError> {
-        let ledger = ground.open_ledger()?;
+        let mut ledger = ground.open_ledger()?;
+        ground.note_data_dir(&mut ledger)?;
         let publisher = Publisher::new(&ground.host.root)?;
         let keeper = Keeper::of(ground.node.surroundings);
         let mut records = Records::default();

@@ -296,8 +296,8 @@ impl StandIn {
     }
 
     fn data_dir(&self, effective: &Effective) -> PathBuf {
-        let state = &effective.configuration.data_dir.state;
-        self.root.join(state.strip_prefix("/").unwrap_or(state))
+        let state = effective.configuration.data_dir.state_or_default();
+        self.root.join(state.strip_prefix("/").unwrap_or(&state))
     }
 
     /// What tells others that a cluster has begun.

@@ -1,6 +1,6 @@
 //! What a start reads, written down for the restart gate and for the next start.
 
-use super::Door;
+use super::{Door, say};
 use crate::cli::exit::CliError;
 use crate::host::systemd::InvocationId;
 use crate::reconcile::restart::starts::{StartRecord, Starts};
@@ -15,6 +15,13 @@ impl Door {
         };
         let session = &self.session;
         let effective = session.node.effective(&session.host)?;
+        if let Some(ending) = effective.unsettled() {
+            // It ends before it reads a word of ours, and its end says nothing of ours.
+            say(&format!(
+                "this start is not recorded: K3s would not start: {ending}"
+            ));
+            return Ok(());
+        }
         let part = part::present(&session.pass())?;
         let knowledge = Knowledge::of(&session.host.root)?;
         let ours = part.digest();

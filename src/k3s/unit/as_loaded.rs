@@ -83,11 +83,18 @@ fn of_status(
         environment.set(variable, value, fragment.display().to_string());
     }
     let mut inputs = Vec::new();
+    let mut unread = None;
     // systemd reads these at each start, whatever it has loaded.
     let patterns = status.environment_files.iter();
     let patterns = patterns.map(|pattern| (pattern.clone(), true)).collect();
     for (path, _) in named_files(files, patterns)? {
-        let content = files.read(&path)?;
+        let content = match files.read(&path) {
+            Ok(content) => content,
+            Err(error) => {
+                unread.get_or_insert(error);
+                continue;
+            }
+        };
         inputs.push(Input::new(&path, content.as_deref()));
         let content = String::from_utf8_lossy(content.as_deref().unwrap_or_default()).into_owned();
         for (variable, value) in environment_file::parse(&content) {
@@ -107,6 +114,7 @@ fn of_status(
         as_written: None,
         own_environment: own,
         environment,
+        unread,
         loading: Loading::NotAsked,
         inputs,
         remarks: Vec::new(),

@@ -35,6 +35,7 @@ pub(super) struct Loader<'a> {
     environment_files: Vec<(PathBuf, bool)>,
     unset: Vec<String>,
     inputs: Vec<Input>,
+    unread: Option<HostError>,
     remarks: Vec<Remark>,
 }
 
@@ -50,6 +51,7 @@ impl<'a> Loader<'a> {
             environment_files: Vec::new(),
             unset: Vec::new(),
             inputs: Vec::new(),
+            unread: None,
             remarks: Vec::new(),
         }
     }
@@ -187,7 +189,14 @@ impl<'a> Loader<'a> {
         }
         let patterns = std::mem::take(&mut self.environment_files);
         for (path, optional) in named_files(self.files, patterns)? {
-            let content = self.files.read(&path)?;
+            let content = match self.files.read(&path) {
+                Ok(content) => content,
+                // Whether K3s may be started without it or not: what it says nobody knows.
+                Err(error) => {
+                    self.unread.get_or_insert(error);
+                    continue;
+                }
+            };
             self.inputs.push(Input::new(&path, content.as_deref()));
             let Some(content) = content else {
                 if optional {
@@ -259,6 +268,7 @@ impl<'a> Loader<'a> {
             fragment,
             drop_ins,
             environment,
+            unread: self.unread,
             loading: Loading::NotAsked,
             inputs: self.inputs,
             remarks: self.remarks,

@@ -44,6 +44,8 @@ pub struct Unit {
     pub own_environment: BTreeMap<String, String>,
     /// The variables that K3s gets from the unit.
     pub environment: Environment,
+    /// An environment file that cannot be looked at: the variables are not all known then.
+    pub unread: Option<HostError>,
     /// What systemd says of the unit, where it could be asked.
     pub loading: Loading,
     /// Everything that was read.
@@ -134,11 +136,20 @@ pub enum Loaded {
     Unit(Box<Unit>),
 }
 
+/// What a tree has of units that may start K3s.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct K3sUnits {
+    /// Those that start a K3s server or agent.
+    pub units: Vec<Unit>,
+    /// Those that systemd would not start, so that nobody can say what they would have started; why, in a sentence each.
+    pub unusable: Vec<String>,
+}
+
 /// The units of this tree that start a K3s server or agent, by name, as their files say.
 ///
 /// # Errors
 /// When a directory or file cannot be read.
-pub fn find_k3s_units(files: &Files<'_>) -> Result<Vec<Unit>, HostError> {
+pub fn find_k3s_units(files: &Files<'_>) -> Result<K3sUnits, HostError> {
     find_loaded_k3s_units(files, &|_| None)
 }
 
@@ -149,8 +160,8 @@ pub fn find_k3s_units(files: &Files<'_>) -> Result<Vec<Unit>, HostError> {
 pub fn find_loaded_k3s_units(
     files: &Files<'_>,
     status: &dyn Fn(&str) -> Option<UnitStatus>,
-) -> Result<Vec<Unit>, HostError> {
-    let mut units = Vec::new();
+) -> Result<K3sUnits, HostError> {
+    let mut found = K3sUnits::default();
     for name in search::candidates(files)? {
         let mut loaded = load_unit(files, &name)?;
         // An operator's own `k3s-backup.service` concerns nobody, and an alias is asked for by its unit's name.
@@ -162,13 +173,16 @@ pub fn find_loaded_k3s_units(
         if concerns && let Some(status) = status(&name) {
             loaded = as_loaded::take_over(loaded, &name, &status, files)?;
         }
-        if let Loaded::Unit(unit) = loaded
-            && unit.role().is_some()
-        {
-            units.push(*unit);
+        match loaded {
+            Loaded::Unit(unit) if unit.role().is_some() => found.units.push(*unit),
+            Loaded::Unusable { fragment, problem } => found.unusable.push(format!(
+                "systemd would not start {name}: {problem} ({})",
+                fragment.display()
+            )),
+            Loaded::Unit(_) | Loaded::Missing | Loaded::Masked(_) | Loaded::Alias(_) => {}
         }
     }
-    Ok(units)
+    Ok(found)
 }
 
 /// Loads a service unit with its drop-ins and environment files.

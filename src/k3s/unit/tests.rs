@@ -170,7 +170,7 @@ fn only_units_that_start_k3s_are_found() {
     )
     .unwrap();
     let root = Root::open(tree.0.path()).unwrap();
-    let units = find_k3s_units(&Files::new(&root)).unwrap();
+    let units = find_k3s_units(&Files::new(&root)).unwrap().units;
     let names: Vec<_> = units.iter().map(|unit| unit.name.as_str()).collect();
     assert_eq!(names, ["k3s-edge.service", "k3s.service"]);
 }

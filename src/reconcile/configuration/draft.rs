@@ -58,6 +58,12 @@ impl<'p, 'a> Draft<'p, 'a> {
             Ok(base) => base,
             Err(reason) => return self.refuse_all(reason),
         };
+        if let Some(ending) = base.unsettled() {
+            // Nobody can say what a line of ours would come to. What K3s reads of ours stays as it is.
+            return self.refuse_all(format!(
+                "K3s would not start, with it or without it: {ending}"
+            ));
+        }
         let mut lines = self.lines(&base, judgements);
         // A line that the node is not fit for, or that does not bring what it is for, is taken out again; the rest is
         // judged once more without it. Each round takes one out.

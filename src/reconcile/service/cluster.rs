@@ -51,7 +51,9 @@ pub fn decide(
     ledger: &mut Ledger,
     lock: &Lock,
 ) -> Result<(), LedgerError> {
-    if has_data(root, &node.places.data_dir) {
+    // Where nobody knows what K3s's options are, nobody knows what begins with them.
+    let unknown = node.configuration_problem.is_some();
+    if unknown || has_data(root, &node.places.data_dir) {
         return Ok(());
     }
     let decision = if node.new_cluster { YES } else { NO };

@@ -98,7 +98,8 @@ fn outcome(effective: &Effective) -> Hash {
         bytes.push(0);
     };
     put(&effective.version.to_string());
-    put(&effective.configuration.data_dir.state.to_string_lossy());
+    let data_dir = effective.configuration.data_dir.state_or_default();
+    put(&data_dir.to_string_lossy());
     for (name, option) in &effective.configuration.merge.options {
         put(name);
         option.values.iter().for_each(|value| put(&value.value));

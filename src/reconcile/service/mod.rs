@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod following;
 pub mod inputs;
 pub mod kernel;
+pub mod last_data_dir;
 pub mod line_out;
 pub mod part;
 pub mod preflight;

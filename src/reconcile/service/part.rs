@@ -80,6 +80,9 @@ pub fn encryption_key(host: &Host, node: &Node) -> EncryptionKey {
     {
         return EncryptionKey::Absent;
     }
+    if node.data_dir_problem.is_some() {
+        return EncryptionKey::MayExist;
+    }
     let path = node
         .places
         .data_dir

@@ -82,9 +82,5 @@ pub fn with_part(
 }
 
 fn reasons(effective: &Effective) -> Vec<String> {
-    let with_place = |ending: &crate::k3s::Ending| match &ending.from {
-        Some(place) => format!("{} ({place})", ending.reason),
-        None => ending.reason.clone(),
-    };
-    effective.endings().map(with_place).collect()
+    effective.endings().map(ToString::to_string).collect()
 }

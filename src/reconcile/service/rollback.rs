@@ -68,6 +68,10 @@ pub fn roll_back(
     if knowledge.proves(failed) {
         return Ok(RollBack::NotOurs);
     }
+    // It ends before it reads anything of ours, and what would work in the place of ours nobody can tell.
+    if matches!(pass.effective(), Ok(effective) if effective.unsettled().is_some()) {
+        return Ok(RollBack::NotOurs);
+    }
     let back = way_back(pass, knowledge.good_part())?;
     if back.is_nothing() {
         // What is left, such as the encryption line under a key, may fail as well; the quarantine is not about that.

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::part;
 use super::{inputs, kernel, line_out};
 use crate::host::{State, SysctlKey, Thing, systemd};
-use crate::k3s::Files;
 use crate::k3s::component::{KERNEL_PARAMETERS, plugins_without_section};
+use crate::k3s::{Effective, Files};
 use crate::reconcile::Pass;
 use crate::reconcile::restart::own_part::EncryptionKey;
 use crate::reconcile::restart::starts::Starts;
@@ -77,6 +77,11 @@ pub fn must_stay(
 fn protection(pass: &Pass<'_>) -> Option<String> {
     // Without a configuration that can be judged no kubelet is known to check anything.
     let effective = pass.node.effective(pass.host).ok()?;
+    if let Some(ending) = effective.unsettled() {
+        return Some(format!(
+            "whether K3s's next start has protect-kernel-defaults nobody knows: it would not start: {ending}"
+        ));
+    }
     let place = kernel::protected_by(&effective)?;
     Some(format!(
         "{place} sets protect-kernel-defaults, and the kubelet would not start with another value"
@@ -95,6 +100,11 @@ fn lacks_a_section(pass: &Pass<'_>, path: &Path, left: Vec<u8>) -> Option<String
 
 fn named(pass: &Pass<'_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
     let effective = pass.node.effective(pass.host).ok();
+    if let Some(ending) = effective.as_ref().and_then(Effective::unsettled) {
+        return Some(format!(
+            "whether K3s's next start needs it nobody knows: it would not start: {ending}"
+        ));
+    }
     let loaded =
         effective.and_then(|effective| inputs::loaded(pass.host, pass.node, &effective).ok());
     if loaded.is_some_and(|loaded| loaded.iter().any(|loaded| loaded == path)) {

@@ -24,7 +24,7 @@ fn judged(text: &str, change: impl FnOnce(&mut UnitStatus)) -> Unit {
     change(&mut answer);
     let files = Files::new(&root);
     let mut found = find_loaded_k3s_units(&files, &|_| Some(answer.clone())).unwrap();
-    found.swap_remove(0)
+    found.units.swap_remove(0)
 }
 
 fn words(unit: &Unit) -> Vec<&str> {

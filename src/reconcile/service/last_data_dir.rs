@@ -1,0 +1,41 @@
+//! Where K3s's data dir was when its configuration could last be read. An operator's slip hides it, and so does a unit
+//! that is just being exchanged; what is held there is held all the same, and the encryption key lies there.
+
+use std::path::PathBuf;
+
+use crate::node::Node;
+use crate::reconcile::ledger::{Ledger, LedgerError};
+use crate::reconcile::lock::Lock;
+
+const KEY: &str = "data-dir";
+
+/// Records where it is, where that is known and news.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn note(node: &Node, ledger: &mut Ledger, lock: &Lock) -> Result<(), LedgerError> {
+    let known = node.is_installed() && node.data_dir_problem.is_none();
+    let Some(data_dir) = node.places.data_dir.to_str().filter(|_| known) else {
+        return Ok(());
+    };
+    if ledger.noted(KEY, lock)?.as_deref() != Some(data_dir) {
+        ledger.note(KEY, data_dir, lock)?;
+    }
+    Ok(())
+}
+
+/// Takes the recorded place for the one that nobody can tell now.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn recall(node: &mut Node, ledger: &mut Ledger, lock: &Lock) -> Result<(), LedgerError> {
+    if node.is_installed() && node.data_dir_problem.is_none() {
+        return Ok(());
+    }
+    let noted = ledger.noted(KEY, lock)?.map(PathBuf::from);
+    if let Some(data_dir) = noted.filter(|path| path.is_absolute()) {
+        node.places.data_dir = data_dir;
+        node.data_dir_problem = None;
+    }
+    Ok(())
+}
