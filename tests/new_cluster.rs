@@ -209,6 +209,34 @@ fn a_server_that_joined_is_not_taken_for_a_new_cluster_later() {
     );
 }
 
+/// With the options unknown the default data dir would be looked at, which is empty here.
+#[test]
+fn a_slip_while_k3s_starts_makes_no_new_cluster_of_an_old_one() {
+    let server = Server::new();
+    server.write("/data/k3s/server/db/state.db", "");
+    for slip in ["data-dir: [\n", "data-dir: /data/k3s\ndebug: maybe\n"] {
+        server.write(CONFIG, slip);
+        server.decide();
+        server.write(CONFIG, "data-dir: /data/k3s\n");
+        server.decide();
+        server.apply();
+        assert!(!restricts(&server), "{slip:?}: {}", server.lines());
+    }
+}
+
+#[test]
+fn a_slip_takes_nothing_from_a_cluster_that_we_began() {
+    let server = Server::new();
+    server.apply();
+    server.start();
+    server.write(CONFIG, "x: [a\n");
+    server.apply();
+    assert!(restricts(&server), "{}", server.lines());
+    server.write(CONFIG, "");
+    server.apply();
+    assert!(restricts(&server), "{}", server.lines());
+}
+
 #[test]
 fn an_image_is_restricted_only_if_the_policy_calls_it_a_new_cluster() {
     let mut server = Server::new();

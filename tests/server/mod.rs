@@ -20,7 +20,7 @@ use k3warden::node::{self, Surroundings};
 use k3warden::policy::Policy;
 use k3warden::reconcile::ledger::{Keeping, Ledger};
 use k3warden::reconcile::lock::Lock;
-use k3warden::reconcile::service::cluster;
+use k3warden::reconcile::service::{cluster, last_data_dir};
 use k3warden::reconcile::{Judgement, Pass, Plan, Refused, Seen, Written, apply};
 use k3warden::setting::Running;
 
@@ -146,6 +146,7 @@ impl Server {
         let mut ledger = {
             let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
             let mut ledger = Ledger::open(&root, Keeping::of(&root), &lock).unwrap();
+            last_data_dir::recall(&mut node, &mut ledger, &lock).unwrap();
             cluster::recall(&root, &policy, &mut node, &mut ledger, &lock).unwrap();
             ledger
         };
@@ -209,6 +210,7 @@ impl Server {
         self.pass(|pass, ledger| {
             let root = Root::open(self.tree.path()).unwrap();
             let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
+            last_data_dir::note(pass.node, ledger, &lock).unwrap();
             cluster::decide(&pass.host.root, pass.node, ledger, &lock).unwrap();
         });
     }
