@@ -88,3 +88,20 @@ fn an_operators_own_of_that_name_stands() {
     apply(&tree);
     assert_eq!(fs::read_to_string(tree.at(DROP_IN)).unwrap(), theirs);
 }
+
+/// The daemon judges what K3s reads; what its sandbox hides would be missing to it.
+#[test]
+fn what_k3s_reads_in_a_home_is_shown_to_our_units() {
+    let tree = node();
+    let start = "[Service]\nEnvironmentFile=-/root/k3s.env\nExecStart=/usr/local/bin/k3s server\n";
+    fs::remove_file(tree.at("/data/k3s")).unwrap();
+    fs::write(tree.at("/opt/edge/k3s.yaml"), "").unwrap();
+    fs::write(tree.at("/etc/k3warden/config.toml"), "").unwrap();
+    fs::write(tree.at("/etc/systemd/system/k3s.service"), start).unwrap();
+    apply(&tree);
+    let text = fs::read_to_string(tree.at(DROP_IN)).unwrap();
+    assert!(
+        text.ends_with("[Service]\nProtectHome=read-only\n"),
+        "{text}"
+    );
+}

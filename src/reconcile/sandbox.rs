@@ -1,6 +1,7 @@
-//! The sandbox of our own units: what must be writable in it beside the places that the package's units name.
+//! The sandbox of our own units: what must be writable in it beside the places that the package's units name, and what
+//! must be seen.
 //!
-//! K3s's data directory and configuration, and the metrics, can be anywhere. Where they are is said in a drop-in that
+//! K3s's data directory and configuration, and the metrics, can be anywhere, and so can what K3s reads. Where they are is said in a drop-in that
 //! is planned, recorded and taken back like every other change. It is for the next start of the unit: whoever runs
 //! inside sees the file system as it was built.
 
@@ -12,6 +13,7 @@ use crate::policy::Policy;
 use crate::setting::{Change, Effect, Stage};
 
 use super::Pass;
+use super::service::inputs;
 
 /// Where `ReadWritePaths=` of the packaged units lets us write.
 pub const PACKAGED: [&str; 5] = [
@@ -97,9 +99,35 @@ fn is_plain(path: &Path) -> bool {
     path.to_str().is_some_and(plain)
 }
 
+/// What K3s reads on this node, which must not be hidden from us: K3s would be judged by what is not there.
+fn reads(pass: &Pass<'_>) -> Vec<PathBuf> {
+    let unit = pass.node.unit.iter().flat_map(|unit| &unit.inputs);
+    let mut all: Vec<PathBuf> = unit.map(|input| input.path.clone()).collect();
+    all.extend(pass.node.binary());
+    if let Ok(effective) = pass.effective() {
+        let inputs = effective.configuration.inputs.iter();
+        all.extend(inputs.map(|input| input.path.clone()));
+        all.extend(inputs::loaded(pass.host, pass.node, effective).unwrap_or_default());
+    }
+    all
+}
+
 /// The drop-in; `None` where the packaged units are enough.
-fn text(places: &[PathBuf]) -> Option<String> {
-    if places.is_empty() {
+fn text(places: &[PathBuf], reads: &[PathBuf]) -> Option<String> {
+    let lies_in = |paths: &[PathBuf], hidden: &[&str]| {
+        (paths.iter()).any(|path| hidden.iter().any(|hidden| path.starts_with(hidden)))
+    };
+    let home = match (lies_in(places, &HOMES), lies_in(reads, &HOMES)) {
+        (true, _) => "ProtectHome=no\n",
+        (false, true) => "ProtectHome=read-only\n",
+        (false, false) => "",
+    };
+    // There is no read-only of it.
+    let temporary = match lies_in(places, &TEMPORARY) || lies_in(reads, &TEMPORARY) {
+        true => "PrivateTmp=no\n",
+        false => "",
+    };
+    if places.is_empty() && home.is_empty() && temporary.is_empty() {
         return None;
     }
     let quoted = |prefix: &str| {
@@ -108,22 +136,16 @@ fn text(places: &[PathBuf]) -> Option<String> {
             .map(|place| format!("\"{prefix}{}\"", place.display()).replace('%', "%%"));
         words.collect::<Vec<_>>().join(" ")
     };
-    let mut text = format!(
-        "# Written by k3warden: what this node's configuration and policy put outside the places that the unit names.\n\
-         [Unit]\nRequiresMountsFor={}\n[Service]\nReadWritePaths={}\n",
-        quoted(""),
-        quoted("-"),
-    );
-    let hidden = |by: &[&str]| {
-        (places.iter()).any(|place| by.iter().any(|hidden| place.starts_with(hidden)))
-    };
-    if hidden(&HOMES) {
-        text.push_str("ProtectHome=no\n");
+    let mut text = "# Written by k3warden: what this node's configuration and policy put outside the places that the unit names.\n"
+        .to_owned();
+    if !places.is_empty() {
+        text.push_str(&format!("[Unit]\nRequiresMountsFor={}\n", quoted("")));
     }
-    if hidden(&TEMPORARY) {
-        text.push_str("PrivateTmp=no\n");
+    text.push_str("[Service]\n");
+    if !places.is_empty() {
+        text.push_str(&format!("ReadWritePaths={}\n", quoted("-")));
     }
-    Some(text)
+    Some(text + home + temporary)
 }
 
 /// Whether a change is of a drop-in of ours.
@@ -143,11 +165,12 @@ fn drop_in(unit: &str) -> PathBuf {
 /// # Errors
 /// When a drop-in cannot be looked at.
 pub(super) fn plan(pass: &Pass<'_>) -> Result<Vec<Change>, HostError> {
-    if pass.node.data_dir_problem.is_some() {
+    // Where nobody can tell what K3s reads, the sandbox stays as it is.
+    if pass.node.configuration_problem.is_some() {
         return Ok(Vec::new());
     }
     let root = &pass.host.root;
-    let wanted = text(&places(root, pass.node, pass.policy));
+    let wanted = text(&places(root, pass.node, pass.policy), &reads(pass));
     let mut changes = Vec::new();
     for unit in UNITS {
         if is_installed(root, unit)? {
@@ -238,8 +261,8 @@ mod tests {
 
     #[test]
     fn the_drop_in_quotes_and_opens_what_else_hides_a_place() {
-        assert_eq!(text(&[]), None);
-        let text = text(&[PathBuf::from("/home/k3s data"), PathBuf::from("/srv/50%")]).unwrap();
+        let places = [PathBuf::from("/home/k3s data"), PathBuf::from("/srv/50%")];
+        let text = text(&places, &[]).unwrap();
         assert!(
             text.contains("ReadWritePaths=\"-/home/k3s data\" \"-/srv/50%%\"\n"),
             "{text}"
@@ -251,5 +274,22 @@ mod tests {
         assert!(text.contains("ProtectHome=no\n"), "{text}");
         assert!(!text.contains("PrivateTmp"), "{text}");
         assert!(!is_plain(Path::new("/a\"b")));
+    }
+
+    #[test]
+    fn what_is_only_read_is_made_visible_and_no_more() {
+        let read = |path: &str| text(&[], &[PathBuf::from(path)]);
+        assert_eq!(text(&[], &[]), None);
+        assert_eq!(read("/etc/k3s.env"), None);
+        let home = read("/root/k3s.env").unwrap();
+        assert!(
+            home.ends_with("[Service]\nProtectHome=read-only\n"),
+            "{home}"
+        );
+        let temporary = read("/tmp/audit.yaml").unwrap();
+        assert!(
+            temporary.ends_with("[Service]\nPrivateTmp=no\n"),
+            "{temporary}"
+        );
     }
 }
