@@ -244,6 +244,8 @@ impl<'s> Agent<'s> {
         drop(judgements);
         self.account(work, now);
         self.give_back();
+        // What held or refused a restart may have gone without an event, and what K3s reads may have changed without one.
+        self.look_soon(now);
         events.iter().for_each(|event| self.journal.tell(event));
         self.check_ledger();
         self.last_full_pass = Timestamp::now().as_second();

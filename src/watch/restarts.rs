@@ -162,7 +162,9 @@ impl Agent<'_> {
                 return;
             }
             Gate::HeldUntil { wait, why, .. } => {
-                self.keeper.judge_at(now + wait);
+                // The wait is by the wall clock, which may be set, and a machine that sleeps stops this timer's.
+                let interval = self.ground.policy.full_pass_interval.value;
+                self.keeper.judge_at(now + wait.min(interval));
                 is_short |= wait < SHORT;
                 (WaitsFor::Time, why)
             }

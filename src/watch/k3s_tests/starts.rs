@@ -233,3 +233,42 @@ fn what_a_reload_turns_off_is_given_back_if_the_policy_says_so() {
     ));
     assert!(!manifest.exists());
 }
+
+/// No directory of a file that an argument names is watched, nor is what lies behind a link.
+#[test]
+fn what_raises_no_event_is_asked_for_at_each_full_pass() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    tree.write("etc/edge/tokens.yaml", "one\n");
+    tree.write(
+        "etc/rancher/k3s/config.yaml",
+        "kube-apiserver-arg: [\"authentication-config=/etc/edge/tokens.yaml\"]\n",
+    );
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.agent.look_at_all(bench.now);
+    bench.quiet_minutes();
+    assert_eq!(bench.agent.keeper.judge, None);
+    tree.write("etc/edge/tokens.yaml", "two\n");
+    bench.agent.look_at_all(bench.now);
+    bench.until("out of step", |bench| {
+        bench.agent.k3s.in_step == Some(false)
+    });
+}
+
+/// The clock may be set, and a machine may sleep: a timer of hours that was set before knows nothing of it.
+#[test]
+fn a_window_that_is_far_away_is_looked_for_again_at_each_full_pass() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let opens = (jiff::Zoned::now().hour() + 12) % 24;
+    let rules = format!("restart = {{ mode = \"window\", windows = [\"{opens:02}:00-{opens:02}:50\"] }}\n");
+    tree.policy(&rules);
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.reload(&format!("{rules}{WITH_77_DAYS}"));
+    bench.until("held", |bench| bench.agent.k3s.held.is_some());
+    bench.passes(Duration::from_secs(6));
+    let judged = bench.agent.keeper.judge.unwrap();
+    let interval = bench.agent.ground.policy.full_pass_interval.value;
+    assert!(judged <= bench.now + interval, "{:?}", bench.agent.k3s.held);
+    assert_eq!(bench.machine.restarts_asked(), 0);
+}
