@@ -127,8 +127,9 @@ impl Follower {
         self.cursor = read.ok().and_then(|end| end.cursor).or(self.cursor.take());
         match (self.heard.is_marker_seen(), self.marker) {
             (true, _) => MarkerSeen::Yes,
+            (false, None) => MarkerSeen::NotWritten,
             (false, Some(_)) if readable => MarkerSeen::NotYet,
-            _ => MarkerSeen::CannotSee,
+            (false, Some(_)) => MarkerSeen::Unreadable,
         }
     }
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::heard::Ended;
 use crate::host::systemd::{ActiveState, InvocationId, UnitStatus};
 
+/// So many looks in a row without a journal, and there is none to wait for: journald that restarts is back by then.
+const UNREADABLE_LOOKS: u32 = 5;
+
 /// How long is long enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SettleRules {
@@ -25,8 +28,10 @@ pub enum MarkerSeen {
     Yes,
     /// Not yet.
     NotYet,
-    /// It cannot be seen: no scheduler runs here, or the journal cannot be read. Then READY counts.
-    CannotSee,
+    /// No scheduler runs here that would write it. Then READY counts.
+    NotWritten,
+    /// The journal cannot be read, or not to its end: the line may be there and may not. READY counts where it stays so.
+    Unreadable,
 }
 
 /// One look at K3s.
@@ -120,7 +125,17 @@ struct Followed {
     restarts: Option<u32>,
     main_pid: Option<u32>,
     since: Duration,
-    counting_since: Option<Duration>,
+    counting: Option<Counting>,
+    /// Looks in a row at which the journal could not be read.
+    unreadable: u32,
+}
+
+/// From when on the settle time counts.
+#[derive(Debug, Clone, Copy)]
+struct Counting {
+    since: Duration,
+    /// By READY for want of a journal, not by the marker.
+    without_journal: bool,
 }
 
 impl Settle {
@@ -185,11 +200,9 @@ impl Settle {
         if sample.active == ActiveState::Deactivating {
             return waiting("systemd to say how K3s ended");
         }
-        if followed.counting_since.is_none() && counts(sample) {
-            followed.counting_since = Some(sample.at);
-        }
-        if let Some(since) = followed.counting_since
-            && sample.at.saturating_sub(since) >= self.rules.settle_time
+        followed.count(sample);
+        if let Some(counting) = followed.counting
+            && sample.at.saturating_sub(counting.since) >= self.rules.settle_time
         {
             return Settling::Settled {
                 at_limit: false,
@@ -202,7 +215,7 @@ impl Settle {
                 ready: sample.active == ActiveState::Active,
             };
         }
-        match (followed.counting_since, sample.active) {
+        match (followed.counting, sample.active) {
             (Some(_), _) => waiting("the settle time to pass"),
             (None, ActiveState::Active) => waiting("the last component to start"),
             (None, _) => waiting("K3s to be ready"),
@@ -252,13 +265,40 @@ impl Settle {
             restarts,
             main_pid: None,
             since: sample.at,
-            counting_since: None,
+            counting: None,
+            unreadable: 0,
         });
         self.judge(sample)
     }
 }
 
 impl Followed {
+    /// Whether the settle time counts, and from when on. What READY alone has begun ends once the journal can be read
+    /// again: it says since when the marker is there, or that it is not.
+    fn count(&mut self, sample: &Sample) {
+        let is_ready = sample.active == ActiveState::Active;
+        self.unreadable = match sample.marker {
+            MarkerSeen::Unreadable => self.unreadable.saturating_add(1),
+            _ => 0,
+        };
+        let without_journal = self.unreadable >= UNREADABLE_LOOKS;
+        let counts = match sample.marker {
+            MarkerSeen::Yes => true,
+            MarkerSeen::NotYet => false,
+            MarkerSeen::NotWritten => is_ready,
+            MarkerSeen::Unreadable => is_ready && without_journal,
+        };
+        if self.unreadable == 0 {
+            self.counting = self.counting.filter(|counting| !counting.without_journal);
+        }
+        if counts {
+            self.counting.get_or_insert(Counting {
+                since: sample.at,
+                without_journal,
+            });
+        }
+    }
+
     /// How this run ended, if it did.
     fn end(&self, sample: &Sample) -> Option<Settling> {
         let other_run = sample
@@ -293,14 +333,6 @@ impl Followed {
                 reason: "somebody stopped K3s",
             },
         })
-    }
-}
-
-const fn counts(sample: &Sample) -> bool {
-    match sample.marker {
-        MarkerSeen::Yes => true,
-        MarkerSeen::NotYet => false,
-        MarkerSeen::CannotSee => matches!(sample.active, ActiveState::Active),
     }
 }
 

@@ -183,7 +183,29 @@ fn without_a_journal_ready_counts() {
     };
     assert!(matches!(look(0), Settling::Waiting { .. }));
     machine.set(|inside| inside.status.active = ActiveState::Active);
+    for seconds in [10, 12, 14, 16, 18, 75] {
+        assert!(matches!(look(seconds), Settling::Waiting { .. }));
+    }
+    assert_eq!(look(76), SETTLED);
+}
+
+#[test]
+fn one_look_without_a_journal_proves_nothing() {
+    let machine = Machine::new();
+    machine.set(|inside| {
+        start(inside);
+        inside.status.active = ActiveState::Active;
+    });
+    let mut follower = follower(Some(Marker::Scheduler));
+    let mut look = |seconds| {
+        machine.set(|inside| inside.seconds = seconds);
+        follower.look(&machine, &machine).unwrap()
+    };
+    machine.set(|inside| inside.journal = None);
     assert!(matches!(look(10), Settling::Waiting { .. }));
-    assert!(matches!(look(69), Settling::Waiting { .. }));
-    assert_eq!(look(70), SETTLED);
+    machine.set(|inside| inside.journal = Some(Vec::new()));
+    for seconds in [12, 70, 500] {
+        let answer = look(seconds);
+        assert!(matches!(answer, Settling::Waiting { .. }), "{answer:?}");
+    }
 }

@@ -84,22 +84,65 @@ fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
 }
 
 #[test]
-fn where_the_marker_cannot_be_seen_ready_counts() {
+fn where_nobody_writes_the_marker_ready_counts() {
     let course = course(
         Settle::of_run(run('b'), RULES),
         &[
-            sample_cannot_see(activating(0)),
-            sample_cannot_see(activating(300)),
-            active(310, MarkerSeen::CannotSee),
-            active(370, MarkerSeen::CannotSee),
+            with(activating(0), MarkerSeen::NotWritten),
+            with(activating(300), MarkerSeen::NotWritten),
+            active(310, MarkerSeen::NotWritten),
+            active(370, MarkerSeen::NotWritten),
         ],
     );
     assert_eq!(course, ["waiting", "waiting", "waiting", "settled"]);
 }
 
-fn sample_cannot_see(mut sample: Sample) -> Sample {
-    sample.marker = MarkerSeen::CannotSee;
+fn with(mut sample: Sample, marker: MarkerSeen) -> Sample {
+    sample.marker = marker;
     sample
+}
+
+/// Looks at a K3s that is READY, two seconds apart: `y` the marker is there, `n` not yet, `u` nobody knows. When it has
+/// settled, in seconds.
+fn settles_at(looks: &str) -> Option<u64> {
+    let mut settle = Settle::of_run(run('b'), RULES);
+    let mut looks = looks.chars().zip((0..).step_by(2));
+    looks.find_map(|(look, at)| {
+        let marker = match look {
+            'y' => MarkerSeen::Yes,
+            'n' => MarkerSeen::NotYet,
+            _ => MarkerSeen::Unreadable,
+        };
+        let answer = settle.take(&active(at, marker));
+        matches!(answer, Settling::Settled { .. }).then_some(at)
+    })
+}
+
+#[test]
+fn ready_counts_only_while_the_journal_stays_unreadable() {
+    let many = |look: &str| look.repeat(50);
+    for (name, looks, expected) in [
+        ("never readable", many("u"), Some(68)),
+        ("one look failed", format!("nu{}", many("n")), None),
+        ("now and then", many("uuuun"), None),
+        (
+            "readable again, without the marker",
+            format!("{}{}", "u".repeat(20), many("n")),
+            None,
+        ),
+        (
+            "readable again, with it",
+            format!("{}{}", "u".repeat(20), many("y")),
+            Some(100),
+        ),
+        (
+            "it was there before",
+            format!("y{}", many("u")),
+            Some(60),
+        ),
+    ] {
+        assert_eq!(settles_at(&looks), expected, "{name}");
+    }
 }
 
 #[test]
