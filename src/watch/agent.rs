@@ -149,6 +149,7 @@ impl<'s> Agent<'s> {
             self.journal.tell(&event);
         }
         self.tell_of_exceptions(None);
+        self.take_up_put_back();
         self.full_pass(now);
         self.take_up_run(now);
         self.keeper.judge_at(now);

@@ -33,6 +33,8 @@ pub enum Task {
     ReloadUnits,
     /// A restart of a unit, not waited for.
     Restart(UnitName),
+    /// The same of one that systemd gave up for its start limit, within which it would refuse.
+    RestartFailed(UnitName),
 }
 
 /// What came back.
@@ -171,6 +173,10 @@ impl Keeper {
                 Task::Show(unit) => Answer::Shown(Box::new(manager.show(&unit))),
                 Task::ReloadUnits => Answer::UnitsReloaded(manager.reload_units()),
                 Task::Restart(unit) => Answer::Restarted(manager.restart(&unit)),
+                Task::RestartFailed(unit) => {
+                    let reset = manager.reset_failed(&unit);
+                    Answer::Restarted(reset.and_then(|()| manager.restart(&unit)))
+                }
             };
             // Nobody waits any more: the daemon ends.
             let _ = sender.send(answer);

@@ -28,7 +28,12 @@ impl Agent<'_> {
         self.suspension = found;
         let held = self.ground.held.clone();
         self.ground.look_for_quarantine();
-        if held != self.ground.held {
+        let is_same = match (&held, &self.ground.held) {
+            (Some(before), Some(after)) => before.is_same_case(after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        // What else stands in that file we write ourselves: that K3s was restarted, that the part was not the cause.
+        if !is_same {
             self.keeper.put_back = None;
             self.full_pass(now);
         }

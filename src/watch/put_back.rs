@@ -6,10 +6,12 @@ use super::agent::Agent;
 use super::ground::WHO;
 use super::k3s::Followed;
 use crate::host::records::{Records, STATE};
+use crate::host::systemd::invocation;
 use crate::policy::KillSwitch;
 use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::proof::Quarantine;
+use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -75,6 +77,26 @@ impl Agent<'_> {
             self.keeper.put_back = None;
             self.ground.look_for_quarantine();
             self.due.full_pass.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// A put-back of a run before this one that K3s has not read yet: it runs with what failed, or systemd gave it up.
+    pub(super) fn take_up_put_back(&mut self) {
+        let Some(unit) = self.k3s_unit() else { return };
+        let root = &self.ground.host.root;
+        let run = invocation(root, &unit).ok().flatten();
+        let read = run.map(|run| Some(Starts::of(root).ok()?.load(&run)?.ours));
+        let held = self.ground.held.as_ref().map(|held| &held.quarantine);
+        let unread = held.filter(|held| read.is_none_or(|ours| ours.as_ref() == Some(&held.part)));
+        self.keeper.put_back = unread.cloned();
+    }
+
+    /// K3s has read what was put back, by whomever it was started: no restart is wanted for that any more.
+    pub(super) fn put_back_is_read(&mut self) {
+        if let Some(back) = self.keeper.put_back.take() {
+            let records = Records::at(&self.ground.host.root, STATE);
+            // Not kept, a K3s that systemd gives up later may be restarted once too often.
+            let _ = records.and_then(|records| back.note_restarted(&records));
         }
     }
 

@@ -157,7 +157,7 @@ impl Agent<'_> {
             Gate::NotNeeded | Gate::Unknown { .. } => {
                 self.k3s.wants_nothing();
                 if self.k3s.in_step == Some(true) && self.keeper.following.is_none() {
-                    self.keeper.put_back = None;
+                    self.put_back_is_read();
                 }
                 return;
             }
@@ -193,7 +193,11 @@ impl Agent<'_> {
         let follower = Follower::after_restart(unit.clone(), previous, following(&pass));
         let mut start = Followed::new(follower, part::present(&pass).into_iter().collect(), true);
         start.by_us = Some(why.to_owned());
-        if self.keeper.ask(Task::Restart(unit.clone()), now) {
+        let task = match status.active {
+            ActiveState::Failed => Task::RestartFailed(unit),
+            _ => Task::Restart(unit),
+        };
+        if self.keeper.ask(task, now) {
             self.follow(start, now);
         } else {
             self.keeper.judge_at(now + AGAIN);
@@ -204,9 +208,10 @@ impl Agent<'_> {
         let knowledge = Knowledge::of(&self.ground.host.root)?;
         let at = moment(&self.ground.host);
         if let Some(back) = &mut self.keeper.put_back {
+            back.note_restarted(&knowledge.records)?;
             back.restarted = true;
-            back.save(&knowledge.records)?;
         }
+        self.ground.look_for_quarantine();
         History::load(&knowledge.records, &at).note(&knowledge.records, at)
     }
 

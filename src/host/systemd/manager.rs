@@ -65,6 +65,12 @@ pub trait ServiceManager: fmt::Debug + Send + Sync {
     /// When systemd does not take the job.
     fn restart(&self, unit: &UnitName) -> Result<(), ServiceError>;
 
+    /// Lifts the start limit that systemd gave a unit up for (`reset-failed`); it starts nothing. At most 5 s.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    fn reset_failed(&self, unit: &UnitName) -> Result<(), ServiceError>;
+
     /// Has systemd read all unit files again (`daemon-reload`). At most 15 s.
     ///
     /// # Errors
@@ -161,6 +167,11 @@ impl ServiceManager for Systemd {
             "--",
             unit.as_str(),
         ];
+        self.systemctl(&arguments, RESTART_TIME).map(drop)
+    }
+
+    fn reset_failed(&self, unit: &UnitName) -> Result<(), ServiceError> {
+        let arguments = ["reset-failed", "--no-ask-password", "--", unit.as_str()];
         self.systemctl(&arguments, RESTART_TIME).map(drop)
     }
 

@@ -138,6 +138,22 @@ impl Quarantine {
         }
     }
 
+    /// K3s is restarted for the put-back of this part, or has read what was put back: that is done once. One that was
+    /// lifted since stays so.
+    ///
+    /// # Errors
+    /// When it cannot be kept; then no restart may be asked for.
+    pub fn note_restarted(&self, records: &Records) -> Result<(), HostError> {
+        match Self::load(records).record() {
+            Some(held) if held.part == self.part && !held.restarted => Self {
+                restarted: true,
+                ..held
+            }
+            .save(records),
+            _ => Ok(()),
+        }
+    }
+
     /// A start has settled without the part in quarantine: one that was not the cause is tried again. Whether it was.
     ///
     /// # Errors

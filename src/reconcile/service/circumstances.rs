@@ -43,6 +43,13 @@ impl Held {
             last_good: LastGood::load(&records).record().map(|good| good.part),
         })
     }
+
+    /// Whether it is about the same part under the same circumstances.
+    #[must_use]
+    pub fn is_same_case(&self, other: &Self) -> bool {
+        let (this, other) = (&self.quarantine, &other.quarantine);
+        this.part == other.part && this.circumstances == other.circumstances
+    }
 }
 
 /// The records about our part that outlive a reboot.

@@ -45,6 +45,9 @@ pub(super) struct Inside {
     pub(super) status: UnitStatus,
     pub(super) journal: BTreeMap<String, Vec<String>>,
     pub(super) restarts_asked: u32,
+    pub(super) failed_reset: u32,
+    /// systemd says no to a restart.
+    pub(super) restart_refused: bool,
     /// The journal answers no sooner than this is taken away.
     pub(super) journal_hangs: bool,
     pub(super) journal_read: u32,
@@ -66,7 +69,19 @@ impl ServiceManager for Machine {
     }
 
     fn restart(&self, _: &UnitName) -> Result<(), ServiceError> {
-        self.set(|inside| inside.restarts_asked += 1);
+        let mut inside = self.0.lock().unwrap();
+        inside.restarts_asked += 1;
+        match inside.restart_refused {
+            false => Ok(()),
+            true => Err(ServiceError::Failed {
+                program: "systemctl",
+                message: "Unit k3s.service is masked.".to_owned(),
+            }),
+        }
+    }
+
+    fn reset_failed(&self, _: &UnitName) -> Result<(), ServiceError> {
+        self.set(|inside| inside.failed_reset += 1);
         Ok(())
     }
 
@@ -197,6 +212,8 @@ pub(super) struct Bench<'t> {
     pub(super) agent: Agent<'t>,
     pub(super) now: Instant,
     pub(super) runs: u32,
+    /// What the last event told of the quarantine.
+    pub(super) told_of: Option<Quarantine>,
 }
 
 impl<'t> Bench<'t> {
@@ -209,6 +226,8 @@ impl<'t> Bench<'t> {
             status,
             journal: BTreeMap::new(),
             restarts_asked: 0,
+            failed_reset: 0,
+            restart_refused: false,
             journal_hangs: false,
             journal_read: 0,
         })));
@@ -221,6 +240,7 @@ impl<'t> Bench<'t> {
             agent,
             now: Instant::now(),
             runs: 0,
+            told_of: tree.quarantine(),
         }
     }
 
@@ -322,8 +342,31 @@ impl<'t> Bench<'t> {
         while self.agent.keeper.is_waiting() {
             assert!(Instant::now() < end, "no answer");
             std::thread::sleep(Duration::from_millis(1));
+            self.delivers_the_event();
             self.agent.on_k3s_due(self.now);
         }
+        self.delivers_the_event();
+    }
+
+    /// The quarantine is watched, and whoever writes it there is an event.
+    fn delivers_the_event(&mut self) {
+        let quarantine = self.tree.quarantine();
+        if quarantine != self.told_of {
+            self.told_of = quarantine;
+            self.agent.look_for_suspension(self.now);
+        }
+    }
+
+    /// systemd gives K3s up: it ended too often.
+    pub(super) fn is_given_up(&mut self) {
+        let link = self.tree.path("run/systemd/units/invocation:k3s.service");
+        let _ = std::fs::remove_file(link);
+        self.machine.set(|inside| {
+            inside.status.active = ActiveState::Failed;
+            inside.status.sub = "failed".to_owned();
+            inside.status.main_pid = None;
+            inside.status.invocation = None;
+        });
     }
 
     pub(super) fn quiet_minutes(&mut self) {

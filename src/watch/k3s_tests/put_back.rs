@@ -61,6 +61,8 @@ fn a_put_back_that_a_start_was_too_early_for_is_restarted_for_once_and_never_aga
     bench.k3s_starts();
     bench.until("asked", |bench| bench.machine.restarts_asked() == 2);
     bench.quiet_minutes();
+    let restarts = |reason: &str| bench.agent.k3s.restarts.get(reason).copied();
+    assert_eq!((restarts("change"), restarts("put back")), (Some(1), Some(1)));
     bench.k3s_starts();
     bench.dies(DIES);
     bench.quiet_minutes();
@@ -104,12 +106,13 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
         assert_eq!(tree.drop_in(), left);
         let exonerated = Quarantine {
             exonerated: true,
+            restarted: true,
             ..quarantine.clone()
         };
         assert_eq!(
             tree.quarantine().unwrap(),
             exonerated,
-            "it is about what failed first, and was not the cause"
+            "it is about what failed first, was not the cause, and K3s has read what was put back"
         );
     }
     let told = bench.agent.keeper.told.clone().unwrap();
@@ -167,4 +170,29 @@ fn the_kill_switch_keeps_the_put_back_out() {
     bench.until("told", |bench| bench.agent.keeper.told.is_some());
     assert_eq!(tree.drop_in(), ours);
     assert!(tree.quarantine().is_none());
+}
+
+/// systemd's start limit has K3s down, and the daemon that put ours back died before it could restart it.
+#[test]
+fn a_daemon_that_begins_restarts_a_k3s_once_that_its_put_back_came_too_late_for() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.reload(WITH_77_DAYS);
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+    bench.k3s_starts();
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    drop(bench);
+
+    let mut bench = Bench::new(&tree, &signals);
+    bench.is_given_up();
+    bench.begin();
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+    let reset = bench.machine.0.lock().unwrap().failed_reset;
+    assert_eq!(reset, 1, "systemd would refuse within its start limit");
+    bench.is_given_up();
+    bench.quiet_minutes();
+    assert_eq!(bench.machine.restarts_asked(), 1, "once");
 }

@@ -70,6 +70,10 @@ impl ServiceManager for Machine {
         Ok(())
     }
 
+    fn reset_failed(&self, _: &UnitName) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     fn reload_units(&self) -> Result<(), ServiceError> {
         Ok(())
     }
