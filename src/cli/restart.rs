@@ -120,11 +120,17 @@ impl Service {
         eprintln!("Restarting {}: {why}.", self.unit);
         let mut knowledge = Knowledge::of(&session.host.root)?;
         let moment = now(&session.host);
-        History::load(&knowledge.records, &moment).note(&knowledge.records, moment)?;
+        let mut history = History::load(&knowledge.records, &moment);
+        history.note(&knowledge.records, moment)?;
         let previous = status.invocation;
         let mut follower =
             Follower::after_restart(self.unit.clone(), previous, following(&session.pass()));
-        self.manager.restart(&self.unit)?;
+        if let Err(error) = self.manager.restart(&self.unit) {
+            if error.is_refusal() {
+                history.note_refusal(&knowledge.records)?;
+            }
+            return Err(error.into());
+        }
         match self.follow(&mut follower, interrupt)? {
             Settling::Settled { ready: true, .. } => {
                 eprintln!("K3s has settled.");

@@ -96,7 +96,7 @@ impl Agent<'_> {
         if let Some(back) = self.keeper.put_back.take() {
             let records = Records::at(&self.ground.host.root, STATE);
             // Not kept, a K3s that systemd gives up later may be restarted once too often.
-            let _ = records.and_then(|records| back.note_restarted(&records));
+            let _ = records.and_then(|records| back.note_restarted(&records, true));
         }
     }
 

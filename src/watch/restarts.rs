@@ -94,6 +94,7 @@ impl Agent<'_> {
             && status.active == ActiveState::Failed
             && mode != RestartMode::Never
             && self.brake() == Brake::Free
+            && !self.was_refused_lately()
     }
 
     fn ask_gate(&self, look: &Look, now: Instant) -> Gate {
@@ -200,6 +201,7 @@ impl Agent<'_> {
         if self.keeper.ask(task, now) {
             self.follow(start, now);
         } else {
+            self.note_refusal();
             self.keeper.judge_at(now + AGAIN);
         }
     }
@@ -208,11 +210,35 @@ impl Agent<'_> {
         let knowledge = Knowledge::of(&self.ground.host.root)?;
         let at = moment(&self.ground.host);
         if let Some(back) = &mut self.keeper.put_back {
-            back.note_restarted(&knowledge.records)?;
+            back.note_restarted(&knowledge.records, true)?;
             back.restarted = true;
         }
         self.ground.look_for_quarantine();
         History::load(&knowledge.records, &at).note(&knowledge.records, at)
+    }
+
+    /// The restart was certainly not made: neither the day's budget nor the put-back has had it.
+    fn note_refusal(&mut self) {
+        let Ok(knowledge) = Knowledge::of(&self.ground.host.root) else {
+            return;
+        };
+        // What cannot be taken back goes on counting: a restart less, never one too many.
+        let mut history = History::load(&knowledge.records, &moment(&self.ground.host));
+        let _ = history.note_refusal(&knowledge.records);
+        if let Some(back) = &mut self.keeper.put_back
+            && back.note_restarted(&knowledge.records, false).is_ok()
+        {
+            back.restarted = false;
+        }
+        self.ground.look_for_quarantine();
+    }
+
+    fn was_refused_lately(&self) -> bool {
+        let at = moment(&self.ground.host);
+        let age = Knowledge::of(&self.ground.host.root)
+            .ok()
+            .and_then(|knowledge| History::load(&knowledge.records, &at).refusal_age(&at));
+        age.is_some_and(|age| age < self.ground.policy.restart.minimum_interval.value)
     }
 
     pub(super) fn on_units_reloaded(&mut self, result: Result<(), ServiceError>, now: Instant) {
@@ -239,6 +265,9 @@ impl Agent<'_> {
             Err(error) => {
                 let message = format!("systemd did not restart K3s: {error}");
                 self.journal.tell(&Event::new(Kind::RepairFailed, message));
+                if error.is_refusal() {
+                    self.note_refusal();
+                }
                 self.keeper.following = None;
                 self.keeper.judge_at(now + AGAIN);
             }

@@ -40,6 +40,16 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
+    /// Whether what was asked for was certainly not done: no answer in time says nothing of that.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed { .. }
+                | Self::Process(ProcessError::Missing { .. } | ProcessError::Start { .. })
+        )
+    }
+
     pub(super) fn failed(program: &'static str, output: &Output) -> Self {
         let message = match (output.stderr.lines().next(), output.status) {
             (Some(line), _) if !line.is_empty() => line.to_owned(),

@@ -114,6 +114,8 @@ pub struct Situation<'a> {
     pub node_id: &'a str,
     /// How long ago K3s was restarted by us.
     pub restarts: &'a [Duration],
+    /// How long ago systemd last did not take a restart of ours.
+    pub refused: Option<Duration>,
     /// A start is being followed and has not settled.
     pub settling: bool,
     /// Why what is on disk is in quarantine.
@@ -289,7 +291,7 @@ fn timing(situation: &Situation<'_>) -> Result<Option<Wait>, String> {
     }
     let has_windows = !rules.windows.value.is_empty();
     match situation.wanted {
-        Wanted::ByPutBack { .. } => return Ok(None),
+        Wanted::ByPutBack { .. } => return Ok(limits::refusal(situation)),
         Wanted::ByOperatorsFiles => {
             return Err("only the operator's own files differ and every control holds".to_owned());
         }
@@ -318,6 +320,7 @@ fn timing(situation: &Situation<'_>) -> Result<Option<Wait>, String> {
         Some(place),
         limits::quiet(situation),
         limits::interval(situation),
+        limits::refusal(situation),
         limits::budget(situation),
     ];
     let longest = waits.into_iter().flatten().max_by_key(|wait| wait.time);

@@ -16,6 +16,9 @@ const KEPT: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     restarts: Vec<Moment>,
+    /// When systemd last did not take one. It ended no K3s, so no day's budget counts it; the next one waits all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<Moment>,
 }
 
 impl History {
@@ -42,6 +45,21 @@ impl History {
     pub fn note(&mut self, records: &Records, now: Moment) -> Result<(), HostError> {
         self.add(now);
         records.save(NAME, self)
+    }
+
+    /// systemd did not take the restart that was noted last.
+    ///
+    /// # Errors
+    /// When it cannot be written; it then goes on counting.
+    pub fn note_refusal(&mut self, records: &Records) -> Result<(), HostError> {
+        self.refused = self.restarts.pop().or(self.refused.take());
+        records.save(NAME, self)
+    }
+
+    /// How long ago systemd last did not take one.
+    #[must_use]
+    pub fn refusal_age(&self, now: &Moment) -> Option<Duration> {
+        self.refused.as_ref().map(|moment| moment.age(now))
     }
 
     /// How long ago each was.
@@ -89,6 +107,20 @@ mod tests {
             [Duration::from_secs(900)]
         );
         drop(directory);
+    }
+
+    #[test]
+    fn a_refused_restart_is_none_and_is_remembered_as_refused() {
+        let (_directory, root) = tree();
+        let records = Records::at(&root, STATE).unwrap();
+        let mut history = History::load(&records, &at("a", 0, 0));
+        history.note(&records, at("a", 1000, 100)).unwrap();
+        history.note(&records, at("a", 1500, 600)).unwrap();
+        history.note_refusal(&records).unwrap();
+        let now = at("a", 1600, 700);
+        let history = History::load(&records, &now);
+        assert_eq!(history.ages(&now), [Duration::from_secs(600)]);
+        assert_eq!(history.refusal_age(&now), Some(Duration::from_secs(100)));
     }
 
     #[test]

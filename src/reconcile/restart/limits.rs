@@ -54,6 +54,13 @@ pub(super) fn interval(situation: &Situation<'_>) -> Option<Wait> {
     ))
 }
 
+/// Until the same time has passed since systemd did not take one: what it minds is seldom over in a moment.
+pub(super) fn refusal(situation: &Situation<'_>) -> Option<Wait> {
+    let interval = situation.rules.minimum_interval.value;
+    let left = interval.checked_sub(situation.refused?)?;
+    Some(wait(left, "systemd did not take the last restart"))
+}
+
 /// Until there are fewer restarts in the last 24 hours than the policy allows.
 pub(super) fn budget(situation: &Situation<'_>) -> Option<Wait> {
     let mut recent: Vec<Duration> = situation

@@ -138,16 +138,15 @@ impl Quarantine {
         }
     }
 
-    /// K3s is restarted for the put-back of this part, or has read what was put back: that is done once. One that was
-    /// lifted since stays so.
+    /// Whether K3s was restarted for the put-back of this part, or has read what was put back: that is done once. One
+    /// that was lifted since stays so.
     ///
     /// # Errors
     /// When it cannot be kept; then no restart may be asked for.
-    pub fn note_restarted(&self, records: &Records) -> Result<(), HostError> {
+    pub fn note_restarted(&self, records: &Records, restarted: bool) -> Result<(), HostError> {
         match Self::load(records).record() {
-            Some(held) if held.part == self.part && !held.restarted => Self {
-                restarted: true,
-                ..held
+            Some(held) if held.part == self.part && held.restarted != restarted => {
+                Self { restarted, ..held }
             }
             .save(records),
             _ => Ok(()),

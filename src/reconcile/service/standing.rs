@@ -114,7 +114,7 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
         };
     };
     let moment = now(pass.host);
-    let restarts = History::load(&knowledge.records, &moment).ages(&moment);
+    let history = History::load(&knowledge.records, &moment);
     let quarantine = pass
         .held
         .map(|held| &held.quarantine)
@@ -134,7 +134,8 @@ pub fn ask(pass: &Pass<'_>, look: &Look, asked: &Asked<'_>) -> Gate {
         role: pass.node.role.as_ref().map(|fact| fact.value),
         datastore: pass.node.datastore,
         node_id: &id,
-        restarts: &restarts,
+        restarts: &history.ages(&moment),
+        refused: history.refusal_age(&moment),
         settling: asked.settling,
         quarantine: quarantine.map(|quarantine| quarantine.reason.as_str()),
         preflight: &look.preflight,

@@ -196,3 +196,18 @@ fn a_daemon_that_begins_restarts_a_k3s_once_that_its_put_back_came_too_late_for(
     bench.quiet_minutes();
     assert_eq!(bench.machine.restarts_asked(), 1, "once");
 }
+
+#[test]
+fn a_restart_that_systemd_refuses_does_not_count_as_one() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.machine.set(|inside| inside.restart_refused = true);
+    bench.reload(WITH_77_DAYS);
+    bench.until("refused often", |bench| bench.machine.restarts_asked() > 10);
+    bench.machine.set(|inside| inside.restart_refused = false);
+    let asked = bench.machine.restarts_asked();
+    bench.until("asked", |bench| bench.machine.restarts_asked() > asked);
+    let restarts = bench.agent.k3s.restarts.get("change").copied();
+    assert_eq!(restarts, Some(1), "{:?}", bench.agent.k3s.held);
+}

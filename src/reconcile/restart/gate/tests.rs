@@ -24,6 +24,7 @@ struct Case {
     datastore: Option<Datastore>,
     node_id: String,
     restarts: Vec<Duration>,
+    refused: Option<Duration>,
     settling: bool,
     quarantine: Option<&'static str>,
     preflight: Preflight,
@@ -53,6 +54,7 @@ impl Case {
             datastore: None,
             node_id: "node".to_owned(),
             restarts: Vec::new(),
+            refused: None,
             settling: false,
             quarantine: None,
             preflight: Preflight::Passes,
@@ -80,6 +82,7 @@ impl Case {
             datastore: self.datastore,
             node_id: &self.node_id,
             restarts: &self.restarts,
+            refused: self.refused,
             settling: self.settling,
             quarantine: self.quarantine,
             preflight: &self.preflight,
@@ -265,6 +268,12 @@ fn limits_hold_and_lift_again() {
             c.restarts = vec![MINUTE]
         }),
         ("restarted an hour ago", "now", |c| c.restarts = vec![HOUR]),
+        ("refused a minute ago", "held", |c| c.refused = Some(MINUTE)),
+        ("refused an hour ago", "now", |c| c.refused = Some(HOUR)),
+        ("refused a minute ago, and ours is put back", "held", |c| {
+            c.refused = Some(MINUTE);
+            c.wanted = Wanted::ByPutBack { done: false };
+        }),
         ("restarted a minute ago, by hand", "now", |c| {
             c.restarts = vec![MINUTE];
             c.wanted = Wanted::ByHand;
