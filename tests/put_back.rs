@@ -119,6 +119,7 @@ impl Node {
             let failure = Failure {
                 reason: "apiserver exited: it says so".to_owned(),
                 errors: vec!["the last error".to_owned()],
+                run: None,
             };
             let who = Who {
                 name: "test",

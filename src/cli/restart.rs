@@ -143,7 +143,17 @@ impl Service {
             }
             Settling::Failed { reason } => {
                 let errors = follower.heard().errors().map(str::to_owned).collect();
-                self.failed(session, ledger, &look, Failure { reason, errors })
+                let run = follower.invocation().cloned();
+                self.failed(
+                    session,
+                    ledger,
+                    &look,
+                    Failure {
+                        reason,
+                        errors,
+                        run,
+                    },
+                )
             }
             Settling::Broken { reason } => {
                 eprintln!("Nobody knows whether K3s settles: {reason}.");

@@ -306,7 +306,8 @@ impl Draft {
 
     /// What drifted of the part that last worked is brought back.
     fn restore(&mut self, pass: &Pass<'_>, last_good: Option<&OurPart>) {
-        let back = way_back(pass, last_good);
+        let key = part::encryption_key(pass.host, pass.node);
+        let back = way_back(pass, last_good, key);
         match back.and_then(|back| restore::changes(pass.host, &back)) {
             Ok(changes) => {
                 for planned in changes {

@@ -46,7 +46,12 @@ impl Agent<'_> {
             patience: PATIENCE,
         };
         let words = reason.clone();
-        let failure = Failure { reason, errors };
+        let run = follower.invocation().cloned();
+        let failure = Failure {
+            reason,
+            errors,
+            run,
+        };
         match roll_back(&self.ground.pass(), &mut self.ledger, &part, failure, who) {
             Ok(RollBack::Done(back)) => self.on_rolled_back(back, now),
             Ok(RollBack::Already(quarantine)) => {

@@ -64,7 +64,9 @@ impl Door {
             Present::EndsByUs(reasons) => reasons.join("; "),
         };
         let knowledge = Knowledge::of(&self.session.host.root)?;
-        let back = way_back(&self.session.pass(), knowledge.good_part())?;
+        let pass = self.session.pass();
+        let key = part::encryption_key(pass.host, pass.node);
+        let back = way_back(&pass, knowledge.good_part(), key)?;
         let what = match back.part.files.is_empty() {
             false => "what last worked is put back",
             true => "what k3warden wrote is taken out",

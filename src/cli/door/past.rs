@@ -60,6 +60,8 @@ impl Door {
         let failure = Failure {
             reason: "two starts with it ended by themselves".to_owned(),
             errors: heard.errors().map(str::to_owned).collect(),
+            // The one that begins waits for us.
+            run: None,
         };
         let who = Who {
             name: WHO,

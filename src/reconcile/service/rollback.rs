@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use super::circumstances::{Knowledge, circumstances, now};
-use super::restore;
 use super::way_back::way_back;
+use super::{part, restore};
 use crate::host::HostError;
+use crate::host::systemd::{InvocationId, UnitName, invocation};
+use crate::k3s::Role;
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::own_part::{EncryptionKey, OurPart};
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::{Outcome, Pass, Plan, apply_within};
 
@@ -41,6 +43,8 @@ pub struct Failure {
     pub reason: String,
     /// The last error lines of its journal.
     pub errors: Vec<String>,
+    /// The run that ended; `None` where no other can have begun since.
+    pub run: Option<InvocationId>,
 }
 
 /// Who puts back and how long it may wait.
@@ -72,7 +76,7 @@ pub fn roll_back(
     if matches!(pass.effective(), Ok(effective) if effective.unsettled().is_some()) {
         return Ok(RollBack::NotOurs);
     }
-    let back = way_back(pass, knowledge.good_part())?;
+    let back = way_back(pass, knowledge.good_part(), key(pass, failure.run.as_ref()))?;
     if back.is_nothing() {
         // What is left, such as the encryption line under a key, may fail as well; the quarantine is not about that.
         let before = Quarantine::load(&knowledge.records).record();
@@ -98,4 +102,26 @@ pub fn roll_back(
         kept: back.kept,
         quarantine,
     }))
+}
+
+/// Whether there may be a key. A run that has begun since has read the encryption line already, and makes its key yet.
+fn key(pass: &Pass<'_>, failed: Option<&InvocationId>) -> EncryptionKey {
+    let unit = pass.node.places.unit.as_deref();
+    let unit: Option<UnitName> = unit.and_then(|unit| unit.parse().ok());
+    let now = unit.map_or(Ok(None), |unit| invocation(&pass.host.root, &unit));
+    match (failed, now) {
+        (None, _) | (_, Ok(None)) => part::encryption_key(pass.host, pass.node),
+        (Some(failed), Ok(Some(now))) if now == *failed => {
+            part::encryption_key(pass.host, pass.node)
+        }
+        _ if pass
+            .node
+            .role
+            .as_ref()
+            .is_some_and(|role| role.value == Role::Agent) =>
+        {
+            EncryptionKey::Absent
+        }
+        _ => EncryptionKey::MayExist,
+    }
 }

@@ -4,19 +4,23 @@
 use super::{part, preflight};
 use crate::host::HostError;
 use crate::reconcile::Pass;
-use crate::reconcile::restart::own_part::{OurPart, PutBack, put_back};
+use crate::reconcile::restart::own_part::{EncryptionKey, OurPart, PutBack, put_back};
 
-/// The way back from what is on disk to `last_good`; without one, or where it is none, to nothing of ours.
+/// The way back from what is on disk to `last_good`; without one, or where it is none, to nothing of ours. `key`: whether
+/// the encryption of Secrets has to stay as it is.
 ///
 /// # Errors
 /// When a file cannot be looked at.
-pub fn way_back(pass: &Pass<'_>, last_good: Option<&OurPart>) -> Result<PutBack, HostError> {
+pub fn way_back(
+    pass: &Pass<'_>,
+    last_good: Option<&OurPart>,
+    key: EncryptionKey,
+) -> Result<PutBack, HostError> {
     let present = part::present(pass)?;
     let good = last_good
         .map(|good| without_foreign_files(pass, good, &present))
         .transpose()?
         .filter(|good| starts(pass, &present, good));
-    let key = part::encryption_key(pass.host, pass.node);
     Ok(put_back(good.as_ref(), &present, key))
 }
 

@@ -211,3 +211,20 @@ fn a_restart_that_systemd_refuses_does_not_count_as_one() {
     let restarts = bench.agent.k3s.restarts.get("change").copied();
     assert_eq!(restarts, Some(1), "{:?}", bench.agent.k3s.held);
 }
+
+/// A key that is made while ours is put back is one without which no Secret can be read.
+#[test]
+fn a_start_that_has_begun_by_then_keeps_the_encryption_line() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    assert!(tree.drop_in().contains("secrets-encryption: true"));
+    bench.k3s_starts();
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.says(DIES);
+    bench.k3s_starts();
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    let left = tree.drop_in();
+    assert!(left.contains("secrets-encryption: true"), "{left}");
+    assert!(!left.contains("audit-log"), "{left}");
+}

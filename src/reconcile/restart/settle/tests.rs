@@ -135,11 +135,7 @@ fn ready_counts_only_while_the_journal_stays_unreadable() {
             format!("{}{}", "u".repeat(20), many("y")),
             Some(100),
         ),
-        (
-            "it was there before",
-            format!("y{}", many("u")),
-            Some(60),
-        ),
+        ("it was there before", format!("y{}", many("u")), Some(60)),
     ] {
         assert_eq!(settles_at(&looks), expected, "{name}");
     }
