@@ -23,8 +23,10 @@ pub const PACKAGED: [&str; 5] = [
     "/var/lib/cni",
     "/etc/systemd/system",
 ];
+/// The daemon's unit.
+pub const DAEMON: &str = "k3warden.service";
 /// The units of the package, which share one sandbox.
-const UNITS: [&str; 2] = ["k3warden.service", "k3warden-apply.service"];
+const UNITS: [&str; 2] = [DAEMON, "k3warden-apply.service"];
 /// Where they may be installed.
 const INSTALLED: [&str; 3] = [
     "/etc/systemd/system",

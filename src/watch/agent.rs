@@ -149,6 +149,8 @@ impl<'s> Agent<'s> {
             self.journal.tell(&event);
         }
         self.tell_of_exceptions(None);
+        // The run before us may have died before systemd read what it had written.
+        self.keeper.own_unit = Some(now).filter(|_| self.keeper.is_here());
         self.take_up_put_back();
         self.full_pass(now);
         self.take_up_run(now);

@@ -3,10 +3,12 @@
 //! systemctl and journalctl are asked in a thread, one question at a time: systemd that hangs must not stop repairs. All
 //! decisions are taken by the loop, from the answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::reloads::Dated;
 use crate::host::SystemClock;
 use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
 use crate::node::Surroundings;
@@ -27,8 +29,10 @@ const STACK_BYTES: usize = 256 << 10;
 pub enum Task {
     /// How the start goes that is followed.
     Follow(Box<Follower>),
-    /// What a unit is.
+    /// What K3s's unit is.
     Show(UnitName),
+    /// What our own unit is.
+    ShowOwn(UnitName),
     /// To read its units again.
     ReloadUnits,
     /// A restart of a unit, not waited for.
@@ -44,6 +48,8 @@ pub enum Answer {
     Followed(Box<Follower>, Result<Settling, ServiceError>),
     /// What the unit is.
     Shown(Box<Result<UnitStatus, ServiceError>>),
+    /// What our own is.
+    OwnShown(Box<Result<UnitStatus, ServiceError>>),
     /// Whether systemd has read its units again.
     UnitsReloaded(Result<(), ServiceError>),
     /// Whether systemd took the job.
@@ -94,6 +100,10 @@ pub struct Keeper {
     pub judge: Option<Instant>,
     /// When to have systemd read its units again: a drop-in of ours was written or taken away.
     pub reload_units: Option<Instant>,
+    /// For which state of our drop-ins of a unit it was told to.
+    pub reloaded_for: BTreeMap<String, Vec<Dated>>,
+    /// When to ask what our own unit is.
+    pub own_unit: Option<Instant>,
     /// Since when a restart is wanted.
     pub wanted_since: Option<Instant>,
     /// When anything that K3s reads last changed.
@@ -137,7 +147,7 @@ impl Keeper {
         if self.answer.is_some() {
             return self.listen;
         }
-        [self.look, self.judge, self.reload_units]
+        [self.look, self.judge, self.reload_units, self.own_unit]
             .into_iter()
             .flatten()
             .min()
@@ -171,6 +181,7 @@ impl Keeper {
                     Answer::Followed(follower, settling)
                 }
                 Task::Show(unit) => Answer::Shown(Box::new(manager.show(&unit))),
+                Task::ShowOwn(unit) => Answer::OwnShown(Box::new(manager.show(&unit))),
                 Task::ReloadUnits => Answer::UnitsReloaded(manager.reload_units()),
                 Task::Restart(unit) => Answer::Restarted(manager.restart(&unit)),
                 Task::RestartFailed(unit) => {

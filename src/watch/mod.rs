@@ -19,6 +19,7 @@ mod pace;
 mod publish;
 mod put_back;
 mod records;
+mod reloads;
 mod restarts;
 mod run;
 mod signals;

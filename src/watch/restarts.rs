@@ -53,6 +53,7 @@ impl Agent<'_> {
             self.look_at_node_anew(now);
         }
         if status.need_daemon_reload {
+            self.on_k3s_unit_unread(&unit, &status, now);
             // A daemon-reload raises no event that we could wait for.
             self.keeper.judge_at(now + RELOAD_INTERVAL);
         }
@@ -127,7 +128,7 @@ impl Agent<'_> {
         noted.unwrap_or(Cause::Controls)
     }
 
-    fn brake(&self) -> Brake {
+    pub(super) fn brake(&self) -> Brake {
         let root = &self.ground.host.root;
         if let Ok(Some(switch)) = KillSwitch::look(root) {
             return Brake::KillSwitch(switch);
@@ -243,7 +244,9 @@ impl Agent<'_> {
 
     pub(super) fn on_units_reloaded(&mut self, result: Result<(), ServiceError>, now: Instant) {
         match result {
-            Ok(()) => self.unit_is_read(),
+            // One that was asked for before our last write says nothing of what that wrote.
+            Ok(()) if self.keeper.reload_units.is_none() => self.unit_is_read(),
+            Ok(()) => {}
             Err(error) => {
                 let message = format!("systemd did not read its units again: {error}");
                 self.tell_once(Kind::RepairFailed, message);

@@ -21,9 +21,9 @@ const GAP: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rebuild {
     /// Not before.
-    at: Instant,
+    pub(super) at: Instant,
     /// systemd has to read our unit again first: the new namespace would be as this one.
-    reads_unit: bool,
+    pub(super) reads_unit: bool,
 }
 
 impl Rebuild {
@@ -57,6 +57,11 @@ impl Agent<'_> {
         }
         let now = Instant::now();
         self.keeper.reload_units_at(now);
+        self.rebuild_once_read(now);
+    }
+
+    /// Our unit's drop-in is there and systemd has not read it: if something is closed, a new start has it open.
+    pub(super) fn rebuild_once_read(&mut self, now: Instant) {
         // A place that moved just now was not looked at yet.
         let newly = self.view.newly_closed(&self.ground.host.root);
         let closed = newly.or_else(|| self.view.closed().map(Path::to_path_buf));

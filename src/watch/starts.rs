@@ -11,6 +11,7 @@ use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
 use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::sandbox;
 use crate::reconcile::service::circumstances::{Candidate, Knowledge};
 use crate::reconcile::service::following::following;
 use crate::reconcile::service::part;
@@ -89,6 +90,7 @@ impl Agent<'_> {
             match answer {
                 Answer::Followed(follower, settling) => self.on_followed(follower, settling, now),
                 Answer::Shown(status) => self.on_shown(*status, now),
+                Answer::OwnShown(status) => self.on_own_unit_shown(*status, now),
                 Answer::UnitsReloaded(result) => self.on_units_reloaded(result, now),
                 Answer::Restarted(result) => self.on_restarted(result, now),
             }
@@ -101,6 +103,15 @@ impl Agent<'_> {
             self.keeper.reload_units = None;
             if !self.keeper.ask(Task::ReloadUnits, now) {
                 self.keeper.reload_units_at(now + AGAIN);
+            }
+            return;
+        }
+        if self.keeper.own_unit.is_some_and(|at| at <= now) {
+            self.keeper.own_unit = None;
+            if let Ok(unit) = sandbox::DAEMON.parse()
+                && !self.keeper.ask(Task::ShowOwn(unit), now)
+            {
+                self.keeper.own_unit = Some(now + AGAIN);
             }
             return;
         }

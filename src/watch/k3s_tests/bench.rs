@@ -43,6 +43,9 @@ pub(super) struct Machine(pub(super) Mutex<Inside>);
 #[derive(Debug)]
 pub(super) struct Inside {
     pub(super) status: UnitStatus,
+    /// Of our own unit.
+    pub(super) own: UnitStatus,
+    pub(super) reloads: u32,
     pub(super) journal: BTreeMap<String, Vec<String>>,
     pub(super) restarts_asked: u32,
     pub(super) failed_reset: u32,
@@ -64,8 +67,12 @@ impl Machine {
 }
 
 impl ServiceManager for Machine {
-    fn show(&self, _: &UnitName) -> Result<UnitStatus, ServiceError> {
-        Ok(self.0.lock().unwrap().status.clone())
+    fn show(&self, unit: &UnitName) -> Result<UnitStatus, ServiceError> {
+        let inside = self.0.lock().unwrap();
+        Ok(match unit.as_str() {
+            UNIT => inside.status.clone(),
+            _ => inside.own.clone(),
+        })
     }
 
     fn restart(&self, _: &UnitName) -> Result<(), ServiceError> {
@@ -86,6 +93,7 @@ impl ServiceManager for Machine {
     }
 
     fn reload_units(&self) -> Result<(), ServiceError> {
+        self.set(|inside| inside.reloads += 1);
         Ok(())
     }
 
@@ -223,6 +231,8 @@ impl<'t> Bench<'t> {
             ..status("")
         };
         let machine = Arc::new(Machine(Mutex::new(Inside {
+            own: status.clone(),
+            reloads: 0,
             status,
             journal: BTreeMap::new(),
             restarts_asked: 0,

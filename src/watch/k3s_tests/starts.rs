@@ -10,7 +10,9 @@ use crate::reconcile::Verdict;
 use crate::reconcile::restart::proof::LastGood;
 use crate::report::status::WaitsFor;
 use crate::setting::Running;
+use crate::watch::index::Concern;
 use crate::watch::signals::Signals;
+use crate::watch::stale::Rebuild;
 
 #[test]
 fn a_change_that_settles_is_what_is_put_back_later() {
@@ -260,7 +262,8 @@ fn what_raises_no_event_is_asked_for_at_each_full_pass() {
 fn a_window_that_is_far_away_is_looked_for_again_at_each_full_pass() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let opens = (jiff::Zoned::now().hour() + 12) % 24;
-    let rules = format!("restart = {{ mode = \"window\", windows = [\"{opens:02}:00-{opens:02}:50\"] }}\n");
+    let rules =
+        format!("restart = {{ mode = \"window\", windows = [\"{opens:02}:00-{opens:02}:50\"] }}\n");
     tree.policy(&rules);
     let mut bench = Bench::new(&tree, &signals);
     bench.settled_server();
@@ -271,4 +274,39 @@ fn a_window_that_is_far_away_is_looked_for_again_at_each_full_pass() {
     let interval = bench.agent.ground.policy.full_pass_interval.value;
     assert!(judged <= bench.now + interval, "{:?}", bench.agent.k3s.held);
     assert_eq!(bench.machine.restarts_asked(), 0);
+}
+
+/// The daemon that wrote a drop-in died before systemd had read it.
+#[test]
+fn a_drop_in_of_ours_that_systemd_has_not_read_is_read_at_the_next_start() {
+    for (file, reloads) in [("50-paths.conf", 1), ("10-operator.conf", 0)] {
+        let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+        let directory = "etc/systemd/system/k3warden.service.d";
+        tree.write(&format!("{directory}/{file}"), "[Service]\n");
+        let mut bench = Bench::new(&tree, &signals);
+        let set = |inside: &mut Inside| inside.own.need_daemon_reload = true;
+        bench.machine.set(set);
+        bench.begin();
+        bench.quiet_minutes();
+        let found = bench.machine.0.lock().unwrap().reloads;
+        assert_eq!(
+            found, reloads,
+            "{file}: once, though systemd goes on saying so"
+        );
+    }
+}
+
+#[test]
+fn a_reload_that_was_asked_for_before_a_write_has_not_read_it() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    let (at, reads_unit) = (bench.now, true);
+    bench.agent.due.rebuild = Some(Rebuild { at, reads_unit });
+    let due = |bench: &Bench<'_>| bench.agent.due.rebuild.as_ref().and_then(Rebuild::due);
+    bench.agent.keeper.reload_units_at(bench.now);
+    bench.agent.on_units_reloaded(Ok(()), bench.now);
+    assert_eq!(due(&bench), None);
+    bench.agent.keeper.reload_units = None;
+    bench.agent.on_units_reloaded(Ok(()), bench.now);
+    assert_eq!(due(&bench), Some(at));
 }
