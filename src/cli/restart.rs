@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Exit;
 use super::exit::CliError;
 use super::session::Session;
-use crate::host::systemd::{ServiceManager, Systemd, UnitName};
+use crate::host::systemd::{ServiceError, ServiceManager, Systemd, UnitName};
 use crate::host::{Interrupt, SystemClock};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::restart::follow::Follower;
@@ -15,13 +15,16 @@ use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::Cause;
+use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
 use crate::reconcile::restart::standing::Standing;
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::circumstances::{Knowledge, now};
 use crate::reconcile::service::following::following;
+use crate::reconcile::service::part;
+use crate::reconcile::service::part_read::part_read;
 use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
-use crate::reconcile::service::standing::{self, Asked, Look};
+use crate::reconcile::service::standing::{self, Asked};
 use crate::reconcile::service::stay::Running;
 use crate::report::describe;
 
@@ -118,23 +121,44 @@ impl Service {
             }
         };
         eprintln!("Restarting {}: {why}.", self.unit);
-        let mut knowledge = Knowledge::of(&session.host.root)?;
-        let moment = now(&session.host);
-        let mut history = History::load(&knowledge.records, &moment);
-        history.note(&knowledge.records, moment)?;
         let previous = status.invocation;
         let mut follower =
             Follower::after_restart(self.unit.clone(), previous, following(&session.pass()));
-        if let Err(error) = self.manager.restart(&self.unit) {
-            if error.is_refusal() {
-                history.note_refusal(&knowledge.records)?;
-            }
-            return Err(error.into());
+        self.ask_for_restart(session)?;
+        let settling = self.follow(&mut follower, interrupt)?;
+        self.ended(session, ledger, look.ours, &follower, settling)
+    }
+
+    /// Notes the restart before it is asked for; one that systemd does not take is none.
+    fn ask_for_restart(&self, session: &Session) -> Result<(), CliError> {
+        let records = Knowledge::of(&session.host.root)?.records;
+        let moment = now(&session.host);
+        let mut history = History::load(&records, &moment);
+        history.note(&records, moment)?;
+        let asked = self.manager.restart(&self.unit);
+        if asked.as_ref().is_err_and(ServiceError::is_refusal) {
+            history.note_refusal(&records)?;
         }
-        match self.follow(&mut follower, interrupt)? {
+        Ok(asked?)
+    }
+
+    /// What the start has come to. `before`: our part as it was when the restart was asked for.
+    fn ended(
+        &self,
+        session: &mut Session,
+        ledger: &mut Ledger,
+        before: OurPart,
+        follower: &Follower,
+        settling: Settling,
+    ) -> Result<Exit, CliError> {
+        match settling {
             Settling::Settled { ready: true, .. } => {
                 eprintln!("K3s has settled.");
-                knowledge.settled(look.ours, &session.pass())?;
+                // What it has not read is not proven by it.
+                if let Some(part) = part_read_by(session, follower, before) {
+                    let mut knowledge = Knowledge::of(&session.host.root)?;
+                    knowledge.settled(part, &session.pass())?;
+                }
                 Ok(Exit::Holds)
             }
             Settling::Settled { .. } => {
@@ -144,16 +168,13 @@ impl Service {
             Settling::Failed { reason } => {
                 let errors = follower.heard().errors().map(str::to_owned).collect();
                 let run = follower.invocation().cloned();
-                self.failed(
-                    session,
-                    ledger,
-                    &look,
-                    Failure {
-                        reason,
-                        errors,
-                        run,
-                    },
-                )
+                let part = part_read_by(session, follower, before);
+                let failure = Failure {
+                    reason,
+                    errors,
+                    run,
+                };
+                self.failed(session, ledger, part, failure)
             }
             Settling::Broken { reason } => {
                 eprintln!("Nobody knows whether K3s settles: {reason}.");
@@ -190,18 +211,24 @@ impl Service {
         &self,
         session: &mut Session,
         ledger: &mut Ledger,
-        look: &Look,
+        part: Option<OurPart>,
         failure: Failure,
     ) -> Result<Exit, CliError> {
         eprintln!("K3s ended: {}.", failure.reason);
         for error in &failure.errors {
             eprintln!("  {error}");
         }
+        let Some(part) = part else {
+            eprintln!(
+                "Nobody knows what it had read of k3warden's, so nothing is put back; `k3warden diff` has what is on disk."
+            );
+            return Ok(Exit::Unable);
+        };
         let who = Who {
             name: WHO,
             patience: session.patience(),
         };
-        let mut back = match roll_back(&session.pass(), ledger, &look.ours, failure, who)? {
+        let mut back = match roll_back(&session.pass(), ledger, &part, failure, who)? {
             RollBack::Done(back) => back,
             RollBack::Already(_) => {
                 eprintln!("The daemon or K3s's door has put back what worked before already.");
@@ -227,6 +254,13 @@ impl Service {
         );
         Ok(Exit::Unable)
     }
+}
+
+/// Our part as the start read it: the door may have changed it since `before`.
+fn part_read_by(session: &Session, follower: &Follower, before: OurPart) -> Option<OurPart> {
+    let mut parts = vec![before];
+    parts.extend(part::present(&session.pass()).ok());
+    part_read(&session.host.root, follower.invocation()?, &parts, true)
 }
 
 fn print(back: &RolledBack) {

@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::agent::Agent;
 use super::k3s::{Answer, Followed, LOOK_INTERVAL, Task};
-use crate::host::records::{Records, STATE};
 use crate::host::systemd::{ServiceError, UnitName, invocation};
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
-use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::sandbox;
-use crate::reconcile::service::circumstances::{Candidate, Knowledge};
+use crate::reconcile::service::circumstances::Knowledge;
 use crate::reconcile::service::following::following;
 use crate::reconcile::service::part;
+use crate::reconcile::service::part_read::part_read;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 
@@ -186,22 +185,15 @@ impl Agent<'_> {
         }
     }
 
-    /// Our part as that start read it, where that is known: the door wrote down which it was. Without the door it is
-    /// known where we saw the start begin, and ours was the same before and after.
+    /// Our part as that start read it, where that is known.
     pub(super) fn part_read(&self, start: &Followed, follower: &Follower) -> Option<OurPart> {
         let run = follower.invocation()?;
-        let root = &self.ground.host.root;
-        let Some(record) = Starts::of(root).ok()?.load(run) else {
-            return match start.parts.as_slice() {
-                [before, after] if start.seen_to_begin && before == after => Some(before.clone()),
-                _ => None,
-            };
-        };
-        let candidate = Records::at(root, STATE)
-            .ok()
-            .and_then(|records| Candidate::of(&records, run));
-        let mut known = start.parts.iter().cloned().chain(candidate);
-        known.find(|part| part.digest() == record.ours)
+        part_read(
+            &self.ground.host.root,
+            run,
+            &start.parts,
+            start.seen_to_begin,
+        )
     }
 
     fn on_settled(&mut self, start: &Followed, follower: &Follower, ready: bool) {

@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod last_data_dir;
 pub mod line_out;
 pub mod part;
+pub mod part_read;
 pub mod preflight;
 pub mod restore;
 pub mod rollback;
