@@ -301,7 +301,10 @@ impl<'s> Agent<'s> {
         let mut wrote_files = false;
         let quiet = work.done.is_empty() && work.refused.is_empty();
         for done in &work.done {
-            if let Some(event) = self.records.done(&self.ground, done) {
+            // A fight is told when it begins and when it ends; the ledger has each repair.
+            let is_news = done.result.is_err() || !self.contention.is_contended(&done.thing);
+            let event = self.records.done(&self.ground, done);
+            if let Some(event) = event.filter(|_| is_news) {
                 self.journal.tell(&event);
             }
             if done.result.is_err() {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::host::Thing;
 
-/// Undone so many times within [`FAST`]: a loop that fights us.
+/// Undone so many times in a row, each time within [`CLOSE`]: a loop that fights us.
 const FAST_COUNT: usize = 10;
-const FAST: Duration = Duration::from_secs(10);
+const CLOSE: Duration = Duration::from_secs(2);
 /// Undone so many times within [`SLOW`]: a tool with a schedule of its own.
 const SLOW_COUNT: usize = 5;
 const SLOW: Duration = Duration::from_secs(3600);
@@ -93,7 +93,7 @@ impl Contention {
             history.repairs.pop_front();
         }
         history.repairs.push_back(now);
-        let fast = history.within(FAST_COUNT, FAST, now);
+        let fast = history.is_loop();
         let began = !history.contended && (fast || history.within(SLOW_COUNT, SLOW, now));
         history.contended |= began;
         // Once it was left alone, one more undoing is enough for the next, longer time.
@@ -148,6 +148,13 @@ impl Contention {
         ended
     }
 
+    /// Whether a thing is fought for: that was told, and its single repairs are no news.
+    #[must_use]
+    pub fn is_contended(&self, thing: &Thing) -> bool {
+        let history = self.things.get(thing);
+        history.is_some_and(|history| history.contended)
+    }
+
     /// The things that are fought for now, with their repairs so far.
     pub fn contended(&self) -> impl Iterator<Item = (&Thing, u64)> {
         let contended = self.things.iter().filter(|(_, history)| history.contended);
@@ -178,6 +185,13 @@ impl History {
             delay: Duration::ZERO,
             left_until: None,
         }
+    }
+
+    /// Whether the latest repairs followed each other closely.
+    fn is_loop(&self) -> bool {
+        let times = self.repairs.iter().zip(self.repairs.iter().skip(1));
+        let mut gaps = times.map(|(one, next)| next.saturating_duration_since(*one));
+        self.repairs.len() == FAST_COUNT && gaps.all(|gap| gap <= CLOSE)
     }
 
     /// Whether the last `count` repairs lie within `span`.
@@ -230,6 +244,8 @@ mod tests {
             // One that fights in a loop is backed off to the longest delay.
             (MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
             (500 * MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
+            (1200 * MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
+            (1900 * MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
         ] {
             let (found, pause, _) = fight(total, undone_after);
             assert!(
@@ -237,7 +253,10 @@ mod tests {
                 "{undone_after:?}: {found} repairs"
             );
             assert!(pause <= longest, "{undone_after:?}: {pause:?}");
-            assert!(pause + SECOND >= longest, "{undone_after:?}: {pause:?}");
+            assert!(
+                pause + undone_after + SECOND >= longest,
+                "{undone_after:?}: {pause:?}"
+            );
         }
     }
 

@@ -21,6 +21,10 @@ use crate::reconcile::restart::settle::Settling;
 const LISTEN_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two looks at a start that is followed.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// A burst of changes is over after this.
+const QUIET: Duration = Duration::from_secs(10);
+/// No burst lasts longer than this; beyond it somebody writes without end.
+const LONGEST_BURST: Duration = Duration::from_secs(120);
 /// A thread of ours runs one program and parses lines.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -107,7 +111,9 @@ pub struct Keeper {
     /// Since when a restart is wanted.
     pub wanted_since: Option<Instant>,
     /// When anything that K3s reads last changed.
-    pub changed_at: Option<Instant>,
+    changed_at: Option<Instant>,
+    /// Since when it has not been quiet.
+    restless_since: Option<Instant>,
     /// Ours was put back, and K3s was not restarted for it yet.
     pub put_back: Option<Quarantine>,
     /// What the journal was last told of the gate.
@@ -151,6 +157,27 @@ impl Keeper {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Something that K3s reads is not what it was.
+    pub fn changes(&mut self, now: Instant) {
+        let was_quiet = |at: Instant| now.saturating_duration_since(at) >= QUIET;
+        if self.changed_at.is_none_or(was_quiet) {
+            self.restless_since = Some(now);
+        }
+        self.changed_at = Some(now);
+    }
+
+    /// Since when nothing has changed; what never comes to rest is waited for no longer.
+    #[must_use]
+    pub fn quiet_for(&self, now: Instant) -> Duration {
+        let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
+        match since(self.restless_since) {
+            Some(restless) if restless < LONGEST_BURST => {
+                since(self.changed_at).unwrap_or(Duration::MAX)
+            }
+            _ => Duration::MAX,
+        }
     }
 
     /// The gate is asked no later than that.

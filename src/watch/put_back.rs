@@ -129,7 +129,7 @@ impl Agent<'_> {
         let _ = self.ground.look_up_written(&mut self.ledger);
         self.ground.look_for_quarantine();
         self.keeper.put_back = Some(quarantine);
-        self.keeper.changed_at = Some(now);
+        self.keeper.changes(now);
     }
 
     /// A K3s that fails always fails every few seconds, and in the same words.

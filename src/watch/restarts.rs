@@ -34,7 +34,7 @@ const TOGETHER: Duration = Duration::from_secs(1);
 impl Agent<'_> {
     /// Something that K3s reads is not what it was.
     pub(super) fn reads_differ(&mut self, now: Instant) {
-        self.keeper.changed_at = Some(now);
+        self.keeper.changes(now);
         self.look_soon(now);
     }
 
@@ -99,8 +99,6 @@ impl Agent<'_> {
     }
 
     fn ask_gate(&self, look: &Look, now: Instant) -> Gate {
-        let since =
-            |at: Option<Instant>| at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         let wanted = self.keeper.put_back.as_ref().map(|back| Wanted::ByPutBack {
             done: back.restarted,
         });
@@ -111,7 +109,7 @@ impl Agent<'_> {
                 .keeper
                 .wanted_since
                 .map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
-            quiet_for: since(self.keeper.changed_at),
+            quiet_for: self.keeper.quiet_for(now),
             settling: self.keeper.following.is_some(),
             brake: &self.brake(),
         };

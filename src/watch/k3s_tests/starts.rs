@@ -310,3 +310,23 @@ fn a_reload_that_was_asked_for_before_a_write_has_not_read_it() {
     bench.agent.on_units_reloaded(Ok(()), bench.now);
     assert_eq!(due(&bench), Some(at));
 }
+
+#[test]
+fn changes_that_never_end_hold_a_restart_for_a_while_and_not_for_ever() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.reload(WITH_77_DAYS);
+    let mut asked_after = None;
+    for second in 0..300 {
+        bench.agent.reads_differ(bench.now);
+        bench.passes(Duration::from_secs(1));
+        if bench.machine.restarts_asked() > 0 {
+            asked_after.get_or_insert(second);
+        }
+    }
+    assert!(
+        asked_after.is_some_and(|second| second > 30),
+        "{asked_after:?}"
+    );
+}
