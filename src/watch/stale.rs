@@ -1,6 +1,6 @@
 //! Our mount namespace does not show what K3s sees, or what our unit now lets us write: systemd has to build it anew.
 //!
-//! We end for that and are started again. Not in a loop: systemd gives up on a unit that ends too often.
+//! We end for that and are started again. Not in a loop: our unit has no start limit, so the pace is kept here.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::reconcile::sandbox;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 
-/// Between two starts for this reason: five in the five minutes in which the unit grants ten.
+/// Between two starts for this reason.
 const GAP: Duration = Duration::from_secs(60);
 
 /// The end of this run, so that systemd builds our namespace anew.
