@@ -16,6 +16,7 @@ use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::settle::Settling;
+use crate::report::event::Kind;
 
 /// A question is answered within milliseconds or after its own time limit of some seconds.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(100);
@@ -116,8 +117,8 @@ pub struct Keeper {
     restless_since: Option<Instant>,
     /// Ours was put back, and K3s was not restarted for it yet.
     pub put_back: Option<Quarantine>,
-    /// What the journal was last told of the gate.
-    pub told: Option<String>,
+    /// What the journal was last told, of each kind.
+    pub told: BTreeMap<Kind, String>,
     listen: Option<Instant>,
 }
 

@@ -28,24 +28,23 @@ impl Agent<'_> {
         now: Instant,
     ) {
         let errors: Vec<String> = follower.heard().errors().map(str::to_owned).collect();
-        let told = sentence(&reason, &errors);
         if let Ok(Some(switch)) = KillSwitch::look(&self.ground.host.root) {
-            let message = format!("K3s ended by itself, and k3warden is off ({switch}): {told}");
-            self.tell_once(Kind::K3sFails, message);
+            let message = format!("K3s ended by itself, and k3warden is off ({switch}): {reason}");
+            self.tell_once(Kind::K3sFails, message, &errors);
             return;
         }
         let Some(part) = self.part_read(start, follower) else {
             let message = format!(
-                "K3s ended by itself; nobody knows what it had read of k3warden's, so nothing is put back: {told}"
+                "K3s ended by itself; nobody knows what it had read of k3warden's, so nothing is put back: {reason}"
             );
-            self.tell_once(Kind::K3sFails, message);
+            self.tell_once(Kind::K3sFails, message, &errors);
             return;
         };
         let who = Who {
             name: WHO,
             patience: PATIENCE,
         };
-        let words = reason.clone();
+        let (words, last_words) = (reason.clone(), errors.clone());
         let run = follower.invocation().cloned();
         let failure = Failure {
             reason,
@@ -55,20 +54,20 @@ impl Agent<'_> {
         match roll_back(&self.ground.pass(), &mut self.ledger, &part, failure, who) {
             Ok(RollBack::Done(back)) => self.on_rolled_back(back, now),
             Ok(RollBack::Already(quarantine)) => {
-                let message = alarm(&quarantine);
-                self.quarantined(quarantine, message, now);
+                self.quarantined(quarantine, &[], now);
             }
             Ok(RollBack::NotOurs) => {
                 let records = Records::at(&self.ground.host.root, STATE);
                 // Not kept, the part only stays in quarantine until the next end or `k3warden retry`.
                 let _ = records.and_then(|records| Quarantine::ended_without_it(&records, &words));
-                let message =
-                    format!("K3s ended by itself, and not because of a change of k3warden: {told}");
-                self.tell_once(Kind::K3sFails, message);
+                let message = format!(
+                    "K3s ended by itself, and not because of a change of k3warden: {words}"
+                );
+                self.tell_once(Kind::K3sFails, message, &last_words);
             }
             Err(error) => {
                 let message = format!("what K3s did not live with could not be put back: {error}");
-                self.tell_once(Kind::RestartRolledBack, message);
+                self.tell_once(Kind::RestartRolledBack, message, &[]);
             }
         }
     }
@@ -114,46 +113,58 @@ impl Agent<'_> {
         if needs_daemon_reload(&back.outcomes) {
             self.keeper.reload_units_at(now);
         }
-        let mut message = alarm(&back.quarantine);
+        let mut more = Vec::new();
         if !failed.is_empty() {
-            message.push_str(&format!("; not put back: {}", failed.join("; ")));
+            more.push(format!("not put back: {}", failed.join("; ")));
         }
         for line in &back.kept {
-            message.push_str(&format!("; `{line}` stays, Secrets are encrypted with it"));
+            more.push(format!("`{line}` stays, Secrets are encrypted with it"));
         }
-        self.quarantined(back.quarantine, message, now);
+        self.quarantined(back.quarantine, &more, now);
     }
 
-    fn quarantined(&mut self, quarantine: Quarantine, message: String, now: Instant) {
-        self.tell_once(Kind::RestartRolledBack, message);
+    fn quarantined(&mut self, quarantine: Quarantine, more: &[String], now: Instant) {
+        let message = format!(
+            "K3s did not live with the last change of k3warden, which was put back: {}",
+            quarantine.reason
+        );
+        let details = [quarantine.errors.as_slice(), more].concat();
+        self.tell_once(Kind::RestartRolledBack, message, &details);
         let _ = self.ground.look_up_written(&mut self.ledger);
         self.ground.look_for_quarantine();
         self.keeper.put_back = Some(quarantine);
         self.keeper.changes(now);
     }
 
-    /// A K3s that fails always fails every few seconds, and in the same words.
-    pub(super) fn tell_once(&mut self, kind: Kind, message: String) {
-        if self.keeper.told.as_ref() != Some(&message) {
-            self.journal.tell(&Event::new(kind, message.clone()));
-            self.keeper.told = Some(message);
+    /// A K3s that fails always fails every few seconds: it is told once for each kind, whatever the details of this run.
+    pub(super) fn tell_once(&mut self, kind: Kind, message: String, details: &[String]) {
+        let gist = gist(&message);
+        if self.keeper.told.get(&kind) != Some(&gist) {
+            self.journal
+                .tell(&Event::new(kind, sentence(message, details)));
+            self.keeper.told.insert(kind, gist);
         }
     }
 }
 
-fn alarm(quarantine: &Quarantine) -> String {
-    format!(
-        "K3s did not live with the last change of k3warden, which was put back: {}",
-        sentence(&quarantine.reason, &quarantine.errors)
-    )
+/// The message without what is another in each run: times, process ids, ports.
+fn gist(message: &str) -> String {
+    let mut gist = String::with_capacity(message.len());
+    for char in message.chars() {
+        match char.is_ascii_digit() {
+            true if gist.ends_with('#') => {}
+            true => gist.push('#'),
+            false => gist.push(char),
+        }
+    }
+    gist
 }
 
-fn sentence(reason: &str, errors: &[String]) -> String {
-    let mut text = reason.to_owned();
-    for error in errors {
-        if !text.contains(error) {
+fn sentence(mut text: String, details: &[String]) -> String {
+    for detail in details {
+        if !text.contains(detail) {
             text.push_str("; ");
-            text.push_str(error);
+            text.push_str(detail);
         }
     }
     text

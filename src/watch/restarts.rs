@@ -247,7 +247,7 @@ impl Agent<'_> {
             Ok(()) => {}
             Err(error) => {
                 let message = format!("systemd did not read its units again: {error}");
-                self.tell_once(Kind::RepairFailed, message);
+                self.tell_once(Kind::RepairFailed, message, &[]);
                 self.keeper.reload_units_at(now + AGAIN);
             }
         }

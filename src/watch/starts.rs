@@ -197,6 +197,10 @@ impl Agent<'_> {
     }
 
     fn on_settled(&mut self, start: &Followed, follower: &Follower, ready: bool) {
+        // Whatever ends K3s after this is news.
+        if ready {
+            self.keeper.told.clear();
+        }
         // A start that was never ready has proven nothing: its kubelet may not have read a word yet.
         if let Some(part) = self.part_read(start, follower).filter(|_| ready) {
             let pass = self.ground.pass();
@@ -204,7 +208,7 @@ impl Agent<'_> {
                 .and_then(|mut knowledge| knowledge.settled(part, &pass));
             if let Err(error) = kept {
                 let message = format!("what K3s settled with cannot be kept: {error}");
-                self.tell_once(Kind::RepairFailed, message);
+                self.tell_once(Kind::RepairFailed, message, &[]);
             }
             self.lift_if_exonerated();
         }

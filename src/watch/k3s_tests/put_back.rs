@@ -2,6 +2,7 @@
 
 use super::bench::*;
 use crate::reconcile::restart::proof::Quarantine;
+use crate::report::event::Kind;
 use crate::watch::signals::Signals;
 
 #[test]
@@ -62,7 +63,10 @@ fn a_put_back_that_a_start_was_too_early_for_is_restarted_for_once_and_never_aga
     bench.until("asked", |bench| bench.machine.restarts_asked() == 2);
     bench.quiet_minutes();
     let restarts = |reason: &str| bench.agent.k3s.restarts.get(reason).copied();
-    assert_eq!((restarts("change"), restarts("put back")), (Some(1), Some(1)));
+    assert_eq!(
+        (restarts("change"), restarts("put back")),
+        (Some(1), Some(1))
+    );
     bench.k3s_starts();
     bench.dies(DIES);
     bench.quiet_minutes();
@@ -115,11 +119,8 @@ fn a_k3s_that_fails_always_costs_one_put_back_and_one_message() {
             "it is about what failed first, was not the cause, and K3s has read what was put back"
         );
     }
-    let told = bench.agent.keeper.told.clone().unwrap();
-    assert!(
-        told.contains("not because of a change of k3warden"),
-        "{told}"
-    );
+    let told = bench.agent.keeper.told[&Kind::K3sFails].clone();
+    assert!(told.contains("not because of a change of"), "{told}");
     assert_eq!(bench.machine.restarts_asked(), 0);
 
     // Whatever it was is over: what was not the cause is tried again.
@@ -167,7 +168,7 @@ fn the_kill_switch_keeps_the_put_back_out() {
     );
     bench.k3s_starts();
     bench.dies(DIES);
-    bench.until("told", |bench| bench.agent.keeper.told.is_some());
+    bench.until("told", |bench| !bench.agent.keeper.told.is_empty());
     assert_eq!(tree.drop_in(), ours);
     assert!(tree.quarantine().is_none());
 }
@@ -227,4 +228,26 @@ fn a_start_that_has_begun_by_then_keeps_the_encryption_line() {
     let left = tree.drop_in();
     assert!(left.contains("secrets-encryption: true"), "{left}");
     assert!(!left.contains("audit-log"), "{left}");
+}
+
+#[test]
+fn a_k3s_that_fails_always_is_told_of_once_in_whatever_words_it_does() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let mut told = std::collections::BTreeSet::new();
+    for number in 0..4 {
+        bench.k3s_starts();
+        bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+        bench.says(&format!(
+            "time=\"2026-11-23T10:00:0{number}Z\" level=error msg=\"dial tcp 10.0.0.1:4{number}: refused\""
+        ));
+        bench.dies(&DIES.replace(
+            "exited: no",
+            &format!("exited: listen tcp :{number}: in use"),
+        ));
+        bench.until("known", |bench| bench.agent.k3s.start.is_none());
+        told.insert(bench.agent.keeper.told[&Kind::K3sFails].clone());
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
 }
