@@ -30,6 +30,8 @@ pub struct Arms {
     armed: HashMap<WatchDescriptor, Armed>,
     /// Which watch is on a directory; none while it does not exist.
     directories: BTreeMap<PathBuf, Option<WatchDescriptor>>,
+    /// Directories that moved since the watches were last placed; they may be back where they were.
+    moved: BTreeSet<PathBuf>,
     buffer: Vec<u8>,
 }
 
@@ -47,8 +49,8 @@ struct Post {
     directories: Vec<(PathBuf, Aspect)>,
     /// Names that are directories on the way to others and are not there, or are links.
     awaited: BTreeSet<OsString>,
-    /// A path that leads to it.
-    path: PathBuf,
+    /// The paths that lead to it.
+    paths: Vec<PathBuf>,
 }
 
 /// Why no watch can be placed.
@@ -95,6 +97,7 @@ impl Arms {
             inotify: Inotify::init().map_err(ArmError::Exhausted)?,
             armed: HashMap::new(),
             directories: BTreeMap::new(),
+            moved: BTreeSet::new(),
             buffer: vec![0; BUFFER_BYTES],
         })
     }
@@ -111,8 +114,15 @@ impl Arms {
     /// # Errors
     /// When the kernel gives no more watches.
     pub fn place(&mut self, root: &Root, index: &Index) -> Result<(Vec<PathBuf>, bool), ArmError> {
-        let mut changed = BTreeSet::new();
         let mut posts = survey(root, index)?;
+        // What an event named while the way to it was away was not found then.
+        let moved = std::mem::take(&mut self.moved);
+        let is_below = |directory: &Path| moved.iter().any(|moved| directory.starts_with(moved));
+        let directories = index.directories().map(|(directory, _)| directory);
+        let mut changed: BTreeSet<PathBuf> = directories
+            .filter(|directory| is_below(directory))
+            .map(Path::to_path_buf)
+            .collect();
         for _ in 0..ROUNDS {
             changed.extend(self.place_once(root, index, &posts)?);
             // Whatever appeared before its watch was in place raised no event.
@@ -134,7 +144,10 @@ impl Arms {
         let mut armed: HashMap<WatchDescriptor, Armed> = HashMap::new();
         let mut directories: BTreeMap<PathBuf, Option<WatchDescriptor>> = BTreeMap::new();
         for (identity, post) in posts {
-            let Some((descriptor, entry)) = root.directory_descriptor(&post.path)? else {
+            let Some(path) = post.paths.first() else {
+                continue;
+            };
+            let Some((descriptor, entry)) = root.directory_descriptor(path)? else {
                 continue;
             };
             if entry.identity != *identity {
@@ -241,7 +254,12 @@ impl Arms {
                 Some(Armed::Key(key)) => {
                     seen.keys.insert(key.clone());
                 }
-                Some(Armed::Directory(post)) => post.take(event.mask, event.name, index, &mut seen),
+                Some(Armed::Directory(post)) => {
+                    if event.mask.contains(EventMask::MOVE_SELF) {
+                        self.moved.extend(post.paths.iter().cloned());
+                    }
+                    post.take(event.mask, event.name, index, &mut seen);
+                }
                 None => {}
             }
         }
@@ -323,8 +341,8 @@ impl Survey<'_> {
                 return Ok(());
             };
             let post = self.posts.entry(identity).or_default();
-            if post.path.as_os_str().is_empty() {
-                post.path = path.to_path_buf();
+            if !post.paths.iter().any(|known| known == path) {
+                post.paths.push(path.to_path_buf());
             }
             if path == directory {
                 post.directories.push((path.to_path_buf(), aspect));

@@ -162,3 +162,15 @@ fn a_written_key_is_named() {
     assert!(events.keys.contains(&key));
     assert_eq!(pinned.read().unwrap(), "2");
 }
+
+/// An event inside was answered while the way to it was away, so that nothing was found there.
+#[test]
+fn what_is_below_a_directory_that_moved_is_named_though_it_is_back() {
+    let mut bed = Bed::new(&[("/a/b/file", Aspect::Access)]);
+    fs::create_dir_all(bed.path("a/b")).unwrap();
+    bed.place();
+    fs::rename(bed.path("a"), bed.path("away")).unwrap();
+    fs::rename(bed.path("away"), bed.path("a")).unwrap();
+    assert!(bed.events().1);
+    assert_eq!(bed.place(), [Path::new("/a/b")]);
+}
