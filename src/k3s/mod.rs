@@ -40,7 +40,7 @@ pub use place::Place;
 pub use role::Role;
 pub use secret::{SECRET, hides, is_secret, shown_value, without_credentials};
 pub use unit::{
-    AsWritten, K3sUnits, Loaded, Loading, Together, Unit, find_k3s_units, find_loaded_k3s_units,
-    load_unit,
+    AsWritten, K3sUnits, Loaded, Loading, Together, UNIT_DIRECTORIES, Unit, drop_in_directories,
+    find_k3s_units, find_loaded_k3s_units, load_unit,
 };
 pub use version::{K3sVersion, ParseVersionError};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::k3s::drop_in_directory;
+use crate::k3s::{UNIT_DIRECTORIES, drop_in_directories, drop_in_directory};
 use crate::node::Node;
 use crate::setting::{Aspect, Watched};
 
@@ -12,14 +12,6 @@ use super::suspension;
 /// systemd keeps a link `invocation:UNIT` for each unit that runs, new at each start (systemd `unit_export_invocation_id`,
 /// since 237): a start is seen without D-Bus and without polling.
 const INVOCATIONS: &str = "/run/systemd/units";
-/// Where systemd looks for units and their drop-ins, systemd.unit(5).
-const UNITS: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
 /// Environment files that install.sh's units read, known before there is a unit.
 const ENVIRONMENT: [&str; 2] = ["/etc/default", "/etc/sysconfig"];
 
@@ -57,13 +49,10 @@ fn of_k3s(node: &Node) -> Vec<Watched> {
         matching(&drop_ins, "*.yaml", Aspect::Content),
         matching(&drop_ins, "*.yml", Aspect::Content),
         matching(&kubelet, "*.conf", Aspect::Content),
-        // Before K3s is installed nobody knows the unit's name; these are install.sh's.
-        matching(
-            Path::new("/etc/systemd/system"),
-            "k3s*.service",
-            Aspect::Content,
-        ),
     ];
+    // Before K3s is installed nobody knows the unit's name; these are install.sh's.
+    let units = UNIT_DIRECTORIES.iter().map(Path::new);
+    all.extend(units.map(|units| matching(units, "k3s*.service", Aspect::Content)));
     if let Some(binary) = node.binary() {
         all.push(Watched::Path(binary, Aspect::Content));
     }
@@ -77,12 +66,17 @@ fn of_k3s(node: &Node) -> Vec<Watched> {
 }
 
 fn of_unit(unit: &str) -> Vec<Watched> {
-    let mut all = Vec::new();
-    for directory in UNITS.map(Path::new) {
-        all.push(Watched::Path(directory.join(unit), Aspect::Content));
-        let drop_ins = directory.join(format!("{unit}.d"));
-        all.push(matching(&drop_ins, "*.conf", Aspect::Content));
-    }
+    let fragments = UNIT_DIRECTORIES
+        .iter()
+        .map(|units| Path::new(units).join(unit));
+    let drop_ins = drop_in_directories(unit);
+    let drop_ins = drop_ins
+        .iter()
+        .map(|drop_ins| matching(drop_ins, "*.conf", Aspect::Content));
+    let mut all: Vec<Watched> = fragments
+        .map(|fragment| Watched::Path(fragment, Aspect::Content))
+        .chain(drop_ins)
+        .collect();
     let beside = Path::new("/etc/systemd/system").join(format!("{unit}.env"));
     all.push(Watched::Path(beside, Aspect::Content));
     let name = unit.trim_end_matches(".service");

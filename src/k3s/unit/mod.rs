@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use self::loader::Loader;
 pub use self::rewrite::{AsWritten, Together};
 use self::search::Found;
+pub use self::search::{DIRECTORIES as UNIT_DIRECTORIES, drop_in_directories};
 use super::command_line::Word;
 use super::environment::Environment;
 use super::files::{Files, Input};

@@ -8,7 +8,7 @@ use crate::host::{HostError, Kind};
 use crate::k3s::files::Files;
 
 /// The directories of the system manager, the strongest first.
-const DIRECTORIES: [&str; 12] = [
+pub const DIRECTORIES: [&str; 12] = [
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
     "/run/systemd/transient",
@@ -91,7 +91,8 @@ pub(super) fn drop_ins(files: &Files<'_>, unit: &str) -> Result<Vec<PathBuf>, Ho
 
 /// The directories of drop-ins, the strongest first: those of the name and its prefixes in each directory of the load
 /// path, then those for all services.
-fn drop_in_directories(unit: &str) -> Vec<PathBuf> {
+#[must_use]
+pub fn drop_in_directories(unit: &str) -> Vec<PathBuf> {
     let names = names_and_prefixes(unit);
     let own = DIRECTORIES.iter().flat_map(|directory| {
         names
