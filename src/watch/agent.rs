@@ -208,7 +208,9 @@ impl<'s> Agent<'s> {
         let work = work::answer(&self.ground, &hits, hands);
         // What was repaired now is looked at once more; what could not be waits for the next event or full pass.
         if work.done.iter().any(|done| done.result.is_ok()) {
-            self.due.settle = Some((now + SETTLE, controls.clone()));
+            let first = (now + SETTLE, BTreeSet::new());
+            let (_, settle) = self.due.settle.get_or_insert(first);
+            settle.extend(controls);
         }
         self.account(work, now);
         let pass = self.ground.pass();

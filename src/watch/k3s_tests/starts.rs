@@ -330,3 +330,43 @@ fn changes_that_never_end_hold_a_restart_for_a_while_and_not_for_ever() {
         "{asked_after:?}"
     );
 }
+
+/// systemd.unit(5), "Unit File Load Path".
+#[test]
+fn a_unit_is_watched_wherever_systemd_reads_it() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let bench = Bench::new(&tree, &signals);
+    for (directory, name) in [
+        ("/run/systemd/transient", "k3s.service"),
+        ("/etc/systemd/system.control/k3s.service.d", "50-x.conf"),
+        ("/run/systemd/generator/k3s.service.d", "50-x.conf"),
+        ("/etc/systemd/system/service.d", "50-x.conf"),
+        ("/usr/lib/systemd/system/service.d", "50-x.conf"),
+        ("/usr/lib/systemd/system", "k3s-agent.service"),
+    ] {
+        let mut concerns = bench
+            .agent
+            .index
+            .of_name(std::path::Path::new(directory), name.as_ref());
+        assert_eq!(
+            concerns.next(),
+            Some(Concern::K3sInputs),
+            "{directory}/{name}"
+        );
+    }
+}
+
+#[test]
+fn what_waits_to_be_judged_goes_on_waiting_beside_another_repair() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let server = tree.path("var/lib/rancher/k3s/server");
+    std::fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let waits = [0].into();
+    bench.agent.due.settle = Some((bench.now, waits));
+    let count = bench.agent.ground.catalogue.controls().len();
+    bench.agent.settle(&(1..count).collect(), bench.now);
+    let (_, controls) = bench.agent.due.settle.as_ref().unwrap();
+    assert!(controls.contains(&0) && controls.len() > 1, "{controls:?}");
+}
