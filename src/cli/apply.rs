@@ -55,7 +55,7 @@ impl Apply {
             let pass = session.pass();
             let judgements = pass.judge();
             let plan = Plan::of(&pass, &judgements);
-            let given_back = give_back::turned_off(&pass, &mut ledger, WHO)?;
+            let given_back = give_back::turned_off(&pass, &mut ledger, session.who(WHO))?;
             if plan.is_empty() && given_back.is_empty() && !self.restart {
                 // Nothing changes, so what was judged still is.
                 let exit = self.report(&session, &pass, &judgements, (&[], &plan.refused));
@@ -126,11 +126,11 @@ fn give_back_turned_off(
     stop: &dyn Fn() -> bool,
 ) -> Result<Exit, CliError> {
     let pass = session.pass();
-    let controls = give_back::turned_off(&pass, ledger, WHO)?;
+    let controls = give_back::turned_off(&pass, ledger, session.who(WHO))?;
     if controls.is_empty() {
         return Ok(Exit::Holds);
     }
-    let reverted = give_back::give_back(&pass, ledger, &controls, WHO, stop)?;
+    let reverted = give_back::give_back(&pass, ledger, &controls, session.who(WHO), stop)?;
     for done in &reverted {
         eprintln!("{}", revert::line(done));
     }

@@ -23,7 +23,7 @@ use crate::reconcile::service::circumstances::{Knowledge, now};
 use crate::reconcile::service::following::following;
 use crate::reconcile::service::part;
 use crate::reconcile::service::part_read::part_read;
-use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
+use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, roll_back};
 use crate::reconcile::service::standing::{self, Asked};
 use crate::reconcile::service::stay::Running;
 use crate::report::describe;
@@ -224,10 +224,7 @@ impl Service {
             );
             return Ok(Exit::Unable);
         };
-        let who = Who {
-            name: WHO,
-            patience: session.patience(),
-        };
+        let who = session.who(WHO);
         let mut back = match roll_back(&session.pass(), ledger, &part, failure, who)? {
             RollBack::Done(back) => back,
             RollBack::Already(_) => {

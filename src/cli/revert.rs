@@ -130,6 +130,7 @@ impl Revert {
             left_of: &|thing, before| session.pass().left_of(thing, before),
             shared: &|thing, before, stay| session.pass().shared_state(thing, before, stay),
             who: "k3warden revert",
+            patience: session.patience(),
         };
         Ok(undo.run(&session.host, ledger, &|| interrupt.is_wanted())?)
     }

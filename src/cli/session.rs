@@ -17,6 +17,7 @@ use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
 use crate::reconcile::ledger::{self, Keeping, Ledger};
 use crate::reconcile::lock::Lock;
 use crate::reconcile::service::circumstances::{Held, circumstances};
+use crate::reconcile::service::rollback::Who;
 use crate::reconcile::service::{cluster, last_data_dir};
 use crate::reconcile::{Judgement, Pass, Seen, Written, give_back};
 use crate::report::Assessment;
@@ -296,6 +297,14 @@ impl Session {
         self.unread.as_deref()
     }
 
+    /// For those who wait for the lock, and for how long we do.
+    pub fn who(&self, name: &'static str) -> Who {
+        Who {
+            name,
+            patience: self.patience(),
+        }
+    }
+
     /// The controls of which an apply would give back what they changed; none where there is no record to look at.
     ///
     /// # Errors
@@ -306,7 +315,11 @@ impl Session {
             return Ok(Vec::new());
         }
         let mut ledger = self.open_ledger("k3warden")?;
-        Ok(give_back::turned_off(pass, &mut ledger, "k3warden")?)
+        Ok(give_back::turned_off(
+            pass,
+            &mut ledger,
+            self.who("k3warden"),
+        )?)
     }
 
     /// Looks again for a part of ours that is not to be written.

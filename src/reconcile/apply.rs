@@ -10,7 +10,7 @@ use super::lock::{Lock, LockError};
 use super::{Plan, PlannedChange};
 
 /// How long a change waits for another process's change.
-pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of a planned change.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ pub fn apply_within(
     let mut turn = Turn {
         lock: Some(lock),
         used: false,
+        given_up: None,
     };
     let mut look = host.for_one_look();
     plan.changes
@@ -123,17 +124,30 @@ struct Turn {
     /// `None` when somebody else took it and did not end in time.
     lock: Option<Lock>,
     used: bool,
+    /// Whoever does not end in time for one change is not waited for with each of the others.
+    given_up: Option<LockError>,
 }
 
 impl Turn {
     fn next(&mut self, host: &Host, patience: Duration, who: &str) -> Result<&Lock, LockError> {
+        if let Some(error) = &self.given_up {
+            return Err(error.clone());
+        }
         let lock = match self.lock.take() {
-            Some(lock) if self.used => lock.between_changes(patience, who)?,
-            Some(lock) => lock,
-            None => Lock::acquire(&host.root, patience, who)?,
+            Some(lock) if self.used => lock.between_changes(patience, who),
+            Some(lock) => Ok(lock),
+            None => Lock::acquire(&host.root, patience, who),
         };
         self.used = true;
-        Ok(self.lock.insert(lock))
+        match lock {
+            Ok(lock) => Ok(self.lock.insert(lock)),
+            Err(error) => {
+                if matches!(error, LockError::Held { .. }) {
+                    self.given_up = Some(error.clone());
+                }
+                Err(error)
+            }
+        }
     }
 }
 
@@ -220,5 +234,32 @@ fn put(host: &Host, change: &Change) -> Result<(), ApplyError> {
     match host.advance(&change.thing, &change.before, &change.after)? {
         Step::Made | Step::AlreadyThere => Ok(()),
         Step::Overtaken => Err(ApplyError::Overtaken(change.thing.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::host::Root;
+
+    #[test]
+    fn a_process_that_holds_the_lock_is_waited_for_once_and_not_for_each_change() {
+        let kept = tempfile::tempdir().unwrap();
+        let root = Root::open(kept.path()).unwrap();
+        let patience = Duration::from_millis(200);
+        let _held = Lock::acquire(&root, patience, "somebody").unwrap();
+        let host = Host { root, live: None };
+        let mut turn = Turn {
+            lock: None,
+            used: true,
+            given_up: None,
+        };
+        let start = Instant::now();
+        for _ in 0..20 {
+            assert!(turn.next(&host, patience, "test").is_err());
+        }
+        assert!(start.elapsed() < 2 * patience, "{:?}", start.elapsed());
     }
 }

@@ -10,6 +10,7 @@ use crate::policy::{Mode, OnDisable, Stance};
 
 use super::ledger::{Ledger, Touch};
 use super::lock::Lock;
+use super::service::rollback::Who;
 use super::service::{line_out, stay};
 use super::{Pass, Revert, RevertError, Reverted, sandbox, unit_override};
 
@@ -21,14 +22,14 @@ use super::{Pass, Revert, RevertError, Reverted, sandbox, unit_override};
 pub fn turned_off(
     pass: &Pass<'_>,
     ledger: &mut Ledger,
-    who: &str,
+    who: Who,
 ) -> Result<Vec<String>, RevertError> {
     let wanted = pass.policy.on_disable.value == OnDisable::Revert;
     if !wanted || pass.policy.mode.value == Mode::Observe {
         return Ok(Vec::new());
     }
     let touched = {
-        let lock = Lock::acquire(&pass.host.root, super::apply::LOCK_PATIENCE, who)?;
+        let lock = Lock::acquire(&pass.host.root, who.patience, who.name)?;
         ledger.touched(&lock)?
     };
     let mut controls: Vec<String> = touched
@@ -50,7 +51,7 @@ pub fn give_back(
     pass: &Pass<'_>,
     ledger: &mut Ledger,
     controls: &[String],
-    who: &str,
+    who: Who,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Reverted>, RevertError> {
     let directory = drop_in_directory(&pass.node.places.config_file);
@@ -64,7 +65,8 @@ pub fn give_back(
         remains: &|thing| stay::remains(pass, thing),
         left_of: &|thing, before| pass.left_of(thing, before),
         shared: &|thing, before, stay| pass.shared_state(thing, before, stay),
-        who,
+        who: who.name,
+        patience: who.patience,
     };
     revert.run(pass.host, ledger, stop)
 }

@@ -4,6 +4,7 @@
 //! it names, and `protect-kernel-defaults` before the kernel values.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::host::{Extent, Host, HostError, State, Thing};
 
@@ -76,6 +77,8 @@ pub struct Revert<'a> {
     pub shared: &'a Divide<'a>,
     /// Who we are, for others that wait for the lock.
     pub who: &'a str,
+    /// How long a change of another process is waited for.
+    pub patience: Duration,
 }
 
 /// Gives what a thing that was something else before becomes for the controls that stay; `None` where it cannot be divided.
@@ -100,12 +103,17 @@ impl Revert<'_> {
         touched.sort_by_key(|touch| !(self.goes_first)(&touch.thing));
         let mut reverted = Vec::new();
         let of_these = |touch: &Touch| (self.of_these)(&touch.thing) && self.concerns(touch);
+        // Whoever does not end in time for one is not waited for with each of the others.
+        let mut given_up: Option<LockError> = None;
         for touch in touched.into_iter().filter(of_these) {
-            let result = if stop() {
-                Err(RevertError::Interrupted(touch.thing.clone()))
-            } else {
-                self.put_back(host, ledger, &touch)
+            let result = match &given_up {
+                _ if stop() => Err(RevertError::Interrupted(touch.thing.clone())),
+                Some(error) => Err(error.clone().into()),
+                None => self.put_back(host, ledger, &touch),
             };
+            if let Err(RevertError::Lock(error @ LockError::Held { .. })) = &result {
+                given_up = Some(error.clone());
+            }
             reverted.push(Reverted {
                 thing: touch.thing,
                 controls: touch.controls,
@@ -116,7 +124,7 @@ impl Revert<'_> {
     }
 
     fn lock(&self, host: &Host) -> Result<Lock, LockError> {
-        Lock::acquire(&host.root, super::apply::LOCK_PATIENCE, self.who)
+        Lock::acquire(&host.root, self.patience, self.who)
     }
 
     /// What nobody needs any more is tried each time.

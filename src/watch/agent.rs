@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::contention::{Contention, Turn};
 use super::eyes::Eyes;
-use super::ground::{Ground, GroundError, Sources, WHO};
+use super::ground::{Ground, GroundError, LOCK_PATIENCE, Sources, WHO};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
 use super::pace::{Pace, Rest, Storm};
@@ -21,6 +21,7 @@ use super::work::{self, Hands, Hit, Target, Work};
 use crate::host::{HostError, Thing};
 use crate::reconcile::give_back;
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::service::rollback::Who;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::report::status::{K3sStatus, Repair};
@@ -265,12 +266,16 @@ impl<'s> Agent<'s> {
         }
         let signals = self.signals;
         let pass = self.ground.pass();
-        let given_back = give_back::turned_off(&pass, &mut self.ledger, WHO).and_then(|controls| {
+        let who = Who {
+            name: WHO,
+            patience: LOCK_PATIENCE,
+        };
+        let given_back = give_back::turned_off(&pass, &mut self.ledger, who).and_then(|controls| {
             if controls.is_empty() {
                 return Ok(Vec::new());
             }
             let stop = || signals.wants_end();
-            give_back::give_back(&pass, &mut self.ledger, &controls, WHO, &stop)
+            give_back::give_back(&pass, &mut self.ledger, &controls, who, &stop)
         });
         let (events, failure) = match given_back {
             Ok(given_back) => (

@@ -22,8 +22,11 @@ use crate::setting::{self, Running, Watched};
 use super::index::{Concern, Index};
 use super::inputs;
 
-/// How long we wait for a change of another process.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the loop waits for a change of another process, which takes milliseconds. There are several such waits in one
+/// turn of it, and a turn has to end before the watchdog does. What waits in vain is done by the next round.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the start waits for it.
+const PATIENCE_AT_START: Duration = Duration::from_secs(10);
 /// Who we are, for others that wait for the lock.
 pub const WHO: &str = "k3warden watch";
 
@@ -129,7 +132,7 @@ impl Ground {
     /// # Errors
     /// When its files or the lock cannot be used.
     pub fn open_ledger(&self) -> Result<Ledger, GroundError> {
-        let lock = self.lock()?;
+        let lock = Lock::acquire(&self.host.root, PATIENCE_AT_START, WHO)?;
         let keeping = Keeping {
             limit_bytes: self.policy.ledger_limit.value.bytes(),
             ..Keeping::of(&self.host.root)

@@ -7,12 +7,12 @@ use std::time::Instant;
 use crate::catalogue::ControlId;
 use crate::host::{SysctlKey, Thing};
 use crate::reconcile::ledger::{ChangeId, Ledger};
-use crate::reconcile::{Judgement, Plan, Refused, Verdict, apply};
+use crate::reconcile::{Judgement, Plan, Refused, Verdict, apply_within};
 use crate::report::describe;
 use crate::setting::{self, Effect, Named, Remedy, Stage};
 
 use super::contention::{Advice, Contention};
-use super::ground::{Ground, WHO};
+use super::ground::{Ground, LOCK_PATIENCE, WHO};
 use super::index::Concern;
 
 /// The thing that an event names.
@@ -190,7 +190,14 @@ impl Work {
         if plan.is_empty() {
             return;
         }
-        let outcomes = apply(&ground.host, hands.ledger, plan, WHO, hands.stop);
+        let outcomes = apply_within(
+            &ground.host,
+            hands.ledger,
+            plan,
+            WHO,
+            hands.stop,
+            LOCK_PATIENCE,
+        );
         self.done.extend(outcomes.into_iter().map(|outcome| {
             let change = outcome.planned.change;
             Done {
