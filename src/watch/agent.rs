@@ -10,6 +10,7 @@ use super::eyes::Eyes;
 use super::ground::{Ground, GroundError, LOCK_PATIENCE, Sources, WHO};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
+use super::mounts::Mounted;
 use super::pace::{Pace, Rest, Storm};
 use super::publish::Publisher;
 use super::records::{self, Records};
@@ -40,6 +41,7 @@ pub struct Agent<'s> {
     pub(super) index: Index,
     pub(super) eyes: Eyes,
     pub(super) view: View,
+    pub(super) mounted: Mounted,
     pub(super) contention: Contention,
     pub(super) writers: BTreeMap<Thing, String>,
     pub(super) pace: Pace<Hit>,
@@ -109,6 +111,7 @@ impl<'s> Agent<'s> {
             index: ground.index(),
             eyes: Eyes::open(),
             view: View::of(&ground.host.root, ground.places()),
+            mounted: Mounted::default(),
             contention: Contention::default(),
             writers: BTreeMap::new(),
             pace: Pace::default(),
@@ -160,6 +163,7 @@ impl<'s> Agent<'s> {
 
     pub(super) fn open_eyes(&mut self) {
         self.view.follow(self.ground.places());
+        self.mounted = self.what_is_mounted().unwrap_or_default();
         let placed = self.eyes.place(&self.ground.host.root, &self.index);
         self.eyes.pin(self.ground.host.live.as_ref(), &self.index);
         if placed.unsettled {

@@ -122,6 +122,26 @@ impl Index {
         })
     }
 
+    /// Whether something mounted there changes what is held: a directory on the way to it, or a name in one.
+    #[must_use]
+    pub fn is_near(&self, point: &Path) -> bool {
+        let mut directories = self.directories.keys();
+        directories
+            .any(|directory| directory.starts_with(point) || point.parent() == Some(directory))
+    }
+
+    /// What a mount at such a point concerns.
+    pub fn of_mount<'a>(&'a self, point: &'a Path) -> impl Iterator<Item = Concern> + 'a {
+        let below = self.directories.keys();
+        let below = below.filter(move |directory| directory.starts_with(point));
+        let name = point.parent().zip(point.file_name());
+        let names = name.into_iter();
+        let here = names.flat_map(|(directory, name)| self.of_name(directory, name));
+        below
+            .flat_map(|directory| self.of_directory(directory))
+            .chain(here)
+    }
+
     /// What a kernel parameter concerns.
     pub fn of_key(&self, key: &SysctlKey) -> &[Concern] {
         self.keys.get(key).map_or(&[], Vec::as_slice)
@@ -146,6 +166,27 @@ mod tests {
         index
             .of_name(Path::new(directory), OsStr::new(name))
             .collect()
+    }
+
+    #[test]
+    fn a_mount_concerns_the_name_that_it_covers_and_what_lies_below() {
+        let mut index = Index::default();
+        index.add(path("/a/b/token"), Concern::K3sInputs);
+        for (point, expected) in [
+            ("/a/b/token", 1),
+            ("/a/b", 1),
+            ("/a", 1),
+            ("/", 1),
+            ("/a/b/other", 0),
+            ("/c", 0),
+        ] {
+            assert_eq!(
+                index.of_mount(Path::new(point)).count(),
+                expected,
+                "{point}"
+            );
+        }
+        assert!(index.is_near(Path::new("/a/b/token")) && !index.is_near(Path::new("/a/b/c/d")));
     }
 
     #[test]

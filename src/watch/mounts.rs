@@ -2,8 +2,10 @@
 //!
 //! A mount over a directory raises no inotify event, but the kernel tells of changes of the mount table. In the mount
 //! namespace that systemd makes for us a disk mounted later on the host ends up beneath the bind mount of
-//! `ReadWritePaths=` and stays hidden from us: we would work on a directory that K3s does not see.
+//! `ReadWritePaths=` and stays hidden from us: we would work on a directory that K3s does not see. And a file that is
+//! mounted over a file leaves its directory the same one.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -36,6 +38,25 @@ impl Mounts {
         let places: Vec<&Path> = places.into_iter().collect();
         hidden_in(&table, &places)
     }
+
+    /// What is mounted where it concerns us; `None` if that cannot be read.
+    #[must_use]
+    pub fn standing(concerns: &dyn Fn(&Path) -> bool) -> Option<Mounted> {
+        let table = std::fs::read_to_string(MOUNT_TABLE).ok()?;
+        Some(standing_in(&table, concerns))
+    }
+}
+
+/// What is mounted: points, each with the words that tell one mount from another.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Mounted(BTreeSet<(PathBuf, String)>);
+
+impl Mounted {
+    /// The points at which something was mounted or unmounted.
+    pub fn changed<'m>(&'m self, now: &'m Self) -> impl Iterator<Item = &'m Path> {
+        let all = self.0.symmetric_difference(&now.0);
+        all.map(|(point, _)| point.as_path())
+    }
 }
 
 impl AsFd for Mounts {
@@ -65,6 +86,16 @@ fn parse(line: &str) -> Option<Mount<'_>> {
         directory: words.next()?,
         point: words.next()?,
     })
+}
+
+fn standing_in(table: &str, concerns: &dyn Fn(&Path) -> bool) -> Mounted {
+    let mounts = table.lines().filter_map(parse);
+    let near = mounts.filter(|mount| concerns(Path::new(mount.point)));
+    let told = near.map(|mount| {
+        let which = format!("{} {} {}", mount.id, mount.device, mount.directory);
+        (PathBuf::from(mount.point), which)
+    });
+    Mounted(told.collect())
 }
 
 /// A bind mount made by `ReadWritePaths=` shows what was at its mount point when it was made. If what is mounted
@@ -111,6 +142,21 @@ mod tests {
             hidden_in(&table, &[Path::new("/var/lib/rancher")]),
             Some(PathBuf::from("/var/lib/rancher"))
         );
+    }
+
+    #[test]
+    fn a_file_that_is_mounted_over_a_file_is_a_change_and_a_pods_volume_is_none() {
+        let concerns = |point: &Path| point.starts_with("/etc/rancher");
+        let before = standing_in(ROOT, &concerns);
+        let table = format!(
+            "{ROOT}40 22 8:1 /other /etc/rancher/k3s/config.yaml rw - ext4 /dev/sda1 rw\n\
+             41 22 0:9 / /var/lib/kubelet/pods/x rw - tmpfs t rw\n"
+        );
+        let now = standing_in(&table, &concerns);
+        let changed: Vec<&Path> = before.changed(&now).collect();
+        assert_eq!(changed, [Path::new("/etc/rancher/k3s/config.yaml")]);
+        assert_eq!(now.changed(&before).count(), 1, "unmounted");
+        assert_eq!(now.changed(&now).count(), 0);
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //!
 //! We end for that and are started again. Not in a loop: our unit has no start limit, so the pace is kept here.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::agent::Agent;
-use super::mounts::Mounts;
-use super::work::{Done, Work};
+use super::mounts::{Mounted, Mounts};
+use super::work::{Done, Hit, Target, Work};
 use crate::reconcile::sandbox;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -40,6 +41,30 @@ impl Agent<'_> {
         if let Some(point) = Mounts::hidden(self.view.places()) {
             self.rebuild(&point, "a disk was mounted there", now);
         }
+        self.judge_what_is_covered(now);
+    }
+
+    /// A mount over a name raises no event and leaves the directory the same.
+    fn judge_what_is_covered(&mut self, now: Instant) {
+        let Some(mounted) = self.what_is_mounted() else {
+            return;
+        };
+        let mut hits = BTreeSet::new();
+        for point in self.mounted.changed(&mounted) {
+            hits.extend(self.index.of_mount(point).map(|concern| Hit {
+                concern,
+                target: Target::Anything,
+            }));
+        }
+        self.mounted = mounted;
+        self.answer(&hits, now);
+    }
+
+    /// What is mounted where it concerns what is held.
+    pub(super) fn what_is_mounted(&self) -> Option<Mounted> {
+        let is_live = self.ground.host.root.is_live();
+        let standing = is_live.then(|| Mounts::standing(&|point| self.index.is_near(point)));
+        standing.flatten()
     }
 
     /// Looks for a place that was made after our namespace.
