@@ -186,17 +186,20 @@ const fn effect_name(effect: Effect) -> &'static str {
 fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
     let old = text(before)?;
     let new = text(after)?;
-    let differ = similar::TextDiff::from_lines(old, new);
     let name = |state: &State| match state {
         State::Absent => "/dev/null".to_owned(),
         _ => thing.to_string(),
     };
-    Some(
-        differ
-            .unified_diff()
-            .header(&name(before), &name(after))
-            .to_string(),
-    )
+    let patch = diffy::DiffOptions::new()
+        .set_original_filename(name(before))
+        .set_modified_filename(name(after))
+        .create_patch(old, new);
+    if patch.hunks().is_empty() {
+        return Some(String::new());
+    }
+    // An empty line that stays begins with a space, as in what diff and git write.
+    let format = diffy::PatchFormatter::new().suppress_blank_empty(false);
+    Some(format.fmt_patch(&patch).to_string())
 }
 
 fn text(state: &State) -> Option<&str> {
@@ -204,5 +207,52 @@ fn text(state: &State) -> Option<&str> {
         State::Absent => Some(""),
         State::File { content, .. } => std::str::from_utf8(content).ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::FileMode;
+
+    fn file(text: &str) -> State {
+        State::File {
+            content: text.as_bytes().to_vec(),
+            attributes: Attributes {
+                mode: FileMode::new(0o600),
+                uid: 0,
+                gid: 0,
+            },
+        }
+    }
+
+    fn shown(before: &State, after: &State) -> String {
+        let thing = Thing::Path("/etc/rancher/k3s/config.yaml".into());
+        diff(&thing, before, after).unwrap()
+    }
+
+    #[test]
+    fn a_diff_is_one_that_patch_takes() {
+        assert_eq!(
+            shown(&file("a\n\nb\nc\nd\ne\nf"), &file("a\n\nb\nC\nd\ne\nf")),
+            "--- /etc/rancher/k3s/config.yaml\n+++ /etc/rancher/k3s/config.yaml\n@@ -1,7 +1,7 @@\n a\n \n b\n-c\n+C\n d\n e\n f\n\\ No newline at end of file\n"
+        );
+    }
+
+    #[test]
+    fn a_file_that_comes_or_goes_is_compared_with_none() {
+        assert_eq!(
+            shown(&State::Absent, &file("a\nb\n")),
+            "--- /dev/null\n+++ /etc/rancher/k3s/config.yaml\n@@ -0,0 +1,2 @@\n+a\n+b\n"
+        );
+        assert_eq!(
+            shown(&file("a\n"), &State::Absent),
+            "--- /etc/rancher/k3s/config.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
+        );
+    }
+
+    #[test]
+    fn where_only_bits_change_there_is_no_diff() {
+        assert_eq!(shown(&file("a\n"), &file("a\n")), "");
     }
 }
