@@ -1,6 +1,6 @@
 //! The flags that a component of a Kubernetes minor knows, and what it makes of a command line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::value::{self, Kind};
@@ -8,42 +8,54 @@ use super::{Argument, Component, minors};
 
 const TABLE: &str = include_str!("data/flags.txt");
 
-/// Each flag of a component with its kinds and the minors that know it so, a later line outranking an earlier one.
-type Known = BTreeMap<&'static str, Vec<(&'static str, Kind)>>;
-
-/// The table by the names of components, read once: a pass asks it for every argument of every component.
-static KNOWN: LazyLock<BTreeMap<&'static str, Known>> = LazyLock::new(|| {
-    let mut components: BTreeMap<&str, Known> = BTreeMap::new();
-    let mut flags = components.entry("").or_default();
-    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-        let mut columns = line.split(' ');
-        if let Some(name) = line.strip_prefix('[') {
-            flags = components.entry(name.trim_end_matches(']')).or_default();
-        } else if let (Some(name), Some(kind), Some(range)) =
-            (columns.next(), columns.next(), columns.next())
-        {
-            flags
-                .entry(name)
-                .or_default()
-                .push((range, Kind::named(kind)));
+/// The table's lines by the names of components, read once: a pass asks for every argument of every component. They stay
+/// lines, which they are searched as: taken apart they would be ten times as much memory for as long as the daemon runs.
+static KNOWN: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+    let mut components: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut section = "";
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+    for line in lines.filter(|line| !line.is_empty()) {
+        match line.strip_prefix('[') {
+            Some(name) => section = name.trim_end_matches(']'),
+            None => components.entry(section).or_default().push(line),
         }
     }
     components
 });
 
-/// The names of all flags of all components and minors, `_` written as `-`.
-static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    TABLE
-        .lines()
-        .filter(|line| !line.starts_with(['#', '[']))
-        .filter_map(|line| line.split(' ').next())
-        .map(|name| name.replace('_', "-"))
-        .collect()
-});
+fn lines_of(component: &str) -> &'static [&'static str] {
+    KNOWN.get(component).map_or(&[], Vec::as_slice)
+}
+
+/// The first column of a line, by which they are in order.
+fn name_of(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+/// The lines of one flag among those of its component, a later one outranking an earlier one.
+fn find(lines: &'static [&'static str], flag: &str) -> &'static [&'static str] {
+    let start = lines.partition_point(|line| name_of(line) < flag);
+    let rest = lines.get(start..).unwrap_or_default();
+    let end = rest.partition_point(|line| name_of(line) == flag);
+    rest.get(..end).unwrap_or_default()
+}
+
+/// What a line says of its flag at a minor.
+fn kind_at(line: &str, minor: u16) -> Option<Kind> {
+    let mut columns = line.split(' ').skip(1);
+    let (kind, range) = (columns.next()?, columns.next()?);
+    minors::contain(range, minor).then(|| Kind::named(kind))
+}
 
 /// Whether any component of any minor knows a flag, its name written with `-`.
 pub fn knows_flag(name: &str) -> bool {
-    NAMES.contains(name)
+    let other = name.replace('-', "_");
+    let mut tables = KNOWN.values();
+    tables.any(|lines| {
+        [name, &other]
+            .iter()
+            .any(|name| !find(lines, name).is_empty())
+    })
 }
 
 /// The flags of one component at one minor.
@@ -51,7 +63,7 @@ pub fn knows_flag(name: &str) -> bool {
 pub(super) struct Flags {
     component: Component,
     minor: u16,
-    known: Option<&'static Known>,
+    lines: &'static [&'static str],
 }
 
 impl Flags {
@@ -60,7 +72,7 @@ impl Flags {
         Self {
             component,
             minor,
-            known: KNOWN.get(component.name()),
+            lines: lines_of(component.name()),
         }
     }
 
@@ -75,20 +87,17 @@ impl Flags {
 
     /// The names of all flags.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        let known = self.known.into_iter().flatten();
-        let of_minor = known.filter(|(_, lines)| {
-            let mut ranges = lines.iter().map(|(range, _)| range);
-            ranges.any(|range| minors::contain(range, self.minor))
-        });
-        of_minor.map(|(name, _)| *name).collect()
+        let known = self.lines.iter();
+        let known = known.filter(|line| kind_at(line, self.minor).is_some());
+        let mut names: Vec<&str> = known.map(|line| name_of(line)).collect();
+        names.dedup();
+        names
     }
 
     /// The kind of a flag; `None` if the component does not know it.
     pub(super) fn kind(&self, flag: &str) -> Option<Kind> {
-        let lines = self.known?.get(self.name(flag).as_str())?;
-        let mut of_minor = lines.iter().rev();
-        let (_, kind) = of_minor.find(|(range, _)| minors::contain(range, self.minor))?;
-        Some(*kind)
+        let mut lines = find(self.lines, &self.name(flag)).iter().rev();
+        lines.find_map(|line| kind_at(line, self.minor))
     }
 
     /// Why the component would refuse an argument when it reads its command line, in its own words.
@@ -221,6 +230,14 @@ mod tests {
                 "{line}"
             );
             assert!(columns[2].contains(".."), "{line}");
+            // As `knows_flag` looks for it.
+            assert!(
+                !(columns[0].contains('_') && columns[0].contains('-')),
+                "{line}"
+            );
+        }
+        for (component, lines) in KNOWN.iter() {
+            assert!(lines.is_sorted_by_key(|line| name_of(line)), "{component}");
         }
     }
 }
