@@ -277,7 +277,7 @@ fn shown(path: &str, old: &Item, new: &Item) -> String {
     line
 }
 
-fn set_mode(place: &Path, mode: u32) {
+pub fn set_mode(place: &Path, mode: u32) {
     fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
 }
 

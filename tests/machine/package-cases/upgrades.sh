@@ -13,7 +13,8 @@ systemctl start k3s.service
 mkdir -p /etc/k3warden/config.d
 printf '[restart]\nmode = "never"\n' >/etc/k3warden/config.d/50-site.toml
 
-# The build before this one: the same files under an older version.
+# The package manager's part of it: the same build under an older version. What the programs of earlier commits left behind is given to
+# this one by tests/earlier_state.rs.
 repack /share/k3warden.deb 0.0.9-1 /root/old.deb
 apt-get install -y /root/old.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 wait_until 60 systemctl is-active k3warden.service
