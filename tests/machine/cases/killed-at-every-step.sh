@@ -74,10 +74,10 @@ chmod 755 /usr/local/bin/killed-at
 
 # seen: what a run may change here. Read by bash alone, because a program takes long to start.
 seen() {
-  local key path
+  local key
   for key in $keys; do echo "$key $(</proc/sys/$key)"; done
   stat -c '%n %F %a %U:%G' /etc/sysctl.d /etc/sysctl.d/* /etc/sysctl.d/.[!.]*
-  for path in /etc/sysctl.d/*; do echo "$(<"$path")"; done
+  echo "$(<$file)"
 }
 # half_done: what is neither as before nor as after: a value, a mode, a name that somebody loads, the file's content as a whole.
 half_done() {
