@@ -1,4 +1,7 @@
 //! Who sets a kernel parameter to another value, as far as files tell.
+//!
+//! Never a process: inotify tells no pid, a writer such as `sysctl -w` is gone before anybody could look for it, and
+//! fanotify, which would tell, needs `CAP_SYS_ADMIN`; that is more than all the rest of the sandbox gives up.
 
 use std::path::Path;
 
