@@ -182,6 +182,31 @@ fn nothing_is_put_back_while_the_kill_switch_is_thrown() {
     );
 }
 
+#[test]
+fn what_stays_because_somebody_changed_it_can_be_taken_back_by_force_later() {
+    use std::os::unix::fs::PermissionsExt;
+    let loose = "755 root:root d /var/lib/rancher/k3s/agent\n";
+    for named in [&[] as &[&str], &["agent-directory"]] {
+        let tree = Tree::of(&format!("{HOST}{loose}"));
+        let before = tree.snapshot();
+        let agent = tree.at("/var/lib/rancher/k3s/agent");
+        run(&tree, &["apply"]);
+        std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o750)).unwrap();
+
+        for _ in 0..2 {
+            let kept = run(&tree, &[&["revert"], named].concat());
+            assert_eq!(kept.code, Some(1), "{kept:?}");
+            assert!(kept.stdout.contains("--force takes it back"), "{kept:?}");
+        }
+        let forced = run(&tree, &[&["revert", "--force"], named].concat());
+        assert_eq!(forced.code, Some(0), "{forced:?}");
+        assert_eq!(tree.snapshot()["/var/lib/rancher/k3s/agent"].mode, 0o755);
+        run(&tree, &["revert"]);
+        let left = difference(&before, &tree.snapshot(), "/nothing");
+        assert_eq!(left, Vec::<String>::new());
+    }
+}
+
 /// The guide names this file, so a configuration tool may write it long after we made it.
 #[test]
 fn lines_that_somebody_wrote_into_a_file_of_ours_stay_when_ours_go() {

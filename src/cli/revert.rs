@@ -82,7 +82,7 @@ impl Revert {
         let failed = reverted.iter().any(|done| done.result.is_err());
         let stays = reverted
             .iter()
-            .any(|done| matches!(done.result, Ok(PutBack::Stays(_))));
+            .any(|done| matches!(done.result, Ok(PutBack::Stays(_) | PutBack::Changed)));
         Ok(match (failed, stays) {
             (true, _) => Exit::Unable,
             (false, true) => Exit::DoesNotHold,
@@ -176,6 +176,11 @@ pub(super) fn line(done: &Reverted) -> String {
         Ok(PutBack::Already) => format!("unchanged  {thing}: it is what it was before"),
         Ok(PutBack::Waits(reason)) => format!("stays yet  {thing}: {reason}"),
         Ok(PutBack::Stays(reason)) => format!("stays      {thing}: {reason}"),
+        Ok(PutBack::Changed) => {
+            format!(
+                "stays      {thing}: it was changed by somebody else since; --force takes it back"
+            )
+        }
         Err(error) => format!("failed     {error}"),
     }
 }

@@ -34,6 +34,8 @@ pub enum PutBack {
     Waits(String),
     /// It stays, and why.
     Stays(String),
+    /// It stays and can be taken back later, because somebody else has changed it since and nobody asked for force.
+    Changed,
 }
 
 /// Why a thing could not be put back.
@@ -188,7 +190,10 @@ impl Revert<'_> {
             }
             None => not_empty(),
         };
-        ledger.end(&[(thing.clone(), ending(&done))], &lock)?;
+        match ending(&done) {
+            Some(ending) => ledger.end(&[(thing.clone(), ending)], &lock)?,
+            None => self.give_up(ledger, thing, &lock)?,
+        }
         Ok(done)
     }
 
@@ -282,8 +287,7 @@ impl Revert<'_> {
         }
         let ours = last_written.matches(&now) || last_written.is_halfway(before, &now);
         if !self.force && !ours {
-            let reason = "it was changed by somebody else since; --force takes it back";
-            return Ok(Some(PutBack::Stays(reason.to_owned())));
+            return Ok(Some(PutBack::Changed));
         }
         match host.put(thing, before) {
             Err(HostError::System {
@@ -316,10 +320,12 @@ fn holds_ours(ledger: &mut Ledger, directory: &Thing, lock: &Lock) -> Result<boo
     Ok(ledger.touched(lock)?.iter().any(inside))
 }
 
-const fn ending(done: &PutBack) -> Ending {
+/// `None`: the record of what was there before is still needed.
+const fn ending(done: &PutBack) -> Option<Ending> {
     match done {
-        PutBack::Restored(_) | PutBack::Already => Ending::Reverted,
-        PutBack::Stays(_) | PutBack::Waits(_) => Ending::Released,
+        PutBack::Restored(_) | PutBack::Already => Some(Ending::Reverted),
+        PutBack::Stays(_) => Some(Ending::Released),
+        PutBack::Waits(_) | PutBack::Changed => None,
     }
 }
 

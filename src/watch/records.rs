@@ -200,6 +200,7 @@ pub(super) fn given_back(ground: &Ground, done: &Reverted) -> Option<Event> {
     let message = match done.result.as_ref().ok()? {
         PutBack::Restored(state) => format!("{} is {} again", done.thing, describe(state)),
         PutBack::Stays(reason) => format!("{} stays: {reason}", done.thing),
+        PutBack::Changed => format!("{} stays: somebody else has changed it since", done.thing),
         PutBack::Already | PutBack::Waits(_) => return None,
     };
     let control = done.controls.first().map_or("", String::as_str);
