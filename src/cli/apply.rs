@@ -47,7 +47,7 @@ impl Apply {
             }
             return Ok(Exit::Holds);
         }
-        session.require_root()?;
+        session.require_root(WHO)?;
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger(WHO)?;
         session.sweep(WHO)?;
@@ -134,7 +134,9 @@ fn give_back_turned_off(
     for done in &reverted {
         eprintln!("{}", revert::line(done));
     }
-    let failed = reverted.iter().any(|done| done.result.is_err());
+    let failed = reverted
+        .iter()
+        .any(|done| done.result.is_err() || done.unrecorded.is_some());
     Ok(if failed { Exit::Unable } else { Exit::Holds })
 }
 

@@ -1,13 +1,11 @@
 //! `k3warden ledger`: what was changed, when, and that the record is whole.
 
-use std::path::Path;
-
 use clap::Args;
 
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global};
-use crate::reconcile::ledger::{FILE, LedgerError};
+use crate::reconcile::ledger::{LedgerError, is_kept};
 
 /// Show what was changed and when, or verify that the record is whole.
 #[derive(Debug, Args)]
@@ -20,11 +18,13 @@ pub struct LedgerCommand {
 impl LedgerCommand {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
-        if session.host.root.look(Path::new(FILE))?.is_none() {
+        let kept = is_kept(&session.host.root);
+        if matches!(kept, Ok(false)) {
             say!("Nothing was changed here yet: there is no ledger.");
             return Ok(Exit::Holds);
         }
-        session.require_root()?;
+        session.require_root("k3warden ledger")?;
+        kept?;
         let mut ledger = session.open_ledger("k3warden ledger")?;
         let lock = session.lock("k3warden ledger")?;
         if self.verify {
@@ -40,12 +40,17 @@ impl LedgerCommand {
                 Err(error) => Err(error.into()),
             };
         }
+        let damage = ledger.damage().cloned();
         let mut lines = Vec::new();
         ledger.each(&lock, |record| lines.push(record.to_string()))?;
         // Whoever reads may be a pager that somebody has left open, and every change of this machine waits for the lock.
         drop(lock);
         for line in lines {
             say!("{line}");
+        }
+        if let Some(damage) = damage {
+            eprintln!("k3warden: the ledger is damaged: {damage}");
+            return Ok(Exit::DoesNotHold);
         }
         Ok(Exit::Holds)
     }

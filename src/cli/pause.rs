@@ -32,7 +32,7 @@ impl Pause {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         // Whatever the policy says, and also where it is wrong: somebody is at work on this node.
         let root = &Root::open(&global.root)?;
-        require_root(root)?;
+        require_root(root, "k3warden pause")?;
         match (self.length, self.reason) {
             (Some(length), Some(reason)) => {
                 Break::begin(root, length, &reason)?;

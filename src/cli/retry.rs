@@ -15,7 +15,7 @@ pub struct Retry {}
 impl Retry {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
-        session.require_root()?;
+        session.require_root("k3warden retry")?;
         let records = Records::at(&session.host.root, STATE)?;
         match Quarantine::load(&records) {
             Found::Nothing => {

@@ -12,9 +12,9 @@ use super::{Exit, Global};
 use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
 use crate::k3s::drop_in_directory;
 use crate::node::{LoadedUnits, Surroundings};
-use crate::reconcile::ledger::Ledger;
+use crate::reconcile::ledger::{Damage, Ledger, WAY_OUT};
 use crate::reconcile::service::stay::{self, Running};
-use crate::reconcile::{PutBack, Revert as Undo, Reverted, unit_override};
+use crate::reconcile::{PutBack, Revert as Undo, RevertError, Reverted, unit_override};
 use crate::report::describe;
 use crate::setting::kubectl_lines;
 
@@ -37,15 +37,14 @@ impl Revert {
             say!("Nothing is put back: {switch}.");
             return Ok(Exit::Unable);
         }
-        session.require_root()?;
+        session.require_root("k3warden revert")?;
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden revert")?;
         session.sweep("k3warden revert")?;
         self.require_known(&session, &mut ledger)?;
-        if let Some(damage) = ledger.damage() {
-            eprintln!(
-                "k3warden: the ledger is damaged: {damage}; what it still proves is put back"
-            );
+        let damage = ledger.damage().cloned();
+        if let Some(damage) = &damage {
+            eprintln!("k3warden: {}", damage_said(damage));
         }
         let deployed = deployed(&session);
         // A command of ours is in force until systemd reads the unit again, and decides what else may go.
@@ -61,8 +60,10 @@ impl Revert {
         reverted.extend(self.phase(&session, &mut ledger, &interrupt, &|thing| {
             !is_command(thing)
         })?);
-        if reverted.is_empty() {
-            say!("Nothing to put back.");
+        match (reverted.is_empty(), &damage) {
+            (true, None) => say!("Nothing to put back."),
+            (true, Some(_)) => say!("Nothing is put back: the ledger proves nothing."),
+            (false, _) => {}
         }
         for done in &reverted {
             say!("{}", line(done));
@@ -79,7 +80,12 @@ impl Revert {
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
         let things = put_back.map(|done| &done.thing);
         session.read_units_again(things.filter(|thing| !is_command(thing)));
-        let failed = reverted.iter().any(|done| done.result.is_err());
+        // What a damaged record does not tell may still stand there: whoever takes the record away must not believe that
+        // everything was put back.
+        let failed = damage.is_some()
+            || reverted
+                .iter()
+                .any(|done| done.result.is_err() || done.unrecorded.is_some());
         let stays = reverted
             .iter()
             .any(|done| matches!(done.result, Ok(PutBack::Stays(_) | PutBack::Changed)));
@@ -168,9 +174,22 @@ fn deployed(session: &Session) -> BTreeMap<Thing, Vec<String>> {
         .collect()
 }
 
+/// What a damaged ledger means for whoever puts something back, and the way out.
+fn damage_said(damage: &Damage) -> String {
+    format!(
+        "the ledger is damaged: {damage}; only what stands before that is put back. Put back the rest by hand (`k3warden \
+         ledger` shows what can be read of it), then {WAY_OUT}"
+    )
+}
+
 /// What became of one thing, in a line.
 pub(super) fn line(done: &Reverted) -> String {
     let thing = &done.thing;
+    if let (Ok(PutBack::Restored(_) | PutBack::Already), Some(error)) =
+        (&done.result, &done.unrecorded)
+    {
+        return format!("put back, but not recorded: {thing}: {error}");
+    }
     match &done.result {
         Ok(PutBack::Restored(state)) => format!("put back   {thing}: {}", describe(state)),
         Ok(PutBack::Already) => format!("unchanged  {thing}: it is what it was before"),
@@ -180,6 +199,9 @@ pub(super) fn line(done: &Reverted) -> String {
             format!(
                 "stays      {thing}: it was changed by somebody else since; --force takes it back"
             )
+        }
+        Err(error @ (RevertError::Ledger(_) | RevertError::Lock(_))) => {
+            format!("failed     {thing}: {error}")
         }
         Err(error) => format!("failed     {error}"),
     }

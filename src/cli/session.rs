@@ -1,6 +1,5 @@
 //! What every command starts from: the machine, the policy, the catalogue and the node.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
 use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
-use crate::reconcile::ledger::{self, Keeping, Ledger};
+use crate::reconcile::ledger::{self, Damage, Keeping, Ledger, WAY_OUT};
 use crate::reconcile::lock::Lock;
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::rollback::Who;
@@ -47,6 +46,8 @@ pub struct Session {
     patient_until: Option<Instant>,
     /// Why it is not known what we wrote, though there is a record.
     unread: Option<String>,
+    /// The first fault of the record.
+    damage: Option<Damage>,
 }
 
 /// What a session is opened for.
@@ -66,17 +67,13 @@ pub struct Occasion<'a> {
 ///
 /// # Errors
 /// When we are not root and the machine is not a directory of our own.
-pub(super) fn require_root(root: &Root) -> Result<(), CliError> {
+pub(super) fn require_root(root: &Root, command: &str) -> Result<(), CliError> {
     let (superuser, _) = root.superuser();
     let us = nix::unistd::geteuid();
     if us.is_root() || us.as_raw() == superuser {
         return Ok(());
     }
-    Err(
-        "this changes the machine and needs root: try `sudo k3warden apply`, or \
-         `k3warden diff` to see what it would do"
-            .into(),
-    )
+    Err(format!("this needs root: try `sudo {command}`").into())
 }
 
 /// The rules that the operator's files make.
@@ -190,6 +187,7 @@ impl Session {
             today,
             patient_until: occasion.patient_until,
             unread: None,
+            damage: None,
         };
         session.read_ledger();
         session.look_for_quarantine();
@@ -265,12 +263,13 @@ impl Session {
 
     /// What we wrote, for commands that only look: nothing is created, and what cannot be read is not ours.
     fn read_ledger(&mut self) {
-        if !matches!(self.host.root.look(Path::new(ledger::FILE)), Ok(Some(_))) {
+        if !matches!(ledger::is_kept(&self.host.root), Ok(true)) {
             return;
         }
-        let read = self
-            .open_ledger("k3warden")
-            .and_then(|mut ledger| self.recall(&mut ledger, "k3warden"));
+        let read = self.open_ledger("k3warden").and_then(|mut ledger| {
+            self.damage = ledger.damage().cloned();
+            self.recall(&mut ledger, "k3warden")
+        });
         // Who only looks takes what cannot be read for nobody's.
         self.unread = read.err().map(|error| error.to_string());
     }
@@ -311,7 +310,7 @@ impl Session {
     /// When the ledger cannot be read, or another process holds the lock for too long.
     pub fn given_back(&self, pass: &Pass<'_>) -> Result<Vec<String>, CliError> {
         let may_be = self.policy.on_disable.value == OnDisable::Revert;
-        if !may_be || !matches!(self.host.root.look(Path::new(ledger::FILE)), Ok(Some(_))) {
+        if !may_be || !matches!(ledger::is_kept(&self.host.root), Ok(true)) {
             return Ok(Vec::new());
         }
         let mut ledger = self.open_ledger("k3warden")?;
@@ -345,8 +344,8 @@ impl Session {
     ///
     /// # Errors
     /// When we are not root and the machine is not a directory of our own.
-    pub fn require_root(&self) -> Result<(), CliError> {
-        require_root(&self.host.root)
+    pub fn require_root(&self, command: &str) -> Result<(), CliError> {
+        require_root(&self.host.root, command)
     }
 
     /// The controls of these names.
@@ -377,7 +376,14 @@ impl Session {
     /// The report of judgements.
     #[must_use]
     pub fn assessment(&self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Assessment {
-        Assessment::of(pass, judgements, node::id(&self.host.root))
+        let mut assessment = Assessment::of(pass, judgements, node::id(&self.host.root));
+        assessment.warnings.extend(self.damage.as_ref().map(|damage| {
+            format!(
+                "the ledger is damaged: {damage}; nothing is changed that has to be recorded first. `k3warden revert` puts \
+                 back what is still proven, then {WAY_OUT}"
+            )
+        }));
+        assessment
     }
 
     /// Why nothing may be changed at all, if so.

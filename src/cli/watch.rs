@@ -22,7 +22,7 @@ pub struct Watch {}
 impl Watch {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let root = Root::open(&global.root)?;
-        require_root(&root)?;
+        require_root(&root, "k3warden watch")?;
         require_systemd(&root)?;
         let loaded = LoadedUnits::of(Surroundings::look(&root));
         match watch::run(&Files { global, loaded }) {

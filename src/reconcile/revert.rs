@@ -20,6 +20,8 @@ pub struct Reverted {
     pub controls: Vec<String>,
     /// What was done.
     pub result: Result<PutBack, RevertError>,
+    /// Why that could not be recorded: the thing counts as ours as before.
+    pub unrecorded: Option<LedgerError>,
 }
 
 /// How a thing was put back, or why it stays.
@@ -53,6 +55,9 @@ pub enum RevertError {
     /// The operator or systemd wants us to end.
     #[error("{0} is not put back: interrupted")]
     Interrupted(Thing),
+    /// The record of what was there before is not proven: what is written there now may be anybody's.
+    #[error("{0} stays: what it was before stands in the damaged part of the ledger")]
+    Unproven(Thing),
     /// It was put back and is something else again.
     #[error("{0} was put back but is not what it was")]
     NotVerified(Thing),
@@ -108,10 +113,14 @@ impl Revert<'_> {
         // Whoever does not end in time for one is not waited for with each of the others.
         let mut given_up: Option<LockError> = None;
         for touch in touched.into_iter().filter(of_these) {
-            let result = match &given_up {
+            let answer = match &given_up {
                 _ if stop() => Err(RevertError::Interrupted(touch.thing.clone())),
                 Some(error) => Err(error.clone().into()),
-                None => self.put_back(host, ledger, &touch),
+                None => self.turn(host, ledger, &touch),
+            };
+            let (result, unrecorded) = match answer {
+                Ok((done, unrecorded)) => (Ok(done), unrecorded),
+                Err(error) => (Err(error), None),
             };
             if let Err(RevertError::Lock(error @ LockError::Held { .. })) = &result {
                 given_up = Some(error.clone());
@@ -120,9 +129,28 @@ impl Revert<'_> {
                 thing: touch.thing,
                 controls: touch.controls,
                 result,
+                unrecorded,
             });
         }
         Ok(reverted)
+    }
+
+    /// One thing under the lock: put back, then recorded as far as it can be.
+    fn turn(
+        &self,
+        host: &Host,
+        ledger: &mut Ledger,
+        touch: &Touch,
+    ) -> Result<(PutBack, Option<LedgerError>), RevertError> {
+        let lock = self.lock(host)?;
+        let (done, afterwards) = self.put_back(host, ledger, touch, &lock)?;
+        let thing = &touch.thing;
+        let recorded = match afterwards {
+            Afterwards::End(ending) => ledger.end(&[(thing.clone(), ending)], &lock),
+            Afterwards::GiveUp => self.give_up(ledger, thing, &lock),
+            Afterwards::Nothing => Ok(()),
+        };
+        Ok((done, recorded.err()))
     }
 
     fn lock(&self, host: &Host) -> Result<Lock, LockError> {
@@ -154,47 +182,42 @@ impl Revert<'_> {
         host: &Host,
         ledger: &mut Ledger,
         touch: &Touch,
-    ) -> Result<PutBack, RevertError> {
-        let lock = self.lock(host)?;
+        lock: &Lock,
+    ) -> Result<(PutBack, Afterwards), RevertError> {
         let thing = &touch.thing;
+        if !touch.proven {
+            return Err(RevertError::Unproven(thing.clone()));
+        }
         let staying = self.staying(touch);
         if let Some(reason) = (self.must_stay)(thing, &staying) {
-            self.give_up(ledger, thing, &lock)?;
-            return Ok(PutBack::Stays(reason));
+            return Ok((PutBack::Stays(reason), Afterwards::GiveUp));
         }
         if !staying.is_empty() {
-            return self.divide(host, ledger, touch, &staying, &lock);
+            let done = self.divide(host, ledger, touch, &staying, lock)?;
+            return Ok((done, Afterwards::GiveUp));
         }
         if let Some((target, reason)) = (self.remains)(thing) {
-            self.announce(host, ledger, touch, &target, &lock)?;
-            return Ok(
-                match self.restore(host, thing, &target, &touch.last_written)? {
-                    Some(PutBack::Restored(_) | PutBack::Already) => PutBack::Stays(reason),
-                    stays => stays.unwrap_or_else(not_empty),
-                },
-            );
+            self.announce(host, ledger, touch, &target, lock)?;
+            let done = match self.restore(host, thing, &target, &touch.last_written)? {
+                Some(PutBack::Restored(_) | PutBack::Already) => PutBack::Stays(reason),
+                stays => stays.unwrap_or_else(not_empty),
+            };
+            return Ok((done, Afterwards::Nothing));
         }
-        let before = ledger.before(thing, &lock)?;
+        let before = ledger.before(thing, lock)?;
         let before = (self.left_of)(thing, &before).unwrap_or(before);
-        let waits = "something of k3warden's is in it";
+        let waits = || PutBack::Waits("something of k3warden's is in it".to_owned());
         // Nothing in a directory that others write is touched any more, so what is in it goes first.
-        if self.opens(host, &before) && holds_ours(ledger, thing, &lock)? {
-            self.give_up(ledger, thing, &lock)?;
-            return Ok(PutBack::Waits(waits.to_owned()));
+        if self.opens(host, &before) && holds_ours(ledger, thing, lock)? {
+            return Ok((waits(), Afterwards::GiveUp));
         }
         let done = match self.restore(host, thing, &before, &touch.last_written)? {
             Some(done) => done,
-            None if holds_ours(ledger, thing, &lock)? => {
-                self.give_up(ledger, thing, &lock)?;
-                return Ok(PutBack::Waits(waits.to_owned()));
-            }
+            None if holds_ours(ledger, thing, lock)? => waits(),
             None => not_empty(),
         };
-        match ending(&done) {
-            Some(ending) => ledger.end(&[(thing.clone(), ending)], &lock)?,
-            None => self.give_up(ledger, thing, &lock)?,
-        }
-        Ok(done)
+        let afterwards = Afterwards::of(&done);
+        Ok((done, afterwards))
     }
 
     /// Whether a directory that is put back for some controls alone would be one that others write.
@@ -225,7 +248,6 @@ impl Revert<'_> {
             }
             None => PutBack::Waits(format!("needed by {}", staying.join(", "))),
         };
-        self.give_up(ledger, thing, lock)?;
         Ok(done)
     }
 
@@ -320,12 +342,23 @@ fn holds_ours(ledger: &mut Ledger, directory: &Thing, lock: &Lock) -> Result<boo
     Ok(ledger.touched(lock)?.iter().any(inside))
 }
 
-/// `None`: the record of what was there before is still needed.
-const fn ending(done: &PutBack) -> Option<Ending> {
-    match done {
-        PutBack::Restored(_) | PutBack::Already => Some(Ending::Reverted),
-        PutBack::Stays(_) => Some(Ending::Released),
-        PutBack::Waits(_) | PutBack::Changed => None,
+/// What the ledger is told of a thing that had its turn.
+enum Afterwards {
+    /// It is ours no longer.
+    End(Ending),
+    /// The reverted controls need it no longer; the record of what was there before is still needed.
+    GiveUp,
+    /// It stays ours.
+    Nothing,
+}
+
+impl Afterwards {
+    const fn of(done: &PutBack) -> Self {
+        match done {
+            PutBack::Restored(_) | PutBack::Already => Self::End(Ending::Reverted),
+            PutBack::Stays(_) => Self::End(Ending::Released),
+            PutBack::Waits(_) | PutBack::Changed => Self::GiveUp,
+        }
     }
 }
 

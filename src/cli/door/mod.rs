@@ -83,7 +83,7 @@ fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
         ));
     }
     session.be_patient_until(Instant::now() + PATIENCE);
-    session.require_root()?;
+    session.require_root("k3warden apply")?;
     if session.node.places.unit.as_deref() != Some(unit.as_str()) {
         let judged = session.node.places.unit.as_deref().unwrap_or("no unit");
         say(&format!(

@@ -1,14 +1,29 @@
 //! Why the ledger cannot be written or trusted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::scan::Damage;
-use crate::host::{HostError, Refusal, Thing};
+use crate::host::{HostError, Refusal, Root, Thing};
 
 /// Where the ledger is, as seen inside the root.
 pub const FILE: &str = "/var/lib/k3warden/ledger.jsonl";
+
+/// How far the file must reach; see [`super::head`].
+const HEAD_FILE: &str = "/var/lib/k3warden/ledger.head";
+
+/// What ends the trouble with a damaged ledger: a new one is begun when none is there.
+pub const WAY_OUT: &str = "move it out of the way with `mv -t /root /var/lib/k3warden/ledger.*`";
+
+/// Whether there is a ledger, or what is left of one.
+///
+/// # Errors
+/// When its files cannot be looked for.
+pub fn is_kept(root: &Root) -> Result<bool, HostError> {
+    let there = |path: &str| root.look(Path::new(path)).map(|found| found.is_some());
+    Ok(there(FILE)? || there(HEAD_FILE)?)
+}
 
 /// A failed operation on the ledger. Reads as one sentence.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -23,7 +23,7 @@ mod write;
 
 use std::fmt;
 
-pub use error::{FILE, LedgerError};
+pub use error::{FILE, LedgerError, WAY_OUT, is_kept};
 pub use hash::Hash;
 pub use history::{Record, RecordKind};
 pub use image::Fingerprint;

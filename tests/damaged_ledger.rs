@@ -1,0 +1,118 @@
+//! A record that somebody changed, cut or removed: only what it still proves is put back, nothing claims to be whole, and
+//! the way out is named.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod tree;
+
+use std::fs;
+
+use tree::{Answer, Tree};
+
+const HOST: &str = "\
+755 root:root d /etc/rancher/k3s
+755 root:root d /var/lib/rancher/k3s
+755 root:root d /var/lib/rancher/k3s/server
+644 root:root f /etc/systemd/system/k3s.service
+| [Service]
+| ExecStart=/usr/local/bin/k3s server
+";
+const LINES: &str = "/var/lib/k3warden/ledger.jsonl";
+const WAY_OUT: &str = "mv -t /root /var/lib/k3warden/ledger.*";
+
+fn run(tree: &Tree, command: &[&str]) -> Answer {
+    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
+}
+
+fn hardened() -> Tree {
+    let tree = Tree::of(HOST);
+    run(&tree, &["apply"]);
+    tree
+}
+
+/// Changes one letter of a line, as another control would be spelt.
+fn change(tree: &Tree, line: usize) {
+    let text = fs::read_to_string(tree.at(LINES)).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines[line - 1] = lines[line - 1].replacen("\"control\":\"", "\"control\":\"x", 1);
+    fs::write(tree.at(LINES), lines.join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn a_removed_ledger_is_no_missing_one() {
+    let tree = hardened();
+    fs::remove_file(tree.at(LINES)).unwrap();
+    let verified = run(&tree, &["ledger", "--verify"]);
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    assert!(verified.stdout.contains("it was cut"), "{verified:?}");
+    assert_eq!(run(&tree, &["ledger"]).code, Some(1));
+
+    // Purge takes the record away after any other answer than 2.
+    let reverted = run(&tree, &["revert"]);
+    assert_eq!(reverted.code, Some(2), "{reverted:?}");
+    assert!(reverted.stderr.contains(WAY_OUT), "{reverted:?}");
+    assert!(
+        !reverted.stdout.contains("Nothing to put back"),
+        "{reverted:?}"
+    );
+}
+
+#[test]
+fn only_what_stands_before_the_damage_is_put_back() {
+    let tree = hardened();
+    let lines = fs::read_to_string(tree.at(LINES)).unwrap().lines().count();
+    let damaged = lines / 2;
+    change(&tree, damaged);
+    let reverted = run(&tree, &["revert"]);
+    assert_eq!(reverted.code, Some(2), "{reverted:?}");
+    let said = format!("line {damaged} was changed");
+    assert!(
+        reverted.stderr.contains(&said) && reverted.stderr.contains(WAY_OUT),
+        "{reverted:?}"
+    );
+    let of_kind = |start: &str| {
+        reverted
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .count()
+    };
+    assert!(of_kind("put back, but not recorded: /") > 0, "{reverted:?}");
+    assert!(
+        reverted
+            .stdout
+            .contains("stays: what it was before stands in the damaged part"),
+        "{reverted:?}"
+    );
+    assert_eq!(of_kind("failed     the ledger"), 0, "{reverted:?}");
+    // The last line is of the last change, and so not proven.
+    let last = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+    assert!(tree.at(last).is_file(), "{reverted:?}");
+}
+
+#[test]
+fn check_and_apply_warn_while_the_ledger_is_damaged_and_a_new_one_ends_it() {
+    let tree = hardened();
+    change(&tree, 3);
+    for command in [&["check"] as &[&str], &["apply"]] {
+        let said = run(&tree, command);
+        assert!(
+            said.stdout.contains("line 3 was changed") && said.stdout.contains(WAY_OUT),
+            "{said:?}"
+        );
+    }
+    let check = run(&tree, &["check", "--format", "json"]).json();
+    assert!(
+        check["warnings"]
+            .to_string()
+            .contains("the ledger is damaged"),
+        "{check}"
+    );
+
+    for name in ["ledger.jsonl", "ledger.head"] {
+        fs::remove_file(tree.at(&format!("/var/lib/k3warden/{name}"))).unwrap();
+    }
+    let said = run(&tree, &["apply"]);
+    assert!(!said.stdout.contains("damaged"), "{said:?}");
+    assert_eq!(run(&tree, &["revert"]).code, Some(0));
+}
