@@ -150,7 +150,10 @@ fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'
                 };
                 finding(setting, &observed, &place, outcome)
             }
-            None => finding(setting, "not set", "sysctl.d", remedy()),
+            None => match next_boot.exclusion(key) {
+                Some(exclusion) => finding(setting, "left out there", &exclusion.place(), remedy()),
+                None => finding(setting, "not set", "sysctl.d", remedy()),
+            },
         },
     };
     finding.what = format!("{} at next boot", setting.key);

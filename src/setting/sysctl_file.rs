@@ -190,9 +190,13 @@ fn outranked(next_boot: &NextBoot, want: &Want, guide_file: &Path) -> bool {
     let Ok(key) = SysctlKey::parse(&want.key) else {
         return false;
     };
-    let later = next_boot.assignment(&key).is_some_and(|winner| {
-        winner.path != guide_file && winner.path.file_name() > guide_file.file_name()
-    });
+    let is_later = |path: &Path| path != guide_file && path.file_name() > guide_file.file_name();
+    // A bare `-key` after ours undoes it.
+    let excluded = next_boot.exclusion(&key);
+    let later = next_boot
+        .assignment(&key)
+        .is_some_and(|winner| is_later(&winner.path))
+        || excluded.is_some_and(|exclusion| is_later(&exclusion.path));
     // Said rightly in the guide's file and yet not what the boot sets: it loses there, whatever the reason.
     let said = next_boot.all(&key).iter().any(|statement| {
         statement.path() == guide_file && statement.value() == Some(want.value.as_str())

@@ -176,6 +176,14 @@ impl Assignment {
     }
 }
 
+impl Exclusion {
+    /// The place as `path:line`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.path.display(), self.line)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
