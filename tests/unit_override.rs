@@ -62,6 +62,10 @@ impl Server {
         self.run(&["apply"]).1
     }
 
+    fn exists(&self, path: &str) -> bool {
+        self.0.path().join(path).exists()
+    }
+
     /// The command of our drop-in; `None` where there is none.
     fn drop_in(&self) -> Option<String> {
         let text = fs::read_to_string(self.0.path().join(DROP_IN)).ok()?;
@@ -253,4 +257,19 @@ fn secrets_encryption_stays_the_operators() {
     );
     let said = server.apply();
     assert_eq!(server.drop_in(), None, "{said}");
+}
+
+/// Purge runs once: what the drop-in alone kept must not outlive it.
+#[test]
+fn what_only_our_drop_in_kept_goes_with_it() {
+    let server = Server::new(
+        "/usr/local/bin/k3s server --protect-kernel-defaults=false",
+        "unit_override = true\n",
+    );
+    server.apply();
+    assert!(server.drop_in().is_some() && server.exists("etc/sysctl.d/90-kubelet.conf"));
+    let (code, said) = server.run(&["revert"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(server.drop_in(), None, "{said}");
+    assert!(!server.exists("etc/sysctl.d/90-kubelet.conf"), "{said}");
 }

@@ -6,14 +6,17 @@ use crate::host::systemd::{ServiceManager, Systemd};
 use crate::reconcile::{sandbox, unit_override};
 
 impl Session {
-    /// Has systemd read its units again if a unit file of ours is among these things; nothing where none runs. True if
-    /// one is: units may be loaded otherwise now.
+    /// Has systemd read its units again if a unit file of ours is among these things; where none runs the files alone say
+    /// what a unit is. True if one is: the node has to be looked at again.
     pub(super) fn read_units_again<'t>(
         &self,
         changed: impl IntoIterator<Item = &'t Thing>,
     ) -> bool {
-        if !self.node.surroundings.has_systemd() || !changed.into_iter().any(is_unit_file) {
+        if !changed.into_iter().any(is_unit_file) {
             return false;
+        }
+        if !self.node.surroundings.has_systemd() {
+            return true;
         }
         let answer = Systemd::of_machine().map(|systemd| systemd.reload_units());
         let error = match answer {
