@@ -1,20 +1,7 @@
 //! The command line: one file a command.
 
-/// Prints a line. A reader who has seen enough (`| head`) is no error of ours.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
-}
-
-/// Prints a text as it is; see [`say`].
-macro_rules! tell {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = write!(std::io::stdout(), $($text)*);
-    }};
-}
+#[macro_use]
+mod output;
 
 mod apply;
 mod check;
@@ -111,6 +98,10 @@ enum Command {
 /// Runs the command line to its end.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
+    output::finish(of_command(cli))
+}
+
+fn of_command(cli: Cli) -> Exit {
     let command = match (cli.command, cli.apply) {
         (Some(Command::Apply(apply)), _) => Command::Apply(apply),
         (None, true) => Command::Apply(apply::Apply::default()),

@@ -1,0 +1,139 @@
+//! What commands print and exit with: where nothing is done, only looked at, or lost.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod tree;
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use tree::{Answer, Tree, difference};
+
+const SERVER: &str = "\
+755 root:root d /etc/rancher/k3s
+755 root:root d /var/lib/rancher/k3s
+755 root:root d /var/lib/rancher/k3s/server
+755 root:root d /var/lib/rancher/k3s/server/db
+600 root:root f /var/lib/rancher/k3s/server/db/state.db
+| kine
+644 root:root f /etc/systemd/system/k3s.service
+| [Service]
+| ExecStart=/usr/local/bin/k3s server
+";
+const POLICY: &str = "755 root:root d /etc/k3warden\n644 root:root f /etc/k3warden/config.toml\n";
+
+fn run(tree: &Tree, command: &[&str]) -> Answer {
+    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
+}
+
+fn with_policy(lines: &[&str]) -> Tree {
+    let tree = Tree::of(SERVER);
+    let text: String = lines.iter().map(|line| format!("| {line}\n")).collect();
+    tree.add(&format!("{POLICY}{text}"));
+    tree
+}
+
+#[test]
+fn output_that_is_lost_is_no_success_and_a_reader_who_has_enough_is_no_failure() {
+    let tree = Tree::of(SERVER);
+    let check = |output: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_k3warden"));
+        command.arg("--root").arg(tree.path());
+        command.args(["--k3s-version", "1.36.3", "effective", "--format", "json"]);
+        command
+            .stdout(output)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap()
+    };
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let lost = check(full.into());
+    let said = String::from_utf8_lossy(&lost.stderr).into_owned();
+    assert_eq!(lost.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("what was to be printed is lost: No space left"),
+        "{said}"
+    );
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(check(writer.into()).status.code(), Some(0));
+}
+
+#[test]
+fn diff_shows_what_enforcing_would_do_while_everything_is_observed() {
+    let tree = with_policy(&["mode = \"observe\""]);
+    let before = tree.snapshot();
+    let diff = run(&tree, &["diff"]);
+    assert_eq!(diff.code, Some(1), "{diff:?}");
+    let place = "mode = \"observe\" at /etc/k3warden/config.toml:1";
+    assert!(
+        diff.stdout.starts_with(&format!("not done: {place}\n")),
+        "{diff:?}"
+    );
+    assert!(
+        diff.stdout.contains("/etc/sysctl.d/90-kubelet.conf"),
+        "{diff:?}"
+    );
+
+    let apply = run(&tree, &["apply"]);
+    assert!(
+        apply
+            .stdout
+            .starts_with(&format!("Nothing is changed: {place}")),
+        "{apply:?}"
+    );
+    let changed = difference(&before, &tree.snapshot(), "/");
+    assert_eq!(changed, Vec::<String>::new());
+}
+
+/// A red line that stays red has to say why, and what would make it green.
+#[test]
+fn a_control_that_is_only_observed_says_so_below_it() {
+    let tree = with_policy(&["[control.kernel-panic]", "state = \"observe\""]);
+    let said = run(&tree, &["check"]).stdout;
+    let restricts = "[control.network-policy-default] state = \"enforce\"";
+    assert!(said.contains(restricts), "{said}");
+    assert!(
+        said.contains("only observed: /etc/k3warden/config.toml:2"),
+        "{said}"
+    );
+    let explained = run(&tree, &["explain", "network-policy-default"]).stdout;
+    assert!(explained.contains(restricts), "{explained}");
+    let json = run(&tree, &["check", "--format", "json"]).json();
+    let none = |control: &&serde_json::Value| {
+        control["verdict"] == "divergent"
+            && control["enforcement"] == "observe"
+            && control["note"].is_null()
+    };
+    let silent: Vec<_> = json["controls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(none)
+        .collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn an_exception_says_who_answers_for_it_why_and_until_when() {
+    let day = jiff::Zoned::now().date().tomorrow().unwrap();
+    let tree = with_policy(&[
+        "[[exception]]",
+        "control = \"kernel-panic\"",
+        "reason = \"the watchdog wants it\"",
+        "owner = \"ops\"",
+        &format!("expires = {day}"),
+    ]);
+    let said = run(&tree, &["check"]).stdout;
+    assert!(
+        said.contains(&format!("the watchdog wants it (ops, until {day})")),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!(
+            "the exception for kernel-panic (/etc/k3warden/config.toml:1) ends on {day}"
+        )),
+        "{said}"
+    );
+}
