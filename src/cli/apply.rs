@@ -109,7 +109,14 @@ impl Apply {
         match self.format {
             Format::Json => tell!("{}", to_json(&report)),
             Format::Table => {
-                tell!("{}", report.changes_text());
+                match session.policy.observe_rule() {
+                    Some(observing) if outcomes.is_empty() => {
+                        say!(
+                            "Nothing is changed: {observing}; `k3warden diff` shows what would be.\n"
+                        );
+                    }
+                    _ => tell!("{}", report.changes_text()),
+                }
                 check::print_table(&report.check, false);
             }
         }

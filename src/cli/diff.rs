@@ -5,6 +5,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Format, Global, check};
+use crate::policy::Mode;
 use crate::reconcile::Plan;
 use crate::report::{PlanReport, to_json};
 
@@ -18,12 +19,22 @@ pub struct Diff {
 
 impl Diff {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
-        let session = Session::open(global)?;
+        let mut session = Session::open(global)?;
+        // Who only observes yet wants to see what enforcing would do.
+        let observing = session.policy.observe_rule();
+        session.policy.mode.value = Mode::Enforce;
         let pass = session.pass();
         let judgements = pass.judge();
         let plan = Plan::of(&pass, &judgements);
         let given_back = session.given_back(&pass)?;
         let report = PlanReport::of(&plan);
+        if let Some(observing) = &observing {
+            let said = format!("not done: {observing}");
+            match self.format {
+                Format::Json => eprintln!("k3warden: {said}"),
+                Format::Table => say!("{said}\n"),
+            }
+        }
         match self.format {
             Format::Json => tell!("{}", to_json(&report)),
             Format::Table => tell!("{}", report.text()),

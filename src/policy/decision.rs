@@ -56,6 +56,16 @@ impl Policy {
         Decision { stance, place }
     }
 
+    /// The rule that keeps everything from being enforced, with its place; `None` where something may be.
+    #[must_use]
+    pub fn observe_rule(&self) -> Option<String> {
+        let rule = "mode = \"observe\"";
+        (self.mode.value == Mode::Observe).then(|| match &self.mode.place {
+            Some(place) => format!("{rule} at {place}"),
+            None => rule.to_owned(),
+        })
+    }
+
     /// Whether our content replaces an operator's own valid file.
     #[must_use]
     pub fn content_is_ours(&self, control: &Control) -> bool {

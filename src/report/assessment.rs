@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
+use crate::policy::{Mode, Policy, Stance};
 use crate::reconcile::{Judgement, Pass, Verdict};
 use crate::setting::{Finding, Outcome};
 
@@ -87,7 +88,7 @@ pub struct ControlReport {
     pub enforcement: Enforcement,
     /// The answer.
     pub verdict: Verdict,
-    /// Why it does not apply or cannot be known.
+    /// Why it does not apply, cannot be known or is only observed.
     pub note: Option<String>,
     /// The exception in force.
     pub exception: Option<BTreeMap<&'static str, String>>,
@@ -138,7 +139,7 @@ impl Assessment {
             summary: Summary::of(judgements),
             controls: judgements
                 .iter()
-                .map(|judgement| control(judgement, edition))
+                .map(|judgement| control(pass.policy, judgement, edition))
                 .collect(),
         }
     }
@@ -146,16 +147,21 @@ impl Assessment {
 
 fn warnings(pass: &Pass<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
+    warnings.extend(
+        pass.policy
+            .observe_rule()
+            .map(|place| format!("nothing is enforced: {place}")),
+    );
     for exception in pass.policy.expiring(pass.today) {
-        let (control, day) = (&exception.control, exception.expires);
+        let (control, day, place) = (&exception.control, exception.expires, &exception.place);
         warnings.push(format!(
-            "the exception for {control} ends on {day}; then it is enforced again"
+            "the exception for {control} ({place}) ends on {day}; then it is enforced again"
         ));
     }
     for exception in pass.policy.expired(pass.today) {
-        let (control, day) = (&exception.control, exception.expires);
+        let (control, day, place) = (&exception.control, exception.expires, &exception.place);
         warnings.push(format!(
-            "the exception for {control} ended on {day}; it is enforced again"
+            "the exception for {control} ({place}) ended on {day}; it is enforced again"
         ));
     }
     warnings.extend(pass.node.warnings.iter().cloned());
@@ -205,7 +211,25 @@ impl Summary {
     }
 }
 
-fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
+/// Why a control that does not hold is left so, and what makes it enforced; nothing where the whole node is observed,
+/// which is said once.
+fn only_observed(policy: &Policy, judgement: &Judgement<'_>) -> Option<String> {
+    let decision = judgement.decision;
+    if decision.stance != Stance::Observe || judgement.verdict != Verdict::Divergent {
+        return None;
+    }
+    match decision.place {
+        Some(place) if policy.mode.place.as_ref() == Some(place) => None,
+        Some(place) => Some(format!("only observed: {place}")),
+        None if policy.mode.value == Mode::Observe => None,
+        None => Some(format!(
+            "only observed, as the catalogue has it: [control.{}] state = \"enforce\" enforces it",
+            judgement.control.id
+        )),
+    }
+}
+
+fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
     let control = judgement.control;
     ControlReport {
         id: control.id.to_string(),
@@ -215,7 +239,10 @@ fn control(judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
             .cloned(),
         enforcement: judgement.decision.stance.into(),
         verdict: judgement.verdict,
-        note: judgement.note.clone(),
+        note: judgement
+            .note
+            .clone()
+            .or_else(|| only_observed(policy, judgement)),
         exception: judgement.exception().map(|exception| {
             BTreeMap::from([
                 ("reason", exception.reason.clone()),

@@ -8,6 +8,7 @@ use super::terminal::Tone;
 use super::{Assessment, ControlReport, FindingReport, Terminal};
 
 const COLUMN_GAP: &str = "  ";
+const VERDICT_WIDTH: usize = 14;
 /// No column is squeezed below this.
 const NARROWEST: usize = 12;
 
@@ -20,9 +21,14 @@ pub struct Table<'a> {
     all: bool,
 }
 
-struct Row {
-    verdict: Option<Verdict>,
-    cells: [String; 5],
+enum Row {
+    /// A finding; the verdict and the name stand before a control's first one.
+    Finding {
+        verdict: Option<Verdict>,
+        cells: [String; 5],
+    },
+    /// What is to be known of the control above, over all columns.
+    Note(String),
 }
 
 impl<'a> Table<'a> {
@@ -51,8 +57,13 @@ impl<'a> Table<'a> {
                 &HEADINGS.map(str::to_owned),
             );
             for row in &rows {
-                let verdict = row.verdict.map_or("", Verdict::name);
-                self.line(&mut text, verdict, row.verdict, &widths, &row.cells);
+                match row {
+                    Row::Finding { verdict, cells } => {
+                        let name = verdict.map_or("", Verdict::name);
+                        self.line(&mut text, name, *verdict, &widths, cells);
+                    }
+                    Row::Note(note) => self.note(&mut text, note),
+                }
             }
             text.push('\n');
         }
@@ -106,7 +117,11 @@ impl<'a> Table<'a> {
             if verdict.is_empty() && parts.iter().all(Option::is_none) {
                 return;
             }
-            text.push_str(&self.terminal.paint(tone, format!("{verdict:<14}")));
+            text.push_str(
+                &self
+                    .terminal
+                    .paint(tone, format!("{verdict:<VERDICT_WIDTH$}")),
+            );
             for (part, width) in parts.iter().zip(widths) {
                 let part = part.unwrap_or_default();
                 let _ = write!(text, "{COLUMN_GAP}{part:<width$}");
@@ -118,18 +133,33 @@ impl<'a> Table<'a> {
         }
     }
 
+    fn note(&self, text: &mut String, note: &str) {
+        let indent = VERDICT_WIDTH + COLUMN_GAP.len();
+        let width = match self.terminal.columns {
+            Some(columns) => columns.saturating_sub(indent).max(NARROWEST),
+            None => usize::MAX,
+        };
+        for line in wrapped(note, width) {
+            let line = self.terminal.paint(Tone::Faint, line);
+            let _ = writeln!(text, "{:indent$}{line}", "");
+        }
+    }
+
     /// Natural widths, the widest columns squeezed until the line fits.
     fn widths(&self, rows: &[Row]) -> [usize; 5] {
         let mut widths = HEADINGS.map(str::len);
         for row in rows {
-            for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            let Row::Finding { cells, .. } = row else {
+                continue;
+            };
+            for (width, cell) in widths.iter_mut().zip(cells) {
                 *width = (*width).max(cell.chars().count());
             }
         }
         let Some(columns) = self.terminal.columns else {
             return widths;
         };
-        let available = columns.saturating_sub(14 + widths.len() * COLUMN_GAP.len());
+        let available = columns.saturating_sub(VERDICT_WIDTH + widths.len() * COLUMN_GAP.len());
         while widths.iter().sum::<usize>() > available {
             let Some(widest) = widths.iter_mut().max().filter(|width| **width > NARROWEST) else {
                 break;
@@ -163,7 +193,7 @@ fn is_quiet(control: &ControlReport) -> bool {
     matches!(control.verdict, Verdict::Compliant | Verdict::NotApplicable)
 }
 
-/// One line for a control, and one more for each further finding that is not as it should be.
+/// One line for a control, one more for each further finding that is not as it should be, and what is to be known of it.
 fn rows_of(control: &ControlReport) -> Vec<Row> {
     let mut telling: Vec<&FindingReport> = control
         .findings
@@ -176,11 +206,14 @@ fn rows_of(control: &ControlReport) -> Vec<Row> {
     let cis = control.cis.clone().unwrap_or_default();
     if telling.is_empty() {
         let note = control.note.clone().unwrap_or_default();
-        return vec![Row {
+        let mut rows = vec![Row::Finding {
             verdict: Some(control.verdict),
             cells: [control.id.clone(), cis, String::new(), note, String::new()],
         }];
+        rows.extend(exception(control).map(Row::Note));
+        return rows;
     }
+    let notes = control.note.iter().cloned().chain(exception(control));
     telling
         .iter()
         .enumerate()
@@ -190,7 +223,7 @@ fn rows_of(control: &ControlReport) -> Vec<Row> {
                 .clone()
                 .unwrap_or_else(|| finding.observed.clone());
             let first = index == 0;
-            Row {
+            Row::Finding {
                 verdict: first.then_some(control.verdict),
                 cells: [
                     if first {
@@ -211,7 +244,20 @@ fn rows_of(control: &ControlReport) -> Vec<Row> {
                 ],
             }
         })
+        .chain(notes.map(Row::Note))
         .collect()
+}
+
+/// Who answers for it that the control does not hold, why and how long.
+fn exception(control: &ControlReport) -> Option<String> {
+    let exception = control.exception.as_ref()?;
+    let part = |key: &str| exception.get(key).map_or("", String::as_str);
+    Some(format!(
+        "{} ({}, until {})",
+        part("reason"),
+        part("owner"),
+        part("expires")
+    ))
 }
 
 const fn tone(verdict: Verdict) -> Tone {
