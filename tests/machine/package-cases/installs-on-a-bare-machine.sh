@@ -5,6 +5,7 @@ expect_sysctl kernel.panic 0
 apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "k3warden: every enforced control holds"
 expect_equal "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' k3warden)" "dpkg's state"
+[ -f /etc/k3warden/config.d/README ] || fail "there is no directory for the site's policy"
 
 expect_sysctl vm.overcommit_memory 1
 expect_sysctl vm.panic_on_oom 0
