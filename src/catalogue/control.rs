@@ -174,6 +174,8 @@ pub struct Control {
     pub settings: Vec<Setting>,
     /// Where it is defined: `built-in` or the file.
     pub source: String,
+    /// The line of its id there, counted from 1.
+    pub line: usize,
 }
 
 impl Control {

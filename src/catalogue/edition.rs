@@ -1,10 +1,10 @@
 //! Editions of the CIS benchmark for K3s, and which one a K3s version is assessed with.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{CatalogueError, VersionRange};
+use super::{CatalogueError, Source, VersionRange};
 use crate::k3s::K3sVersion;
 
 /// One edition of the CIS benchmark.
@@ -30,11 +30,9 @@ struct EditionFile {
 impl Editions {
     /// The editions that came with this build.
     pub(super) fn built_in() -> Result<Self, CatalogueError> {
-        let file: EditionFile = toml::from_str(include_str!("editions.toml")).map_err(|error| {
-            CatalogueError::Syntax {
-                path: PathBuf::from("editions.toml"),
-                message: error.to_string(),
-            }
+        let text = include_str!("editions.toml");
+        let file: EditionFile = toml::from_str(text).map_err(|error| {
+            CatalogueError::of_syntax(&Source::new(Path::new("editions.toml"), text), &error)
         })?;
         Ok(Self(file.edition))
     }

@@ -1,18 +1,13 @@
 //! Loading the catalogue: the built-in controls and the operator's own, with the same strictness.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{
-    ArgumentSetting, Control, ControlId, Datastore, DirectorySetting, Editions, Enforcement,
-    FileSetting, ManifestSetting, OptionSetting, Parameter, PermissionsSetting, Runbook, Setting,
-    SettingBody, SysctlSetting, VersionRange, content,
-};
-use crate::k3s::Role;
+use super::fault::{self, Fault};
+use super::{Control, Editions, Problem, Source, content, entry};
 
+const BUILT_IN_SOURCE: &str = "built-in";
 const BUILT_IN: &[(&str, &str)] = &[
     ("10-host.toml", include_str!("controls/10-host.toml")),
     (
@@ -38,37 +33,26 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
 ];
 
-/// A catalogue file that cannot be used. Names the file and, where it can, the line.
+/// A catalogue file that cannot be used: file, line and column, what is wrong there, and the mend.
 #[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
-    /// The file is not what a catalogue file looks like.
-    #[error("{}: {message}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Line, column, excerpt and hint.
-        message: String,
-    },
-    /// Two controls have one name.
-    #[error("{}: control `{id}` is already defined in {first}; give yours another id", path.display())]
-    Duplicate {
-        /// The file with the second one.
-        path: PathBuf,
-        /// The name.
-        id: ControlId,
-        /// Where the first one is.
-        first: String,
-    },
-    /// A control that could never hold or never be judged.
-    #[error("{}: control `{id}`: {reason}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The control.
-        id: ControlId,
-        /// What is wrong, and the mend.
-        reason: String,
-    },
+#[error("{0}")]
+pub struct CatalogueError(Box<Problem>);
+
+impl CatalogueError {
+    pub(super) fn of_syntax(source: &Source<'_>, error: &toml::de::Error) -> Self {
+        let span = error.span().unwrap_or(0..0);
+        let message = error.message().replace('\n', " ");
+        Self(Box::new(source.problem(span, message, None)))
+    }
+
+    /// What is wrong with a control or a setting that begins on a line.
+    fn of_fault(source: &Source<'_>, line: usize, fault: Fault) -> Self {
+        let word = fault.word.and_then(|word| source.find(line, &word));
+        Self(Box::new(match word {
+            Some(span) => source.problem(span, fault.message, fault.hint),
+            None => source.problem_with_line(line, fault.message, fault.hint),
+        }))
+    }
 }
 
 /// All controls, in the order of their files.
@@ -77,57 +61,6 @@ pub struct Catalogue {
     controls: Vec<Control>,
     editions: Editions,
     digest: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ControlFile {
-    #[serde(default)]
-    control: Vec<ControlEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ControlEntry {
-    id: ControlId,
-    title: String,
-    why: String,
-    role: RoleEntry,
-    #[serde(default)]
-    k3s: VersionRange,
-    datastore: Option<Datastore>,
-    #[serde(default)]
-    default: Enforcement,
-    #[serde(default)]
-    restricts_workloads: bool,
-    #[serde(default)]
-    cis: BTreeMap<String, String>,
-    #[serde(default)]
-    runbook: Vec<Runbook>,
-    #[serde(default)]
-    parameter: BTreeMap<String, Parameter>,
-    #[serde(default)]
-    sysctl: Vec<SysctlSetting>,
-    #[serde(default)]
-    directory: Vec<DirectorySetting>,
-    #[serde(default)]
-    file: Vec<FileSetting>,
-    #[serde(default)]
-    permissions: Vec<PermissionsSetting>,
-    #[serde(default)]
-    option: Vec<OptionSetting>,
-    #[serde(default)]
-    argument: Vec<ArgumentSetting>,
-    #[serde(default)]
-    manifest: Vec<ManifestSetting>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RoleEntry {
-    Server,
-    Agent,
-    Any,
 }
 
 impl Catalogue {
@@ -152,7 +85,7 @@ impl Catalogue {
         let mut digest = Sha256::new();
         for (name, text) in BUILT_IN {
             digest.update(text.as_bytes());
-            catalogue.add(Path::new(name), "built-in", text)?;
+            catalogue.add(Path::new(name), BUILT_IN_SOURCE, text)?;
         }
         digest.update(content::digest_input());
         for (path, text) in files {
@@ -202,124 +135,42 @@ impl Catalogue {
     }
 
     fn add(&mut self, path: &Path, source: &str, text: &str) -> Result<(), CatalogueError> {
-        let file: ControlFile = toml::from_str(text).map_err(|error| CatalogueError::Syntax {
-            path: path.to_path_buf(),
-            message: error.to_string().trim_end().to_owned(),
-        })?;
-        for entry in file.control {
-            if let Some(first) = self.control(entry.id.as_str()) {
-                return Err(CatalogueError::Duplicate {
-                    path: path.to_path_buf(),
-                    id: entry.id,
-                    first: first.source.clone(),
-                });
+        let file_text = Source::new(path, text);
+        let entries = entry::read(text, &file_text, source)
+            .map_err(|error| CatalogueError::of_syntax(&file_text, &error))?;
+        for control in entries {
+            if let Some((line, fault)) = self.fault_of(&control) {
+                return Err(CatalogueError::of_fault(&file_text, line, fault));
             }
-            let control = entry.into_control(source);
-            validate(&control).map_err(|reason| CatalogueError::Invalid {
-                path: path.to_path_buf(),
-                id: control.id.clone(),
-                reason,
-            })?;
             self.controls.push(control);
         }
         Ok(())
     }
-}
 
-impl ControlEntry {
-    fn into_control(self, source: &str) -> Control {
-        let mut settings = Vec::new();
-        macro_rules! take {
-            ($list:expr, $variant:ident) => {
-                settings.extend($list.into_iter().map(|setting| Setting {
-                    k3s: setting.k3s,
-                    body: SettingBody::$variant(setting),
-                }));
+    /// Why a control cannot stand beside those before it, and the line.
+    fn fault_of(&self, control: &Control) -> Option<(usize, Fault)> {
+        if let Some(first) = self.control(control.id.as_str()) {
+            let fault = Fault {
+                word: Some(control.id.to_string()),
+                message: format!(
+                    "there is a control `{}` already, {}",
+                    control.id,
+                    place(first, first.line)
+                ),
+                hint: Some("give yours another id".to_owned()),
             };
+            return Some((control.line, fault));
         }
-        take!(self.sysctl, Sysctl);
-        take!(self.directory, Directory);
-        take!(self.file, File);
-        take!(self.permissions, Permissions);
-        take!(self.option, Option);
-        take!(self.argument, Argument);
-        take!(self.manifest, Manifest);
-        Control {
-            id: self.id,
-            title: self.title,
-            why: self.why,
-            role: match self.role {
-                RoleEntry::Server => Some(Role::Server),
-                RoleEntry::Agent => Some(Role::Agent),
-                RoleEntry::Any => None,
-            },
-            k3s: self.k3s,
-            datastore: self.datastore,
-            default: self.default,
-            restricts_workloads: self.restricts_workloads,
-            cis: self.cis,
-            runbooks: self.runbook,
-            parameters: self.parameter,
-            settings,
-            source: source.to_owned(),
-        }
+        fault::of(control)
     }
 }
 
-fn validate(control: &Control) -> Result<(), String> {
-    if control.settings.is_empty() {
-        return Err("it has no setting, so nothing could ever be observed".to_owned());
+/// Where something of a control stands, for an operator: the built-in catalogue is no file on the node.
+pub(super) fn place(control: &Control, line: usize) -> String {
+    match control.source.as_str() {
+        BUILT_IN_SOURCE => "a built-in one".to_owned(),
+        file => format!("at {file}:{line}"),
     }
-    for (name, parameter) in &control.parameters {
-        if parameter.default.kind() != parameter.kind {
-            return Err(format!(
-                "the default of parameter `{name}` is not of its kind"
-            ));
-        }
-    }
-    let mut targets = BTreeSet::new();
-    for setting in &control.settings {
-        validate_setting(&setting.body)?;
-        let target = format!("{:?}", setting.body);
-        if !targets.insert(target) {
-            return Err("one setting stands there twice".to_owned());
-        }
-    }
-    Ok(())
-}
-
-fn validate_setting(setting: &SettingBody) -> Result<(), String> {
-    let path = match setting {
-        SettingBody::Directory(directory) => &directory.path,
-        SettingBody::Permissions(permissions) => &permissions.path,
-        SettingBody::File(file) => {
-            known_content(&file.content)?;
-            &file.path
-        }
-        SettingBody::Manifest(manifest) => return known_content(&manifest.content),
-        SettingBody::Sysctl(_) | SettingBody::Option(_) | SettingBody::Argument(_) => return Ok(()),
-    };
-    let absolute = path.starts_with('/') || path.starts_with('{');
-    if !absolute || path.split('/').any(|component| component == "..") {
-        return Err(format!("path `{path}` must be absolute and without `..`"));
-    }
-    let (directory, _) = path.rsplit_once('/').unwrap_or(("", path));
-    if directory.contains('*') {
-        return Err(format!(
-            "path `{path}`: only the last component may be a pattern"
-        ));
-    }
-    Ok(())
-}
-
-fn known_content(name: &str) -> Result<(), String> {
-    if content::exists(name) {
-        return Ok(());
-    }
-    Err(format!(
-        "there is no content `{name}`; known are {}",
-        content::names().join(", ")
-    ))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -8,9 +8,16 @@ mod content;
 mod control;
 mod describe;
 mod edition;
+mod entry;
+mod fault;
 mod load;
+mod nearest;
+mod problem;
 mod requirement;
 mod setting;
+
+#[cfg(test)]
+mod broken_catalogues;
 
 pub use applies::{Datastore, VersionRange};
 pub use content::content;
@@ -19,6 +26,11 @@ pub use control::{
 };
 pub use edition::{Edition, Editions};
 pub use load::{Catalogue, CatalogueError};
+pub use nearest::nearest;
+pub use problem::{Problem, Problems};
+
+pub(crate) use nearest::did_you_mean;
+pub(crate) use problem::{Source, shown};
 
 pub use requirement::Requirement;
 pub use setting::{

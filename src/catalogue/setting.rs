@@ -168,6 +168,8 @@ pub struct Setting {
     pub body: SettingBody,
     /// K3s versions that it is for.
     pub k3s: VersionRange,
+    /// Where it begins in its file, counted from 1.
+    pub line: usize,
 }
 
 /// The kinds of things that we enforce.

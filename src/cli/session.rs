@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::Global;
 use super::exit::CliError;
-use crate::catalogue::{Catalogue, Control};
+use crate::catalogue::{Catalogue, Control, nearest};
 use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
@@ -365,7 +365,7 @@ impl Session {
             .controls()
             .iter()
             .map(|control| control.id.as_str());
-        Err(match policy::nearest(name, ids) {
+        Err(match nearest(name, ids) {
             Some(near) => format!("there is no control `{name}`; did you mean `{near}`?").into(),
             None => {
                 format!("there is no control `{name}`; `k3warden check --all` lists them").into()

@@ -1,8 +1,8 @@
 //! Tests: what an operator reads about a broken policy, to the letter.
 
-use super::problem::Problem;
 use super::sample::policy;
 use super::{Policy, PolicyError};
+use crate::catalogue::Problem;
 
 const CASES: &str = include_str!("broken_policies.txt");
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-use super::nearest::did_you_mean;
 use super::reader::{Key, Reader};
 use super::value::{self, Value};
 use super::{Given, Policy};
-use crate::catalogue::{Catalogue, Control, Enforcement, ParameterValue, SettingBody};
+use crate::catalogue::{
+    Catalogue, Control, Enforcement, ParameterValue, SettingBody, did_you_mean,
+};
 
 /// Whose file stands where an operator may have one of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 use toml::de::DeTable;
 
 use super::keys;
-use super::problem::{Problems, Source, shown};
 use super::reader::{Reader, names_of};
 use super::value::{self, Complaint, Value};
 use super::{Mode, OnDisable, Policy, control_rules, exception, restart};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Problems, Source, shown};
 use crate::k3s::Role;
 
 const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("observe", Mode::Observe)];

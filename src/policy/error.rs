@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Problems;
-use crate::catalogue::CatalogueError;
+use crate::catalogue::{CatalogueError, Problems};
 use crate::host::{FileMode, HostError};
 
 /// A policy that cannot be used. Nothing on the node is changed then.

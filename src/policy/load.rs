@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use super::problem::{Problems, Source};
 use super::{
     ByteSize, ControlRules, Exception, Given, PolicyError, PolicyPlace, RestartMode, RestartRules,
     document, files,
 };
 use crate::catalogue::{Catalogue, ControlId};
+use crate::catalogue::{Problems, Source};
 use crate::host::Root;
 use crate::host::systemd::UnitName;
 use crate::k3s::{K3sVersion, Role};
@@ -211,7 +211,11 @@ fn report(
 ) {
     let Some(place) = place else { return };
     if let Some(source) = sources.iter().find(|source| source.path() == place.path) {
-        problems.push(source.problem_with_line(place.line, message.to_owned(), hint.to_owned()));
+        problems.push(source.problem_with_line(
+            place.line,
+            message.to_owned(),
+            Some(hint.to_owned()),
+        ));
     }
 }
 

@@ -5,11 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeString;
 
-use super::nearest::did_you_mean;
-use super::problem::{Problems, Source, shown};
 use super::value::{Complaint, Value};
 use super::{Given, PolicyPlace};
-use crate::catalogue::{Catalogue, ControlId};
+use crate::catalogue::{Catalogue, ControlId, Problems, Source, did_you_mean, shown};
 
 /// A key with the bytes that it stands on.
 pub(super) type Key<'i> = Spanned<DeString<'i>>;
@@ -18,6 +16,26 @@ pub(super) type Key<'i> = Spanned<DeString<'i>>;
 pub(super) fn names_of(word: &str, names: &[&str]) -> Option<String> {
     did_you_mean(word, names.iter().copied())
         .or_else(|| Some(format!("known are {}", names.join(", "))))
+}
+
+/// The controls that have a word of a name in theirs: `panic` for `panic-on-kernel`.
+fn sharing_a_word(name: &str, catalogue: &Catalogue) -> Option<String> {
+    const SHOWN: usize = 5;
+    let words: Vec<&str> = name
+        .split(['-', '_'])
+        .filter(|word| word.len() > 3)
+        .collect();
+    let shares = |id: &&str| id.split('-').any(|word| words.contains(&word));
+    let ids = catalogue
+        .controls()
+        .iter()
+        .map(|control| control.id.as_str());
+    let near: Vec<String> = ids
+        .filter(shares)
+        .take(SHOWN)
+        .map(|id| format!("`{id}`"))
+        .collect();
+    (!near.is_empty()).then(|| format!("there are {}", near.join(", ")))
 }
 
 /// Reads values of one file and notes what is wrong with them.
@@ -98,8 +116,11 @@ impl Reader<'_, '_> {
             .controls()
             .iter()
             .map(|control| control.id.as_str());
-        let hint = did_you_mean(id, names);
-        let hint = hint.unwrap_or_else(|| "`k3warden check` lists all controls".to_owned());
+        let hint = did_you_mean(id, names).or_else(|| sharing_a_word(id, catalogue));
+        // While this policy is refused, only a machine without one can be asked.
+        let hint = hint.unwrap_or_else(|| {
+            "`k3warden --root $(mktemp -d) check --all` lists all controls".to_owned()
+        });
         let message = format!("there is no control `{}`", shown(id));
         self.problem(span, message, Some(hint));
         None
@@ -116,7 +137,10 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> PolicyPlace {
-        self.source.place(span.start)
+        PolicyPlace {
+            path: self.source.path().to_path_buf(),
+            line: self.source.line_number(span.start),
+        }
     }
 
     pub(super) const fn is_full(&self) -> bool {

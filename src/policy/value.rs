@@ -9,10 +9,8 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
-use super::nearest::did_you_mean;
-use super::problem::shown;
 use super::{ByteSize, Window, quantity};
-use crate::catalogue::{Control, ParameterKind, ParameterValue};
+use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, shown};
 use crate::host::systemd::UnitName;
 use crate::k3s::K3sVersion;
 

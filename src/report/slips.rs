@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::catalogue::nearest;
 use crate::host::Root;
 use crate::k3s::component::known_flags;
 use crate::k3s::{Effective, Ending, FILE_LIMIT_BYTES, Options, Place, Remark, Role};
-use crate::policy::nearest;
 
 /// What K3s would end on, pass over, or read otherwise than it is written.
 pub(super) fn of(root: &Root, effective: &Effective) -> Vec<String> {

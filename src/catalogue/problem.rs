@@ -1,26 +1,24 @@
-//! What is wrong in a policy file, with line, column, excerpt and caret.
+//! What is wrong in a file of an operator's, policy or catalogue, with line, column, excerpt and caret.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-use super::PolicyPlace;
 
 /// Problems that are shown; an operator mends the first ones first.
 const LIMIT: usize = 10;
 /// Characters of a line that are shown.
 const EXCERPT_CHARACTERS: usize = 100;
 
-/// The text of one policy file and where its lines begin.
+/// The text of one file and where its lines begin.
 #[derive(Debug)]
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     path: &'a Path,
     text: &'a str,
     line_starts: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
+    pub(crate) fn new(path: &'a Path, text: &'a str) -> Self {
         let ends = text.match_indices('\n').map(|(end, _)| end + 1);
         Self {
             path,
@@ -29,23 +27,16 @@ impl<'a> Source<'a> {
         }
     }
 
-    pub(super) const fn path(&self) -> &'a Path {
+    pub(crate) const fn path(&self) -> &'a Path {
         self.path
     }
 
-    pub(super) const fn text(&self) -> &'a str {
+    pub(crate) const fn text(&self) -> &'a str {
         self.text
     }
 
-    pub(super) fn place(&self, offset: usize) -> PolicyPlace {
-        PolicyPlace {
-            path: self.path.to_path_buf(),
-            line: self.line_number(offset),
-        }
-    }
-
     /// A problem with the bytes of a span; the caret stays on its first line.
-    pub(super) fn problem(
+    pub(crate) fn problem(
         &self,
         span: Range<usize>,
         message: String,
@@ -75,17 +66,25 @@ impl<'a> Source<'a> {
     }
 
     /// A problem with a whole line.
-    pub(super) fn problem_with_line(&self, line: usize, message: String, hint: String) -> Problem {
+    pub(crate) fn problem_with_line(
+        &self,
+        line: usize,
+        message: String,
+        hint: Option<String>,
+    ) -> Problem {
         let (start, text) = self.line(line);
         let indent = text.len() - text.trim_start().len();
-        self.problem(
-            start + indent..start + text.trim_end().len(),
-            message,
-            Some(hint),
-        )
+        self.problem(start + indent..start + text.trim_end().len(), message, hint)
     }
 
-    fn line_number(&self, offset: usize) -> usize {
+    /// The bytes of a word from a line on; `None` if it does not stand there.
+    pub(crate) fn find(&self, from_line: usize, word: &str) -> Option<Range<usize>> {
+        let (start, _) = self.line(from_line);
+        let found = start + self.text.get(start..)?.find(word)?;
+        Some(found..found + word.len())
+    }
+
+    pub(crate) fn line_number(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)
     }
 
@@ -112,7 +111,7 @@ fn clip(line: &str, column: usize) -> (String, usize) {
 }
 
 /// A text from a file as it may be printed: no control character reaches the terminal, and it is not long.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(60).map(printable).collect();
     if text.chars().nth(60).is_some() {
         shown.push_str("...");
@@ -128,7 +127,7 @@ fn printable(character: char) -> char {
     }
 }
 
-/// One thing that is wrong in a policy file.
+/// One thing that is wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file as seen inside the root.
@@ -166,7 +165,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is wrong in the policy files, at least one thing, in the order of files and lines.
+/// What is wrong in some files, at least one thing, in the order of files and lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -177,22 +176,22 @@ impl Problems {
         &self.0
     }
 
-    pub(super) fn push(&mut self, problem: Problem) {
+    pub(crate) fn push(&mut self, problem: Problem) {
         if !self.is_full() {
             self.0.push(problem);
         }
     }
 
-    pub(super) const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.0.len() >= LIMIT
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The parser hands out keys by name; people read files from the top.
-    pub(super) fn sort_by_line_from(&mut self, first: usize) {
+    pub(crate) fn sort_by_line_from(&mut self, first: usize) {
         if let Some(of_this_file) = self.0.get_mut(first..) {
             of_this_file.sort_by_key(|problem| (problem.line, problem.column));
         }
