@@ -50,6 +50,20 @@ impl VersionRange {
             && self.before.is_none_or(|before| number < before)
     }
 
+    /// The versions in both; `None` if there is none.
+    #[must_use]
+    pub fn and(self, other: Self) -> Option<Self> {
+        let from = self.from.max(other.from);
+        let before = match (self.before, other.before) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        let is_empty = from
+            .zip(before)
+            .is_some_and(|(from, before)| from >= before);
+        (!is_empty).then_some(Self { from, before })
+    }
+
     /// Reads `>=1.25`, `<1.29`, `>=1.25, <1.29` or `>=1.23.6`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -80,3 +80,55 @@ fn a_name_that_is_taken_is_refused_with_the_place_of_the_first() {
         "{again}"
     );
 }
+
+/// Each pass would make one of the two true by undoing the other.
+#[test]
+fn controls_that_want_one_thing_differently_are_refused_and_both_named() {
+    let cases = [
+        (
+            "[[control.sysctl]]\nkey = \"kernel/panic\"\nvalue = \"1\"\n",
+            "/c/a.toml:8:9: control `my-x` contradicts `kernel-panic`, a built-in one: \"kernel parameter kernel/panic = 1\" here, \"kernel parameter kernel.panic = 10\" there",
+        ),
+        (
+            "[[control.option]]\nname = \"protect-kernel-defaults\"\nrequire = { equals = \"false\" }\nset = \"false\"\n",
+            "/c/a.toml:8:22: control `my-x` contradicts `protect-kernel-defaults`, a built-in one",
+        ),
+        (
+            "[[control.argument]]\ncomponent = \"kube-apiserver\"\nflag = \"profiling\"\nrequire = { equals = \"true\" }\nset = \"true\"\n",
+            "/c/a.toml:9:22: control `my-x` contradicts ",
+        ),
+    ];
+    for (text, start) in cases {
+        let (first, _) = said(&format!("{HEAD}{text}"));
+        assert!(first.starts_with(start), "{first}\nnot {start}");
+    }
+}
+
+#[test]
+fn controls_that_no_node_has_together_or_that_one_value_satisfies_stand() {
+    let argument = "[[control.argument]]\ncomponent = \"kube-apiserver\"\nflag = \"my-flag\"\n";
+    let same = |more: &str| format!("{HEAD}{argument}{more}");
+    let other = |range: &str, more: &str| {
+        same(more).replace("my-x", "my-y").replace(
+            "role = \"any\"\n",
+            &format!("role = \"any\"\nk3s = \"{range}\"\n"),
+        )
+    };
+    let one = same("require = { at_least = 10 }\nset = \"10\"\n");
+    load(&[
+        &one,
+        &other(">=1.20", "require = { at_least = 30 }\nset = \"30\"\n"),
+    ])
+    .unwrap();
+
+    let one = other("<1.25", "require = { equals = \"1\" }\nset = \"1\"\n").replace("my-y", "my-x");
+    let two = "require = { equals = \"2\" }\nset = \"2\"\n";
+    load(&[&one, &other(">=1.25", two)]).unwrap();
+    let met = load(&[&one, &other(">=1.24", two)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        met.starts_with("/c/b.toml:10:22: control `my-y` contradicts `my-x`, at /c/a.toml:7: "),
+        "{met}"
+    );
+}

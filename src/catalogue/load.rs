@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::fault::{self, Fault};
-use super::{Control, Editions, Problem, Source, content, entry};
+use super::{Control, Editions, Problem, Source, content, contradiction, entry};
 
 const BUILT_IN_SOURCE: &str = "built-in";
 const BUILT_IN: &[(&str, &str)] = &[
@@ -161,7 +161,7 @@ impl Catalogue {
             };
             return Some((control.line, fault));
         }
-        fault::of(control)
+        fault::of(control).or_else(|| contradiction::of(&self.controls, control))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod applies;
 mod content;
+mod contradiction;
 mod control;
 mod describe;
 mod edition;
