@@ -1,5 +1,7 @@
 //! Replacing a file: whoever opens the path sees the old file or the new one, never a part.
 
+mod carried;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
@@ -11,11 +13,10 @@ use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, linkat, unlinkat};
 
+use carried::Carried;
+
 use super::resolve::Located;
 use super::{Attributes, Durability, Entry, Found, HostError, Kind, Refusal, Root, Touches};
-
-/// Extended attribute that carries the SELinux label, selinux(8).
-const SECURITY_LABEL: &str = "security.selinux";
 
 /// Temporary names start with this and end with [`TEMPORARY_SUFFIX`]: K3s loads and deploys `*.yaml` and `*.json`
 /// only, sysctl `*.conf` only, and systemd ignores both forms in its directories.
@@ -23,7 +24,7 @@ const TEMPORARY_PREFIX: &str = ".k3warden-";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
 impl Root {
-    /// Replaces a file, or creates it. Owner, mode and label are right before it has a name.
+    /// Replaces a file, or creates it. Owner, mode and what else it has of the old one are right before it has a name.
     ///
     /// # Errors
     /// When the directory is absent or writable by others, when what stands there is no plain file of one name, or
@@ -36,14 +37,23 @@ impl Root {
     ) -> Result<(), HostError> {
         let located = self.located_for_change(path)?;
         let old = self.changeable(&located, path, Kind::File)?;
-        let label = old.as_ref().and_then(|_| security_label(&located));
+        let carried = match old {
+            Some(_) => self.carried(&located, path)?,
+            None => Carried::default(),
+        };
         let new = NewFile {
             root: self,
             located: &located,
             path,
         };
-        new.write(content, attributes, label.as_deref(), old.is_none())
+        new.write(content, attributes, &carried, old.is_none())
             .map_err(|error| self.explain_denial(path, Touches::Name, error))
+    }
+
+    fn carried(&self, located: &Located, path: &Path) -> Result<Carried, HostError> {
+        let opened = located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK);
+        let read = opened.and_then(|file| Carried::of(&file));
+        read.map_err(|errno| HostError::system("read the extended attributes of", path, errno))
     }
 
     /// Removes a file; nothing there is as good.
@@ -205,13 +215,13 @@ impl NewFile<'_> {
         &self,
         content: &[u8],
         attributes: &Attributes,
-        label: Option<&[u8]>,
+        carried: &Carried,
         fresh: bool,
     ) -> Result<(), HostError> {
         let temporary = temporary_name();
         let (descriptor, mut named) = self.create(&temporary)?;
         let result = self
-            .fill(descriptor, content, attributes, label)
+            .fill(descriptor, content, attributes, carried)
             .and_then(|file| self.publish(&file, &temporary, &mut named, fresh));
         if result.is_err() && named {
             // The name would only be swept at the next start; nothing more can be done if this fails too.
@@ -249,25 +259,17 @@ impl NewFile<'_> {
         descriptor: OwnedFd,
         content: &[u8],
         attributes: &Attributes,
-        label: Option<&[u8]>,
+        carried: &Carried,
     ) -> Result<File, HostError> {
         let failed = |errno| HostError::system("replace", self.path, errno);
         let mut file = File::from(descriptor);
         file.write_all(content)
             .map_err(|error| HostError::io("replace", self.path, &error))?;
+        carried.give_access_list(&file).map_err(failed)?;
         let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
         fchown(&file, Some(uid), Some(gid)).map_err(failed)?;
         fchmod(&file, Mode::from_bits_truncate(attributes.mode.bits())).map_err(failed)?;
-        if let Some(label) = label {
-            let flags = rustix::fs::XattrFlags::empty();
-            match rustix::fs::fsetxattr(&file, SECURITY_LABEL, label, flags) {
-                // Off since the file was labelled, it leaves the label to whoever is almighty, and our unit is not.
-                Err(rustix::io::Errno::PERM | rustix::io::Errno::NOTSUP) if !selinux_is_on() => {}
-                result => {
-                    result.map_err(|errno| failed(Errno::from_raw(errno.raw_os_error())))?;
-                }
-            }
-        }
+        carried.give_rest(&file).map_err(failed)?;
         if self.root.durability == Durability::Synced {
             file.sync_all()
                 .map_err(|error| HostError::io("replace", self.path, &error))?;
@@ -336,20 +338,6 @@ fn temporary_name() -> OsString {
     // RandomState is seeded by the kernel; a name needs no more than being unlikely to be taken.
     let number = RandomState::new().hash_one(std::process::id());
     OsString::from(format!("{TEMPORARY_PREFIX}{number:016x}{TEMPORARY_SUFFIX}"))
-}
-
-/// Whether this kernel enforces labels, or would: the file is only there then (selinux_getenforcemode(3)).
-fn selinux_is_on() -> bool {
-    Path::new("/sys/fs/selinux/enforce").exists()
-}
-
-fn security_label(located: &Located) -> Option<Vec<u8>> {
-    let descriptor = located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK).ok()?;
-    // XATTR_SIZE_MAX: a label with many categories needs some hundred bytes, and one cut off would be a wrong one.
-    let mut label = vec![0_u8; 64 * 1024];
-    let length = rustix::fs::fgetxattr(&descriptor, SECURITY_LABEL, &mut label[..]).ok()?;
-    label.truncate(length);
-    Some(label)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::stat::Mode;
 
-use super::{SECURITY_LABEL, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, temporary_name};
+use super::carried::SECURITY_LABEL;
+use super::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX, temporary_name};
 use crate::host::testing::Tree;
 use crate::host::{HostError, Kind, READ_LIMIT_BYTES, Refusal, Root};
 
@@ -275,5 +276,53 @@ fn the_security_label_is_kept() {
         let length = rustix::fs::fgetxattr(&new, SECURITY_LABEL, &mut kept[..]).unwrap_or(0);
         let expected = if set { label.as_bytes() } else { b"" };
         assert_eq!(&kept[..length], expected);
+    }
+}
+
+/// `user.*` and an access control list, as `setfattr` and `setfacl` leave them: version 2, owner rw, user 1000 rw, group r,
+/// mask rw, others nothing (acl(5), `linux/posix_acl_xattr.h`).
+#[test]
+fn an_operators_attributes_and_access_list_are_kept_within_the_mode() {
+    const ACCESS_LIST: &str = "system.posix_acl_access";
+    let entry = |tag: u16, bits: u16, id: u32| {
+        let mut bytes = tag.to_le_bytes().to_vec();
+        bytes.extend(bits.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+        bytes
+    };
+    let nobody = u32::MAX;
+    let list = |mask: u16| {
+        let mut bytes = 2_u32.to_le_bytes().to_vec();
+        bytes.extend(entry(0x01, 6, nobody));
+        bytes.extend(entry(0x02, 6, 1000));
+        bytes.extend(entry(0x04, 4, nobody));
+        bytes.extend(entry(0x10, mask, nobody));
+        bytes.extend(entry(0x20, 0, nobody));
+        bytes
+    };
+    let tree = Tree::new();
+    tree.file("etc/file", "old");
+    let set = |file: &fs::File, name: &str, value: &[u8]| {
+        rustix::fs::fsetxattr(file, name, value, rustix::fs::XattrFlags::empty()).is_ok()
+    };
+    let file = fs::File::open(tree.at("etc/file")).unwrap();
+    // A file system without them has nothing to keep.
+    let notes = set(&file, "user.note", b"mine");
+    let lists = set(&file, ACCESS_LIST, &list(6));
+    for root in ways(&tree) {
+        root.replace(Path::new("/etc/file"), b"new", &tree.owned(0o640))
+            .unwrap();
+        let new = fs::File::open(tree.at("etc/file")).unwrap();
+        let read = |name: &str| {
+            let mut value = vec![0_u8; 1024];
+            let length = rustix::fs::fgetxattr(&new, name, &mut value[..]).unwrap_or(0);
+            value.truncate(length);
+            value
+        };
+        assert_eq!(read("user.note"), if notes { &b"mine"[..] } else { b"" });
+        let kept = if lists { list(4) } else { Vec::new() };
+        assert_eq!(read(ACCESS_LIST), kept);
+        let mode = new.metadata().unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o640);
     }
 }
