@@ -324,3 +324,29 @@ fn without_a_unit_of_k3s_nothing_is_restricted() {
         server.lines()
     );
 }
+
+/// A policy that denies and none that lets Traefik's traffic in would cut it off.
+#[test]
+fn a_control_of_which_one_part_depends_on_an_unknown_version_writes_none() {
+    let tree = tree::Tree::of(
+        "644 root:root f /etc/systemd/system/k3s.service\n| [Service]\n| ExecStart=/usr/local/bin/k3s server\n\
+         755 root:root d /etc/k3warden\n644 root:root f /etc/k3warden/config.toml\n| new_cluster = true\n",
+    );
+    let applied = tree.run(&["--no-sync", "apply"]);
+    let written = |name: &str| {
+        let path = format!("/var/lib/rancher/k3s/server/manifests/k3warden-netpol-{name}.yaml");
+        tree.at(&path).exists()
+    };
+    assert!(written("kube-public"), "{applied:?}");
+    for name in ["kube-system", "kube-system-dns", "default"] {
+        assert!(!written(name), "{name}: {applied:?}");
+    }
+    let check = tree.run(&["check", "network-policy-default"]);
+    assert_eq!(check.code, Some(2), "{check:?}");
+    assert!(
+        check.stdout.contains("another part is for K3s <1.25"),
+        "{check:?}"
+    );
+    tree.run(&["--no-sync", "--k3s-version", "1.36.3", "apply"]);
+    assert!(written("kube-system") && written("default"));
+}
