@@ -103,7 +103,7 @@ fn every_kind_of_thing_is_given_back_and_the_rest_holds() {
     node.policy(&format!("{REVERT}{}", off()));
     let said = node.run(&["diff"]);
     assert!(
-        said.contains("network-policy-default is turned off"),
+        said.contains("network-policy-default is not enforced any more"),
         "{said}"
     );
     let said = node.run(&["apply"]);

@@ -40,7 +40,9 @@ impl Diff {
             Format::Table => tell!("{}", report.text()),
         }
         for control in &given_back {
-            eprintln!("k3warden: {control} is turned off: apply gives back what it changed");
+            eprintln!(
+                "k3warden: {control} is not enforced any more: apply gives back what it changed"
+            );
         }
         if plan.is_empty()
             && given_back.is_empty()

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::catalogue::ControlId;
+use crate::catalogue::{ControlId, SettingBody};
 use crate::host::sysctl::same_value;
 use crate::host::{NextBoot, State, SysctlKey, Thing};
 use crate::k3s::component::{Component, KERNEL_PARAMETERS, plugins_without_section};
 use crate::k3s::{Effective, Files};
+use crate::policy::Stance;
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
 
@@ -160,19 +161,44 @@ impl Conditions<'_, '_> {
             let wanted = wanted.to_string();
             let live = self.live_after(&key);
             if live.as_deref().is_some_and(|value| !same_value(value, &wanted)) {
+                let left = self.left_alone(&key).unwrap_or_default();
                 return Some(format!(
-                    "protect-kernel-defaults would keep K3s from starting while {name} is not {wanted}"
+                    "protect-kernel-defaults would keep K3s from starting while {name} is not {wanted}{left}"
                 ));
             }
             let boot = next_boot.assignment(&key);
             let right = boot.is_some_and(|assignment| same_value(&assignment.value, &wanted));
             (!right).then(|| {
+                let left = self.left_alone(&key).unwrap_or_default();
                 format!(
                     "protect-kernel-defaults would keep K3s from starting after a boot that does not set {name} to \
-                     {wanted}"
+                     {wanted}{left}"
                 )
             })
         })
+    }
+
+    /// The word of the policy for which a kernel value is not made right, as the end of a sentence.
+    fn left_alone(&self, key: &SysctlKey) -> Option<String> {
+        let sets = |body: &SettingBody| {
+            matches!(body, SettingBody::Sysctl(sysctl)
+                if SysctlKey::parse(&sysctl.key).is_ok_and(|known| known == *key))
+        };
+        let mut controls = self.pass.catalogue.controls().iter();
+        let control = controls.find(|control| control.settings.iter().any(|it| sets(&it.body)))?;
+        let (decision, _) = self.pass.decide(control);
+        let how = match decision.stance {
+            Stance::Enforce => return None,
+            Stance::Off => "off",
+            Stance::Observe => "only observed",
+            Stance::Excepted(_) => "excepted",
+        };
+        let place = decision.place.map(|place| format!(" at {place}"));
+        Some(format!(
+            "; {} is {how}{}",
+            control.id,
+            place.unwrap_or_default()
+        ))
     }
 
     /// The live value as this plan leaves it; `None` where the machine does not run.
