@@ -99,6 +99,10 @@ impl WantedFile<'_, '_> {
             let observed = format!("the operator's own, which has no section {section}");
             return self.finding(&observed, Outcome::Diverges(vec![Remedy::ByOperator]));
         }
+        let observed = match &theirs {
+            Some(Validity::Invalid(reason)) => format!("the operator's own, not valid: {reason}"),
+            _ => "other content".to_owned(),
+        };
         let kept = theirs == Some(Validity::Valid);
         if same || kept {
             let mut finding = attributes::judge(
@@ -129,10 +133,7 @@ impl WantedFile<'_, '_> {
                 attributes: after,
             },
         );
-        self.writable(
-            "other content",
-            Outcome::Diverges(vec![Remedy::Change(change)]),
-        )
+        self.writable(&observed, Outcome::Diverges(vec![Remedy::Change(change)]))
     }
 
     /// What an operator's own file that may stay is worth; `None` where what stands there is none.
