@@ -44,6 +44,8 @@ pub fn control(control: &Control, node: &Node) -> Applies {
     }
     match version(control.k3s, node) {
         Applies::Yes => datastore(control, node),
+        // Without a role there is no K3s whose version could be known.
+        Applies::Unknown(_) if node.role.is_none() => Applies::No(ROLE_NOT_KNOWN.to_owned()),
         other => other,
     }
 }
