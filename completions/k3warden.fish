@@ -25,7 +25,7 @@ function __fish_k3warden_using_subcommand
 end
 
 complete -c k3warden -n "__fish_k3warden_needs_command" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_needs_command" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_needs_command" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_needs_command" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_needs_command" -l apply -d 'The same as `k3warden apply`: once, for first boot'
 complete -c k3warden -n "__fish_k3warden_needs_command" -s h -l help -d 'Print help'
@@ -43,65 +43,65 @@ complete -c k3warden -n "__fish_k3warden_needs_command" -f -a "pause" -d 'Make n
 complete -c k3warden -n "__fish_k3warden_needs_command" -f -a "ledger" -d 'Show what was changed and when, or verify that the record is whole'
 complete -c k3warden -n "__fish_k3warden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c k3warden -n "__fish_k3warden_using_subcommand check" -l format -d 'How to write the report' -r -f -a "table\t'For people'
-json\t'For machines; the formats are described in docs/'"
+json\t'For machines; the formats are described in docs/schema and /usr/share/k3warden/schema'"
 complete -c k3warden -n "__fish_k3warden_using_subcommand check" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand check" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand check" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand check" -s a -l all -d 'List controls that hold or do not apply too'
 complete -c k3warden -n "__fish_k3warden_using_subcommand check" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c k3warden -n "__fish_k3warden_using_subcommand diff" -l format -d 'How to write the plan' -r -f -a "table\t'For people'
-json\t'For machines; the formats are described in docs/'"
+json\t'For machines; the formats are described in docs/schema and /usr/share/k3warden/schema'"
 complete -c k3warden -n "__fish_k3warden_using_subcommand diff" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand diff" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand diff" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand diff" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l format -d 'How to write what was done' -r -f -a "table\t'For people'
-json\t'For machines; the formats are described in docs/'"
+json\t'For machines; the formats are described in docs/schema and /usr/share/k3warden/schema'"
 complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l before-start -d 'K3s\'s door: make right what the start of UNIT reads, within seconds, and never fail. For systemd' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l restart -d 'Restart K3s if it has not read what is on disk, and wait until it has settled'
 complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c k3warden -n "__fish_k3warden_using_subcommand effective" -l format -d 'How to write it' -r -f -a "table\t'For people'
-json\t'For machines; the formats are described in docs/'"
+json\t'For machines; the formats are described in docs/schema and /usr/share/k3warden/schema'"
 complete -c k3warden -n "__fish_k3warden_using_subcommand effective" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand effective" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand effective" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand effective" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand effective" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c k3warden -n "__fish_k3warden_using_subcommand explain" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand explain" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand explain" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand explain" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c k3warden -n "__fish_k3warden_using_subcommand revert" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand revert" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand revert" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand revert" -l force -d 'Take back also what somebody else has changed since'
 complete -c k3warden -n "__fish_k3warden_using_subcommand revert" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand revert" -s h -l help -d 'Print help'
 complete -c k3warden -n "__fish_k3warden_using_subcommand retry" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand retry" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand retry" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand retry" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand retry" -s h -l help -d 'Print help'
 complete -c k3warden -n "__fish_k3warden_using_subcommand watch" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand watch" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand watch" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand watch" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c k3warden -n "__fish_k3warden_using_subcommand status" -l format -d 'How to write it' -r -f -a "table\t'For people'
-json\t'For machines; the formats are described in docs/'"
+json\t'For machines; the formats are described in docs/schema and /usr/share/k3warden/schema'"
 complete -c k3warden -n "__fish_k3warden_using_subcommand status" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand status" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand status" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand status" -s a -l all -d 'List controls that hold or do not apply too'
 complete -c k3warden -n "__fish_k3warden_using_subcommand status" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l for -d 'How long, as in 2h or 30m' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l reason -d 'Why; shown in status and journal' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l end -d 'End a pause now'
 complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand pause" -s h -l help -d 'Print help'
 complete -c k3warden -n "__fish_k3warden_using_subcommand ledger" -l root -d 'Work on the machine in this directory (an image) instead of the running one' -r -F
-complete -c k3warden -n "__fish_k3warden_using_subcommand ledger" -l k3s-version -d 'The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked' -r
+complete -c k3warden -n "__fish_k3warden_using_subcommand ledger" -l k3s-version -d 'The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed' -r
 complete -c k3warden -n "__fish_k3warden_using_subcommand ledger" -l verify -d 'Check every link of the hash chain'
 complete -c k3warden -n "__fish_k3warden_using_subcommand ledger" -l no-sync -d 'Do not wait for the disk. For image builds, which sync once at their end, and for measurements'
 complete -c k3warden -n "__fish_k3warden_using_subcommand ledger" -s h -l help -d 'Print help'

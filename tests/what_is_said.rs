@@ -137,3 +137,85 @@ fn an_exception_says_who_answers_for_it_why_and_until_when() {
         "{said}"
     );
 }
+
+#[test]
+fn a_cis_number_names_its_controls_for_check_as_for_explain() {
+    let tree = Tree::of(SERVER);
+    let check = run(
+        &tree,
+        &[
+            "check",
+            "--format",
+            "json",
+            "4.2.6",
+            "protect-kernel-defaults",
+        ],
+    )
+    .json();
+    let ids: Vec<&str> = check["controls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|control| control["id"].as_str().unwrap())
+        .collect();
+    let mut once = ids.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert!(ids.contains(&"protect-kernel-defaults"), "{ids:?}");
+    assert_eq!(once.len(), ids.len(), "{ids:?}");
+}
+
+#[test]
+fn editions_stand_in_their_order_and_nobody_else_is_said_to_ask_for_a_control() {
+    let tree = Tree::of(SERVER);
+    let said = run(&tree, &["explain", "network-policy-default"]).stdout;
+    assert!(said.contains("1.7, 1.8, 1.9, 1.10, 1.11"), "{said}");
+    tree.add(
+        "755 root:root d /etc/k3warden/catalogue.d\n644 root:root f /etc/k3warden/catalogue.d/site.toml\n\
+         | [[control]]\n| id = \"my-x\"\n| title = \"t\"\n| why = \"w\"\n| role = \"any\"\n\
+         | [[control.directory]]\n| path = \"/srv/x\"\n| mode = \"0700\"\n",
+    );
+    let said = run(&tree, &["explain", "my-x"]).stdout;
+    assert!(
+        said.contains("CIS:         no number of its own\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_keeps_protect_kernel_defaults_away_is_named_with_its_line() {
+    for (state, how) in [("off", "off"), ("observe", "only observed")] {
+        let tree = with_policy(&["[control.kernel-panic]", &format!("state = \"{state}\"")]);
+        let diff = run(&tree, &["diff"]);
+        let said = format!("{diff:?}");
+        let place = format!(
+            "does not set kernel/panic to 10; kernel-panic is {how} at /etc/k3warden/config.toml:2"
+        );
+        assert!(
+            said.replace("kernel.panic to", "kernel/panic to")
+                .contains(&place),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn an_operators_audit_policy_that_k3s_would_not_take_is_judged_with_the_reason() {
+    let tree = Tree::of(SERVER);
+    tree.add("600 root:root f /var/lib/rancher/k3s/server/audit.yaml\n| apiVersion: audit.k8s.io/v1\n| kind: Policy\n| rules: []\n");
+    let said = run(&tree, &["check", "--format", "json", "audit-policy"])
+        .json()
+        .to_string();
+    assert!(said.contains("the operator's own, not valid: "), "{said}");
+}
+
+#[test]
+fn a_control_that_is_not_there_is_answered_with_those_that_are() {
+    let tree = with_policy(&["[control.panic-on-kernel]", "state = \"off\""]);
+    let check = run(&tree, &["check"]);
+    assert_eq!(check.code, Some(2));
+    assert!(
+        check.stderr.contains("there are `") && check.stderr.contains("`kernel-panic"),
+        "{check:?}"
+    );
+}

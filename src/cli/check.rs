@@ -11,7 +11,7 @@ use crate::report::{Assessment, Table, Terminal, to_json};
 /// Show which controls hold, with the evidence.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Only these controls.
+    /// Only these controls: names, or CIS numbers of this node's edition.
     #[arg(value_name = "CONTROL")]
     controls: Vec<String>,
     /// How to write the report.
@@ -25,7 +25,7 @@ pub struct Check {
 impl Check {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
-        let controls = session.named(&self.controls)?;
+        let controls = session.named_or_numbered(&self.controls)?;
         let pass = session.pass();
         let judgements: Vec<Judgement<'_>> = match controls.as_slice() {
             [] => pass.judge(),

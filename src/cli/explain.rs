@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global, check};
-use crate::catalogue::{Control, Runbook};
+use crate::catalogue::{Control, Editions, Runbook};
 use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
 use crate::report::Enforcement;
@@ -24,17 +24,9 @@ impl Explain {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         let pass = session.pass();
-        let numbered = pass.edition().map_or_else(Vec::new, |edition| {
-            session.catalogue.with_number(edition, &self.control)
-        });
-        let controls = if numbered.is_empty() {
-            session.named(std::slice::from_ref(&self.control))?
-        } else {
-            numbered
-        };
-        for control in controls {
+        for control in session.named_or_numbered(std::slice::from_ref(&self.control))? {
             let judgement = pass.judge_control(control);
-            print_control(control);
+            print_control(control, session.catalogue.editions());
             print_runbook(&session, control);
             print_standing(&session, &judgement);
             say!();
@@ -44,7 +36,7 @@ impl Explain {
     }
 }
 
-fn print_control(control: &Control) {
+fn print_control(control: &Control, editions: &Editions) {
     say!(
         "{}\n{}\n\n{}\n",
         control.id,
@@ -52,7 +44,7 @@ fn print_control(control: &Control) {
         control.why.trim()
     );
     say!("For:         {}", scope(control));
-    say!("CIS:         {}", numbers(&control.cis));
+    say!("CIS:         {}", numbers(&control.cis, editions));
     say!("Defined in:  {}", control.source);
     for (setting, settings) in [("Settings:    ", &control.settings)] {
         for (index, item) in settings.iter().enumerate() {
@@ -88,16 +80,23 @@ fn scope(control: &Control) -> String {
     parts.join(", ")
 }
 
-/// Editions with the same number stand together.
-fn numbers(cis: &BTreeMap<String, String>) -> String {
-    let mut editions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (edition, number) in cis {
-        editions.entry(number).or_default().push(edition);
+/// Editions with the same number stand together, the oldest first.
+fn numbers(cis: &BTreeMap<String, String>, editions: &Editions) -> String {
+    if cis.is_empty() {
+        return "no number of its own".to_owned();
     }
-    if editions.is_empty() {
-        return "no number of its own; the K3s guide asks for it".to_owned();
+    let known = editions.all();
+    let age = |name: &str| known.iter().position(|edition| edition.name == name);
+    let mut of_age: Vec<(&str, &str)> = cis.iter().map(|(one, two)| (&**one, &**two)).collect();
+    of_age.sort_by_key(|(edition, _)| age(edition).unwrap_or(known.len()));
+    let mut numbers: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (edition, number) in of_age {
+        match numbers.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, editions)) => editions.push(edition),
+            None => numbers.push((number, vec![edition])),
+        }
     }
-    let parts: Vec<String> = editions
+    let parts: Vec<String> = numbers
         .iter()
         .map(|(number, editions)| format!("{number} ({})", editions.join(", ")))
         .collect();

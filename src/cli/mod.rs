@@ -51,7 +51,7 @@ struct Global {
     /// Work on the machine in this directory (an image) instead of the running one.
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     root: PathBuf,
-    /// The K3s version to assume, as in 1.36.3 or v1.36.3+k3s1, where no binary can be asked.
+    /// The K3s version to judge by, as in 1.36.3 or v1.36.3+k3s1, whatever is installed.
     #[arg(long, global = true, value_name = "VERSION")]
     k3s_version: Option<K3sVersion>,
     /// Do not wait for the disk. For image builds, which sync once at their end, and for measurements.
@@ -65,7 +65,7 @@ enum Format {
     /// For people.
     #[default]
     Table,
-    /// For machines; the formats are described in docs/.
+    /// For machines; the formats are described in docs/schema and /usr/share/k3warden/schema.
     Json,
 }
 

@@ -14,7 +14,7 @@ use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
 use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
 use crate::reconcile::ledger::{self, Damage, Keeping, Ledger, WAY_OUT};
-use crate::reconcile::lock::Lock;
+use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::rollback::Who;
 use crate::reconcile::service::{cluster, last_data_dir};
@@ -48,6 +48,8 @@ pub struct Session {
     unread: Option<String>,
     /// The first fault of the record.
     damage: Option<Damage>,
+    /// Who held the lock for as long as we waited, when the record was to be read.
+    busy: Option<LockError>,
 }
 
 /// What a session is opened for.
@@ -188,6 +190,7 @@ impl Session {
             patient_until: occasion.patient_until,
             unread: None,
             damage: None,
+            busy: None,
         };
         session.read_ledger();
         session.look_for_quarantine();
@@ -237,6 +240,7 @@ impl Session {
 
     /// Waits for others until then, from now on: reading everything may have taken a slow machine its time.
     pub fn be_patient_until(&mut self, until: Instant) {
+        self.busy = None;
         self.patient_until = Some(until);
     }
 
@@ -253,6 +257,9 @@ impl Session {
     /// # Errors
     /// When it cannot be read or another process holds the lock for too long.
     pub fn open_ledger(&self, who: &str) -> Result<Ledger, CliError> {
+        if let Some(busy) = &self.busy {
+            return Err(busy.clone().into());
+        }
         let lock = self.lock(who)?;
         let keeping = Keeping {
             limit_bytes: self.policy.ledger_limit.value.bytes(),
@@ -270,6 +277,11 @@ impl Session {
             self.damage = ledger.damage().cloned();
             self.recall(&mut ledger, "k3warden")
         });
+        // Who waited in vain at the start of a command does not wait as long once more.
+        self.busy = read
+            .as_ref()
+            .err()
+            .and_then(|error| error.downcast_ref::<LockError>().cloned());
         // Who only looks takes what cannot be read for nobody's.
         self.unread = read.err().map(|error| error.to_string());
     }
@@ -354,6 +366,30 @@ impl Session {
     /// When one is not in the catalogue; names the nearest one.
     pub fn named(&self, names: &[String]) -> Result<Vec<&Control>, CliError> {
         names.iter().map(|name| self.control(name)).collect()
+    }
+
+    /// The same, where a name may be a CIS number of this node's edition too; each once.
+    ///
+    /// # Errors
+    /// As for [`Session::named`].
+    pub fn named_or_numbered(&self, names: &[String]) -> Result<Vec<&Control>, CliError> {
+        let pass = self.pass();
+        let mut controls: Vec<&Control> = Vec::new();
+        for name in names {
+            let numbered = pass
+                .edition()
+                .map(|edition| self.catalogue.with_number(edition, name));
+            let found = match numbered {
+                Some(numbered) if !numbered.is_empty() => numbered,
+                _ => vec![self.control(name)?],
+            };
+            for control in found {
+                if !controls.iter().any(|known| known.id == control.id) {
+                    controls.push(control);
+                }
+            }
+        }
+        Ok(controls)
     }
 
     fn control(&self, name: &str) -> Result<&Control, CliError> {
