@@ -13,6 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use k3warden::report::status::{K3sStatus, Status};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -100,6 +101,41 @@ fn effective_prints_what_its_schema_says() {
     let report = report(root.path(), "effective");
     expect_described("effective", &report);
     assert_eq!(report["options"]["token"]["value"], "{secret}");
+}
+
+/// Everything that there can be to say, and nothing of it.
+#[test]
+fn the_published_status_is_what_its_schema_says() {
+    let text = r#"{
+        "format": "k3warden.status/v1", "k3warden_version": "0.1.0", "pid": 7, "started": 1, "sentence": "s",
+        "suspended": { "reason": "r", "until": 2, "risk": "k" }, "polling": "p", "ledger_damage": "d",
+        "refused_policy": "w", "last_full_pass": 3,
+        "summary": { "compliant": 1, "divergent": 2, "excepted": 3, "not-applicable": 4, "unknown": 5 },
+        "k3s": { "in_step": false, "pending_restart": "p", "held": "h", "waits_for": "next-start", "start": "s",
+                 "restarts": { "configuration": 1 } },
+        "last_repair": { "at": 4, "thing": "t", "control": "c" },
+        "contention": [{ "thing": "t", "count": 5, "writer": "w" }], "lost_events": 6,
+        "controls": [{ "id": "i", "cis": "4.1.1", "enforcement": "excepted", "verdict": "excepted", "open": ["t"],
+                       "excepted_until": "2099-01-31", "exception_ends": 7, "repairs": 8 }]
+    }"#;
+    let mut status: Status = serde_json::from_str(text).unwrap();
+    let full = serde_json::to_value(&status).unwrap();
+    // What the type knows stands in the text above, and the other way round.
+    assert_eq!(full, serde_json::from_str::<Value>(text).unwrap());
+    expect_described("status", &full);
+
+    status.suspended = None;
+    status.last_repair = None;
+    (status.polling, status.ledger_damage, status.refused_policy) = (None, None, None);
+    status.k3s = K3sStatus::default();
+    status.controls.iter_mut().for_each(|control| {
+        (control.cis, control.excepted_until, control.exception_ends) = (None, None, None);
+    });
+    status
+        .contention
+        .iter_mut()
+        .for_each(|thing| thing.writer = None);
+    expect_described("status", &serde_json::to_value(&status).unwrap());
 }
 
 #[test]
