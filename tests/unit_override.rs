@@ -49,7 +49,12 @@ impl Server {
         let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
             .arg("--root")
             .arg(self.0.path())
-            .args(["--k3s-version", "1.36.3", "--no-sync"])
+            .arg("--no-sync")
+            .args(if arguments.first() == Some(&"--k3s-version") {
+                &[][..]
+            } else {
+                &["--k3s-version", "1.36.3"]
+            })
             .args(arguments)
             .output()
             .unwrap();
@@ -272,4 +277,66 @@ fn what_only_our_drop_in_kept_goes_with_it() {
     assert_eq!(code, 0, "{said}");
     assert_eq!(server.drop_in(), None, "{said}");
     assert!(!server.exists("etc/sysctl.d/90-kubelet.conf"), "{said}");
+}
+
+#[test]
+fn a_token_of_the_command_is_never_shown() {
+    let weak = "--kube-apiserver-arg=audit-log-maxage=7";
+    let command = |token: &str| {
+        format!(
+            "/usr/local/bin/k3s server '--token={token}' --agent-token {token} '--etcd-arg=initial-cluster-token={token}' {weak}"
+        )
+    };
+    let server = Server::new(&command("SEKRET"), OVERRIDE);
+    let silent = |server: &Server| {
+        for arguments in [
+            ["diff"].as_slice(),
+            &["diff", "--format", "json"],
+            &["effective", "--format", "json"],
+            &["check"],
+            &["apply", "--format", "json"],
+            &["ledger"],
+            &["ledger", "--format", "json"],
+            &["status"],
+        ] {
+            let (_, said) = server.run(arguments);
+            assert!(!said.contains("SEKRET"), "{arguments:?}: {said}");
+        }
+    };
+    let (_, said) = server.run(&["diff"]);
+    let hidden = "+ExecStart=/usr/local/bin/k3s server '--token={secret}' --agent-token '{secret}' '--etcd-arg=initial-cluster-token={secret}' '--kube-apiserver-arg=audit-log-maxage=30'";
+    assert!(said.contains(hidden), "{said}");
+    silent(&server);
+    assert!(server.drop_in().unwrap().contains("--token=SEKRET"));
+    server.install(&format!("{} --debug", command("SEKRET2")));
+    silent(&server);
+    server.write(
+        "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml",
+        "token: SEKRET\nkube-apiserver-arg: ['oidc-client-secret=SEKRET']\n",
+    );
+    silent(&server);
+}
+
+#[test]
+fn a_secret_that_slipped_into_a_word_of_its_own_is_never_shown() {
+    for (version, words, config) in [
+        ("1.36.3", "'--token SEKRET'", ""),
+        ("1.36.3", "--token= SEKRET", ""),
+        ("1.31.4", "--token= SEKRET", ""),
+        ("1.36.3", "", "etcd-arg: [initial-cluster-token=SEKRET]\n"),
+        ("1.36.3", "", "kube-apiserver-arg: ['token SEKRET']\n"),
+        ("1.36.3", "", "'token SEKRET': x\n"),
+    ] {
+        let server = Server::new(&format!("/usr/local/bin/k3s server {words}"), OVERRIDE);
+        server.write("etc/rancher/k3s/config.yaml", config);
+        for arguments in [
+            ["diff"].as_slice(),
+            &["check"],
+            &["effective"],
+            &["effective", "--format", "json"],
+        ] {
+            let (_, said) = server.run(&[&["--k3s-version", version], arguments].concat());
+            assert!(!said.contains("SEKRET"), "{arguments:?}: {said}");
+        }
+    }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::go_value::{Refused, normalize};
-use super::options::{KnownOption, OptionKind, Options};
-use super::secret::{SECRET, is_secret, shown_value};
-use super::{Ending, K3sVersion, Place};
+use super::options::{KnownOption, OptionKind, Options, known_option};
+use super::secret::{SECRET, is_secret, option_name, shown_value};
+use super::{Ending, K3sVersion, Place, Role};
 
 /// One word of a command line and where it is written.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,24 +26,28 @@ impl fmt::Debug for Word {
 /// A word as it may be shown: values of secret options and words that are no options are hidden.
 fn masked(text: &str) -> String {
     match text.split_once('=') {
-        _ if !text.starts_with('-') => "{hidden}".to_owned(),
+        _ if !text.starts_with('-') => HIDDEN.to_owned(),
         Some((name, value)) => {
             format!(
                 "{name}={}",
                 shown_value(name.trim_start_matches('-'), value)
             )
         }
-        None => text.to_owned(),
+        None => option_name(text).to_owned(),
     }
 }
 
-/// The words of a command line as they may be shown: what is secret in them is `{secret}`.
+/// The words of a command line as they may be shown: what is secret in them is `{secret}`, and a word that is neither an
+/// option nor the value of one `{hidden}`: it can be a token that slipped behind its option.
 pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut waiting = None;
     words
         .into_iter()
         .map(|word| match (waiting.take(), word.split_once('=')) {
             (Some(name), _) if is_secret(name) => SECRET.to_owned(),
+            (_, Some((name, _))) if name.starts_with('-') && name.contains(char::is_whitespace) => {
+                format!("{} {SECRET}", option_name(name))
+            }
             (_, Some((name, value))) if name.starts_with('-') => {
                 format!(
                     "{name}={}",
@@ -52,12 +56,29 @@ pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
             }
             (Some(name), _) => shown_value(name, word),
             (None, _) if word.starts_with('-') => {
-                waiting = Some(word.trim_start_matches('-'));
-                word.to_owned()
+                let name = option_name(word);
+                waiting = Some(name.trim_start_matches('-')).filter(|name| takes_a_word(name));
+                name.to_owned()
             }
-            _ => word.to_owned(),
+            _ if is_harmless(word) => word.to_owned(),
+            _ => HIDDEN.to_owned(),
         })
         .collect()
+}
+
+/// Stands in the place of a word of which nobody knows what it was meant for.
+const HIDDEN: &str = "{hidden}";
+
+/// Whether the word behind an option's name is its value; of an unknown name that is not known.
+fn takes_a_word(name: &str) -> bool {
+    known_option(name, |option| option.kind != OptionKind::Bool).unwrap_or(true)
+}
+
+/// A word that tells nothing: the role, a truth value, or the name of an option without its dashes.
+pub(super) fn is_harmless(word: &str) -> bool {
+    Role::from_word(word).is_some()
+        || normalize(OptionKind::Bool, word).is_ok()
+        || known_option(word.trim_start_matches('-'), |_| ()).is_some()
 }
 
 /// One occurrence of an option.
@@ -261,7 +282,7 @@ impl Parser<'_> {
             }
             return Err(ending(
                 word,
-                format!("flag provided but not defined: -{name}"),
+                format!("flag provided but not defined: -{}", option_name(name)),
             ));
         };
         let (text, took_next, place) = match (option.kind, value, next) {
@@ -357,7 +378,6 @@ fn ending(word: &Word, reason: String) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::k3s::Role;
 
     fn words(texts: &[&str]) -> Vec<Word> {
         let place = Place::ExecStart {
@@ -483,6 +503,28 @@ mod tests {
             shown(["--token=a", "-t", "b", "--data-dir", "/x"]),
             ["--token={secret}", "-t", "{secret}", "--data-dir", "/x"]
         );
-        assert!(!format!("{:?}", words(&["--token=abc", "abc"])).contains("abc"));
+        let slipped = [
+            "--token= abc",
+            "--token abc=",
+            "--token abc",
+            "--token=",
+            "abc",
+            "--debug",
+            "abc",
+        ];
+        assert!(
+            !shown(slipped).concat().contains("abc"),
+            "{:?}",
+            shown(slipped)
+        );
+        assert_eq!(
+            shown(["server", "--debug", "false"]),
+            ["server", "--debug", "false"]
+        );
+        for slipped in [["--token=abc"].as_slice(), &["--token abc"], &["abc"]] {
+            assert!(!format!("{:?}", words(slipped)).contains("abc"));
+            let said = run("1.36.3", slipped).err().unwrap_or_default();
+            assert!(!said.contains("abc"), "{said}");
+        }
     }
 }

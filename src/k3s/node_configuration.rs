@@ -10,6 +10,7 @@ use super::environment::Environment;
 use super::files::{Files, Input};
 use super::go_value::normalize;
 use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options};
+use super::secret::option_name;
 use super::yaml::YamlError;
 use super::{Ending, Invocation, K3sVersion, Merge, Place, Role, SetOption, Sourced};
 use crate::host::HostError;
@@ -144,17 +145,23 @@ pub fn merge(
     })
 }
 
-/// What a word that is no option does to those behind it.
-fn stray(word: &str, ignored: usize) -> String {
+/// What a word that is no option does to those behind it. It is named only where it tells nothing: a token can have
+/// slipped behind its option.
+fn stray(word: &str, number: Option<usize>, ignored: usize) -> String {
     let behind = match ignored.saturating_sub(1) {
         0 => String::new(),
         count => format!(", and {count} more word(s) after it"),
+    };
+    let what = match number {
+        _ if command_line::is_harmless(word) => format!("`{word}`"),
+        Some(number) => format!("word {number} behind the role, which is no option"),
+        None => "a word that is no option".to_owned(),
     };
     let mend = match word {
         "true" | "false" => format!("; write it in one word with its option, as --OPTION={word}"),
         _ => "; take it out, or write it in one word with its option, as --OPTION=VALUE".to_owned(),
     };
-    format!("K3s stops reading its command line here and ignores `{word}`{behind}{mend}")
+    format!("K3s stops reading its command line here and ignores {what}{behind}{mend}")
 }
 
 struct Merging<'a> {
@@ -237,7 +244,7 @@ impl Merging<'_> {
         let parsed = parse(&words, &self.options, self.version)?;
         if let Some(word) = parsed.ignored.first() {
             self.remarks.push(Remark {
-                text: stray(&word.text, parsed.ignored.len()),
+                text: stray(&word.text, self.number(word), parsed.ignored.len()),
                 from: Some(word.place.clone()),
             });
         }
@@ -247,6 +254,12 @@ impl Merging<'_> {
         self.remember_overrode(keys);
         self.drop_empty_items();
         self.refuse_both_selinux()
+    }
+
+    /// Which word of the command it is, counted behind the role.
+    fn number(&self, word: &Word) -> Option<usize> {
+        let index = self.given.iter().position(|given| given == word)?;
+        index.checked_add(1)
     }
 
     fn drop_empty_items(&mut self) {
@@ -268,12 +281,13 @@ impl Merging<'_> {
             // K3s looks the name up without its dashes, and only up to the first `=`.
             let flag = key.flag();
             let flag = flag.split('=').next().unwrap_or_default();
+            let shown = option_name(flag);
             let known = self.options.find(flag.trim_start_matches('-')).is_some();
             for word in key.words() {
                 if !known && self.version.minor > NEWEST_CATALOGUED_MINOR {
                     self.remarks.push(Remark {
                         text: format!(
-                            "whether K3s {} has an option {flag} is not known here; it is left out",
+                            "whether K3s {} has an option {shown} is not known here; it is left out",
                             self.version
                         ),
                         from: Some(word.place),
@@ -284,7 +298,7 @@ impl Merging<'_> {
                     kept.push(word);
                     continue;
                 }
-                let warning = format!("Unknown flag {flag} found in config.yaml, skipping");
+                let warning = format!("Unknown flag {shown} found in config.yaml, skipping");
                 self.remarks.push(Remark {
                     text: warning.clone(),
                     from: Some(word.place),

@@ -15,7 +15,9 @@ const WORDS: [&str; 5] = ["token", "secret", "password", "passwd", "passphrase"]
 static ARGUMENT_LISTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let own = Component::ALL.map(Component::option);
     let hidden = ["kube-controller-arg", "kube-cloud-controller-arg"];
-    own.into_iter().chain(hidden).collect()
+    // etcd and the helm controller are no components of Kubernetes, but their items are flags too.
+    let others = ["etcd-arg", "helm-controller-arg"];
+    own.into_iter().chain(hidden).chain(others).collect()
 });
 
 /// Whether every value of an option or of a component's flag must be hidden. The name is without dashes.
@@ -43,11 +45,21 @@ pub fn hides(name: &str, value: &str) -> bool {
     is_secret(name) || has_credentials(value)
 }
 
+/// A name as far as it can be one: whoever writes `'--token abc'` in one word wrote no name with a blank in it.
+pub(super) fn option_name(text: &str) -> &str {
+    let mut parts = text.split(char::is_whitespace);
+    parts.find(|part| !part.is_empty()).unwrap_or_default()
+}
+
 /// The value of an option or flag as it may be shown; an item of `kube-apiserver-arg` keeps its flag.
 #[must_use]
 pub fn shown_value(name: &str, value: &str) -> String {
     if !ARGUMENT_LISTS.contains(&name) {
         return if hides(name, value) { SECRET } else { value }.to_owned();
+    }
+    let name = value.split('=').next().unwrap_or_default();
+    if name.trim().contains(char::is_whitespace) {
+        return format!("{} {SECRET}", option_name(name));
     }
     match value.split_once('=') {
         Some((flag, rest)) if hides(flag.trim_start_matches('-'), rest) => {
@@ -157,6 +169,12 @@ mod tests {
             ("v", "v"),
         ] {
             assert_eq!(shown_value("kube-apiserver-arg", item), shown);
+        }
+        let etcd = shown_value("etcd-arg", "initial-cluster-token=abc");
+        assert_eq!(etcd, "initial-cluster-token={secret}");
+        for slipped in ["token abc", "token abc=", "token abc=def"] {
+            let shown = shown_value("kube-apiserver-arg", slipped);
+            assert_eq!(shown, "token {secret}");
         }
         assert_eq!(shown_value("server", "https://u:p@host:6443"), SECRET);
         assert_eq!(

@@ -19,7 +19,7 @@ mod verdict;
 mod withdrawal;
 
 pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
-pub use configuration::unit_override;
+pub use configuration::{is_our_configuration, unit_override};
 pub use judgement::Judgement;
 pub use pass::{Pass, Seen};
 pub use plan::{Plan, PlannedChange, Refused, RefusedBy};

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::host::{Attributes, State, Thing};
-use crate::reconcile::{Plan, PlannedChange, Refused};
+use crate::k3s::shown_command;
+use crate::reconcile::{Plan, PlannedChange, Refused, is_our_configuration, unit_override};
+use crate::setting::configuration::is_written_by_us;
 use crate::setting::{Change, Effect, kubectl_lines};
 
 /// The name of the plan's format; a field is only ever added within one version.
@@ -184,8 +186,8 @@ const fn effect_name(effect: Effect) -> &'static str {
 }
 
 fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
-    let old = text(before)?;
-    let new = text(after)?;
+    let old = shown(thing, text(before)?);
+    let new = shown(thing, text(after)?);
     let name = |state: &State| match state {
         State::Absent => "/dev/null".to_owned(),
         _ => thing.to_string(),
@@ -193,7 +195,7 @@ fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
     let patch = diffy::DiffOptions::new()
         .set_original_filename(name(before))
         .set_modified_filename(name(after))
-        .create_patch(old, new);
+        .create_patch(&old, &new);
     if patch.hunks().is_empty() {
         return Some(String::new());
     }
@@ -208,6 +210,41 @@ fn text(state: &State) -> Option<&str> {
         State::File { content, .. } => std::str::from_utf8(content).ok(),
         _ => None,
     }
+}
+
+/// A text as it may be shown. Our drop-in for K3s's unit repeats the whole command, its token too, and what an operator
+/// wrote into a file of ours for K3s's configuration can be anything.
+fn shown(thing: &Thing, text: &str) -> String {
+    let Thing::Path(path) = thing else {
+        return text.to_owned();
+    };
+    let line = if unit_override::is_ours(path) {
+        |line: &str| match line.strip_prefix("ExecStart=") {
+            Some(command) => format!("ExecStart={}", shown_command(command)),
+            None => line.to_owned(),
+        }
+    } else if is_our_configuration(path) {
+        shown_line
+    } else {
+        return text.to_owned();
+    };
+    text.split_inclusive('\n')
+        .map(|whole| match whole.strip_suffix('\n') {
+            Some(bare) => format!("{}\n", line(bare)),
+            None => line(whole),
+        })
+        .collect()
+}
+
+/// A line of ours, or that there is one of somebody else's.
+fn shown_line(line: &str) -> String {
+    let is_key = line
+        .strip_suffix("+:")
+        .is_some_and(|key| !key.contains(char::is_whitespace));
+    if is_key || line.starts_with('#') || is_written_by_us(line) {
+        return line.to_owned();
+    }
+    "{a line that k3warden did not write}".to_owned()
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl EffectiveReport {
         let mut argument_sources = BTreeMap::new();
         for (component, line) in &effective.start.components.lines {
             let sources = line.iter().map(|argument| ArgumentSource {
-                flag: argument.flag.clone(),
+                flag: argument.shown_flag().to_owned(),
                 from: argument.place.to_string(),
                 overrode: argument
                     .overrode

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::catalogue::{ControlId, Requirement};
 use crate::k3s::component::Component;
-use crate::k3s::{Effective, K3sVersion};
+use crate::k3s::{Effective, K3sVersion, is_secret};
 
 use super::argument::{Observed, in_force as argument_in_force};
 use super::option::in_force as option_in_force;
@@ -291,6 +291,17 @@ pub fn parse(text: &str) -> BTreeMap<Line, ControlId> {
         }
     }
     lines
+}
+
+/// Whether a line of our drop-in is one that we write: `NAME: VALUE # CONTROL` or `- ITEM # CONTROL`.
+#[must_use]
+pub fn is_written_by_us(row: &str) -> bool {
+    let Some((line, control)) = row.rsplit_once(" # ") else {
+        return false;
+    };
+    let name = line.trim_start_matches("- ").trim_start_matches('\'');
+    let name = name.split([':', '=']).next().unwrap_or_default();
+    ControlId::parse(control).is_some() && !is_secret(name)
 }
 
 fn plain(scalar: &str) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Component;
+use crate::k3s::secret::option_name;
 use crate::k3s::{Place, Sourced, hides, shown_value};
 
 /// One word of a component's command line.
@@ -27,10 +28,20 @@ impl Argument {
         hides(&self.flag, &self.value)
     }
 
+    /// The flag as it may be shown: an item `token abc` is no flag, and holds a token.
+    #[must_use]
+    pub fn shown_flag(&self) -> &str {
+        option_name(&self.flag)
+    }
+
     /// The word as it may be shown: a secret is `{secret}`.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("--{}={}", self.flag, shown_value(&self.flag, &self.value))
+        format!(
+            "--{}={}",
+            self.shown_flag(),
+            shown_value(&self.flag, &self.value)
+        )
     }
 }
 

@@ -104,11 +104,11 @@ impl Flags {
     pub(super) fn refuses(&self, argument: &Argument) -> Option<String> {
         let Argument { flag, value, .. } = argument;
         if flag.is_empty() || flag.starts_with(['-', '=']) {
-            return Some(format!("bad flag syntax: {argument}"));
+            return Some(format!("bad flag syntax: {}", argument.shown()));
         }
         match self.kind(flag) {
             None if self.minor > minors::NEWEST => None,
-            None => Some(format!("unknown flag: --{flag}")),
+            None => Some(format!("unknown flag: --{}", argument.shown_flag())),
             Some(Kind::Help) => Some("--help prints its flags and ends".to_owned()),
             Some(Kind::Version) if value != "false" => {
                 Some("--version prints the version and ends".to_owned())

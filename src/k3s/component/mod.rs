@@ -96,7 +96,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         kubelet: settings.and_then(Result::ok),
         endings,
         warnings: [
-            judge::warnings(&extracted),
+            judge::warnings(&extracted, node),
             judge::unknown_flags(&components, node),
         ]
         .concat(),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::loader::Loader;
-pub use self::rewrite::{AsWritten, Together};
+pub use self::rewrite::{AsWritten, Together, shown_command};
 use self::search::Found;
 pub use self::search::{DIRECTORIES as UNIT_DIRECTORIES, drop_in_directories};
 use super::command_line::Word;

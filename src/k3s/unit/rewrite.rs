@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::split::Splitter;
+use crate::k3s::command_line::shown;
+
 /// A command as it stands in a file, continued lines joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AsWritten {
@@ -69,6 +72,42 @@ impl AsWritten {
         text.push('\'');
         text
     }
+}
+
+/// A command as a file has it, behind `ExecStart=`, with what is secret in it hidden.
+#[must_use]
+pub fn shown_command(command: &str) -> String {
+    let mut splitter = Splitter::new(command);
+    let mut words = Vec::new();
+    while let Ok(Some(word)) = splitter.next_word() {
+        words.push(word);
+    }
+    let Some((binary, words)) = words.split_first() else {
+        return String::new();
+    };
+    let masked = shown(words.iter().map(|word| word.text.as_str()));
+    let mut line = binary.written.clone();
+    for (word, masked) in words.iter().zip(masked) {
+        line.push(' ');
+        if masked == word.text || is_variable(&word.text) {
+            line.push_str(&word.written);
+        } else {
+            line.push_str(&format!("'{masked}'"));
+        }
+    }
+    line
+}
+
+/// `$NAME` or `${NAME}` and nothing else, which tells no value.
+fn is_variable(word: &str) -> bool {
+    let Some(name) = word.strip_prefix('$') else {
+        return false;
+    };
+    let braced = name
+        .strip_prefix('{')
+        .and_then(|name| name.strip_suffix('}'));
+    let mut characters = braced.unwrap_or(name).chars();
+    characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
 #[cfg(test)]

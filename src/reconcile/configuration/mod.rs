@@ -18,6 +18,7 @@ use crate::setting::configuration::{Line, Wish};
 use super::{Judgement, Pass, Refused, RefusedBy};
 use conditions::Conditions;
 use draft::Draft;
+pub use own_files::is_our_configuration;
 pub(super) use own_files::{CONFIGURATION, own_files};
 use unit_override::UnitOverride;
 

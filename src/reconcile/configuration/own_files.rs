@@ -61,6 +61,13 @@ impl Names {
     }
 }
 
+/// Whether a path is that of our drop-in for K3s's configuration.
+#[must_use]
+pub fn is_our_configuration(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| CONFIGURATION.is_ours(name))
+}
+
 /// Content and attributes by path.
 pub(in crate::reconcile) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)>;
 

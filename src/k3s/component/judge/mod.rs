@@ -21,8 +21,10 @@ use std::collections::BTreeMap;
 use super::flags::Flags;
 use super::kubelet::{Extracted, KubeletSettings};
 use super::options::Options;
+use super::value::Kind;
 use super::{Argument, Component, Components, Node, Place};
 use crate::k3s::Files;
+use crate::k3s::secret::option_name;
 use crate::k3s::{Ending, SECRET, Sourced, shown_value};
 
 /// The cgroup hierarchy of the host.
@@ -173,7 +175,9 @@ pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String>
         warnings.extend(unknown.map(|argument| {
             format!(
                 "whether {component} of K3s {} knows --{} is not known here ({})",
-                node.version, argument.flag, argument.place
+                node.version,
+                argument.shown_flag(),
+                argument.place
             )
         }));
     }
@@ -181,14 +185,19 @@ pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String>
 }
 
 /// The operator's items that K3s loses without a word, as warnings.
-pub(super) fn warnings(extracted: &Extracted) -> Vec<String> {
+pub(super) fn warnings(extracted: &Extracted, node: &Node) -> Vec<String> {
+    let flags = Flags::of(Component::Kubelet, node.version.minor);
     let lost = |(bare, lost): &(Sourced, Sourced)| {
+        let flag = option_name(bare.value.trim_start_matches("--"));
+        let value = match flags.kind(flag) {
+            Some(Kind::Bool) => "true",
+            _ => "VALUE",
+        };
         format!(
-            "{}: kubelet-arg `{}` has no `=`, so K3s takes the next item `{}` for its value and loses it; write `{}=true`",
+            "{}: kubelet-arg `{flag}` has no `=`, so K3s takes the next item `{}` for its value and loses it; write \
+             `{flag}={value}`",
             bare.place,
-            bare.value,
             shown_value(Component::Kubelet.option(), &lost.value),
-            bare.value
         )
     };
     extracted.swallowed.iter().map(lost).collect()

@@ -134,3 +134,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_command_is_shown_with_its_secrets_hidden_and_all_else_as_written() {
+    for (command, expected) in [
+        (
+            "-/usr/local/bin/k3s server '--token=abc' \"--log=/x y\" -t ab\\x63",
+            "-/usr/local/bin/k3s server '--token={secret}' \"--log=/x y\" -t '{secret}'",
+        ),
+        (
+            "/k3s server --token= abc --token ${TOKEN} $WORDS '--etcd-arg=initial-cluster-token=abc'",
+            "/k3s server '--token=' '{hidden}' --token ${TOKEN} $WORDS '--etcd-arg=initial-cluster-token={secret}'",
+        ),
+        ("/k3s server '--token=abc", "/k3s server"),
+    ] {
+        assert_eq!(shown_command(command), expected);
+    }
+}
