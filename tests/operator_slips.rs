@@ -168,10 +168,13 @@ fn each_slip_is_a_warning_with_its_place_and_its_mend() {
 #[test]
 fn up_to_1_32_a_stray_word_keeps_only_itself_from_being_read() {
     let (warnings, _) = check("1.32.2", SERVER, " stray --debug", "");
-    assert!(warnings.contains("ignores `stray`;"), "{warnings}");
+    assert!(
+        warnings.contains("ignores word 1 behind the role, which is no option;"),
+        "{warnings}"
+    );
     let (warnings, _) = check("1.33.4", SERVER, " stray --debug", "");
     assert!(
-        warnings.contains("ignores `stray`, and 1 more"),
+        warnings.contains("ignores word 1 behind the role, which is no option, and 1 more"),
         "{warnings}"
     );
 }
@@ -243,4 +246,40 @@ fn an_operators_own_encryption_configuration_has_to_be_one() {
             None => assert!(!warnings.contains("encryption"), "{text}: {warnings}"),
         }
     }
+}
+
+#[test]
+fn a_bare_item_before_ours_is_named_and_ours_is_not_written_into_its_mouth() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server\n",
+    );
+    write(
+        "etc/rancher/k3s/config.yaml",
+        "kubelet-arg: [seccomp-default]\n",
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(root.path())
+        .args(["--k3s-version", "1.36.3", "apply", "--no-sync"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("config.yaml:1: kubelet-arg `seccomp-default` has no `=`"),
+        "{said}"
+    );
+    assert!(said.contains("write `seccomp-default=true`"), "{said}");
+    let ours = root
+        .path()
+        .join("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    let ours = fs::read_to_string(ours).unwrap();
+    assert!(!ours.contains("kubelet-arg"), "{ours}");
+    assert!(ours.contains("audit-log-maxage=30"), "{ours}");
 }

@@ -340,3 +340,87 @@ fn a_secret_that_slipped_into_a_word_of_its_own_is_never_shown() {
         }
     }
 }
+
+impl Server {
+    /// All elements of a list of the apiserver at the next start.
+    fn elements(&self, version: &str, flag: &str) -> Vec<String> {
+        let (_, output) = self.run(&["--k3s-version", version, "effective", "--format", "json"]);
+        let report: Value = serde_json::from_str(&output).unwrap();
+        let line = report["arguments"]["kube-apiserver"].as_array().unwrap();
+        let flag = format!("--{flag}=");
+        let values = line
+            .iter()
+            .filter_map(|word| word.as_str()?.strip_prefix(&flag));
+        let elements = values.flat_map(|value| value.split(','));
+        elements.map(str::to_owned).collect()
+    }
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
+fn elements_of_a_list_on_the_command_stay_beside_ours() {
+    const PLUGINS: &str = "enable-admission-plugins";
+    let enforced = "unit_override = true\n[control.deny-service-external-ips]\nstate = \"enforce\"\n\
+                    [control.always-pull-images]\nstate = \"enforce\"\n";
+    let ours = [
+        "NodeRestriction",
+        "DenyServiceExternalIPs",
+        "AlwaysPullImages",
+    ];
+    for (version, words, theirs) in [
+        ("1.36.3", "+=PodNodeSelector", &["PodNodeSelector"][..]),
+        ("1.36.3", "-=PodNodeSelector", &["PodNodeSelector"]),
+        (
+            "1.36.3",
+            "=PodNodeSelector,NodeRestriction",
+            &["PodNodeSelector"],
+        ),
+        (
+            "1.36.3",
+            "+=PodNodeSelector --kube-apiserver-arg=enable-admission-plugins+=EventRateLimit",
+            &["PodNodeSelector", "EventRateLimit"],
+        ),
+        (
+            "1.22.4",
+            "=PodNodeSelector,NodeRestriction",
+            &["PodNodeSelector"],
+        ),
+        ("1.22.4", "=NodeRestriction", &[]),
+    ] {
+        for policy in [
+            enforced,
+            enforced.trim_start_matches("unit_override = true\n"),
+        ] {
+            let server = Server::new(
+                &format!("/usr/local/bin/k3s server --kube-apiserver-arg={PLUGINS}{words}"),
+                policy,
+            );
+            let (_, said) = server.run(&["--k3s-version", version, "apply"]);
+            let there = server.elements(version, PLUGINS);
+            let case = format!("{version} {words} {policy}: {there:?}: {said}");
+            assert!(
+                theirs
+                    .iter()
+                    .all(|plugin| there.contains(&(*plugin).to_owned())),
+                "{case}"
+            );
+            if version == "1.22.4" && policy != enforced {
+                continue;
+            }
+            assert!(
+                ours.iter()
+                    .all(|plugin| there.contains(&(*plugin).to_owned())),
+                "{case}"
+            );
+            let mut once = there.clone();
+            once.sort();
+            once.dedup();
+            assert_eq!(once.len(), there.len(), "{case}");
+            let (_, again) = server.run(&["--k3s-version", version, "diff"]);
+            assert!(
+                !again.contains("k3warden.conf") && !again.contains("zz-k3warden.yaml"),
+                "{again}"
+            );
+        }
+    }
+}

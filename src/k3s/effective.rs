@@ -77,6 +77,7 @@ impl Effective {
             .iter()
             .cloned()
             .chain(self.configuration.remarks.iter().map(Remark::to_string))
+            .chain(self.start.swallowed.iter().cloned())
             .chain(self.start.warnings.iter().cloned())
             .collect()
     }

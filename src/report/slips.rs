@@ -21,6 +21,7 @@ pub(super) fn of(root: &Root, effective: &Effective) -> Vec<String> {
     let own = effective.configuration.merge.warnings.iter();
     slips.extend(own.filter(|warning| !said_twice(warning)).cloned());
     slips.extend(remarks.iter().map(|remark| passed_over(effective, remark)));
+    slips.extend(effective.start.swallowed.iter().cloned());
     slips.extend(effective.start.warnings.iter().cloned());
     slips.extend(octals(root, effective));
     slips

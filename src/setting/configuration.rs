@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::catalogue::{ControlId, Requirement};
-use crate::k3s::component::Component;
-use crate::k3s::{Effective, K3sVersion, is_secret};
+use crate::k3s::component::{Component, InForce};
+use crate::k3s::{Effective, K3sVersion, Place, is_secret};
 
 use super::argument::{Observed, in_force as argument_in_force};
 use super::option::in_force as option_in_force;
@@ -32,7 +32,7 @@ pub enum Line {
     Argument {
         /// The component.
         component: Component,
-        /// The flag.
+        /// The flag; `flag+` keeps K3s's own default for it beside the value.
         flag: String,
         /// Its value.
         value: String,
@@ -51,7 +51,7 @@ impl Line {
             Self::Option { name, .. } => name.clone(),
             Self::Argument {
                 component, flag, ..
-            } => format!("{component} --{flag}"),
+            } => format!("{component} --{}", flag.trim_end_matches('+')),
         }
     }
 
@@ -73,8 +73,9 @@ impl Line {
                 },
                 Self::Argument { value: more, .. },
             ) => {
-                let mut elements: Vec<&str> = value.split(',').collect();
-                for element in more.split(',') {
+                let mut elements: Vec<&str> =
+                    value.split(',').filter(|part| !part.is_empty()).collect();
+                for element in more.split(',').map(str::trim) {
                     if !elements.contains(&element) {
                         elements.push(element);
                     }
@@ -173,42 +174,70 @@ impl Wish {
         if !self.extends_a_list() {
             return self.line.clone();
         }
-        let value = extended(base, *component, flag, value);
+        let (flag, value) = extended(base, *component, flag, value);
         Line::Argument {
             component: *component,
-            flag: flag.clone(),
+            flag,
             value,
+        }
+    }
+
+    /// The line that says all of a list alone, where every other word about it goes.
+    #[must_use]
+    pub fn line_instead_of(&self, base: &Effective) -> Line {
+        match &self.line {
+            Line::Argument {
+                component,
+                flag,
+                value,
+            } if self.extends_a_list() => {
+                let there = elements(base, *component, flag).into_iter();
+                let all = there.map(|(element, _)| element).collect::<Vec<_>>();
+                Line::Argument {
+                    component: *component,
+                    flag: flag.clone(),
+                    value: all.join(","),
+                }
+                .with_elements_of(&Line::Argument {
+                    component: *component,
+                    flag: flag.clone(),
+                    value: value.clone(),
+                })
+            }
+            line => line.clone(),
         }
     }
 }
 
-/// A list with our elements added. An item for a flag drops K3s's own default for it, so that default is repeated; an
-/// operator's list stays beside ours where repeated flags unite, and is repeated where they do not.
-fn extended(base: &Effective, component: Component, flag: &str, ours: &str) -> String {
-    let present = match argument_in_force(base, component, flag) {
-        Observed::Value(value, place) => Some((value, place)),
-        Observed::NotRunning | Observed::NoSuchFlag => None,
-    };
-    let ours: Vec<&str> = ours.split(',').map(str::trim).collect();
-    let Some((value, place)) = present else {
-        return ours.join(",");
-    };
-    let there = value.elements();
-    let missing = ours
-        .iter()
-        .copied()
-        .filter(|element| !there.contains(element));
-    let is_default = place == crate::k3s::Place::Default;
-    if is_default || base.version < REPEATED_FLAGS_KEPT {
-        there
-            .iter()
-            .copied()
-            .chain(missing)
-            .collect::<Vec<_>>()
-            .join(",")
-    } else {
-        missing.collect::<Vec<_>>().join(",")
+/// The elements of a list that a component would run with, and what gave them.
+fn elements(base: &Effective, component: Component, flag: &str) -> Vec<(String, Place)> {
+    match base.start.in_force(component, flag, base.version) {
+        InForce::List { elements } => elements,
+        InForce::One { value, place } => value
+            .split(',')
+            .map(|element| (element.to_owned(), place.clone()))
+            .collect(),
+        InForce::NotRunning | InForce::NoSuchFlag | InForce::Absent => Vec::new(),
     }
+}
+
+/// The flag and the value that add our elements to a list. A plain item for a flag drops K3s's own default for it if it is
+/// the first, so the default is repeated where nothing else is there, and kept by `flag+=` beside an operator's `flag+=`:
+/// that comes after ours on the command line, and before it in a file. Where repeated flags do not unite all is repeated.
+fn extended(base: &Effective, component: Component, flag: &str, ours: &str) -> (String, String) {
+    let there = elements(base, component, flag);
+    let has = |wanted: &&str| there.iter().any(|(element, _)| element == wanted);
+    let missing = ours.split(',').map(str::trim).filter(|ours| !has(ours));
+    let by_default = there.iter().filter(|(_, place)| *place == Place::Default);
+    let defaults = by_default.count();
+    if defaults == there.len() || base.version < REPEATED_FLAGS_KEPT {
+        let there = there.iter().map(|(element, _)| element.as_str());
+        let all: Vec<&str> = there.chain(missing).collect();
+        return (flag.to_owned(), all.join(","));
+    }
+    let mark = if defaults == 0 { "" } else { "+" };
+    let missing: Vec<&str> = missing.collect();
+    (format!("{flag}{mark}"), missing.join(","))
 }
 
 /// The text of our drop-in. Each line names the control that wants it, so that it can be found again.

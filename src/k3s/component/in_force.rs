@@ -98,6 +98,7 @@ pub fn in_force_on_line(
         components,
         kubelet: None,
         endings: Vec::new(),
+        swallowed: Vec::new(),
         warnings: Vec::new(),
     };
     logged.in_force(component, flag, version)

@@ -67,7 +67,9 @@ pub struct Start {
     pub kubelet: Option<KubeletSettings>,
     /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
     pub endings: Vec<Ending>,
-    /// What K3s would do without a word and the operator should know.
+    /// The operator's items that K3s would lose without a word, each with its place and mend.
+    pub swallowed: Vec<String>,
+    /// What else K3s would do without a word and the operator should know.
     pub warnings: Vec<String>,
 }
 
@@ -95,11 +97,8 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
     Start {
         kubelet: settings.and_then(Result::ok),
         endings,
-        warnings: [
-            judge::warnings(&extracted, node),
-            judge::unknown_flags(&components, node),
-        ]
-        .concat(),
+        swallowed: judge::swallowed(&extracted, node),
+        warnings: judge::unknown_flags(&components, node),
         components,
     }
 }

@@ -113,13 +113,15 @@ impl Conditions<'_, '_> {
                  admission-control-config-file names"
             );
             of(reason, &|flag, value| {
-                flag == "enable-admission-plugins" && value.split(',').any(|element| element == plugin)
+                flag.trim_end_matches('+') == "enable-admission-plugins" && value.split(',').any(|element| element == plugin)
             })
         });
-        unready.or_else(|| {
-            let reason = audit_room::refuses(self.pass, lines, base, after)?;
-            of(reason, &|flag, _| flag.starts_with("audit-log-"))
-        })
+        unready
+            .or_else(|| {
+                let reason = audit_room::refuses(self.pass, lines, base, after)?;
+                of(reason, &|flag, _| flag.starts_with("audit-log-"))
+            })
+            .or_else(|| swallowed(lines, base, after))
     }
 
     /// A new cluster has no data. While its first start makes some, before there is a key, the line stays.
@@ -211,4 +213,28 @@ impl Conditions<'_, '_> {
             _ => Some(live.read(key).ok().flatten().unwrap_or_default()),
         }
     }
+}
+
+/// The kubelet's lines where an operator's item without `=` stands before them: K3s takes the first of ours for its value.
+fn swallowed(
+    lines: &BTreeMap<Line, ControlId>,
+    base: &Effective,
+    after: &Effective,
+) -> Option<Unfit> {
+    let mut warnings = after.start.swallowed.iter();
+    let reason = warnings.find(|warning| !base.start.swallowed.contains(warning))?;
+    let of_the_kubelet = |line: &&Line| {
+        matches!(
+            line,
+            Line::Argument {
+                component: Component::Kubelet,
+                ..
+            }
+        )
+    };
+    let lines: Vec<Line> = lines.keys().filter(of_the_kubelet).cloned().collect();
+    (!lines.is_empty()).then(|| Unfit {
+        lines,
+        reason: reason.clone(),
+    })
 }

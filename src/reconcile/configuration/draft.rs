@@ -104,7 +104,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         while !outranked.is_empty() {
             let made = match &self.unit {
                 None => Err((None, HOW_TO_OVERRIDE.to_owned())),
-                Some(unit) => unit.give(self.pass, &outranked),
+                Some(unit) => unit.give(self.pass, &outranked, base),
             };
             let made = made.and_then(|overriding| {
                 let invocation = overriding.invocation.clone();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, State, Thing};
-use crate::k3s::{Files, Invocation, K3sVersion, Loaded, Unit, Word, load_unit};
+use crate::k3s::{Effective, Files, Invocation, K3sVersion, Loaded, Unit, Word, load_unit};
 use crate::reconcile::Pass;
 use crate::reconcile::ledger::Hash;
 use crate::setting::configuration::{Line, Wish};
@@ -86,6 +86,7 @@ impl UnitOverride {
         &self,
         pass: &Pass<'_>,
         outranked: &[(ControlId, Wish)],
+        effective: &Effective,
     ) -> Result<Overriding, Refusal> {
         if !pass.policy.unit_override.value {
             return Err((None, HOW_TO_OVERRIDE.to_owned()));
@@ -113,8 +114,9 @@ impl UnitOverride {
         let mut exchanged = BTreeMap::new();
         let mut ours = Vec::new();
         for (index, (control, wish)) in outranked.iter().enumerate() {
-            let word = word(&wish.line);
-            let places = exchange(&invocation, version, &wish.line, &word)
+            let line = in_place_of_all(wish, outranked, effective);
+            let word = word(&line);
+            let places = exchange(&invocation, version, &line, &word)
                 .map_err(|reason| (Some(index), reason))?;
             written
                 .with(&places)
@@ -238,6 +240,18 @@ fn change(path: PathBuf, before: State, after: State) -> Change {
         stage: Stage::UnitDropIn,
         effect: Effect::DaemonReloadAndK3sRestart,
     }
+}
+
+/// The line for one word of the command: of a list all elements, what is there and what each of the controls adds, since
+/// the word stands in the place of every other about that flag.
+fn in_place_of_all(wish: &Wish, outranked: &[(ControlId, Wish)], effective: &Effective) -> Line {
+    let line = wish.line_instead_of(effective);
+    let what = line.what();
+    let others = outranked.iter().map(|(_, other)| other);
+    others
+        .filter(|other| other.extends_a_list() && wish.extends_a_list())
+        .filter(|other| other.line.what() == what)
+        .fold(line, |line, other| line.with_elements_of(&other.line))
 }
 
 /// The word of the command that gives what a line of the configuration gives.

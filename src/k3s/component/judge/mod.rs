@@ -185,7 +185,7 @@ pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String>
 }
 
 /// The operator's items that K3s loses without a word, as warnings.
-pub(super) fn warnings(extracted: &Extracted, node: &Node) -> Vec<String> {
+pub(super) fn swallowed(extracted: &Extracted, node: &Node) -> Vec<String> {
     let flags = Flags::of(Component::Kubelet, node.version.minor);
     let lost = |(bare, lost): &(Sourced, Sourced)| {
         let flag = option_name(bare.value.trim_start_matches("--"));

@@ -144,7 +144,7 @@ fn a_command_is_shown_with_its_secrets_hidden_and_all_else_as_written() {
         ),
         (
             "/k3s server --token= abc --token ${TOKEN} $WORDS '--etcd-arg=initial-cluster-token=abc'",
-            "/k3s server '--token=' '{hidden}' --token ${TOKEN} $WORDS '--etcd-arg=initial-cluster-token={secret}'",
+            "/k3s server '--token={secret}' '{hidden}' --token ${TOKEN} $WORDS '--etcd-arg=initial-cluster-token={secret}'",
         ),
         ("/k3s server '--token=abc", "/k3s server"),
     ] {
