@@ -298,6 +298,8 @@ fn value(name: &str, require: &Requirement, absent_holds: bool, kind: Kind) -> O
             Requirement::Absent(_) => other,
             Requirement::Present(_) => Some(String::new()),
             Requirement::NonzeroDuration(_) => Some("0s".to_owned()),
+            Requirement::GateNotOff(gate) => Some(format!("{gate}=false")),
+            Requirement::Loopback(_) => Some("0.0.0.0".to_owned()),
         };
     }
     match require {
@@ -309,6 +311,8 @@ fn value(name: &str, require: &Requirement, absent_holds: bool, kind: Kind) -> O
         Requirement::SubsetOf(values) | Requirement::OneOf(values) => values.first().cloned(),
         Requirement::Excludes(_) | Requirement::Absent(_) => None,
         Requirement::NonzeroDuration(_) => Some("5m".to_owned()),
+        Requirement::GateNotOff(gate) => Some(format!("{gate}=true")),
+        Requirement::Loopback(_) => Some("127.0.0.1".to_owned()),
     }
 }
 

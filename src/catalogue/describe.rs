@@ -8,6 +8,7 @@ impl fmt::Display for Requirement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Equals(value) => write!(formatter, "{value}"),
+            Self::NotEquals(value) if value.is_empty() => formatter.write_str("not empty"),
             Self::NotEquals(value) => write!(formatter, "anything but {value}"),
             Self::AtLeast(number) => write!(formatter, "at least {number}"),
             Self::AtMost(number) => write!(formatter, "at most {number}"),
@@ -19,6 +20,8 @@ impl fmt::Display for Requirement {
             Self::Absent(_) => formatter.write_str("not given"),
             Self::Present(_) => formatter.write_str("given"),
             Self::NonzeroDuration(_) => formatter.write_str("a duration other than 0"),
+            Self::GateNotOff(gate) => write!(formatter, "{gate} not turned off"),
+            Self::Loopback(_) => formatter.write_str("an address of this machine alone"),
         }
     }
 }

@@ -33,6 +33,10 @@ pub enum Requirement {
     Present(bool),
     /// A duration other than zero (`5m`, `4h0m0s`).
     NonzeroDuration(bool),
+    /// Feature gates of which this one, which is beta, is not turned off: by itself or by `AllBeta`.
+    GateNotOff(String),
+    /// An address that only this machine reaches, with or without a port.
+    Loopback(bool),
 }
 
 impl Requirement {

@@ -43,6 +43,20 @@ impl Effective {
         })
     }
 
+    /// The file that an argument of a component names, wherever the component looks for it.
+    #[must_use]
+    pub fn named_file(&self, name: &str) -> PathBuf {
+        self.node().named_file(name)
+    }
+
+    fn node(&self) -> component::Node {
+        component::Node {
+            version: self.version,
+            role: self.configuration.role,
+            data_dir: self.configuration.data_dir.state_or_default(),
+        }
+    }
+
     /// Why K3s would end at its start: the first thing that would stop it; `None` if nothing is known that would.
     #[must_use]
     pub fn ends(&self) -> Option<&Ending> {

@@ -16,6 +16,7 @@ pub const FILE_LIMIT_BYTES: u64 = 1 << 20;
 pub struct Files<'a> {
     root: &'a Root,
     planned: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    directories: BTreeSet<PathBuf>,
 }
 
 /// One thing that K3s reads at start, for the restart gate: another digest is another input.
@@ -53,6 +54,7 @@ impl<'a> Files<'a> {
         Self {
             root,
             planned: BTreeMap::new(),
+            directories: BTreeSet::new(),
         }
     }
 
@@ -60,6 +62,13 @@ impl<'a> Files<'a> {
     #[must_use]
     pub fn with(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
         self.planned.insert(path.into(), Some(content.into()));
+        self
+    }
+
+    /// The same, with a directory.
+    #[must_use]
+    pub fn with_directory(mut self, path: impl Into<PathBuf>) -> Self {
+        self.directories.insert(path.into());
         self
     }
 
@@ -88,6 +97,7 @@ impl<'a> Files<'a> {
     pub fn kind(&self, path: &Path) -> Result<Option<Kind>, HostError> {
         match self.planned.get(path) {
             Some(planned) => Ok(planned.as_ref().map(|_| Kind::File)),
+            None if self.directories.contains(path) => Ok(Some(Kind::Directory)),
             None => {
                 let kind = self.root.kind(path)?;
                 let planned_below = kind.is_none() && self.planned_in(path).next().is_some();

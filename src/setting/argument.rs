@@ -103,6 +103,7 @@ fn judge_running(
         }
         InForce::Absent => Value::Absent,
         InForce::One { value, .. } => Value::Scalar(value),
+        InForce::Emptied { .. } => Value::List(Vec::new()),
         InForce::List { elements } => {
             Value::List(elements.into_iter().map(|(element, _)| element).collect())
         }
@@ -145,6 +146,7 @@ pub(super) fn in_force(effective: &Effective, component: Component, flag: &str) 
         InForce::NoSuchFlag => Observed::NoSuchFlag,
         InForce::Absent => Observed::Value(Value::Absent, Place::Default),
         InForce::One { value, place } => Observed::Value(Value::Scalar(value), place),
+        InForce::Emptied { place } => Observed::Value(Value::List(Vec::new()), place),
         InForce::List { elements } => {
             let place = elements
                 .last()

@@ -217,7 +217,9 @@ fn elements(base: &Effective, component: Component, flag: &str) -> Vec<(String, 
             .split(',')
             .map(|element| (element.to_owned(), place.clone()))
             .collect(),
-        InForce::NotRunning | InForce::NoSuchFlag | InForce::Absent => Vec::new(),
+        InForce::NotRunning | InForce::NoSuchFlag | InForce::Absent | InForce::Emptied { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -47,12 +47,21 @@ fn judge_running(
     let Running::Started(started) = running.as_ref() else {
         return None;
     };
-    let seen = match &started.options {
+    let overruled = option_traces::overruled(&setting.name, effective, started);
+    // Where something else than the option has the last word, what the option was tells nothing.
+    if overruled.is_none() && own(effective, &setting.name) != in_force(effective, &setting.name) {
+        return None;
+    }
+    let noted = || match &started.options {
         Some(options) => {
             let value = started_with(effective, options, &setting.name)?;
-            Some((value, AT_ITS_START))
+            Some(Some((value, AT_ITS_START)))
         }
-        None => option_traces::of(setting, subject, effective, started),
+        None => Some(option_traces::of(setting, subject, effective, started)),
+    };
+    let seen = match overruled {
+        Some(overruled) => Some(overruled),
+        None => noted()?,
     };
     let (observed, seen_at, outcome) = match seen {
         Some((value, seen_at)) if holds(&setting.require, &value, setting.absent_holds) => {
@@ -90,8 +99,21 @@ fn started_with(
     })
 }
 
-/// The value of an option at the next start and what gave it; `None` if this release knows no such option.
+/// The value of an option at the next start and what gave it; `None` if this release knows no such option. Where an
+/// argument or a file of a component has the last word, that counts.
 pub(super) fn in_force(effective: &Effective, name: &str) -> Option<(Value, Place)> {
+    let (value, place) = own(effective, name)?;
+    let on = Value::Scalar(true.to_string());
+    match effective.start.effect_of(name, effective.version) {
+        // A component's own default is decided by the option that is not given.
+        Some((is_on, Place::Default)) if is_on == (value == on) => Some((value, place)),
+        Some((is_on, decided)) => Some((Value::Scalar(is_on.to_string()), decided)),
+        None => Some((value, place)),
+    }
+}
+
+/// The value of an option itself at the next start and what gave it.
+fn own(effective: &Effective, name: &str) -> Option<(Value, Place)> {
     let configuration = &effective.configuration;
     if let Some(option) = configuration.merge.options.get(name) {
         let place = option

@@ -2,7 +2,7 @@
 //! down: an option that becomes an argument of a component has left a trace.
 
 use crate::catalogue::OptionSetting;
-use crate::k3s::component::{Component, InForce, in_force_on_line};
+use crate::k3s::component::{Component, InForce, boolean, in_force_on_line};
 use crate::k3s::{Effective, K3sVersion};
 
 use super::requirement::Value;
@@ -42,6 +42,26 @@ pub(super) fn of(
         }
         _ => None,
     }
+}
+
+/// The value that an argument of the running K3s gave what an option is for, against the option.
+pub(super) fn overruled(
+    option: &str,
+    effective: &Effective,
+    started: &StartedWith,
+) -> Option<(Value, &'static str)> {
+    let (component, flag) = match option {
+        "protect-kernel-defaults" => (Component::Kubelet, option),
+        "secrets-encryption" => (Component::Apiserver, "encryption-provider-config"),
+        _ => return None,
+    };
+    let words = started.arguments.as_ref().ok()?.get(&component)?;
+    let found = in_force_on_line(component, words, flag, effective.version);
+    let is_off = match found {
+        InForce::One { value, .. } => value.is_empty() || boolean(&value) == Some(false),
+        _ => false,
+    };
+    is_off.then(|| (Value::Scalar(false.to_string()), started.arguments_seen_at))
 }
 
 /// What K3s wrote down for its kubelet.

@@ -1,8 +1,10 @@
 //! Comparing the value of an option or argument with what the catalogue asks, as the types that they are.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::catalogue::Requirement;
+use crate::k3s::component::{boolean, gate_pairs, integer};
 use crate::k3s::{SECRET, hides};
 
 /// A value that K3s or a component would run with.
@@ -30,6 +32,7 @@ impl Value {
             Self::Absent => "not set".to_owned(),
             Self::Scalar(value) if value.is_empty() => "empty".to_owned(),
             Self::Scalar(value) => value.clone(),
+            Self::List(elements) if elements.is_empty() => "empty".to_owned(),
             Self::List(elements) => elements.join(","),
         }
     }
@@ -57,6 +60,11 @@ impl Value {
 
 /// Whether a value satisfies a requirement.
 pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) -> bool {
+    // A list that somebody emptied is as good as none for a component.
+    let is_emptied = matches!(value, Value::List(elements) if elements.is_empty());
+    if is_emptied && absent_holds {
+        return true;
+    }
     if *value == Value::Absent {
         return absent_holds
             || matches!(
@@ -66,13 +74,14 @@ pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) ->
     }
     // What is shown of an empty value is a word, and no value.
     let text = value.text();
-    let number = || text.parse::<i64>().ok();
+    // A component reads 030 as 24 and 0x1e as 30.
+    let number = || integer(&text);
     match require {
         Requirement::Equals(wanted) => same(&text, wanted),
         Requirement::NotEquals(unwanted) => !same(&text, unwanted),
-        Requirement::AtLeast(least) => number().is_some_and(|number| number >= *least),
-        Requirement::AtMost(most) => number().is_some_and(|number| number <= *most),
-        Requirement::MoreThan(less) => number().is_some_and(|number| number > *less),
+        Requirement::AtLeast(least) => number().is_some_and(|number| number >= i128::from(*least)),
+        Requirement::AtMost(most) => number().is_some_and(|number| number <= i128::from(*most)),
+        Requirement::MoreThan(less) => number().is_some_and(|number| number > i128::from(*less)),
         Requirement::Includes(wanted) => {
             let elements = value.elements();
             wanted
@@ -98,6 +107,8 @@ pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) ->
         Requirement::NonzeroDuration(_) => {
             duration(&text).is_some_and(|duration| !duration.is_zero())
         }
+        Requirement::GateNotOff(gate) => !is_off(gate, &value.elements()),
+        Requirement::Loopback(_) => is_loopback(&text),
     }
 }
 
@@ -106,12 +117,23 @@ fn same(one: &str, other: &str) -> bool {
     one == other || boolean(one).is_some_and(|truth| boolean(other) == Some(truth))
 }
 
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
+/// Whether feature gates turn a beta one off. What is said of it outranks what is said of all beta ones (component-base
+/// `featuregate/feature_gate.go` setUnsetBetaGates); of several the last counts.
+fn is_off(gate: &str, pairs: &[&str]) -> bool {
+    let last = |wanted: &str| {
+        let pairs = pairs.iter().flat_map(|pairs| gate_pairs(pairs));
+        pairs.filter(|(name, _)| *name == wanted).last()
+    };
+    let said = last(gate).or_else(|| last("AllBeta"));
+    said.is_some_and(|(_, value)| value.and_then(boolean) != Some(true))
+}
+
+/// `127.0.0.1`, `127.0.0.2:9090`, `::1`, `[::1]:9090`.
+fn is_loopback(text: &str) -> bool {
+    let text = text.trim();
+    let ip = text.parse::<IpAddr>().ok();
+    let ip = ip.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    ip.is_some_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// A duration as Go's `time.ParseDuration` reads it, negative ones left out: `300s`, `4h0m0s`, `1.5h`.
@@ -160,6 +182,57 @@ mod tests {
         assert!(!holds(&at_least, &scalar("7"), false));
         assert!(!holds(&at_least, &scalar("many"), false));
         assert!(!holds(&at_least, &Value::Absent, false));
+    }
+
+    #[test]
+    fn numbers_are_compared_as_the_component_reads_them() {
+        let at_least = Requirement::AtLeast(30);
+        for (text, expected) in [
+            ("030", false),
+            ("0x1e", true),
+            ("0b11110", true),
+            ("1_000", true),
+            ("", false),
+        ] {
+            assert_eq!(holds(&at_least, &scalar(text), false), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gate_is_off_however_that_is_said() {
+        let not_off = Requirement::GateNotOff("Rotate".to_owned());
+        for (text, expected) in [
+            ("Rotate=false", false),
+            ("Rotate=0", false),
+            ("A=true,kube:Rotate=False", false),
+            ("AllBeta=false", false),
+            ("AllBeta=false,Rotate=true", true),
+            ("Rotate=false,Rotate=true", true),
+            ("Other=false", true),
+            ("", true),
+        ] {
+            let value = Value::List(text.split(',').map(str::to_owned).collect());
+            assert_eq!(holds(&not_off, &value, true), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_this_machine_holds_with_any_port() {
+        let loopback = Requirement::Loopback(true);
+        for (text, expected) in [
+            ("127.0.0.1", true),
+            ("127.0.0.2", true),
+            ("127.0.0.1:9090", true),
+            ("::1", true),
+            ("[::1]:9090", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", false),
+            ("10.0.0.1:10249", false),
+            ("localhost", false),
+            ("", false),
+        ] {
+            assert_eq!(holds(&loopback, &scalar(text), false), expected, "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::flags::Flags;
 use super::{Argument, Component, Components, Start};
 use crate::k3s::{K3sVersion, Place};
 
+const FEATURE_GATES: &str = "feature-gates";
+
 /// What a flag would come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InForce {
@@ -17,6 +19,11 @@ pub enum InForce {
     One {
         /// The value.
         value: String,
+        /// What gave it.
+        place: Place,
+    },
+    /// A list that was given without an element.
+    Emptied {
         /// What gave it.
         place: Place,
     },
@@ -54,10 +61,25 @@ impl Start {
                 },
             };
         }
+        if component == Component::Kubelet
+            && flag == FEATURE_GATES
+            && let Some(settings) = &self.kubelet
+            && !settings.gates.is_empty()
+        {
+            let gates = settings.gates.iter().map(|(gate, setting)| {
+                (format!("{gate}={}", setting.value), setting.place.clone())
+            });
+            return InForce::List {
+                elements: gates.collect(),
+            };
+        }
         if kind.unites() {
             let words = flags.words(line, flag);
             if words.is_empty() {
-                return InForce::Absent;
+                let given = flags.last(line, flag);
+                return given.map_or(InForce::Absent, |argument| InForce::Emptied {
+                    place: argument.place.clone(),
+                });
             }
             let elements = words
                 .into_iter()
@@ -97,6 +119,7 @@ pub fn in_force_on_line(
     let logged = Start {
         components,
         kubelet: None,
+        encryption: None,
         endings: Vec::new(),
         swallowed: Vec::new(),
         warnings: Vec::new(),

@@ -15,6 +15,7 @@ mod kubelet;
 mod minors;
 mod name;
 mod network;
+mod option_effect;
 mod options;
 mod releases;
 mod situation;
@@ -25,10 +26,11 @@ pub(super) use flags::knows_flag;
 pub use in_force::{InForce, in_force_on_line};
 pub use judge::{
     CgroupVersion, Facts, KERNEL_PARAMETERS, admission_sections, plugins_without_section,
-    refuses_audit_policy,
+    refuses_audit_log, refuses_audit_policy,
 };
 pub use kubelet::{Eviction, KubeletSettings, Setting};
 pub use name::Component;
+pub use value::{boolean, gate_pairs, integer};
 
 use std::path::PathBuf;
 
@@ -58,6 +60,19 @@ pub struct Node {
     pub data_dir: PathBuf,
 }
 
+impl Node {
+    /// The file that an argument of a component names. One process runs them all: a server's in its own directory (K3s
+    /// pkg/server/server.go setupDataDirAndChdir), an agent's in the one that systemd starts it in.
+    #[must_use]
+    pub fn named_file(&self, name: &str) -> PathBuf {
+        let directory = match self.role {
+            Role::Server => self.data_dir.join("server"),
+            Role::Agent => PathBuf::from("/"),
+        };
+        directory.join(name)
+    }
+}
+
 /// What comes out when everything is known about the next start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Start {
@@ -65,6 +80,8 @@ pub struct Start {
     pub components: Components,
     /// The kubelet's settings after flags and files; `None` where none runs or its files cannot be read.
     pub kubelet: Option<KubeletSettings>,
+    /// Whether an operator's own argument has Secrets encrypted or not, and what gives it; `None` where the option tells.
+    pub encryption: Option<(bool, Place)>,
     /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
     pub endings: Vec<Ending>,
     /// The operator's items that K3s would lose without a word, each with its place and mend.
@@ -96,6 +113,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
     );
     Start {
         kubelet: settings.and_then(Result::ok),
+        encryption: judge::encryption(&components, node, files),
         endings,
         swallowed: judge::swallowed(&extracted, node),
         warnings: judge::unknown_flags(&components, node),

@@ -144,7 +144,8 @@ impl Kind {
 }
 
 /// Go's `strconv.ParseBool`.
-pub(super) fn boolean(value: &str) -> Option<bool> {
+#[must_use]
+pub fn boolean(value: &str) -> Option<bool> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -153,7 +154,8 @@ pub(super) fn boolean(value: &str) -> Option<bool> {
 }
 
 /// Go's `strconv.ParseInt` with base 0: prefixes and single underscores between digits are taken.
-pub(super) fn integer(value: &str) -> Option<i128> {
+#[must_use]
+pub fn integer(value: &str) -> Option<i128> {
     let (negative, rest) = match value.as_bytes().first()? {
         b'-' => (true, value.get(1..)?),
         b'+' => (false, value.get(1..)?),
@@ -239,7 +241,7 @@ fn malformed(value: &str, separator: char) -> Option<String> {
 }
 
 /// The pairs of a feature-gates value; since 1.31 a gate may be written `kube:Gate=true`.
-pub(super) fn gate_pairs(value: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+pub fn gate_pairs(value: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     value
         .split(',')
         .map(str::trim)

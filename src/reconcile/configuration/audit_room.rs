@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
 use crate::host::Root;
-use crate::k3s::component::{Component, Eviction, InForce};
+use crate::k3s::component::{Component, Eviction, InForce, integer};
 use crate::k3s::{Effective, K3sVersion};
 use crate::setting::configuration::Line;
 
@@ -111,7 +111,7 @@ fn most(effective: &Effective) -> Most {
     if log_path(effective).is_none() {
         return Most::Nothing;
     }
-    let number = |flag| value(effective, flag).and_then(|text| text.parse::<u64>().ok());
+    let number = |flag| value(effective, flag).and_then(|text| u64::try_from(integer(&text)?).ok());
     let size_mib = match number("audit-log-maxsize") {
         Some(0) if effective.version >= ZERO_IS_ENDLESS => return Most::Endless,
         None | Some(0) => DEFAULT_SIZE_MIB,
@@ -130,8 +130,8 @@ fn most(effective: &Effective) -> Most {
 
 /// The file that the audit log is written to; `None` where there is none, or it goes to standard output.
 fn log_path(effective: &Effective) -> Option<PathBuf> {
-    let path = PathBuf::from(value(effective, "audit-log-path")?);
-    path.is_absolute().then_some(path)
+    let path = value(effective, "audit-log-path")?;
+    (!path.is_empty() && path != "-").then(|| effective.named_file(&path))
 }
 
 fn value(effective: &Effective, flag: &str) -> Option<String> {

@@ -6,7 +6,9 @@ use std::path::Path;
 use crate::catalogue::{ControlId, SettingBody};
 use crate::host::sysctl::same_value;
 use crate::host::{NextBoot, State, SysctlKey, Thing};
-use crate::k3s::component::{Component, KERNEL_PARAMETERS, plugins_without_section};
+use crate::k3s::component::{
+    Component, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
+};
 use crate::k3s::{Effective, Files};
 use crate::policy::Stance;
 use crate::setting::configuration::Line;
@@ -58,32 +60,23 @@ impl Conditions<'_, '_> {
         }
     }
 
-    /// Up to 1.24 the apiserver ends where the directory of its audit log is missing (kubernetes PR 110813).
+    /// The apiserver ends where it cannot open its audit log.
     fn no_directory_for_logs(&self, line: &Line) -> Option<String> {
         let Line::Argument { flag, value, .. } = line else {
             return None;
         };
-        let old = self
-            .pass
-            .node
-            .version
-            .as_ref()
-            .is_none_or(|version| version.value.minor < 25);
-        let directory = Path::new(value).parent()?;
-        if flag != "audit-log-path" || !old || !Path::new(value).is_absolute() {
+        let path = Path::new(value);
+        if flag != "audit-log-path" || !path.is_absolute() {
             return None;
         }
-        let planned = self.planned.iter().any(|change| {
-            matches!(&change.thing, Thing::Path(path) if path == directory)
-                && change.after != State::Absent
-        });
-        let there = planned || !matches!(self.pass.host.root.kind(directory), Ok(None));
-        (!there).then(|| {
-            format!(
-                "K3s up to 1.24 ends where {} is missing, the directory of the audit log",
-                directory.display()
-            )
-        })
+        let version = self.pass.node.version.as_ref()?.value;
+        let mut files = Files::new(&self.pass.host.root);
+        for change in self.planned {
+            if let (Thing::Path(path), State::Directory(_)) = (&change.thing, &change.after) {
+                files = files.with_directory(path);
+            }
+        }
+        refuses_audit_log(path, version, &files)
     }
 
     /// The lines that K3s, run with all of them, would not live with for long, or not at all. `base` is what K3s would run

@@ -271,6 +271,7 @@ impl<'p, 'a> Draft<'p, 'a> {
                 files = match &change.after {
                     State::File { content, .. } => files.with(path, content.clone()),
                     State::Absent => files.without(path),
+                    State::Directory(_) => files.with_directory(path),
                     _ => files,
                 };
             }

@@ -85,8 +85,8 @@ fn named(effective: &Effective) -> Vec<PathBuf> {
         .iter()
         .flat_map(|(component, flag)| components.values(*component, flag))
         .filter(|argument| argument.place != Place::Default)
-        .map(|argument| PathBuf::from(&argument.value))
-        .filter(|path| path.is_absolute())
+        .filter(|argument| !argument.value.is_empty())
+        .map(|argument| effective.named_file(&argument.value))
         .collect()
 }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 use super::part;
 use super::{inputs, kernel, line_out};
 use crate::host::{State, SysctlKey, Thing, systemd};
-use crate::k3s::component::{KERNEL_PARAMETERS, plugins_without_section};
+use crate::k3s::component::{
+    Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
+};
 use crate::k3s::{Effective, Files};
 use crate::reconcile::Pass;
 use crate::reconcile::restart::own_part::EncryptionKey;
@@ -69,8 +71,25 @@ pub fn must_stay(
                 None => named(pass, path, running),
             }
         }
-        Thing::Path(_) => None,
+        Thing::Path(path) => log_in(pass, path),
     }
+}
+
+/// Why K3s's next start needs a directory: its audit log is in it, and only newer releases make it themselves.
+fn log_in(pass: &Pass<'_>, directory: &Path) -> Option<String> {
+    let effective = pass.node.effective(pass.host).ok()?;
+    let flag = "audit-log-path";
+    let found = effective
+        .start
+        .in_force(Component::Apiserver, flag, effective.version);
+    let InForce::One { value, place } = found else {
+        return None;
+    };
+    let path = effective.named_file(&value);
+    let files = Files::new(&pass.host.root).without(directory);
+    refuses_audit_log(&path, effective.version, &files)
+        .filter(|_| path.parent() == Some(directory))
+        .map(|_| format!("{place} has the audit log there, and K3s would not start without it"))
 }
 
 /// The kubelet checks the values at each start, whoever asked for it.

@@ -4,7 +4,6 @@
 //! kubernetes `plugin/pkg/admission/eventratelimit`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::{Line, files};
 use crate::host::Kind;
@@ -209,10 +208,7 @@ fn section(line: &mut Line<'_>, argument: &Argument, plugin: &Document) -> Optio
     if path.is_empty() {
         return Some(Document::Map(Vec::new()));
     }
-    let base = Path::new(&argument.value)
-        .parent()
-        .unwrap_or(Path::new("/"));
-    let path = base.join(path);
+    let path = line.node.named_file(&argument.value).with_file_name(path);
     if !matches!(line.files.kind(&path), Ok(Some(Kind::File))) {
         let reason = format!(
             "Couldn't open admission plugin configuration {}",

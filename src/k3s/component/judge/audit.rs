@@ -1,6 +1,10 @@
 //! The audit policy of kube-apiserver (apiserver `pkg/audit/policy/reader.go`, `pkg/apis/audit/validation`).
 
+use std::path::Path;
+
 use super::{Line, common, files};
+use crate::host::Kind;
+use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 
 const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
@@ -14,7 +18,12 @@ const STAGES: [&str; 4] = [
 /// Judges the audit flags and the policy file.
 pub(super) fn judge(line: &mut Line<'_>) {
     // Without a path the log back end is off and its flags are not looked at.
-    if line.given("audit-log-path").is_some() {
+    if let Some(argument) = line.given("audit-log-path") {
+        let path = line.node.named_file(&argument.value);
+        let reason = no_place_for_log(&path, line.minor(), line.files);
+        if let Some(reason) = reason.filter(|_| argument.value != "-") {
+            line.end(&reason, Some(argument));
+        }
         for flag in [
             "audit-log-maxage",
             "audit-log-maxbackup",
@@ -40,6 +49,32 @@ pub(super) fn judge(line: &mut Line<'_>) {
             line.end(&reason, Some(argument));
         }
     }
+}
+
+/// From here on the apiserver makes the directory of its audit log (kubernetes PR 110813).
+const MAKES_DIRECTORY_SINCE_MINOR: u16 = 25;
+
+/// Why the apiserver could not open its audit log, with which it ends (apiserver `pkg/server/options/audit.go`
+/// ensureLogFile): its directory is missing and not made, or stands where something else is.
+pub(super) fn no_place_for_log(path: &Path, minor: u16, files: &Files<'_>) -> Option<String> {
+    let directory = path.parent()?;
+    let what = match files.kind(directory) {
+        Ok(Some(Kind::Directory)) | Err(_) => return None,
+        Ok(Some(_)) => "is no directory",
+        Ok(None)
+            if files
+                .link_target(directory)
+                .is_ok_and(|target| target.is_some()) =>
+        {
+            "is a link that leads nowhere"
+        }
+        Ok(None) if minor < MAKES_DIRECTORY_SINCE_MINOR => "is missing",
+        Ok(None) => return no_place_for_log(directory, minor, files),
+    };
+    Some(format!(
+        "{} {what}, the directory of the audit log, without which kube-apiserver ends",
+        directory.display()
+    ))
 }
 
 fn versions(minor: u16) -> Vec<&'static str> {

@@ -1,7 +1,5 @@
 //! Files that an argument points at.
 
-use std::path::Path;
-
 use super::Line;
 use crate::host::Kind;
 use crate::k3s::component::Argument;
@@ -9,8 +7,8 @@ use crate::k3s::component::document::Document;
 
 /// Reads the file of an argument as YAML; on failure the component ends, with `prefix` before the reason.
 pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -> Option<Document> {
-    let path = Path::new(&argument.value);
-    let reason = match line.files.read(path) {
+    let path = line.node.named_file(&argument.value);
+    let reason = match line.files.read(&path) {
         Ok(Some(bytes)) => match Document::parse(&bytes) {
             Ok(document) => return Some(document),
             Err(reason) => format!("{prefix}: {} is not YAML: {reason}", path.display()),
@@ -35,12 +33,13 @@ pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
                 continue;
             }
             if !matches!(
-                line.files.kind(Path::new(&argument.value)),
+                line.files.kind(&line.node.named_file(&argument.value)),
                 Ok(Some(Kind::File))
             ) {
+                let path = line.node.named_file(&argument.value);
                 let reason = format!(
                     "--{flag}: open {}: no such file or directory",
-                    argument.value
+                    path.display()
                 );
                 line.end(&reason, Some(argument));
             }
@@ -53,5 +52,5 @@ pub(super) fn made_by_k3s(line: &Line<'_>, path: &str) -> bool {
     let data = &line.node.data_dir;
     ["server/tls", "server/cred", "server/etc", "agent"]
         .iter()
-        .any(|part| Path::new(path).starts_with(data.join(part)))
+        .any(|part| line.node.named_file(path).starts_with(data.join(part)))
 }

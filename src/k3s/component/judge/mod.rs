@@ -14,7 +14,9 @@ mod limits;
 mod own_files;
 
 pub use kubelet::KERNEL_PARAMETERS;
-pub use own_files::{admission_sections, plugins_without_section, refuses_audit_policy};
+pub use own_files::{
+    admission_sections, plugins_without_section, refuses_audit_log, refuses_audit_policy,
+};
 
 use std::collections::BTreeMap;
 
@@ -158,6 +160,15 @@ pub(super) fn endings(
         endings.append(&mut line.endings);
     }
     endings
+}
+
+/// Whether the apiserver encrypts Secrets, where an operator's own argument decides that.
+pub(super) fn encryption(
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Option<(bool, Place)> {
+    encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
 }
 
 /// The operator's flags that no table can tell of, because the release is newer than all of them.

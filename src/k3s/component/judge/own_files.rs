@@ -16,6 +16,12 @@ pub fn refuses_audit_policy(content: &[u8], version: K3sVersion) -> Option<Strin
     }
 }
 
+/// Why the apiserver would end with its audit log at a path; `None` if it would not.
+#[must_use]
+pub fn refuses_audit_log(path: &Path, version: K3sVersion, files: &Files<'_>) -> Option<String> {
+    audit::no_place_for_log(path, version.minor, files)
+}
+
 /// The plug-ins that an admission configuration has a section for.
 ///
 /// # Errors
@@ -38,7 +44,7 @@ pub fn plugins_without_section(effective: &Effective, files: &Files<'_>) -> Vec<
         return Vec::new();
     };
     let file = match flag("admission-control-config-file") {
-        InForce::One { value, .. } => files.read(Path::new(&value)).ok().flatten(),
+        InForce::One { value, .. } => files.read(&effective.named_file(&value)).ok().flatten(),
         _ => None,
     };
     // A file that is not taken at all ends K3s for a reason of its own.

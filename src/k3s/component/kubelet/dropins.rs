@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Extracted;
 use crate::host::Kind;
 use crate::k3s::Files;
+use crate::k3s::component::Node;
 use crate::k3s::component::document::Document;
 use crate::k3s::{Ending, Place};
 
@@ -42,19 +43,20 @@ pub(super) struct DropIn {
 pub(super) fn read(
     directory: &Path,
     extracted: &Extracted,
+    node: &Node,
     files: &Files<'_>,
 ) -> Result<Vec<DropIn>, Ending> {
     let mut sources = Vec::new();
     walk(directory, "", files, DEEPEST, &mut sources);
     if let Some(file) = &extracted.file {
-        let path = PathBuf::from(&file.value);
+        let path = node.named_file(&file.value);
         if !path.starts_with(directory) {
             readable(&path, files, "config", &file.place)?;
             replace(&mut sources, "10-cli-config.conf", path);
         }
     }
     if let Some(given) = &extracted.directory {
-        let path = PathBuf::from(&given.value);
+        let path = node.named_file(&given.value);
         if !path.starts_with(directory) {
             if !matches!(files.kind(&path), Ok(Some(_))) {
                 return Err(missing("config-dir", &path, &given.place));
@@ -79,8 +81,7 @@ pub(super) fn read(
 ///
 /// # Errors
 /// The reason for which the kubelet would end.
-pub(super) fn read_one(path: &str, place: &Place, files: &Files<'_>) -> Result<DropIn, Ending> {
-    let path = PathBuf::from(path);
+pub(super) fn read_one(path: PathBuf, place: &Place, files: &Files<'_>) -> Result<DropIn, Ending> {
     if !matches!(files.kind(&path), Ok(Some(Kind::File))) {
         return Err(Ending {
             reason: format!(

@@ -9,7 +9,7 @@ use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::situation::Situation;
-use crate::k3s::component::value::{boolean, integer, nanoseconds};
+use crate::k3s::component::value::{boolean, gate_pairs, integer, nanoseconds};
 use crate::k3s::component::{Argument, Component, Node};
 use crate::k3s::{Ending, K3sVersion, Place};
 
@@ -26,6 +26,8 @@ pub struct Setting {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KubeletSettings {
     values: BTreeMap<&'static str, Setting>,
+    /// Feature gates of its files and flags, by name.
+    pub gates: BTreeMap<String, Setting>,
     /// When pods are evicted because the node's file system is full.
     pub eviction: Eviction,
 }
@@ -200,7 +202,7 @@ pub(in crate::k3s::component) fn effective(
     let mut read = Vec::new();
     if reads_dropins(node.version) {
         let directory = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
-        let files = dropins::read(&directory, extracted, files)?;
+        let files = dropins::read(&directory, extracted, node, files)?;
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
             files.iter().partition(|file| file.before_defaults);
         for file in before {
@@ -218,15 +220,50 @@ pub(in crate::k3s::component) fn effective(
             .last(line, "config")
             .filter(|argument| !argument.value.is_empty())
     {
-        let file = dropins::read_one(&argument.value, &argument.place, files)?;
+        let file = dropins::read_one(node.named_file(&argument.value), &argument.place, files)?;
         merge(&mut settings, &file, node.version)?;
         read.push(file);
     }
     settings.eviction = Eviction::of(line, &flags, &read);
+    settings.gates = gates(line, &flags, &read);
     for row in ROWS {
         flag(&mut settings, row, &flags, line);
     }
     Ok(settings)
+}
+
+/// The gates of the files, each replaced by one of the same name in a later file, and all by the flags' (cmd/kubelet/app
+/// `server.go` kubeletConfigFlagPrecedence).
+fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String, Setting> {
+    let mut gates = BTreeMap::new();
+    for file in files {
+        let place = Place::File {
+            path: file.path.clone(),
+            line: 1,
+        };
+        let Some(map) = file.content.get("featureGates") else {
+            continue;
+        };
+        for name in map.keys() {
+            if let Some(Document::Bool(value)) = map.get(name) {
+                let setting = Setting {
+                    value: value.to_string(),
+                    place: place.clone(),
+                };
+                gates.insert(name.to_owned(), setting);
+            }
+        }
+    }
+    for argument in flags.effective(line, "feature-gates") {
+        for (name, value) in gate_pairs(&argument.value) {
+            let setting = Setting {
+                value: value.unwrap_or_default().to_owned(),
+                place: argument.place.clone(),
+            };
+            gates.insert(name.to_owned(), setting);
+        }
+    }
+    gates
 }
 
 fn default(row: &Row, version: K3sVersion) -> Setting {

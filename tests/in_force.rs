@@ -1,0 +1,337 @@
+//! A control is judged by what the component runs with: an argument or a file that has the last word counts, and is named.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+const CONFIG: &str = "etc/rancher/k3s/config.yaml";
+const SERVER: &str = "var/lib/rancher/k3s/server";
+const KUBELET: &str = "var/lib/rancher/k3s/agent/etc/kubelet.conf.d/90-x.conf";
+const KUBELET_HEAD: &str =
+    "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+
+/// A server in a root of its own.
+struct Node {
+    root: tempfile::TempDir,
+    version: &'static str,
+}
+
+impl Node {
+    fn new(version: &'static str, config: &str, files: &[(&str, &str)]) -> Self {
+        let node = Self {
+            root: tempfile::tempdir().unwrap(),
+            version,
+        };
+        node.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        node.write(
+            "etc/systemd/system/k3s.service",
+            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
+        );
+        node.write(CONFIG, config);
+        for (path, text) in files {
+            node.write(path, text);
+        }
+        node
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+            .arg("--root")
+            .arg(self.root.path())
+            .args(["--k3s-version", self.version, "--no-sync"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    /// The verdict of a control, and its findings as text.
+    fn verdict(&self, control: &str) -> (String, String) {
+        let output = self.run(&["check", control, "--format", "json"]);
+        let report: Value = serde_json::from_str(&output).unwrap();
+        let control = &report["controls"][0];
+        let verdict = control["verdict"].as_str().unwrap().to_owned();
+        (verdict, control["findings"].to_string())
+    }
+
+    /// Our lines after `apply`; empty where there are none.
+    fn lines(&self) -> (String, String) {
+        let said = self.run(&["apply"]);
+        let ours = self
+            .root
+            .path()
+            .join("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+        (fs::read_to_string(ours).unwrap_or_default(), said)
+    }
+
+    fn ends(&self) -> String {
+        let report: Value =
+            serde_json::from_str(&self.run(&["effective", "--format", "json"])).unwrap();
+        report["ends"].to_string()
+    }
+}
+
+fn case(
+    version: &'static str,
+    control: &str,
+    config: &str,
+    files: &[(&str, &str)],
+    expected: (&str, &str),
+) {
+    let node = Node::new(version, config, files);
+    let (verdict, findings) = node.verdict(control);
+    let (wanted, part) = expected;
+    assert_eq!(
+        verdict, wanted,
+        "{control} {version} {config} {files:?}: {findings}"
+    );
+    assert!(
+        findings.contains(part),
+        "{control} {config}: {part} in {findings}"
+    );
+}
+
+#[test]
+fn the_kernel_defaults_are_protected_where_the_kubelet_does_it() {
+    let control = "protect-kernel-defaults";
+    let on = "protect-kernel-defaults: true\n";
+    let file = |value: &str| format!("{KUBELET_HEAD}protectKernelDefaults: {value}\n");
+    for version in ["1.36.3", "1.28.4"] {
+        case(version, control, on, &[], ("compliant", "config.yaml:1"));
+        case(version, control, "", &[], ("divergent", ""));
+        let overridden = format!("{on}kubelet-arg: [protect-kernel-defaults=false]\n");
+        case(
+            version,
+            control,
+            &overridden,
+            &[],
+            ("divergent", "config.yaml:2"),
+        );
+        let by_argument = "kubelet-arg: [protect-kernel-defaults=1]\n";
+        case(
+            version,
+            control,
+            by_argument,
+            &[],
+            ("compliant", "config.yaml:1"),
+        );
+    }
+    case(
+        "1.36.3",
+        control,
+        on,
+        &[(KUBELET, &file("false"))],
+        ("divergent", "90-x.conf"),
+    );
+    case(
+        "1.36.3",
+        control,
+        on,
+        &[(KUBELET, &file("null"))],
+        ("divergent", "false"),
+    );
+    case(
+        "1.36.3",
+        control,
+        "",
+        &[(KUBELET, &file("true"))],
+        ("compliant", "90-x.conf"),
+    );
+    let node = Node::new("1.36.3", "", &[(KUBELET, &file("true"))]);
+    let (lines, said) = node.lines();
+    assert!(!lines.contains("protect-kernel-defaults"), "{lines}{said}");
+}
+
+#[test]
+fn secrets_are_encrypted_where_the_apiserver_does_it() {
+    let control = "secrets-encryption";
+    let on = "secrets-encryption: true\n";
+    let own = "kube-apiserver-arg: [encryption-provider-config=/etc/enc.yaml]\n";
+    let file = |provider: &str| {
+        format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\
+             - resources: [secrets]\n  providers:\n  - {provider}: {{}}\n  - identity: {{}}\n"
+        )
+    };
+    case("1.36.3", control, on, &[], ("compliant", "config.yaml:1"));
+    let emptied = format!("{on}kube-apiserver-arg: ['encryption-provider-config=']\n");
+    case(
+        "1.36.3",
+        control,
+        &emptied,
+        &[],
+        ("divergent", "config.yaml:2"),
+    );
+    let aescbc = file("aescbc");
+    case(
+        "1.36.3",
+        control,
+        own,
+        &[("etc/enc.yaml", &aescbc)],
+        ("compliant", "config.yaml:1"),
+    );
+    let identity =
+        file("identity").replace("  - identity: {}\n  - identity: {}\n", "  - identity: {}\n");
+    case(
+        "1.36.3",
+        control,
+        own,
+        &[("etc/enc.yaml", &identity)],
+        ("divergent", "config.yaml:1"),
+    );
+
+    let new = [
+        ("etc/k3warden/config.toml", "new_cluster = true\n"),
+        ("etc/enc.yaml", aescbc.as_str()),
+    ];
+    let (lines, said) = Node::new("1.36.3", own, &new).lines();
+    assert!(!lines.contains("secrets-encryption"), "{lines}{said}");
+    let (lines, said) = Node::new("1.36.3", "", &new).lines();
+    assert!(lines.contains("secrets-encryption: true"), "{lines}{said}");
+}
+
+#[test]
+fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
+    let apiserver = |item: &str| format!("kube-apiserver-arg: ['{item}']\n");
+    for (item, verdict) in [
+        ("audit-log-maxage=030", "divergent"),
+        ("audit-log-maxage=0x1e", "compliant"),
+    ] {
+        case(
+            "1.36.3",
+            "audit-log-retention",
+            &apiserver(item),
+            &[],
+            (verdict, "config.yaml:1"),
+        );
+    }
+    let gates = "kubelet-serving-certificate-rotation";
+    for (value, verdict) in [
+        ("RotateKubeletServerCertificate=0", "divergent"),
+        ("RotateKubeletServerCertificate=False", "divergent"),
+        ("kube:RotateKubeletServerCertificate=false", "divergent"),
+        ("AllBeta=false", "divergent"),
+        ("RotateKubeletServerCertificate=true", "compliant"),
+    ] {
+        let config = format!("kubelet-arg: ['feature-gates={value}']\n");
+        case("1.36.3", gates, &config, &[], (verdict, "config.yaml:1"));
+    }
+    let file = format!("{KUBELET_HEAD}featureGates:\n  RotateKubeletServerCertificate: false\n");
+    case(
+        "1.36.3",
+        gates,
+        "",
+        &[(KUBELET, &file)],
+        ("divergent", "90-x.conf"),
+    );
+    for (address, verdict) in [
+        ("127.0.0.1:9090", "compliant"),
+        ("[::1]:9090", "compliant"),
+        ("127.0.0.2", "compliant"),
+        ("0.0.0.0:10249", "divergent"),
+    ] {
+        let config = format!("kube-proxy-arg: ['metrics-bind-address={address}']\n");
+        case(
+            "1.36.3",
+            "kube-proxy-metrics",
+            &config,
+            &[],
+            (verdict, "config.yaml:1"),
+        );
+    }
+    let emptied = apiserver("enable-admission-plugins=");
+    case(
+        "1.36.3",
+        "node-restriction-plugin",
+        &emptied,
+        &[],
+        ("divergent", "config.yaml:1"),
+    );
+}
+
+#[test]
+fn a_relative_path_of_an_argument_begins_in_the_server_s_directory() {
+    let good = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+    let config = "kube-apiserver-arg: [audit-policy-file=pol.yaml]\n";
+    let in_server = format!("{SERVER}/pol.yaml");
+    let node = Node::new("1.36.3", config, &[(&in_server, good)]);
+    assert_eq!(node.ends(), "null");
+    let node = Node::new("1.36.3", config, &[(&in_server, "")]);
+    assert!(node.ends().contains("audit policy"), "{}", node.ends());
+    let node = Node::new("1.36.3", config, &[("pol.yaml", good)]);
+    assert!(
+        node.ends().contains("k3s/server/pol.yaml"),
+        "{}",
+        node.ends()
+    );
+
+    let config = "kube-apiserver-arg: [admission-control-config-file=adm.yaml]\n";
+    let file = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n\
+                - {name: PodSecurity, path: sub/pod.yaml}\n";
+    let section =
+        "apiVersion: pod-security.admission.config.k8s.io/v1\nkind: PodSecurityConfiguration\n";
+    let (adm, pod) = (
+        format!("{SERVER}/adm.yaml"),
+        format!("{SERVER}/sub/pod.yaml"),
+    );
+    let node = Node::new("1.36.3", config, &[(&adm, file), (&pod, section)]);
+    assert_eq!(node.ends(), "null");
+    let node = Node::new("1.36.3", config, &[(&adm, file)]);
+    assert!(
+        node.ends().contains("server/sub/pod.yaml"),
+        "{}",
+        node.ends()
+    );
+}
+
+#[test]
+fn an_audit_log_is_only_written_where_its_directory_can_be() {
+    for version in ["1.36.3", "1.24.4"] {
+        let node = Node::new(version, "", &[(&format!("{SERVER}/logs"), "a file")]);
+        let (lines, said) = node.lines();
+        assert!(
+            !lines.contains("audit-log-path"),
+            "{version}: {lines}{said}"
+        );
+        assert!(said.contains("server/logs is no directory"), "{said}");
+        assert!(lines.contains("audit-log-maxage"), "{lines}{said}");
+
+        let node = Node::new(version, "", &[(&format!("{SERVER}/x"), "")]);
+        let link = node.root.path().join(SERVER).join("logs");
+        std::os::unix::fs::symlink("/nowhere", link).unwrap();
+        let (lines, said) = node.lines();
+        assert!(
+            !lines.contains("audit-log-path"),
+            "{version}: {lines}{said}"
+        );
+        assert!(said.contains("leads nowhere"), "{said}");
+
+        let node = Node::new(version, "", &[]);
+        let (lines, said) = node.lines();
+        assert!(lines.contains("audit-log-path"), "{version}: {lines}{said}");
+        let said = node.run(&["revert", "audit-log-directory"]);
+        let is_there = node.root.path().join(SERVER).join("logs").is_dir();
+        assert_eq!(is_there, version == "1.24.4", "{version}: {said}");
+    }
+    let taken = "kube-apiserver-arg: [audit-log-path=/etc/taken/audit.log]\n";
+    let node = Node::new("1.36.3", taken, &[("etc/taken", "a file")]);
+    assert!(
+        node.ends().contains("/etc/taken is no directory"),
+        "{}",
+        node.ends()
+    );
+}
