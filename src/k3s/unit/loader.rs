@@ -8,7 +8,7 @@ use super::lines::{self, Assignment};
 use super::specifier::Specifiers;
 use super::split::Splitter;
 use super::{Loaded, Loading, Unit, environment_file, glob};
-use crate::host::HostError;
+use crate::host::{HostError, Kind};
 use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
 use crate::k3s::{Place, Remark};
@@ -125,6 +125,14 @@ impl<'a> Loader<'a> {
             "UnsetEnvironment" if value.is_empty() => self.unset.clear(),
             "UnsetEnvironment" => self.unset.extend(self.plain_words(value)),
             "PassEnvironment" => self.take_passed(assignment),
+            "WorkingDirectory" if !matches!(value, "" | "/") => {
+                let place = Place::File {
+                    path: assignment.path.clone(),
+                    line: assignment.line_at(0),
+                };
+                let text = "WorkingDirectory= is not followed: relative paths that an agent is given are looked for in / here";
+                self.remark(text, Some(place));
+            }
             _ => {}
         }
         Ok(())
@@ -323,19 +331,37 @@ fn is_short_enough(path: &str) -> bool {
     path.len() <= PATH_LIMIT_BYTES && path.split('/').all(|name| name.len() <= NAME_LIMIT_BYTES)
 }
 
-/// `EnvironmentFile=` may hold a pattern in its last part.
+/// `EnvironmentFile=` may hold patterns in every part. One that fits nothing stays as it is, a file that is not there: systemd
+/// does not start a unit over it (`exec_context_load_environment`).
 fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
-    let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
-        return Ok(vec![pattern.to_path_buf()]);
-    };
-    let name = name.to_string_lossy();
-    if !name.contains(['*', '?', '[']) {
+    let is_pattern = |part: &str| part.contains(['*', '?', '[']);
+    if !is_pattern(&pattern.to_string_lossy()) {
         return Ok(vec![pattern.to_path_buf()]);
     }
-    let entries = files.names(directory)?.unwrap_or_default();
-    Ok(entries
-        .into_iter()
-        .filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()))
-        .map(|entry| directory.join(entry.name))
-        .collect())
+    let mut found = vec![PathBuf::from("/")];
+    for part in pattern.iter().skip(1) {
+        let name = part.to_string_lossy();
+        let mut further = Vec::new();
+        for directory in found {
+            if !is_pattern(&name) {
+                further.push(directory.join(part));
+            } else if files.kind(&directory)? == Some(Kind::Directory) {
+                let entries = files.names(&directory)?.unwrap_or_default().into_iter();
+                let fits =
+                    entries.filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()));
+                further.extend(fits.map(|entry| directory.join(entry.name)));
+            }
+        }
+        found = further;
+    }
+    let mut there = Vec::new();
+    for path in found {
+        if files.kind(&path)?.is_some() {
+            there.push(path);
+        }
+    }
+    if there.is_empty() {
+        there.push(pattern.to_path_buf());
+    }
+    Ok(there)
 }

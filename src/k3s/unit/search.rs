@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::host::{HostError, Kind};
 use crate::k3s::files::Files;
@@ -41,7 +41,7 @@ pub(super) fn look(files: &Files<'_>, path: &Path) -> Result<Found, HostError> {
             return Ok(Found::Masked);
         }
         let is_unit = target.extension().is_some_and(|suffix| suffix == "service");
-        if is_unit && target.file_name() != path.file_name() {
+        if is_unit && target.file_name() != path.file_name() && is_in_load_path(path, &target) {
             return Ok(Found::Alias);
         }
     }
@@ -55,6 +55,30 @@ pub(super) fn look(files: &Files<'_>, path: &Path) -> Result<Found, HostError> {
         Some(content) if content.is_empty() => Found::Masked,
         Some(content) => Found::Content(content),
     })
+}
+
+/// Whether the target of a link lies where systemd looks for units. A link to elsewhere (`systemctl link`) is a unit of its
+/// own name, whatever the file there is called (`unit_file_resolve_symlink` in install.c).
+fn is_in_load_path(link: &Path, target: &Path) -> bool {
+    let from = link.parent().unwrap_or(Path::new("/"));
+    let mut directory = PathBuf::new();
+    for part in from
+        .join(target)
+        .parent()
+        .into_iter()
+        .flat_map(Path::components)
+    {
+        match part {
+            Component::ParentDir => {
+                directory.pop();
+            }
+            Component::CurDir => {}
+            part => directory.push(part),
+        }
+    }
+    DIRECTORIES
+        .iter()
+        .any(|known| directory == Path::new(known))
 }
 
 /// The path that decides about a unit, and what stands there; `None` where there is no such unit.

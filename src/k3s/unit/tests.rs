@@ -181,7 +181,8 @@ fn a_missing_environment_file_matters_only_without_a_dash() {
     for (line, usable) in [
         ("-/etc/none", true),
         ("/etc/none", false),
-        ("/etc/none*", true),
+        ("-/etc/none*", true),
+        ("/etc/none*", false),
     ] {
         let tree = Tree::new(&[("/etc/systemd/system/k3s.service", &unit(line))]);
         assert_eq!(
@@ -252,4 +253,50 @@ fn a_command_of_many_short_words_is_longer_than_the_kernel_takes() {
     };
     assert!(load(100_000));
     assert!(!load(200_000));
+}
+
+#[test]
+fn a_link_out_of_the_load_path_is_a_unit_of_its_own_name_and_one_within_an_alias() {
+    let tree = Tree::new(&[]);
+    let unit = "[Service]\nExecStart=/usr/local/bin/k3s server\n";
+    fs::write(tree.path("/opt/k3s/server.service"), unit).unwrap();
+    fs::write(tree.path("/usr/lib/systemd/system/own.service"), unit).unwrap();
+    let link = tree.path("/etc/systemd/system/k3s.service");
+    symlink("/opt/k3s/server.service", &link).unwrap();
+    assert_eq!(words(&tree.unit("k3s.service")), ["server"]);
+    for target in [
+        "/usr/lib/systemd/system/own.service",
+        "../../../usr/lib/systemd/system/own.service",
+    ] {
+        fs::remove_file(&link).unwrap();
+        symlink(target, &link).unwrap();
+        assert!(
+            matches!(tree.load("k3s.service"), Loaded::Alias(_)),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn patterns_of_environment_files_are_expanded_in_every_part_and_one_that_fits_nothing_fails_the_start()
+ {
+    let tree = Tree::new(&[]);
+    fs::write(tree.path("/etc/a.env.d/1.env"), "A=1\nB=1\n").unwrap();
+    fs::write(tree.path("/etc/b.env.d/2.env"), "B=2\n").unwrap();
+    fs::write(tree.path("/etc/c.env.d"), "no directory").unwrap();
+    let with = |line: &str| {
+        let text = format!("[Service]\nEnvironmentFile={line}\nExecStart=/k3s server\n");
+        fs::write(tree.path("/etc/systemd/system/k3s.service"), text).unwrap();
+        tree.load("k3s.service")
+    };
+    let Loaded::Unit(unit) = with("/etc/*.env.d/*.env") else {
+        panic!("unusable")
+    };
+    assert_eq!(unit.environment.get("A").unwrap().value, "1");
+    assert_eq!(unit.environment.get("B").unwrap().value, "2");
+    let Loaded::Unusable { problem, .. } = with("/etc/*.env.d/*.none") else {
+        panic!("usable")
+    };
+    assert_eq!(problem, "/etc/*.env.d/*.none does not exist");
+    assert!(matches!(with("-/etc/*.env.d/*.none"), Loaded::Unit(_)));
 }
