@@ -251,3 +251,68 @@ fn the_objects_of_a_file_never_become_fewer() {
         "to be added to tests/manifests/objects.txt"
     );
 }
+
+#[test]
+fn what_keeps_k3s_from_deploying_a_manifest_is_named_and_ours_is_not_written_against_it() {
+    const MANIFESTS: &str = "/var/lib/rancher/k3s/server/manifests";
+    const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+    let control = "default-service-accounts";
+    let name = "k3warden-serviceaccount-default.yaml";
+    let finding = |server: &Server| {
+        server.judge(control, |judgement| {
+            let findings = judgement
+                .findings
+                .iter()
+                .filter(|finding| finding.what.ends_with(name));
+            findings
+                .map(|finding| format!("{finding:?}"))
+                .collect::<String>()
+        })
+    };
+    let enforced = format!("new_cluster = true\n[control.{control}]\nstate = \"enforce\"\n");
+
+    let server = Server::new();
+    server.policy(&enforced);
+    server.write(
+        CONFIG,
+        "debug: true\ndisable: [x, 'traefik,k3warden-serviceaccount-default']\n",
+    );
+    let _ = server.apply();
+    assert!(!server.manifests().contains(&name.to_owned()));
+    let said = finding(&server);
+    assert!(
+        said.contains("ByOperator") && said.contains("config.yaml:2"),
+        "{said}"
+    );
+
+    let server = Server::new();
+    server.policy(&enforced);
+    let _ = server.apply();
+    assert!(
+        server.manifests().contains(&name.to_owned()),
+        "{:?}",
+        server.manifests()
+    );
+    server.write(CONFIG, "disable: [k3warden-serviceaccount-default]\n");
+    let _ = server.apply();
+    assert!(
+        !server.manifests().contains(&name.to_owned()),
+        "withdrawn before K3s takes the objects"
+    );
+
+    for beside in [
+        format!("{name}.skip"),
+        "sub/k3warden-serviceaccount-default.yml".to_owned(),
+    ] {
+        let server = Server::new();
+        server.policy(&enforced);
+        server.write(&format!("{MANIFESTS}/{beside}"), "");
+        let _ = server.apply();
+        assert!(!server.manifests().contains(&name.to_owned()), "{beside}");
+        let said = finding(&server);
+        assert!(
+            said.contains("ByOperator") && said.contains(&beside),
+            "{said}"
+        );
+    }
+}

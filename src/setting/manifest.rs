@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::catalogue::{ManifestSetting, ParameterValue, content};
 use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
+use super::manifest_beside::{self, Hindrance};
 use super::{
     Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
     template,
@@ -106,6 +107,16 @@ impl Instance {
             Ok(content) => content.clone(),
             Err(reason) => return self.finding("unknown", Outcome::Unknown(reason.clone())),
         };
+        match manifest_beside::hindrance(subject, &self.path) {
+            Err(error) => return Finding::unreadable(self.what(), "our manifest", &error),
+            Ok(Some(Hindrance::Disabled(place))) => return self.judge_disabled(subject, &place),
+            Ok(Some(Hindrance::Beside { what, seen_at })) => {
+                let mut finding = self.finding(what, Outcome::Diverges(vec![Remedy::ByOperator]));
+                finding.seen_at = seen_at.display().to_string();
+                return finding;
+            }
+            Ok(None) => {}
+        }
         let root = &subject.host.root;
         let (uid, gid) = root.superuser();
         let owner = Attributes {
@@ -152,6 +163,18 @@ impl Instance {
                 .unless_hindered(root, &self.path, Touches::Name)
             }
         }
+    }
+
+    /// K3s takes the file away at every look, and its objects out of the cluster; without the file it leaves them.
+    fn judge_disabled(self, subject: &Subject<'_>, place: &str) -> Finding {
+        let mut finding = self.judge_unwanted(subject, "disable names it");
+        if let Outcome::NotApplicable(_) = finding.outcome {
+            finding.observed =
+                "disabled by its name, so that K3s deletes it and its objects".to_owned();
+            finding.outcome = Outcome::Diverges(vec![Remedy::ByOperator]);
+        }
+        finding.seen_at = place.to_owned();
+        finding
     }
 
     fn judge_unwanted(self, subject: &Subject<'_>, reason: &str) -> Finding {

@@ -9,6 +9,7 @@ mod directory;
 mod file;
 mod finding;
 mod manifest;
+mod manifest_beside;
 mod manifest_objects;
 mod option;
 mod option_traces;

@@ -1,0 +1,100 @@
+//! What keeps K3s from deploying a manifest that lies there: its name in `disable`, a `.skip` beside it, or another file of
+//! the same name up to the first dot (K3s pkg/deploy/controller.go).
+
+use std::path::{Path, PathBuf};
+
+use super::Subject;
+use crate::host::{HostError, Kind, Root};
+
+/// K3s walks all of the tree; deeper than this nobody nests manifests.
+const DEEPEST: usize = 8;
+
+/// Why K3s would not deploy a file, or not for long.
+pub(super) enum Hindrance {
+    /// `disable` names it: K3s deletes the file and the objects of its Addon, every 15 s. With the place.
+    Disabled(String),
+    /// A file of the operator's beside it.
+    Beside {
+        what: &'static str,
+        seen_at: PathBuf,
+    },
+}
+
+/// Looks for what hinders a manifest.
+pub(super) fn hindrance(
+    subject: &Subject<'_>,
+    manifest: &Path,
+) -> Result<Option<Hindrance>, HostError> {
+    let (Some(directory), Some(name)) = (manifest.parent(), file_name(manifest)) else {
+        return Ok(None);
+    };
+    let stem = stem(name);
+    if subject.disabled.iter().any(|disabled| disabled == stem) {
+        return Ok(Some(Hindrance::Disabled(place_of(subject, stem))));
+    }
+    let mut beside = Vec::new();
+    walk(&subject.host.root, directory, DEEPEST, &mut beside)?;
+    let skip = format!("{name}.skip");
+    let hindrance = beside.into_iter().find_map(|path| {
+        let other = file_name(&path)?;
+        let what = if other == skip {
+            "K3s skips it, because of this file"
+        } else if path != manifest && is_deployed(other) && self::stem(other) == stem {
+            "another file of this name, which K3s takes for the same: each takes the other's objects away"
+        } else {
+            return None;
+        };
+        Some(Hindrance::Beside {
+            what,
+            seen_at: path,
+        })
+    });
+    Ok(hindrance)
+}
+
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+/// What K3s calls the Addon of a file.
+fn stem(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+fn is_deployed(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let endings = [".yaml", ".yml", ".json"];
+    !name.starts_with('.') && endings.iter().any(|ending| lower.ends_with(ending))
+}
+
+fn walk(
+    root: &Root,
+    directory: &Path,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), HostError> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Ok(());
+    };
+    for name in root.names(directory)?.unwrap_or_default() {
+        let path = directory.join(name);
+        if root.kind_of_name(&path)? == Some(Kind::Directory) {
+            walk(root, &path, depth, found)?;
+        }
+        found.push(path);
+    }
+    Ok(())
+}
+
+/// Where `disable` names it; K3s splits each value at its commas.
+fn place_of(subject: &Subject<'_>, stem: &str) -> String {
+    let named = |value: &str| value.split(',').any(|name| name.trim() == stem);
+    let effective = (subject.effective)().ok();
+    let option =
+        effective.and_then(|effective| effective.configuration.merge.options.get("disable"));
+    let values = option.into_iter().flat_map(|option| &option.values);
+    let mut places = values
+        .filter(|value| named(&value.value))
+        .map(|value| value.place.to_string());
+    places.next_back().unwrap_or_else(|| "disable".to_owned())
+}
