@@ -22,9 +22,11 @@ pub use own_files::is_our_configuration;
 pub(super) use own_files::{CONFIGURATION, own_files};
 use unit_override::UnitOverride;
 
-/// `config.yaml.d` came with 1.21.0 and `key+`, without which an operator's lists would be lost, with 1.21.1; below, what
-/// is missing is only said.
-const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 1);
+/// `config.yaml.d` came with this release.
+const FIRST_WITH_DROP_INS: K3sVersion = K3sVersion::new(21, 0);
+/// And `key+`, without which an operator's lists would be lost, with this; below, what is missing is only said.
+const FIRST_WITH_APPENDING: K3sVersion = K3sVersion::new(21, 1);
+
 /// What is to be written, and what is not and why.
 #[derive(Debug, Default)]
 pub(super) struct ConfigurationPlan {
@@ -49,10 +51,14 @@ pub(super) fn plan(
         return refuse(&wishes, format!("K3s {version} {why}"));
     }
     let by_hand = |why: String| by_hand(pass, planned, present, &wishes, &why);
-    if version < FIRST_WITH_DROP_INS {
-        return by_hand(format!(
-            "K3s {version} reads no drop-ins; to be added to config.yaml by hand"
-        ));
+    if version < FIRST_WITH_APPENDING {
+        return by_hand(match version < FIRST_WITH_DROP_INS {
+            true => format!("K3s {version} reads no drop-ins; to be added to config.yaml by hand"),
+            false => format!(
+                "K3s {version} knows no `key+`, without which a drop-in takes the place of your lists; to be put into \
+                 config.yaml by hand, into the list that is there"
+            ),
+        });
     }
     if let Some(address) = remote_address(config_file) {
         return by_hand(format!(
