@@ -264,6 +264,36 @@ fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_the
 }
 
 #[test]
+fn a_second_door_of_the_apiserver_and_old_tls_diverge() {
+    for (control, config, verdict) in [
+        ("apiserver-bind-address", "", "compliant"),
+        (
+            "apiserver-bind-address",
+            "kube-apiserver-arg: [bind-address=0.0.0.0]\n",
+            "divergent",
+        ),
+        ("tls-least-version", "", "compliant"),
+        (
+            "tls-least-version",
+            "kube-apiserver-arg: [tls-min-version=VersionTLS10]\n",
+            "divergent",
+        ),
+        (
+            "tls-least-version",
+            "kubelet-arg: [tls-min-version=VersionTLS11]\n",
+            "divergent",
+        ),
+        (
+            "tls-least-version",
+            "kubelet-arg: [tls-min-version=VersionTLS13]\n",
+            "compliant",
+        ),
+    ] {
+        case("1.36.3", control, config, &[], (verdict, ""));
+    }
+}
+
+#[test]
 fn a_relative_path_of_an_argument_begins_in_the_server_s_directory() {
     let good = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
     let config = "kube-apiserver-arg: [audit-policy-file=pol.yaml]\n";

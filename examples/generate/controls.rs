@@ -188,7 +188,10 @@ fn numbers(control: &Control, editions: &Editions) -> String {
         }
     }
     if numbered.is_empty() {
-        return "no number of its own; the K3s guide asks for it".to_owned();
+        return match control.default {
+            Enforcement::Enforce => "no number of its own; the K3s guide asks for it".to_owned(),
+            Enforcement::Observe | Enforcement::Off => "no number of its own".to_owned(),
+        };
     }
     let parts = numbered
         .iter()
