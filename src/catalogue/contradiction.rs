@@ -4,7 +4,7 @@
 
 use super::fault::Fault;
 use super::load::place;
-use super::{Control, Requirement, Setting, SettingBody};
+use super::{Control, Requirement, Setting, SettingBody, is_loopback};
 use crate::host::SysctlKey;
 
 /// The first setting that contradicts one of a control before, with its line.
@@ -107,7 +107,9 @@ fn allows(require: &Requirement, value: &str) -> bool {
         | Requirement::Excludes(_)
         | Requirement::SubsetOf(_)
         | Requirement::Present(_)
-        | Requirement::NonzeroDuration(_) => true,
+        | Requirement::NonzeroDuration(_)
+        | Requirement::GateNotOff(_) => true,
+        Requirement::Loopback(_) => is_loopback(value),
     }
 }
 

@@ -33,7 +33,7 @@ pub use problem::{Problem, Problems};
 pub(crate) use nearest::did_you_mean;
 pub(crate) use problem::{Source, shown};
 
-pub use requirement::Requirement;
+pub use requirement::{Requirement, is_loopback};
 pub use setting::{
     ArgumentSetting, DirectorySetting, EntryKind, FileSetting, KeepKind, ManifestSetting,
     OptionSetting, PermissionsSetting, Setting, SettingBody, SysctlSetting,

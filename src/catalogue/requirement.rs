@@ -1,5 +1,7 @@
 //! What a K3s option or component argument must be.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::Deserialize;
 
 /// What the effective value of an option or argument must be.
@@ -50,4 +52,13 @@ impl Requirement {
             _ => None,
         }
     }
+}
+
+/// `127.0.0.1`, `127.0.0.2:9090`, `::1`, `[::1]:9090`.
+#[must_use]
+pub fn is_loopback(text: &str) -> bool {
+    let text = text.trim();
+    let ip = text.parse::<IpAddr>().ok();
+    let ip = ip.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    ip.is_some_and(|ip| ip.to_canonical().is_loopback())
 }

@@ -1,9 +1,8 @@
 //! Comparing the value of an option or argument with what the catalogue asks, as the types that they are.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::catalogue::Requirement;
+use crate::catalogue::{Requirement, is_loopback};
 use crate::k3s::component::{boolean, gate_pairs, integer};
 use crate::k3s::{SECRET, hides};
 
@@ -126,14 +125,6 @@ fn is_off(gate: &str, pairs: &[&str]) -> bool {
     };
     let said = last(gate).or_else(|| last("AllBeta"));
     said.is_some_and(|(_, value)| value.and_then(boolean) != Some(true))
-}
-
-/// `127.0.0.1`, `127.0.0.2:9090`, `::1`, `[::1]:9090`.
-fn is_loopback(text: &str) -> bool {
-    let text = text.trim();
-    let ip = text.parse::<IpAddr>().ok();
-    let ip = ip.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
-    ip.is_some_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// A duration as Go's `time.ParseDuration` reads it, negative ones left out: `300s`, `4h0m0s`, `1.5h`.
