@@ -304,3 +304,16 @@ fn live_values_in_the_ledger_of_an_earlier_daemon_are_read() {
         );
     }
 }
+
+/// A disk that is looked at on another machine has no live values, and nobody has changed any.
+#[test]
+fn live_values_are_given_back_on_the_machine_alone_and_nobody_is_blamed_for_them() {
+    let (tree, _) = running();
+    let said = run(&tree, &["revert"]);
+    assert!(
+        said.stdout
+            .contains("/proc/sys/kernel/panic: it is a value of the running kernel"),
+        "{said:?}"
+    );
+    assert!(!said.stdout.contains("by somebody else"), "{said:?}");
+}

@@ -187,7 +187,11 @@ fn under_a_k3s_newer_than_the_catalogue_unknown_flags_only_warn_and_verdicts_are
             "agent" => config.replace("kube-apiserver-arg", "kubelet-arg"),
             _ => config.to_owned(),
         };
-        let (warnings, report) = check("1.40.0", unit, "", &config);
+        let (warnings, report) = check("1.40.0", unit, " --brand-new=1 --debug", &config);
+        assert!(
+            warnings.contains("has an option --brand-new=1 is not known here; neither it nor"),
+            "{warnings}"
+        );
         assert!(
             warnings.contains(
                 "knows --brand-new-flag is not known here (/etc/rancher/k3s/config.yaml:2)"

@@ -157,7 +157,7 @@ fn a_slip_under_a_kubelet_that_may_protect_the_defaults_keeps_the_kernel_values(
 fn an_environment_file_that_cannot_be_read_leaves_nothing_green() {
     let environment = "/etc/systemd/system/k3s.service.env";
     let tree = Tree::of(SERVER);
-    fs::create_dir(tree.at(environment)).unwrap();
+    nix::unistd::mkfifo(&tree.at(environment), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let check = run(&tree, &["check"]);
     assert_eq!(check.code, Some(2), "{check:?}");
     for control in ["audit-log-retention", "server-directory"] {
@@ -170,10 +170,20 @@ fn an_environment_file_that_cannot_be_read_leaves_nothing_green() {
     assert_ne!(word, "compliant");
 }
 
+/// systemd passes over what it cannot read there, where the line allows it with `-`.
+#[test]
+fn a_directory_in_the_place_of_an_optional_environment_file_is_none() {
+    let tree = Tree::of(SERVER);
+    fs::create_dir(tree.at("/etc/systemd/system/k3s.service.env")).unwrap();
+    let (word, all) = verdict(&tree, "audit-log-retention");
+    assert_eq!(word, "divergent", "{all}");
+}
+
 #[test]
 fn a_unit_that_systemd_would_not_start_is_no_node_without_k3s() {
     for unit in [
         "[Service]\nEnvironmentFile=/etc/missing.env\nExecStart=/usr/local/bin/k3s server\n",
+        "[Service]\nEnvironmentFile=/etc\nExecStart=/usr/local/bin/k3s server\n",
         "[Service]\nExecStart=/usr/local/bin/k3s server\nExecStart=/bin/true\n",
     ] {
         let tree = Tree::of(SERVER);

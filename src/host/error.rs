@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::Kind;
+
 /// A failed operation on the host. Reads as one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
@@ -134,6 +136,18 @@ impl HostError {
             path: path.to_path_buf(),
             reason,
         }
+    }
+
+    /// Whether a directory stands where a file is expected.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                reason: Refusal::Kind { found, .. },
+                ..
+            } if *found == Kind::Directory.name()
+        )
     }
 
     /// Whether it is a lack of privilege rather than of anything on the machine.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::go_value::{Refused, normalize};
-use super::options::{KnownOption, OptionKind, Options, known_option};
+use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options, known_option};
 use super::secret::{SECRET, is_secret, option_name, shown_value};
 use super::{Ending, K3sVersion, Place, Role};
 
@@ -99,6 +99,9 @@ pub(super) struct Parsed {
     pub(super) settings: Vec<Setting>,
     /// The word that ended parsing, and all after it.
     pub(super) ignored: Vec<Word>,
+    /// An option that a K3s newer than our tables may know; whether it takes the word behind it nobody can tell, so
+    /// neither it nor what stands behind it was read.
+    pub(super) unknown: Option<Word>,
 }
 
 /// Which parser a release has.
@@ -152,6 +155,7 @@ pub(super) fn parse(
     let mut parser = Parser {
         options,
         library,
+        is_newer: version.minor > NEWEST_CATALOGUED_MINOR,
         parsed: Parsed::default(),
         names: Vec::new(),
         help: Vec::new(),
@@ -226,6 +230,8 @@ fn is_option(word: &str, options: &Options) -> bool {
 struct Parser<'a> {
     options: &'a Options,
     library: Library,
+    /// K3s is newer than our tables.
+    is_newer: bool,
     parsed: Parsed,
     /// Names by which options were given, for "two forms".
     names: Vec<(&'static str, String, Place)>,
@@ -256,6 +262,10 @@ impl Parser<'_> {
                 Some((name, value)) => (name, Some(value)),
                 None => (name, None),
             };
+            if self.is_newer && !self.is_known(name) {
+                self.parsed.unknown = Some(word.clone());
+                return Ok(());
+            }
             if self.take(word, name, value, words.get(index))? {
                 index += 1;
             }
@@ -263,6 +273,10 @@ impl Parser<'_> {
         let ignored = words.get(index..).unwrap_or_default();
         self.parsed.ignored = ignored.to_vec();
         Ok(())
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.options.find(name).is_some() || matches!(name, "help" | "h")
     }
 
     /// Takes one option; true if it took the next word as its value.

@@ -248,6 +248,16 @@ impl Merging<'_> {
                 from: Some(word.place.clone()),
             });
         }
+        if let Some(word) = parsed.unknown {
+            let flag = command_line::shown([word.text.as_str()]).concat();
+            self.remarks.push(Remark {
+                text: format!(
+                    "whether K3s {} has an option {flag} is not known here; neither it nor the words behind it are judged",
+                    self.version
+                ),
+                from: Some(word.place),
+            });
+        }
         for setting in from_environment.into_iter().chain(parsed.settings) {
             self.apply(setting);
         }

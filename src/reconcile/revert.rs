@@ -188,6 +188,10 @@ impl Revert<'_> {
         if !touch.proven {
             return Err(RevertError::Unproven(thing.clone()));
         }
+        if matches!(thing, Thing::Sysctl(_)) && host.live.is_none() {
+            let reason = "it is a value of the running kernel: revert on the machine itself";
+            return Ok((PutBack::Waits(reason.to_owned()), Afterwards::Nothing));
+        }
         let staying = self.staying(touch);
         if let Some(reason) = (self.must_stay)(thing, &staying) {
             return Ok((PutBack::Stays(reason), Afterwards::GiveUp));

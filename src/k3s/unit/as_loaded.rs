@@ -90,6 +90,7 @@ fn of_status(
     for (path, _) in named_files(files, patterns)? {
         let content = match files.read(&path) {
             Ok(content) => content,
+            Err(error) if error.is_directory() => None,
             Err(error) => {
                 unread.get_or_insert(error);
                 continue;

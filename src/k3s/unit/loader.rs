@@ -199,6 +199,8 @@ impl<'a> Loader<'a> {
         for (path, optional) in named_files(self.files, patterns)? {
             let content = match self.files.read(&path) {
                 Ok(content) => content,
+                // systemd cannot read it either: as good as missing.
+                Err(error) if error.is_directory() => None,
                 // Whether K3s may be started without it or not: what it says nobody knows.
                 Err(error) => {
                     self.unread.get_or_insert(error);
