@@ -298,9 +298,17 @@ impl<'a> Pass<'a> {
 
     /// Why a setting cannot be looked for: it is in the data dir, and nobody knows where that is.
     fn place_unknown(&self, setting: &SettingBody) -> Option<String> {
-        // Which packaged components have manifests the options say.
-        if let (SettingBody::Manifest(_), Some(problem)) =
-            (setting, &self.node.configuration_problem)
+        // Which packaged components have manifests the options say, and what is exempt in a shared file.
+        let by_options = match setting {
+            SettingBody::Manifest(_) => true,
+            SettingBody::File(file) => file.section.is_some(),
+            _ => false,
+        };
+        if let Some(problem) = self
+            .node
+            .configuration_problem
+            .as_ref()
+            .filter(|_| by_options)
         {
             return Some(format!("what K3s's options are is not known: {problem}"));
         }

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::catalogue::ControlId;
-use crate::host::{Attributes, FileMode, HostError, Root, State, Thing, Touches};
-use crate::k3s::component::Facts;
-use crate::k3s::{Effective, Ending, Files, Invocation};
-use crate::node;
+use crate::host::{Attributes, FileMode};
+use crate::k3s::Effective;
 use crate::policy::{OnDisable, Stance};
-use crate::setting::configuration::{Line, Wish, parse, render};
-use crate::setting::{Change, Effect, Stage};
+use crate::setting::Change;
+use crate::setting::configuration::{Line, Wish, parse};
 
 use super::super::baseline::{self, Applies};
 use super::super::{Judgement, Pass, Refused, RefusedBy};
 use super::ConfigurationPlan;
 use super::conditions::Conditions;
 use super::own_files::OwnFiles;
-use super::unit_override::{HOW_TO_OVERRIDE, Overriding, UnitOverride};
+use super::trial::worse;
+use super::unit_override::UnitOverride;
 
 /// It can hold no secret, but the directory's other files can, and one mode for all is easier to judge.
 pub(super) const MODE: FileMode = FileMode::new(0o600);
@@ -84,6 +83,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             }
             if let Some(ending) = worse(&base, after) {
                 let reason = format!("K3s would not start with it: {}", ending.reason);
+                self.wishes.retain(|(_, wish)| !wish.holds(&base));
                 return self.refuse_all(reason);
             }
             if !self.drop_idle(&mut lines, after) {
@@ -92,80 +92,6 @@ impl<'p, 'a> Draft<'p, 'a> {
         }
         let command = self.command(&base, &lines);
         self.finish(&lines, command)
-    }
-
-    /// The drop-in of the unit that gives what its command outranks; what it cannot give is refused.
-    fn command(
-        &mut self,
-        base: &Effective,
-        lines: &BTreeMap<Line, ControlId>,
-    ) -> Option<Overriding> {
-        let mut outranked = std::mem::take(&mut self.outranked);
-        while !outranked.is_empty() {
-            let made = match &self.unit {
-                None => Err((None, HOW_TO_OVERRIDE.to_owned())),
-                Some(unit) => unit.give(self.pass, &outranked, base),
-            };
-            let made = made.and_then(|overriding| {
-                let invocation = overriding.invocation.clone();
-                let after = self
-                    .effective_of(Some(lines), Some(invocation))
-                    .map_err(|reason| (None, reason))?;
-                if let Some(ending) = worse(base, &after) {
-                    let reason = format!("K3s would not start with it: {}", ending.reason);
-                    return Err((None, reason));
-                }
-                let idle = outranked.iter().position(|(_, wish)| !wish.holds(&after));
-                match idle {
-                    Some(index) => Err((
-                        Some(index),
-                        "another command would not change it".to_owned(),
-                    )),
-                    None => Ok(overriding),
-                }
-            });
-            match made {
-                Ok(overriding) => return Some(overriding),
-                Err((Some(index), reason)) => {
-                    let (control, wish) = outranked.remove(index);
-                    self.refuse_outranked(base, control, &wish, &reason);
-                }
-                Err((None, reason)) => {
-                    for (control, wish) in std::mem::take(&mut outranked) {
-                        self.refuse_outranked(base, control, &wish, &reason);
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    fn refuse_outranked(&mut self, base: &Effective, control: ControlId, wish: &Wish, more: &str) {
-        self.refused.push(Refused {
-            by: RefusedBy::Preflight,
-            controls: vec![control],
-            reason: format!(
-                "{} is decided by {}, which outranks every drop-in; change it there ({more})",
-                wish.line.what(),
-                wish.decided_by(base)
-            ),
-        });
-    }
-
-    /// What K3s would run with, where these lines are in our file already and the plan changes nothing else that it reads.
-    fn is_there_already(&self, lines: &BTreeMap<Line, ControlId>) -> Option<&'p Effective> {
-        let read = |change: &Change| {
-            matches!(
-                change.after,
-                State::File { .. } | State::Absent | State::Value(_)
-            )
-        };
-        let (ours, _) = self.present.get(&self.path)?;
-        let same = self.present.len() == 1
-            && self.unit.is_none()
-            && *ours == render(&self.united(lines)).into_bytes()
-            && !self.planned.iter().any(read);
-        self.pass.effective().as_ref().ok().filter(|_| same)
     }
 
     /// The lines that the wishes need over what is there without us, as far as they may be written.
@@ -229,80 +155,6 @@ impl<'p, 'a> Draft<'p, 'a> {
             }
         }
         lines
-    }
-
-    /// What K3s would run with: the files of the plan, and ours with these lines or without any.
-    fn effective(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Result<Effective, String> {
-        let invocation = match &self.unit {
-            Some(unit) => Some(unit.base.invocation()),
-            None => self.pass.node.invocation(),
-        };
-        self.effective_of(lines, invocation)
-    }
-
-    fn effective_of(
-        &self,
-        lines: Option<&BTreeMap<Line, ControlId>>,
-        invocation: Option<Invocation>,
-    ) -> Result<Effective, String> {
-        self.pass
-            .node
-            .effective_of(&self.files(lines), invocation, &self.facts())
-            .map_err(|error| error.to_string())
-    }
-
-    /// What the kernel tells once the plan has set its values: they come before K3s's configuration.
-    fn facts(&self) -> Facts {
-        let mut facts = node::facts(self.pass.host);
-        for change in self.planned {
-            if let (Thing::Sysctl(key), State::Value(value)) = (&change.thing, &change.after) {
-                facts
-                    .kernel
-                    .insert(key.to_string(), value.trim().parse().ok());
-            }
-        }
-        facts
-    }
-
-    fn files(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Files<'a> {
-        let mut files = Files::new(&self.pass.host.root);
-        for change in self.planned {
-            if let Thing::Path(path) = &change.thing {
-                files = match &change.after {
-                    State::File { content, .. } => files.with(path, content.clone()),
-                    State::Absent => files.without(path),
-                    State::Directory(_) => files.with_directory(path),
-                    _ => files,
-                };
-            }
-        }
-        for path in self.present.keys() {
-            files = files.without(path);
-        }
-        if let Some(lines) = lines.filter(|lines| !lines.is_empty()) {
-            files = files.with(&self.path, render(&self.united(lines)));
-        }
-        files
-    }
-
-    /// One line for a list that several controls have elements in: up to 1.23.5 the last of several would count alone.
-    fn united(&self, lines: &BTreeMap<Line, ControlId>) -> BTreeMap<Line, ControlId> {
-        let is_list = |line: &Line| {
-            let mut wishes = self.wishes.iter().map(|(_, wish)| wish);
-            wishes.any(|wish| wish.extends_a_list() && wish.line.what() == line.what())
-        };
-        let mut united: BTreeMap<Line, ControlId> = BTreeMap::new();
-        for (line, control) in lines {
-            let other = united
-                .keys()
-                .find(|other| other.what() == line.what() && is_list(line))
-                .cloned();
-            match other.and_then(|other| united.remove_entry(&other)) {
-                Some((other, first)) => united.insert(other.with_elements_of(line), first),
-                None => united.insert(line.clone(), control.clone()),
-            };
-        }
-        united
     }
 
     /// Takes out lines that only the whole result shows to be unfit: a plug-in without its section, audit logs that the
@@ -374,125 +226,4 @@ impl<'p, 'a> Draft<'p, 'a> {
             refused: self.refused,
         }
     }
-
-    fn finish(
-        self,
-        lines: &BTreeMap<Line, ControlId>,
-        command: Option<Overriding>,
-    ) -> ConfigurationPlan {
-        let mut controls: Vec<ControlId> = lines.values().cloned().collect();
-        if controls.is_empty() {
-            // A file that goes is put down to the controls that had wanted it: what no control answers for could not
-            // be recorded, and so would not be done.
-            let texts = self
-                .present
-                .values()
-                .map(|(content, _)| String::from_utf8_lossy(content));
-            controls = texts.flat_map(|text| parse(&text).into_values()).collect();
-        }
-        controls.dedup();
-        let mut changes = Vec::new();
-        if !lines.is_empty() {
-            changes.extend(self.written(render(&self.united(lines)).into_bytes()));
-        }
-        for (path, (content, attributes)) in self.present {
-            if path != self.path || lines.is_empty() {
-                let before = State::File {
-                    content,
-                    attributes,
-                };
-                changes.push(change(path, before, State::Absent));
-            }
-        }
-        let mut refused = self.refused;
-        if let Some(reason) = hindered(&self.pass.host.root, &changes) {
-            changes.clear();
-            let controls = controls.clone();
-            refused.push(Refused {
-                by: RefusedBy::Preflight,
-                controls,
-                reason,
-            });
-        }
-        let mut changes: Vec<(Vec<ControlId>, Change)> = changes
-            .into_iter()
-            .map(|change| (controls.clone(), change))
-            .collect();
-        if let Some(unit) = self.unit {
-            changes.extend(unit.changes(self.pass, command));
-        }
-        ConfigurationPlan { changes, refused }
-    }
-
-    /// The changes after which our file has this content; none if it has it.
-    fn written(&self, content: Vec<u8>) -> Vec<Change> {
-        let (uid, gid) = self.pass.host.root.superuser();
-        let (before, attributes) = match self.present.get(&self.path) {
-            None => (
-                State::Absent,
-                Attributes {
-                    mode: MODE,
-                    uid,
-                    gid,
-                },
-            ),
-            Some((old, attributes)) => {
-                let (content, attributes) = (old.clone(), attributes.clone());
-                (
-                    State::File {
-                        content,
-                        attributes: attributes.clone(),
-                    },
-                    attributes,
-                )
-            }
-        };
-        let after = State::File {
-            content,
-            attributes,
-        };
-        if before == after {
-            return Vec::new();
-        }
-        let mut changes = self
-            .pass
-            .missing_directories(&self.path)
-            .unwrap_or_default();
-        changes.push(change(self.path.clone(), before, after));
-        changes
-    }
-}
-
-/// What stands in the way of the first change that cannot be made.
-fn hindered(root: &Root, changes: &[Change]) -> Option<String> {
-    changes.iter().find_map(|change| {
-        let Thing::Path(path) = &change.thing else {
-            return None;
-        };
-        match root.obstacle(path, Touches::Name) {
-            Ok(refusal) => refusal.map(|reason| HostError::refused(path, reason).to_string()),
-            Err(error) => Some(error.to_string()),
-        }
-    })
-}
-
-fn change(path: PathBuf, before: State, after: State) -> Change {
-    Change {
-        thing: Thing::Path(path),
-        before,
-        after,
-        stage: Stage::Configuration,
-        effect: Effect::K3sRestart,
-    }
-}
-
-/// The reason for which K3s would end with our lines and would not without them.
-fn worse<'e>(base: &Effective, after: &'e Effective) -> Option<&'e Ending> {
-    let known: Vec<&str> = base
-        .endings()
-        .map(|ending| ending.reason.as_str())
-        .collect();
-    after
-        .endings()
-        .find(|ending| !known.contains(&ending.reason.as_str()))
 }

@@ -3,7 +3,10 @@
 mod audit_room;
 mod conditions;
 mod draft;
+mod draft_changes;
+mod outranked;
 mod own_files;
+mod trial;
 pub mod unit_override;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,78 @@
+//! What the unit's command outranks: given by a drop-in of the unit where the policy allows it, else refused.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::ControlId;
+use crate::k3s::Effective;
+use crate::reconcile::{Refused, RefusedBy};
+use crate::setting::configuration::{Line, Wish};
+
+use super::draft::Draft;
+use super::trial::worse;
+use super::unit_override::{HOW_TO_OVERRIDE, Overriding};
+
+impl Draft<'_, '_> {
+    /// The drop-in of the unit that gives what its command outranks; what it cannot give is refused.
+    pub(super) fn command(
+        &mut self,
+        base: &Effective,
+        lines: &BTreeMap<Line, ControlId>,
+    ) -> Option<Overriding> {
+        let mut outranked = std::mem::take(&mut self.outranked);
+        while !outranked.is_empty() {
+            let made = match &self.unit {
+                None => Err((None, HOW_TO_OVERRIDE.to_owned())),
+                Some(unit) => unit.give(self.pass, &outranked, base),
+            };
+            let made = made.and_then(|overriding| {
+                let invocation = overriding.invocation.clone();
+                let after = self
+                    .effective_of(Some(lines), Some(invocation))
+                    .map_err(|reason| (None, reason))?;
+                if let Some(ending) = worse(base, &after) {
+                    let reason = format!("K3s would not start with it: {}", ending.reason);
+                    return Err((None, reason));
+                }
+                let idle = outranked.iter().position(|(_, wish)| !wish.holds(&after));
+                match idle {
+                    Some(index) => Err((
+                        Some(index),
+                        "another command would not change it".to_owned(),
+                    )),
+                    None => Ok(overriding),
+                }
+            });
+            match made {
+                Ok(overriding) => return Some(overriding),
+                Err((Some(index), reason)) => {
+                    let (control, wish) = outranked.remove(index);
+                    self.refuse_outranked(base, control, &wish, &reason);
+                }
+                Err((None, reason)) => {
+                    for (control, wish) in std::mem::take(&mut outranked) {
+                        self.refuse_outranked(base, control, &wish, &reason);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn refuse_outranked(
+        &mut self,
+        base: &Effective,
+        control: ControlId,
+        wish: &Wish,
+        more: &str,
+    ) {
+        self.refused.push(Refused {
+            by: RefusedBy::Preflight,
+            controls: vec![control],
+            reason: format!(
+                "{} is decided by {}, which outranks every drop-in; change it there ({more})",
+                wish.line.what(),
+                wish.decided_by(base)
+            ),
+        });
+    }
+}
