@@ -1,4 +1,4 @@
-//! What K3s's deploy controller makes of our manifests (facts 3.3): names, stems, objects and selectors.
+//! What K3s's deploy controller makes of our manifests (K3s pkg/deploy/controller.go): names, stems, objects and selectors.
 
 #![allow(
     clippy::unwrap_used,

@@ -40,7 +40,7 @@ fn end(effective: &Effective, ending: &Ending) -> String {
     )
 }
 
-/// The components that start after a server has told systemd that it is ready (facts 7).
+/// The components that start after a server has told systemd that it is ready (K3s pkg/daemons/control/server.go).
 fn when(reason: &str) -> &'static str {
     let late = [
         "scheduler exited",

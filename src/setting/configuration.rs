@@ -15,7 +15,7 @@ use super::option::in_force as option_in_force;
 use super::requirement::{Value, holds};
 
 /// A repeated flag keeps all its values from here on, and `flag+=` is known; before, the items are a map and the last
-/// one counts (facts 1.5).
+/// one counts (`GetArgs` of K3s pkg/util/args.go).
 const REPEATED_FLAGS_KEPT: K3sVersion = K3sVersion::new(23, 6);
 
 /// A line that we would write.

@@ -7,7 +7,7 @@ use crate::host::{Attributes, FileMode, HostError, Kind, State, Thing, Touches};
 
 use super::{Change, Effect, Finding, Outcome, Remedy, Stage, Subject, attributes};
 
-/// K3s makes its data dir and what is above it with these bits (facts 3.1).
+/// K3s makes its data dir and what is above it with these bits (K3s pkg/server/server.go).
 const ABOVE_DATA_DIR: FileMode = FileMode::new(0o755);
 /// K3s makes `server` and `agent` with these bits.
 const BELOW_DATA_DIR: FileMode = FileMode::new(0o700);

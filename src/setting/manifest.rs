@@ -1,7 +1,7 @@
 //! Manifests for K3s's deploy controller, in `server/manifests`.
 //!
 //! While a file exists its set of objects never shrinks: the controller deletes from the cluster what leaves a file. A
-//! thing is withdrawn only by taking the whole file away; its objects then stay (facts 3.3).
+//! thing is withdrawn only by taking the whole file away; its objects then stay (K3s pkg/deploy/controller.go).
 
 use std::path::PathBuf;
 

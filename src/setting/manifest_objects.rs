@@ -1,4 +1,4 @@
-//! What stays in the cluster when a manifest goes: K3s deletes no object because its file is gone (facts 3.3).
+//! What stays in the cluster when a manifest goes: K3s deletes no object because its file is gone (K3s pkg/deploy/controller.go).
 
 use std::path::Path;
 

@@ -8,7 +8,7 @@ use crate::k3s::{Effective, K3sVersion};
 use super::requirement::Value;
 use super::{StartedWith, Subject};
 
-/// From here on K3s gives the kubelet most of its settings in a file of its own (facts 4).
+/// From here on K3s gives the kubelet most of its settings in a file of its own (K3s pkg/daemons/agent/agent_linux.go).
 const KUBELET_DEFAULTS_IN_FILE: K3sVersion = K3sVersion::new(32, 0);
 /// Written by K3s at each start, in the data directory.
 const KUBELET_DEFAULTS: &str = "agent/etc/kubelet.conf.d/00-k3s-defaults.conf";

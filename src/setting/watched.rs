@@ -107,7 +107,7 @@ fn of_sysctl(key: SysctlKey) -> Vec<Watched> {
     std::iter::once(Watched::Key(key)).chain(drop_ins).collect()
 }
 
-/// The files that K3s reads its options from (facts 1.1).
+/// The files that K3s reads its options from (K3s pkg/configfilearg).
 fn of_configuration(places: &Places) -> Vec<Watched> {
     let mut drop_ins = places.config_file.clone().into_os_string();
     drop_ins.push(".d");

@@ -18,7 +18,7 @@ use super::super::Pass;
 const MIB: u64 = 1 << 20;
 /// The apiserver's size of a file where none is given, or 0 up to 1.35.
 const DEFAULT_SIZE_MIB: u64 = 100;
-/// From here on a size of 0 means that the file grows for ever (facts 6).
+/// From here on a size of 0 means that the file grows for ever; before, the library that rotates it takes 0 for its default.
 const ZERO_IS_ENDLESS: K3sVersion = K3sVersion::new(36, 0);
 
 /// The most that audit logs can come to.

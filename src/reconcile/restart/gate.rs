@@ -235,7 +235,7 @@ fn unfit(situation: &Situation<'_>) -> Option<Gate> {
     Some(Gate::Refused { why })
 }
 
-/// Why a restart would harm the Secrets of the cluster (k3s-facts 5).
+/// Why a restart would harm the Secrets of the cluster (K3s pkg/secretsencrypt).
 const fn encryption_hazard(encryption: Encryption) -> Option<&'static str> {
     let Encryption::Server {
         key_exists,

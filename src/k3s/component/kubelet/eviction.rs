@@ -1,7 +1,7 @@
 //! When the kubelet begins to evict pods because the node's file system is full.
 //!
 //! kubernetes `pkg/kubelet/eviction`: a hard threshold `nodefs.available<5%` or `<1Gi`. K3s sets 5 %, up to 1.31 by flag,
-//! from 1.32 on in its file; the flag replaces the whole map, a drop-in its keys (facts 8.1).
+//! from 1.32 on in its file; the flag replaces the whole map, a drop-in its keys (K3s pkg/daemons/agent/agent.go).
 
 use super::dropins::DropIn;
 use crate::k3s::component::Argument;
