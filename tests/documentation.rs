@@ -191,3 +191,21 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// Tables wrap: a picture with a cell that is cut off is of a program that was.
+#[test]
+fn the_pictures_are_of_the_program_as_it_prints_now() {
+    let recorded = include_str!("../docs/pictures/check.txt");
+    assert!(!recorded.contains('…'));
+    let root = tempfile::tempdir().unwrap();
+    let now = std::process::Command::new(env!("CARGO_BIN_EXE_k3warden"))
+        .arg("--root")
+        .arg(root.path())
+        .arg("check")
+        .output()
+        .unwrap();
+    let now = String::from_utf8(now.stdout).unwrap();
+    let head = now.lines().next().unwrap();
+    let shows = |line: &str| head.split_whitespace().all(|word| line.contains(word));
+    assert!(recorded.lines().any(shows), "{head:?}");
+}
