@@ -142,15 +142,18 @@ fn the_encryption_line_outlives_a_revert_under_a_slip_and_without_a_unit() {
 }
 
 #[test]
-fn a_slip_under_a_kubelet_that_may_protect_the_defaults_keeps_the_kernel_values() {
+fn under_a_slip_a_revert_leaves_what_the_next_start_may_need() {
     let tree = server();
     let line = "data-dir: /data/k3s\nprotect-kernel-defaults: true\n";
     fs::write(tree.at(CONFIG), format!("{line}debug: maybe\n")).unwrap();
     run(&tree, &["revert"]);
     assert!(text(&tree, "/etc/sysctl.d/90-kubelet.conf").contains("kernel.panic"));
+    assert!(text(&tree, "/data/k3s/server/psa.yaml").contains("PodSecurity"));
+    assert!(tree.at("/data/k3s/server/logs").is_dir());
     fs::write(tree.at(CONFIG), "data-dir: /data/k3s\n").unwrap();
     run(&tree, &["revert"]);
     assert_eq!(text(&tree, "/etc/sysctl.d/90-kubelet.conf"), "");
+    assert_eq!(text(&tree, "/data/k3s/server/psa.yaml"), "");
 }
 
 #[test]

@@ -78,6 +78,10 @@ pub fn must_stay(
 /// Why K3s's next start needs a directory: its audit log is in it, and only newer releases make it themselves.
 fn log_in(pass: &Pass<'_>, directory: &Path) -> Option<String> {
     let effective = pass.node.effective(pass.host).ok()?;
+    let usual = pass.node.places.data_dir.join("server/logs");
+    if let Some(reason) = nobody_knows(&effective, "logs there").filter(|_| directory == usual) {
+        return Some(reason);
+    }
     let flag = "audit-log-path";
     let found = effective
         .start
@@ -92,14 +96,20 @@ fn log_in(pass: &Pass<'_>, directory: &Path) -> Option<String> {
         .map(|_| format!("{place} has the audit log there, and K3s would not start without it"))
 }
 
+/// What is not known of a start that ends before its options are settled.
+fn nobody_knows(effective: &Effective, what: &str) -> Option<String> {
+    let ending = effective.unsettled()?;
+    Some(format!(
+        "whether K3s's next start {what} nobody knows: it would not start: {ending}"
+    ))
+}
+
 /// The kubelet checks the values at each start, whoever asked for it.
 fn protection(pass: &Pass<'_>) -> Option<String> {
     // Without a configuration that can be judged no kubelet is known to check anything.
     let effective = pass.node.effective(pass.host).ok()?;
-    if let Some(ending) = effective.unsettled() {
-        return Some(format!(
-            "whether K3s's next start has protect-kernel-defaults nobody knows: it would not start: {ending}"
-        ));
+    if let Some(reason) = nobody_knows(&effective, "has protect-kernel-defaults") {
+        return Some(reason);
     }
     let place = kernel::protected_by(&effective)?;
     Some(format!(
@@ -110,6 +120,9 @@ fn protection(pass: &Pass<'_>) -> Option<String> {
 /// Why K3s's next start needs more of a file than what is left of it.
 fn lacks_a_section(pass: &Pass<'_>, path: &Path, left: Vec<u8>) -> Option<String> {
     let effective = pass.node.effective(pass.host).ok()?;
+    if let Some(reason) = nobody_knows(&effective, "needs all of it") {
+        return Some(reason);
+    }
     let files = Files::new(&pass.host.root).with(path, left);
     let plugin = *plugins_without_section(&effective, &files).first()?;
     Some(format!(
@@ -119,10 +132,11 @@ fn lacks_a_section(pass: &Pass<'_>, path: &Path, left: Vec<u8>) -> Option<String
 
 fn named(pass: &Pass<'_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
     let effective = pass.node.effective(pass.host).ok();
-    if let Some(ending) = effective.as_ref().and_then(Effective::unsettled) {
-        return Some(format!(
-            "whether K3s's next start needs it nobody knows: it would not start: {ending}"
-        ));
+    let unknown = effective
+        .as_ref()
+        .and_then(|effective| nobody_knows(effective, "needs it"));
+    if unknown.is_some() {
+        return unknown;
     }
     let loaded =
         effective.and_then(|effective| inputs::loaded(pass.host, pass.node, &effective).ok());
