@@ -14,6 +14,7 @@ use k3warden::node::{self, Surroundings};
 use k3warden::policy::{self, Policy};
 use k3warden::reconcile::ledger::{Keeping, Ledger};
 use k3warden::reconcile::lock::Lock;
+use k3warden::reconcile::restart::own_part::OurPart;
 use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances};
 use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
@@ -114,8 +115,13 @@ impl Node {
 
     /// A start with what is on disk has failed.
     fn fails(&self) -> RollBack {
+        let failed = self.with_pass(|pass, _| part::present(pass).unwrap());
+        self.failed(&failed)
+    }
+
+    /// A start with this part has failed.
+    fn failed(&self, failed: &OurPart) -> RollBack {
         self.with_pass(|pass, ledger| {
-            let failed = part::present(pass).unwrap();
             let failure = Failure {
                 reason: "apiserver exited: it says so".to_owned(),
                 errors: vec!["the last error".to_owned()],
@@ -125,7 +131,7 @@ impl Node {
                 name: "test",
                 patience: PATIENCE,
             };
-            roll_back(pass, ledger, &failed, failure, who).unwrap()
+            roll_back(pass, ledger, failed, failure, who).unwrap()
         })
     }
 }
@@ -171,6 +177,21 @@ fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
     );
     assert_eq!(node.drop_in(), good);
     assert_eq!(node.run(&["ledger", "--verify"]).0, Some(0));
+}
+
+/// A line goes while the node is not fit for it, and would come again with the next good moment, and end K3s again.
+#[test]
+fn what_failed_does_not_come_again_if_it_went_before_anybody_could_put_it_back() {
+    let node = Node::settled();
+    let good = node.drop_in();
+    node.policy(WITH_77_DAYS);
+    node.run(&["apply"]);
+    let failed = node.with_pass(|pass, _| part::present(pass).unwrap());
+    node.write(DROP_IN, &good);
+    assert!(matches!(node.failed(&failed), RollBack::Done(_)));
+    node.run(&["apply"]);
+    assert_eq!(node.drop_in(), good);
+    assert!(matches!(node.failed(&failed), RollBack::Already(_)));
 }
 
 #[test]

@@ -334,7 +334,9 @@ impl<'s> Agent<'s> {
                     .map(ToString::to_string)
                     .unwrap_or_default(),
             });
-            if let Some(Turn::Begins { count }) = self.contention.repaired(&done.thing, now) {
+            if let Some(Turn::Begins { count }) =
+                self.contention.repaired(&done.thing, &done.wanted, now)
+            {
                 self.contention_begins(done, count);
             }
         }

@@ -59,7 +59,9 @@ pub struct Contention {
 
 #[derive(Debug)]
 struct History {
-    /// The latest repairs, as many as are needed to tell.
+    /// What it was set to last.
+    wanted: String,
+    /// The latest repairs to that, as many as are needed to tell.
     repairs: VecDeque<Instant>,
     count: u64,
     contended: bool,
@@ -81,13 +83,19 @@ impl Contention {
         }
     }
 
-    /// Takes note of a repair.
-    pub fn repaired(&mut self, thing: &Thing, now: Instant) -> Option<Turn> {
+    /// Takes note of a repair. What we ourselves want otherwise than before (another policy, a put-back) is no fight.
+    pub fn repaired(&mut self, thing: &Thing, wanted: &str, now: Instant) -> Option<Turn> {
         self.make_room(thing);
         let history = self
             .things
             .entry(thing.clone())
             .or_insert_with(History::new);
+        if history.wanted != wanted {
+            wanted.clone_into(&mut history.wanted);
+            history.repairs.clear();
+            history.delay = Duration::ZERO;
+            history.left_until = None;
+        }
         history.count += 1;
         if history.repairs.len() == FAST_COUNT {
             history.repairs.pop_front();
@@ -179,6 +187,7 @@ impl Contention {
 impl History {
     const fn new() -> Self {
         Self {
+            wanted: String::new(),
             repairs: VecDeque::new(),
             count: 0,
             contended: false,
@@ -224,7 +233,7 @@ mod tests {
             match contention.advice(&thing(), now) {
                 Advice::Repair => {
                     repairs += 1;
-                    contention.repaired(&thing(), now);
+                    contention.repaired(&thing(), "10", now);
                     now += undone_after;
                 }
                 Advice::LeaveUntil(until) => {
@@ -265,7 +274,7 @@ mod tests {
         let (mut contention, start) = (Contention::default(), Instant::now());
         let mut turns = Vec::new();
         for number in 0..40 {
-            turns.extend(contention.repaired(&thing(), start + number * 60 * SECOND));
+            turns.extend(contention.repaired(&thing(), "10", start + number * 60 * SECOND));
         }
         let count = SLOW_COUNT as u64;
         assert_eq!(turns, [Turn::Begins { count }]);
@@ -292,7 +301,7 @@ mod tests {
     fn what_was_left_alone_is_named_when_its_time_is_over() {
         let (mut contention, start) = (Contention::default(), Instant::now());
         for _ in 0..FAST_COUNT {
-            contention.repaired(&thing(), start);
+            contention.repaired(&thing(), "10", start);
         }
         assert_eq!(contention.next_due(), Some(start + FIRST_DELAY));
         assert_eq!(contention.due(start), []);
@@ -304,7 +313,7 @@ mod tests {
     fn a_few_repairs_are_no_contention_and_are_forgotten() {
         let (mut contention, start) = (Contention::default(), Instant::now());
         for _ in 1..SLOW_COUNT {
-            assert_eq!(contention.repaired(&thing(), start), None);
+            assert_eq!(contention.repaired(&thing(), "10", start), None);
         }
         assert_eq!(contention.quiet(start + SLOW), []);
         assert!(contention.things.is_empty());
@@ -314,8 +323,23 @@ mod tests {
     fn ten_thousand_things_take_bounded_memory() {
         let (mut contention, now) = (Contention::default(), Instant::now());
         for number in 0..10_000 {
-            contention.repaired(&Thing::Sysctl(number.to_string().parse().unwrap()), now);
+            contention.repaired(
+                &Thing::Sysctl(number.to_string().parse().unwrap()),
+                "10",
+                now,
+            );
         }
         assert!(contention.things.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn what_we_want_otherwise_each_time_is_no_fight() {
+        let (mut contention, start) = (Contention::default(), Instant::now());
+        for number in 0..40 {
+            let wanted = if number % 2 == 0 { "one" } else { "other" };
+            let turn = contention.repaired(&thing(), wanted, start + number * SECOND);
+            assert_eq!(turn, None);
+        }
+        assert!(!contention.is_contended(&thing()));
     }
 }

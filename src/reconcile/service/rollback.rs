@@ -78,10 +78,15 @@ pub fn roll_back(
     }
     let back = way_back(pass, knowledge.good_part(), key(pass, failure.run.as_ref()))?;
     if back.is_nothing() {
-        // What is left, such as the encryption line under a key, may fail as well; the quarantine is not about that.
         let before = Quarantine::load(&knowledge.records).record();
-        let before = before.filter(|quarantine| quarantine.part == failed.digest());
-        return Ok(before.map_or(RollBack::NotOurs, RollBack::Already));
+        if let Some(before) = before.filter(|before| before.part == failed.digest()) {
+            return Ok(RollBack::Already(before));
+        }
+        // What is left, such as the encryption line under a key, may fail as well; the quarantine is not about that. But
+        // where what failed is gone already (a line that the node was not fit for by then), it must not come again.
+        if part::present(pass)?.digest() == failed.digest() {
+            return Ok(RollBack::NotOurs);
+        }
     }
     let quarantine = Quarantine::new(
         failed,
