@@ -56,6 +56,7 @@ by_apt() {
   "k3warden retry") type_in 0 "$1" ;;
   "k3warden pause --for 2h --reason \"disk swap\"")
     type_in 0 "$1"
+    wait_until 30 bash -c 'k3warden status 2>&1 | grep -q "disk swap"'
     sysctl -q -w kernel.panic=3
     sleep 5
     expect_sysctl kernel.panic 3
@@ -63,6 +64,8 @@ by_apt() {
     wait_until 60 bash -c '[ "$(sysctl -n kernel.panic)" = 10 ]' ;;
   "touch /etc/k3warden/disabled")
     type_in 0 "$1"
+    # What was wrong before the daemon has seen the file may still be repaired.
+    wait_until 30 bash -c 'k3warden status 2>&1 | grep -q "/etc/k3warden/disabled exists"'
     sysctl -q -w kernel.panic=3
     sleep 5
     expect_sysctl kernel.panic 3
