@@ -16,7 +16,7 @@ use super::publish::Publisher;
 use super::records::{self, Records};
 use super::signals::Signals;
 use super::stale::Rebuild;
-use super::suspension::Suspension;
+use super::suspension::{Halt, Suspension};
 use super::view::View;
 use super::work::{self, Hands, Hit, Target, Work};
 use crate::host::{HostError, Thing};
@@ -201,14 +201,18 @@ impl<'s> Agent<'s> {
                 })
             })
             .collect();
-        let signals = self.signals;
+        let halt = Halt {
+            signals: self.signals,
+            eyes: &self.eyes,
+            root: &self.ground.host.root,
+        };
         let tied = self.suspension.is_some();
         let hands = Hands {
             ledger: &mut self.ledger,
             contention: &self.contention,
             tied,
             now,
-            stop: &|| signals.wants_end(),
+            halt,
         };
         let work = work::answer(&self.ground, &hits, hands);
         // What was repaired now is looked at once more; what could not be waits for the next event or full pass.
@@ -237,14 +241,18 @@ impl<'s> Agent<'s> {
         if self.ground.turn_calendar() {
             self.tell_of_exceptions(Some(before));
         }
-        let signals = self.signals;
+        let halt = Halt {
+            signals: self.signals,
+            eyes: &self.eyes,
+            root: &self.ground.host.root,
+        };
         let tied = self.suspension.is_some();
         let hands = Hands {
             ledger: &mut self.ledger,
             contention: &self.contention,
             tied,
             now,
-            stop: &|| signals.wants_end(),
+            halt,
         };
         let (work, judgements) = work::answer_all(&self.ground, hands);
         let events: Vec<Event> = judgements
@@ -268,8 +276,13 @@ impl<'s> Agent<'s> {
         if self.suspension.is_some() {
             return;
         }
-        let signals = self.signals;
+        let halt = Halt {
+            signals: self.signals,
+            eyes: &self.eyes,
+            root: &self.ground.host.root,
+        };
         let pass = self.ground.pass();
+        let stop = || halt.is_wanted();
         let who = Who {
             name: WHO,
             patience: LOCK_PATIENCE,
@@ -278,7 +291,6 @@ impl<'s> Agent<'s> {
             if controls.is_empty() {
                 return Ok(Vec::new());
             }
-            let stop = || signals.wants_end();
             give_back::give_back(&pass, &mut self.ledger, &controls, who, &stop)
         });
         let (events, failure) = match given_back {

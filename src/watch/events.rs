@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::agent::{Agent, SETTLE};
 use super::index::Concern;
+use super::suspension::Halt;
 use super::work::{self, Done, Hands, Hit, Target, Work};
 use crate::catalogue::{Setting, SettingBody};
 use crate::host::SysctlKey;
@@ -141,13 +142,17 @@ impl Agent<'_> {
         if concerns(Concern::Suspension) {
             self.look_for_suspension(now);
         }
-        let signals = self.signals;
+        let halt = Halt {
+            signals: self.signals,
+            eyes: &self.eyes,
+            root: &self.ground.host.root,
+        };
         let hands = Hands {
             ledger: &mut self.ledger,
             contention: &self.contention,
             tied: self.suspension.is_some(),
             now,
-            stop: &|| signals.wants_end(),
+            halt,
         };
         let work = work::answer(&self.ground, hits, hands);
         for key in &work.holding {

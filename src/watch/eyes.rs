@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 use super::arms::{ArmError, Arms, Events};
 use super::index::Index;
 use crate::host::sysctl::{HOST_SYSCTLS, PinnedSysctl};
@@ -130,6 +132,16 @@ impl Eyes {
     #[must_use]
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.arms.as_ref().map(Arms::descriptor)
+    }
+
+    /// Whether something happened that nobody has read yet, as far as can be known: who is blind has to look.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        let Some(descriptor) = self.descriptor() else {
+            return true;
+        };
+        let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::ZERO) != Ok(0)
     }
 
     /// Reads some of what there is; `None` when all is read.

@@ -10,6 +10,8 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use super::eyes::Eyes;
+use super::signals::Signals;
 use crate::host::{Attributes, FileMode, HostError, OwnPlace, Root, boot_id};
 use crate::policy::KillSwitch;
 use crate::report::status::Suspended;
@@ -137,6 +139,27 @@ impl Suspension {
             until: left.map(|left| now.saturating_add(left)),
             risk: self.risk.clone(),
         }
+    }
+}
+
+/// Whether to stop before the next change: somebody wants us to end, or has begun a pause or thrown the kill switch since
+/// the daemon last looked.
+#[derive(Debug, Clone, Copy)]
+pub struct Halt<'a> {
+    /// Where the wish to end comes from.
+    pub signals: &'a Signals,
+    /// What knows whether there is an event that nobody has read.
+    pub eyes: &'a Eyes,
+    /// Where the pause and the kill switch lie.
+    pub root: &'a Root,
+}
+
+impl Halt<'_> {
+    /// Asked before each change. The files are only looked for while there is an unread event: theirs may be it.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.signals.wants_end()
+            || (self.eyes.has_unread() && Suspension::look(self.root).is_some())
     }
 }
 

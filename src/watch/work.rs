@@ -7,13 +7,14 @@ use std::time::Instant;
 use crate::catalogue::ControlId;
 use crate::host::{SysctlKey, Thing};
 use crate::reconcile::ledger::{ChangeId, Ledger};
-use crate::reconcile::{Judgement, Plan, Refused, Verdict, apply_within};
+use crate::reconcile::{ApplyError, Judgement, Outcome, Plan, Refused, Verdict, apply_within};
 use crate::report::describe;
 use crate::setting::{self, Effect, Named, Remedy, Stage};
 
 use super::contention::{Advice, Contention};
 use super::ground::{Ground, LOCK_PATIENCE, WHO};
 use super::index::Concern;
+use super::suspension::Halt;
 
 /// The thing that an event names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +47,8 @@ pub struct Hands<'a> {
     pub tied: bool,
     /// The time.
     pub now: Instant,
-    /// Whether somebody wants us to end.
-    pub stop: &'a dyn Fn() -> bool,
+    /// Whether somebody wants us to end, or to change nothing, since `tied` was known.
+    pub halt: Halt<'a>,
 }
 
 /// A change that was made or failed.
@@ -187,7 +188,7 @@ impl Work {
             let inside = |directory: &PathBuf| path != directory && path.starts_with(directory);
             !open_directories.iter().any(inside)
         });
-        if plan.is_empty() {
+        if plan.is_empty() || hands.halt.is_wanted() {
             return;
         }
         let outcomes = apply_within(
@@ -195,23 +196,25 @@ impl Work {
             hands.ledger,
             plan,
             WHO,
-            hands.stop,
+            &|| hands.halt.is_wanted(),
             LOCK_PATIENCE,
         );
-        self.done.extend(outcomes.into_iter().map(|outcome| {
-            let change = outcome.planned.change;
-            Done {
-                source: source(judgements, &outcome.planned.controls, &change.thing),
-                controls: outcome.planned.controls,
-                observed: describe(&change.before),
-                wanted: describe(&change.after),
-                thing: change.thing,
-                stage: change.stage,
-                effect: change.effect,
-                change_id: outcome.change_id,
-                result: outcome.result.map_err(|error| error.to_string()),
-            }
-        }));
+        let tried = |outcome: &Outcome| !matches!(outcome.result, Err(ApplyError::Interrupted(_)));
+        self.done
+            .extend(outcomes.into_iter().filter(tried).map(|outcome| {
+                let change = outcome.planned.change;
+                Done {
+                    source: source(judgements, &outcome.planned.controls, &change.thing),
+                    controls: outcome.planned.controls,
+                    observed: describe(&change.before),
+                    wanted: describe(&change.after),
+                    thing: change.thing,
+                    stage: change.stage,
+                    effect: change.effect,
+                    change_id: outcome.change_id,
+                    result: outcome.result.map_err(|error| error.to_string()),
+                }
+            }));
     }
 }
 

@@ -4,3 +4,4 @@
 mod bench;
 mod put_back;
 mod starts;
+mod stopped;
