@@ -52,6 +52,11 @@ impl Root {
         self.as_if(&BTreeMap::new())
     }
 
+    /// The same root for no look: everything is found anew.
+    pub(super) fn outside_look(&self) -> Self {
+        self.with_look(None)
+    }
+
     /// The same root for one look that takes these directories to have the owner and bits that a plan gives them, so
     /// that what is in them can be judged before the plan is carried out.
     #[must_use]
@@ -76,6 +81,15 @@ impl Host {
     #[must_use]
     pub fn for_one_look(&self) -> Self {
         self.as_if(&BTreeMap::new())
+    }
+
+    /// The same machine within the look that it is for; if it is for none, for one that begins now.
+    #[must_use]
+    pub fn within_look(&self) -> Self {
+        match &self.root.look {
+            Some(_) => self.clone(),
+            None => self.for_one_look(),
+        }
     }
 
     /// The same machine for one look at what a plan leaves; see [`Root::as_if`].

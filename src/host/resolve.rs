@@ -165,7 +165,7 @@ impl Root {
             return self.way_to(path);
         };
         if look.assumes() {
-            return self.with_look(None).way_to(path);
+            return self.outside_look().way_to(path);
         }
         let mut way = look.way_into(directory, || self.way_to(path))?;
         if let Some(parent) = &way.parent {
@@ -272,10 +272,10 @@ impl<'a> Walk<'a> {
         self.seen.push((path, attributes));
     }
 
-    fn here(&self) -> PathBuf {
+    fn here(&self) -> &Path {
         self.at
             .last()
-            .map_or_else(|| PathBuf::from("/"), |(_, path)| path.clone())
+            .map_or_else(|| Path::new("/"), |(_, path)| path.as_path())
     }
 
     fn directory(&self) -> &OwnedFd {
@@ -286,20 +286,20 @@ impl<'a> Walk<'a> {
 
     fn enter(&self, name: &OsStr) -> Result<Option<(OwnedFd, Entry)>, HostError> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let path = self.here().join(name);
+        let path = || self.here().join(name);
         match nix::fcntl::openat(self.directory(), name, flags, Mode::empty()) {
             Ok(descriptor) => {
                 let stat = fstat(&descriptor)
-                    .map_err(|errno| HostError::system("inspect", &path, errno))?;
+                    .map_err(|errno| HostError::system("inspect", &path(), errno))?;
                 Ok(Some((descriptor, Entry::new(&stat))))
             }
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-            Err(errno) => Err(HostError::system("open", &path, errno)),
+            Err(errno) => Err(HostError::system("open", &path(), errno)),
         }
     }
 
     fn follow(&mut self, name: &OsStr, remaining: &mut Vec<OsString>) -> Result<(), HostError> {
-        let here = self.here();
+        let here = self.here().to_path_buf();
         let link = here.join(name);
         let target = readlinkat(self.directory(), name)
             .map_err(|errno| HostError::system("read link", &link, errno))?;

@@ -92,7 +92,7 @@ pub fn apply_within(
         used: false,
         given_up: None,
     };
-    let mut look = host.for_one_look();
+    let mut look = host.within_look();
     plan.changes
         .into_iter()
         .zip(answers)

@@ -181,7 +181,7 @@ impl<'a> Pass<'a> {
         if !concerned {
             return None;
         }
-        let host = self.host.for_one_look();
+        let host = self.host.within_look();
         let findings = self.with_subject(&host, Some(control), |subject| {
             setting::judge_named(&setting.body, subject, named)
         });

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::catalogue::ControlId;
-use crate::host::{SysctlKey, Thing};
+use crate::host::{Host, SysctlKey, Thing};
 use crate::reconcile::ledger::{ChangeId, Ledger};
-use crate::reconcile::{ApplyError, Judgement, Outcome, Plan, Refused, Verdict, apply_within};
+use crate::reconcile::{
+    ApplyError, Judgement, Outcome, Pass, Plan, Refused, Verdict, apply_within,
+};
 use crate::report::describe;
 use crate::setting::{self, Effect, Named, Remedy, Stage};
 
@@ -92,7 +94,12 @@ pub struct Work {
 /// Looks at what is named and brings it back.
 #[must_use]
 pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
-    let pass = ground.pass();
+    // What is found on the way to a thing is good for its repair too: it follows within the same millisecond.
+    let host = ground.host.for_one_look();
+    let pass = Pass {
+        host: &host,
+        ..ground.pass()
+    };
     let mut work = Work::default();
     let mut judgements: Vec<Judgement<'_>> = Vec::new();
     for hit in hits {
@@ -124,7 +131,7 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
     }
     let plan = Plan::of_some(&pass, &judgements);
     let planned = plan.changes.len();
-    work.carry_out(ground, plan, &judgements, hands);
+    work.carry_out(&host, plan, &judgements, hands);
     let mendable = |judgement: &Judgement<'_>| {
         judgement.verdict == Verdict::Compliant
             || (judgement.is_enforced() && judgement.verdict == Verdict::Divergent)
@@ -140,7 +147,7 @@ pub fn answer_all<'g>(ground: &'g Ground, hands: Hands<'_>) -> (Work, Vec<Judgem
     let mut all = Work::default();
     let mut judgements = pass.judge();
     let plan = Plan::of(&pass, &judgements);
-    all.carry_out(ground, plan, &judgements, hands);
+    all.carry_out(&ground.host, plan, &judgements, hands);
     if all.done.iter().any(|done| done.result.is_ok()) {
         // A pass is about one moment: after changes a new one looks.
         judgements = ground.pass().judge();
@@ -160,7 +167,7 @@ impl Work {
 
     fn carry_out(
         &mut self,
-        ground: &Ground,
+        host: &Host,
         mut plan: Plan,
         judgements: &[Judgement<'_>],
         hands: Hands<'_>,
@@ -192,7 +199,7 @@ impl Work {
             return;
         }
         let outcomes = apply_within(
-            &ground.host,
+            host,
             hands.ledger,
             plan,
             WHO,

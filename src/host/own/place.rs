@@ -47,6 +47,7 @@ impl OwnPlace {
     pub fn below(root: &Root, path: &Path, mode: FileMode) -> Result<Self, HostError> {
         // Links that root alone can have made lead on: `/var` on a data disk is normal. From the nearest directory that
         // is there none is followed.
+        let root = root.outside_look();
         for below in path.ancestors() {
             if let (Some(located), Some(parent)) = (root.locate(below)?, below.parent()) {
                 return Ok(Self {

@@ -102,7 +102,8 @@ fn slot_text(mark: Mark, boot: &str) -> Vec<u8> {
     let text = format!("{} {} {boot}", mark.seq, mark.hash);
     let check = Hash::of(text.as_bytes());
     let width = usize::try_from(SECTOR_BYTES).unwrap_or(SLOT_LIMIT_BYTES) - 1;
-    let mut slot = format!("{:<width$}", format!("{text} {check}")).into_bytes();
+    let mut slot = format!("{text} {check}").into_bytes();
+    slot.resize(width, b' ');
     slot.push(b'\n');
     slot
 }

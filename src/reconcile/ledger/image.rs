@@ -43,28 +43,46 @@ impl ThingName {
 }
 
 /// Owner and bits as the ledger writes them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Access {
-    mode: String,
+    #[serde(with = "octal")]
+    mode: FileMode,
     uid: u32,
     gid: u32,
 }
 
 impl Access {
-    fn of(attributes: &Attributes) -> Self {
+    const fn of(attributes: &Attributes) -> Self {
         Self {
-            mode: attributes.mode.to_string(),
+            mode: attributes.mode,
             uid: attributes.uid,
             gid: attributes.gid,
         }
     }
 
-    fn attributes(&self) -> Option<Attributes> {
-        Some(Attributes {
-            mode: FileMode::new(u32::from_str_radix(&self.mode, 8).ok()?),
+    const fn attributes(self) -> Attributes {
+        Attributes {
+            mode: self.mode,
             uid: self.uid,
             gid: self.gid,
-        })
+        }
+    }
+}
+
+/// Every mode, also with the bits that a catalogue never asks for.
+mod octal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::host::FileMode;
+
+    pub(super) fn serialize<S: Serializer>(mode: &FileMode, into: S) -> Result<S::Ok, S::Error> {
+        into.collect_str(mode)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<FileMode, D::Error> {
+        let text = String::deserialize(from)?;
+        let bits = u32::from_str_radix(&text, 8).map_err(D::Error::custom)?;
+        Ok(FileMode::new(bits))
     }
 }
 
@@ -106,10 +124,10 @@ impl Image {
             Self::Absent => State::Absent,
             Self::File { access, content } => State::File {
                 content: base64::decode(content)?,
-                attributes: access.attributes()?,
+                attributes: access.attributes(),
             },
-            Self::Directory(access) => State::Directory(access.attributes()?),
-            Self::Attributes(access) => State::Attributes(access.attributes()?),
+            Self::Directory(access) => State::Directory(access.attributes()),
+            Self::Attributes(access) => State::Attributes(access.attributes()),
             Self::Value(value) => State::Value(value.clone()),
         })
     }
@@ -189,9 +207,7 @@ impl Fingerprint {
             Short::Absent | Short::Value(_) => return false,
         };
         let written = access.attributes();
-        let (Some(before), Some(now), Some(written)) =
-            (before.attributes(), now.attributes(), written)
-        else {
+        let (Some(before), Some(now)) = (before.attributes(), now.attributes()) else {
             return false;
         };
         (now.uid, now.gid) == (before.uid, before.gid)
@@ -209,17 +225,24 @@ impl Fingerprint {
         Self(short)
     }
 
-    /// What is there after a later change: one of attributes leaves the content as it was.
-    pub(super) fn then(self, later: Short) -> Self {
-        Self(match (self.0, later) {
-            (Short::File { bytes, sha256, .. }, Short::Attributes(access)) => Short::File {
-                access,
-                bytes,
-                sha256,
-            },
-            (Short::Directory(_), Short::Attributes(access)) => Short::Directory(access),
-            (_, later) => later,
-        })
+    /// Becomes what is there after a later change: one of attributes leaves the content as it was.
+    pub(super) fn extend(&mut self, later: Short) {
+        match (&mut self.0, later) {
+            (Short::File { access, .. } | Short::Directory(access), Short::Attributes(later)) => {
+                *access = later;
+            }
+            (known, later) => *known = later,
+        }
+    }
+
+    /// Whether a later change leaves it as it is.
+    pub(super) fn is_kept_by(&self, later: &Short) -> bool {
+        match (&self.0, later) {
+            (Short::File { access, .. } | Short::Directory(access), Short::Attributes(later)) => {
+                access == later
+            }
+            (known, later) => known == later,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::image::{Image, Short, ThingName};
+use super::image::{Fingerprint, Image, Short, ThingName};
 use super::line::{Entry, Line};
 use crate::host::Thing;
 
@@ -27,6 +27,8 @@ pub(super) struct Touched {
     pub(super) whole: bool,
     /// The last change that announced more than attributes.
     pub(super) content: Option<Span>,
+    /// What the last change announced, with the content that it left.
+    pub(super) last_written: Fingerprint,
     /// The last change of each control, in order of time; the newest is the last.
     pub(super) changes: Vec<(String, Span)>,
     /// Controls that changed it and need it no longer.
@@ -53,10 +55,10 @@ impl Index {
             } => {
                 let whole = !matches!(before, Image::Attributes(_));
                 if let Some(thing) = thing.thing() {
-                    let touched = self.touch(thing, line.id);
+                    let touched = self.touch(thing, line.id, &after);
                     touched.images.push(span);
                     touched.whole |= whole;
-                    touched.changed(control, &after, span);
+                    touched.changed(control, after, span);
                 }
             }
             Entry::Repair {
@@ -66,7 +68,7 @@ impl Index {
                 ..
             } => {
                 if let Some(touched) = lookup(&mut self.touched, thing) {
-                    touched.changed(control, &after, span);
+                    touched.changed(control, after, span);
                 }
             }
             Entry::GivenUp { control, thing } => {
@@ -88,12 +90,13 @@ impl Index {
         }
     }
 
-    fn touch(&mut self, thing: Thing, id: u64) -> &mut Touched {
+    fn touch(&mut self, thing: Thing, id: u64, after: &Short) -> &mut Touched {
         self.touched.entry(thing).or_insert_with(|| Touched {
             id,
             images: Vec::new(),
             whole: false,
             content: None,
+            last_written: Fingerprint::from_short(after.clone()),
             changes: Vec::new(),
             given_up: Vec::new(),
         })
@@ -133,21 +136,14 @@ impl Touched {
         controls.filter(|control| !self.given_up.iter().any(|(known, _)| known == *control))
     }
 
-    /// Lines with what was last written, oldest first: the last content, and the attributes set since.
-    pub(super) fn last_written(&self) -> Vec<Span> {
-        let since = self.content.map_or(0, |span| span.offset);
-        let changes = self.changes.iter().map(|(_, span)| *span);
-        let later = changes.filter(|span| span.offset > since || self.content.is_none());
-        self.content.into_iter().chain(later).collect()
-    }
-
-    fn changed(&mut self, control: String, after: &Short, span: Span) {
+    fn changed(&mut self, control: String, after: Short, span: Span) {
         if !matches!(after, Short::Attributes(_)) {
             self.content = Some(span);
         }
         self.changes.retain(|(known, _)| *known != control);
         self.given_up.retain(|(known, _)| *known != control);
         self.changes.push((control, span));
+        self.last_written.extend(after);
     }
 }
 

@@ -32,7 +32,7 @@ pub use scan::Damage;
 pub use write::{Change, Recorded};
 
 use head::Mark;
-use image::{Short, earlier_over_later};
+use image::earlier_over_later;
 use index::{Index, Span, Touched};
 use line::{Entry, Line};
 use scan::{Scan, Tail};
@@ -148,10 +148,10 @@ impl Ledger {
     /// When the files cannot be read.
     pub fn touched(&mut self, lock: &Lock) -> Result<Vec<Touch>, LedgerError> {
         self.refresh(lock)?;
-        let mut all = Vec::with_capacity(self.index.touched.len());
-        for (thing, touched) in &self.index.touched {
-            all.push(self.touch(thing, touched)?);
-        }
+        let touched = self.index.touched.iter();
+        let mut all: Vec<Touch> = touched
+            .map(|(thing, touched)| self.touch(thing, touched))
+            .collect();
         all.sort_by_key(|touch| std::cmp::Reverse(touch.id));
         Ok(all)
     }
@@ -194,30 +194,15 @@ impl Ledger {
         }
     }
 
-    fn touch(&self, thing: &Thing, touched: &Touched) -> Result<Touch, LedgerError> {
-        let mut last_written: Option<Fingerprint> = None;
-        for span in touched.last_written() {
-            let after = self.after(span)?;
-            last_written = Some(match last_written {
-                Some(earlier) => earlier.then(after),
-                None => Fingerprint::from_short(after),
-            });
-        }
+    fn touch(&self, thing: &Thing, touched: &Touched) -> Touch {
         let first_doubt = self.damage.as_ref().and_then(Damage::line);
         let proven = |span: &Span| first_doubt.is_none_or(|line| span.line < line);
-        Ok(Touch {
+        Touch {
             id: ChangeId(touched.id),
             thing: thing.clone(),
             controls: touched.controls().cloned().collect(),
-            last_written: last_written.ok_or_else(|| LedgerError::NotTouched(thing.clone()))?,
+            last_written: touched.last_written.clone(),
             proven: touched.images.iter().all(proven),
-        })
-    }
-
-    fn after(&self, span: Span) -> Result<Short, LedgerError> {
-        match self.read(span)?.entry {
-            Entry::FirstTouch { after, .. } | Entry::Repair { after, .. } => Ok(after),
-            _ => Err(LedgerError::Broken(Damage::Unreadable { line: span.line })),
         }
     }
 

@@ -205,19 +205,18 @@ impl Ledger {
         let mut durable = false;
         let mut entries = Vec::with_capacity(changes.len());
         for (change, first) in changes {
-            durable = durable || *first || self.writes_something_new(change)?;
+            durable = durable || *first || self.writes_something_new(change);
             entries.push(change.entry(*first));
         }
         self.append(entries, durable)
     }
 
     /// A repair that is lost in a crash must not make revert believe that somebody else wrote what we wrote.
-    fn writes_something_new(&self, change: &Change) -> Result<bool, LedgerError> {
+    fn writes_something_new(&self, change: &Change) -> bool {
         let Some(touched) = self.index.touched.get(&change.thing) else {
-            return Ok(true);
+            return true;
         };
-        let last = self.touch(&change.thing, touched)?.last_written;
-        Ok(last.clone().then(Short::of(&change.after)) != last)
+        !touched.last_written.is_kept_by(&Short::of(&change.after))
     }
 
     /// Appends after a refresh.

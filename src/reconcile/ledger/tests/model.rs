@@ -1,5 +1,6 @@
 //! Any sequence of operations, against a model that is a map.
 
+use super::super::image::Short;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ fn apply(model: &mut Model, order: usize, change: &Change) {
         known.whole = true;
         known.before = earlier_over_later(known.before.clone(), change.before.clone());
     }
-    known.after = known.after.clone().then(Short::of(&change.after));
+    known.after.extend(Short::of(&change.after));
     known.controls.retain(|control| *control != change.control);
     known.controls.push(change.control.clone());
 }
