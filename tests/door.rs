@@ -88,6 +88,23 @@ fn a_start_is_made_right_and_what_it_reads_is_left_for_the_gate() {
     );
 }
 
+/// With the bits of the file also wrong, its content must not wait for the next start.
+#[test]
+fn a_drop_in_of_ours_whose_content_and_bits_are_both_wrong_is_right_before_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let node = Node::server("");
+    node.door("k3s.service");
+    let written = node.read(DROP_IN).unwrap();
+    std::fs::remove_file(node.path(DROP_IN)).unwrap();
+    node.write(DROP_IN, "protect-kernel-defaults: false\n");
+    let loose = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(node.path(DROP_IN), loose).unwrap();
+    let said = node.said("k3s.service");
+    assert_eq!(node.read(DROP_IN).unwrap(), written, "{said}");
+    let mode = std::fs::metadata(node.path(DROP_IN)).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o7777, 0o600, "{said}");
+}
+
 #[test]
 fn a_token_is_in_no_record() {
     let node = Node::server("");

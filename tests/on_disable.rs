@@ -155,3 +155,33 @@ fn what_k3s_would_not_start_without_stays_and_that_is_said() {
         assert!(said.contains(reason), "{reason}: {said}");
     }
 }
+
+#[test]
+fn a_file_that_k3s_was_still_told_of_goes_when_it_is_told_of_it_no_longer() {
+    let node = Node::hardened("");
+    let off = |control: &str| format!("[control.{control}]\nstate = \"off\"\n");
+    node.policy(&format!("{REVERT}{}", off("audit-policy")));
+    node.run(&["apply"]);
+    assert!(node.path(AUDIT).exists());
+    let both = off("audit-policy") + &off("audit-policy-file");
+    node.policy(&format!("{REVERT}{both}"));
+    let mut said = node.run(&["apply"]);
+    said += &node.run(&["apply"]);
+    assert!(!node.path(AUDIT).exists(), "{said}");
+}
+
+#[test]
+fn what_had_to_stay_is_given_back_when_nothing_needs_it_any_more() {
+    let node = Node::hardened("");
+    let off = "[control.kernel-panic]\nstate = \"off\"\n";
+    node.policy(&format!("{REVERT}{off}"));
+    let said = node.run(&["apply"]);
+    assert!(node.read(SYSCTL).contains("kernel.panic = 10"), "{said}");
+    node.policy(&format!(
+        "{REVERT}{off}[control.protect-kernel-defaults]\nstate = \"off\"\n"
+    ));
+    let mut said = node.run(&["apply"]);
+    said += &node.run(&["apply"]);
+    assert!(!node.read(SYSCTL).contains("kernel.panic = 10"), "{said}");
+    assert!(node.read(SYSCTL).contains("vm.panic_on_oom"), "{said}");
+}

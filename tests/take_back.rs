@@ -207,6 +207,71 @@ fn what_stays_because_somebody_changed_it_can_be_taken_back_by_force_later() {
     }
 }
 
+/// A file of an operator's under our name: its bits and its content are both wrong.
+#[test]
+fn one_apply_makes_content_and_bits_right_and_both_come_back() {
+    for access in ["644 root:root", "640 1000:1000"] {
+        let operators = format!("{access} f {DROP_IN}\n| # mine\n");
+        let tree = Tree::of(&format!(
+            "{HOST}755 root:root d /etc/rancher/k3s/config.yaml.d\n{operators}"
+        ));
+        let before = tree.snapshot();
+        let applied = run(&tree, &["apply"]);
+        assert!(
+            !applied.stdout.contains("about to be changed"),
+            "{applied:?}"
+        );
+        let written = text(&tree, DROP_IN);
+        assert!(written.contains("protect-kernel-defaults"), "{applied:?}");
+        assert_eq!(tree.snapshot()[DROP_IN].mode, 0o600);
+
+        // Both drift at once.
+        std::fs::write(tree.at(DROP_IN), "").unwrap();
+        tree::set_mode(&tree.at(DROP_IN), 0o644);
+        run(&tree, &["apply"]);
+        assert_eq!(text(&tree, DROP_IN), written);
+        assert_eq!(tree.snapshot()[DROP_IN].mode, 0o600);
+
+        run(&tree, &["revert"]);
+        assert_eq!(
+            difference(&before, &tree.snapshot(), "/nothing"),
+            Vec::<String>::new()
+        );
+    }
+}
+
+/// Six controls have a line in one file. What one of them cannot give back now it gives back later.
+#[test]
+fn a_line_that_could_not_go_goes_when_what_held_it_is_gone() {
+    let path = "/etc/sysctl.d/90-kubelet.conf";
+    let tree = Tree::of(HOST);
+    run(&tree, &["apply"]);
+    let held = run(&tree, &["revert", "kernel-panic"]);
+    assert_eq!(held.code, Some(1), "{held:?}");
+    assert!(
+        held.stdout.contains("sets protect-kernel-defaults"),
+        "{held:?}"
+    );
+    run(&tree, &["revert", "protect-kernel-defaults"]);
+    let gone = run(&tree, &["revert", "kernel-panic"]);
+    assert!(!text(&tree, path).contains("kernel.panic = 10"), "{gone:?}");
+    assert!(text(&tree, path).contains("vm.panic_on_oom"), "{gone:?}");
+
+    let tree = Tree::of(&format!(
+        "{HOST}644 root:root f /etc/k3warden/config.toml\n| [control.protect-kernel-defaults]\n| state = \"off\"\n"
+    ));
+    run(&tree, &["apply"]);
+    let edited = text(&tree, path) + "net.ipv4.ip_forward = 1\n";
+    std::fs::write(tree.at(path), edited).unwrap();
+    let kept = run(&tree, &["revert", "kernel-panic"]);
+    assert!(kept.stdout.contains("--force takes it back"), "{kept:?}");
+    let forced = run(&tree, &["revert", "--force", "kernel-panic"]);
+    assert!(
+        !text(&tree, path).contains("kernel.panic = 10"),
+        "{forced:?}"
+    );
+}
+
 /// The guide names this file, so a configuration tool may write it long after we made it.
 #[test]
 fn lines_that_somebody_wrote_into_a_file_of_ours_stay_when_ours_go() {

@@ -127,6 +127,7 @@ impl Revert {
             controls: &self.controls,
             of_these,
             force: self.force,
+            asks_again: false,
             must_stay: &|thing, staying| stay::must_stay(&session.pass(), thing, staying, &running),
             goes_first: &|thing| {
                 let directory = drop_in_directory(&session.node.places.config_file);
@@ -147,7 +148,9 @@ impl Revert {
             return Ok(());
         }
         let touched = ledger.touched(&session.lock("k3warden revert")?)?;
-        let recorded = touched.iter().flat_map(|touch| &touch.controls);
+        let recorded = touched
+            .iter()
+            .flat_map(|touch| touch.controls.iter().chain(&touch.given_up));
         let unknown: Vec<String> = self
             .controls
             .iter()

@@ -37,6 +37,18 @@ pub struct Attributes {
     pub gid: u32,
 }
 
+impl Attributes {
+    /// The bits that both grant, with the owner of the limit.
+    #[must_use]
+    pub const fn limited_to(&self, limit: &Self) -> Self {
+        Self {
+            mode: self.mode.intersection(limit.mode),
+            uid: limit.uid,
+            gid: limit.gid,
+        }
+    }
+}
+
 /// What a thing is, as far as we change or restore it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum State {
@@ -58,6 +70,23 @@ pub enum State {
 }
 
 impl State {
+    /// The same content or directory, with the owner and no more than the bits of a limit.
+    #[must_use]
+    pub fn limited_to(&self, limit: &Attributes) -> Self {
+        match self {
+            Self::File {
+                content,
+                attributes,
+            } => Self::File {
+                content: content.clone(),
+                attributes: attributes.limited_to(limit),
+            },
+            Self::Directory(attributes) => Self::Directory(attributes.limited_to(limit)),
+            Self::Attributes(attributes) => Self::Attributes(attributes.limited_to(limit)),
+            Self::Absent | Self::Value(_) => self.clone(),
+        }
+    }
+
     /// Owner and bits, where there are any.
     #[must_use]
     pub const fn attributes(&self) -> Option<&Attributes> {

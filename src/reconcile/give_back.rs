@@ -60,6 +60,7 @@ pub fn give_back(
         controls,
         of_these: &|thing| concerns(pass, thing),
         force: false,
+        asks_again: true,
         must_stay: &|thing, staying| stay::must_stay(pass, thing, staying, &running),
         goes_first: &|thing| matches!(thing, Thing::Path(path) if path.starts_with(&directory)),
         remains: &|thing| stay::remains(pass, thing),

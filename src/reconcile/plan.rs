@@ -188,23 +188,23 @@ impl Draft {
             Thing::Path(path) => depth(path),
             Thing::Sysctl(_) => 0,
         };
-        let same = |planned: &PlannedChange| {
-            planned.change.thing == change.thing && planned.change.after == change.after
+        let united = self.changes.iter().find_map(|(key, planned)| {
+            let united = planned.change.united_with(&change)?;
+            Some((key.clone(), united))
+        });
+        let (change, wanted_by) = match united {
+            None => (change, Vec::new()),
+            Some((key, united)) => {
+                let known = self.changes.remove(&key);
+                (
+                    united,
+                    known.map(|known| known.controls).unwrap_or_default(),
+                )
+            }
         };
-        let mut planned = self.changes.iter().filter(|(_, planned)| same(planned));
-        let mut key = (change.stage, depth, change.thing.clone());
-        // A directory that several stages need is made in the first of them.
-        if let Some(known) = planned.next().map(|(known, _)| known.clone())
-            && let Some(mut planned) = self.changes.remove(&known)
-        {
-            planned.want(controls);
-            key.0 = key.0.min(known.0);
-            planned.change.stage = key.0;
-            self.changes.insert(key, planned);
-            return;
-        }
+        let key = (change.stage, depth, change.thing.clone());
         let planned = self.changes.entry(key).or_insert(PlannedChange {
-            controls: Vec::new(),
+            controls: wanted_by,
             change,
         });
         planned.want(controls);

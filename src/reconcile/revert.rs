@@ -40,6 +40,12 @@ pub enum PutBack {
     Changed,
 }
 
+impl PutBack {
+    const fn is_restored(&self) -> bool {
+        matches!(self, Self::Restored(_))
+    }
+}
+
 /// Why a thing could not be put back.
 #[derive(Debug, thiserror::Error)]
 pub enum RevertError {
@@ -70,8 +76,11 @@ pub struct Revert<'a> {
     pub controls: &'a [String],
     /// Only things of this kind.
     pub of_these: &'a dyn Fn(&Thing) -> bool,
-    /// Put back also what somebody else has changed since.
+    /// Put back also what somebody else has changed since, of what is named.
     pub force: bool,
+    /// Whoever asks will ask again, with the next pass: what must stay for now stays claimed. Otherwise it is remembered as
+    /// something to be tried with each later revert.
+    pub asks_again: bool,
     /// What must stay as it is for the sake of a running cluster although only these controls keep it, and why.
     pub must_stay: &'a dyn Fn(&Thing, &[&str]) -> Option<String>,
     /// K3s's configuration, which goes before the files that it names.
@@ -109,7 +118,9 @@ impl Revert<'_> {
         // An attempt that failed may have left a file to be touched after the configuration that names it.
         touched.sort_by_key(|touch| !(self.goes_first)(&touch.thing));
         let mut reverted = Vec::new();
-        let of_these = |touch: &Touch| (self.of_these)(&touch.thing) && self.concerns(touch);
+        let of_these = |touch: &Touch| {
+            (self.of_these)(&touch.thing) && (self.names(touch) || is_tried_again(touch))
+        };
         // Whoever does not end in time for one is not waited for with each of the others.
         let mut given_up: Option<LockError> = None;
         for touch in touched.into_iter().filter(of_these) {
@@ -124,6 +135,10 @@ impl Revert<'_> {
             };
             if let Err(RevertError::Lock(error @ LockError::Held { .. })) = &result {
                 given_up = Some(error.clone());
+            }
+            // What could not go earlier was told of then.
+            if !self.names(&touch) && matches!(&result, Ok(done) if !done.is_restored()) {
+                continue;
             }
             reverted.push(Reverted {
                 thing: touch.thing,
@@ -157,14 +172,14 @@ impl Revert<'_> {
         Lock::acquire(&host.root, self.patience, self.who)
     }
 
-    /// What nobody needs any more is tried each time.
-    fn concerns(&self, touch: &Touch) -> bool {
-        self.controls.is_empty()
-            || touch.controls.is_empty()
-            || touch
-                .controls
-                .iter()
-                .any(|control| self.controls.contains(control))
+    /// Whether a control that is named changed it, also one that has given it up because it could not go.
+    fn names(&self, touch: &Touch) -> bool {
+        let mut changed_by = touch.controls.iter().chain(&touch.given_up);
+        self.controls.is_empty() || changed_by.any(|control| self.controls.contains(control))
+    }
+
+    fn forces(&self, touch: &Touch) -> bool {
+        self.force && self.names(touch)
     }
 
     /// The controls that need a thing and are not reverted.
@@ -194,7 +209,11 @@ impl Revert<'_> {
         }
         let staying = self.staying(touch);
         if let Some(reason) = (self.must_stay)(thing, &staying) {
-            return Ok((PutBack::Stays(reason), Afterwards::GiveUp));
+            let afterwards = match self.asks_again {
+                true => Afterwards::Nothing,
+                false => Afterwards::GiveUp,
+            };
+            return Ok((PutBack::Stays(reason), afterwards));
         }
         if !staying.is_empty() {
             let done = self.divide(host, ledger, touch, &staying, lock)?;
@@ -202,7 +221,7 @@ impl Revert<'_> {
         }
         if let Some((target, reason)) = (self.remains)(thing) {
             self.announce(host, ledger, touch, &target, lock)?;
-            let done = match self.restore(host, thing, &target, &touch.last_written)? {
+            let done = match self.restore(host, touch, &target)? {
                 Some(PutBack::Restored(_) | PutBack::Already) => PutBack::Stays(reason),
                 stays => stays.unwrap_or_else(not_empty),
             };
@@ -215,7 +234,7 @@ impl Revert<'_> {
         if self.opens(host, &before) && holds_ours(ledger, thing, lock)? {
             return Ok((waits(), Afterwards::GiveUp));
         }
-        let done = match self.restore(host, thing, &before, &touch.last_written)? {
+        let done = match self.restore(host, touch, &before)? {
             Some(done) => done,
             None if holds_ours(ledger, thing, lock)? => waits(),
             None => not_empty(),
@@ -247,7 +266,7 @@ impl Revert<'_> {
         let done = match (self.shared)(thing, &before, staying) {
             Some(target) => {
                 self.announce(host, ledger, touch, &target, lock)?;
-                self.restore(host, thing, &target, &touch.last_written)?
+                self.restore(host, touch, &target)?
                     .unwrap_or_else(not_empty)
             }
             None => PutBack::Waits(format!("needed by {}", staying.join(", "))),
@@ -274,7 +293,7 @@ impl Revert<'_> {
         lock: &Lock,
     ) -> Result<(), RevertError> {
         let now = host.capture(&touch.thing, Extent::Whole)?;
-        if now == *target || !(self.force || touch.last_written.matches(&now)) {
+        if now == *target || !(self.forces(touch) || touch.last_written.matches(&now)) {
             return Ok(());
         }
         let stays = touch
@@ -295,10 +314,10 @@ impl Revert<'_> {
     fn restore(
         &self,
         host: &Host,
-        thing: &Thing,
+        touch: &Touch,
         before: &State,
-        last_written: &Fingerprint,
     ) -> Result<Option<PutBack>, RevertError> {
+        let (thing, last_written) = (&touch.thing, &touch.last_written);
         let extent = match before {
             State::Attributes(_) => Extent::AttributesOnly,
             _ => Extent::Whole,
@@ -312,7 +331,7 @@ impl Revert<'_> {
             return Ok(Some(PutBack::Stays(reason)));
         }
         let ours = last_written.matches(&now) || last_written.is_halfway(before, &now);
-        if !self.force && !ours {
+        if !self.forces(touch) && !ours {
             return Ok(Some(PutBack::Changed));
         }
         match host.put(thing, before) {
@@ -328,6 +347,11 @@ impl Revert<'_> {
             Err(RevertError::NotVerified(thing.clone()))
         }
     }
+}
+
+/// Whether it was to go with an earlier revert and could not.
+fn is_tried_again(touch: &Touch) -> bool {
+    touch.controls.is_empty() || !touch.given_up.is_empty()
 }
 
 fn not_empty() -> PutBack {

@@ -57,6 +57,32 @@ pub struct Change {
 }
 
 impl Change {
+    /// One change for two of the same thing: each begins with what is there now, so the second would find what the first
+    /// has left and be taken for overtaken. Owner and bits go with the content, and of two limits the stricter counts;
+    /// what several stages need is made in the first of them. `None` where both cannot be had.
+    #[must_use]
+    pub fn united_with(&self, other: &Self) -> Option<Self> {
+        if self.thing != other.thing {
+            return None;
+        }
+        let (whole, after, stage) = match (&self.after, &other.after) {
+            (one, another) if one == another => (self, one.clone(), self.stage.min(other.stage)),
+            (one @ State::Attributes(_), State::Attributes(limit)) => {
+                (self, one.limited_to(limit), self.stage.min(other.stage))
+            }
+            (State::Attributes(limit), after) => (other, after.limited_to(limit), other.stage),
+            (after, State::Attributes(limit)) => (self, after.limited_to(limit), self.stage),
+            _ => return None,
+        };
+        Some(Self {
+            thing: whole.thing.clone(),
+            before: whole.before.clone(),
+            after,
+            stage,
+            effect: self.effect.max(other.effect),
+        })
+    }
+
     /// Whether a directory is made, removed or given other bits, so that what was seen of it holds no longer.
     #[must_use]
     pub const fn is_of_directory(&self) -> bool {

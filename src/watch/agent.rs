@@ -54,6 +54,8 @@ pub struct Agent<'s> {
     told_blind: bool,
     pub(super) publishing_failure: Option<String>,
     giving_back_failure: Option<String>,
+    /// What was last said of things that were to be given back: what stays is said once.
+    told_of_given_back: BTreeSet<String>,
     pub(super) refused_policy: Option<String>,
     pub(super) ledger_damage: Option<String>,
     pub(super) last_repair: Option<Repair>,
@@ -126,6 +128,7 @@ impl<'s> Agent<'s> {
             told_blind: false,
             publishing_failure: None,
             giving_back_failure: None,
+            told_of_given_back: BTreeSet::new(),
             refused_policy: None,
             ledger_damage: None,
             last_repair,
@@ -306,7 +309,12 @@ impl<'s> Agent<'s> {
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let events: Vec<Event> = events;
-        events.iter().for_each(|event| self.journal.tell(event));
+        let said = events.iter().map(|event| event.message.clone()).collect();
+        let earlier = std::mem::replace(&mut self.told_of_given_back, said);
+        let news = events
+            .iter()
+            .filter(|event| !earlier.contains(&event.message));
+        news.for_each(|event| self.journal.tell(event));
         if !events.is_empty() {
             let _ = self.ground.look_up_written(&mut self.ledger);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::image::{Fingerprint, Image, Short, ThingName};
-use super::line::{Entry, Line};
+use super::line::{Ending, Entry, Line};
 use crate::host::Thing;
 
 /// A line's place in the file, its end included.
@@ -16,7 +16,7 @@ pub(super) struct Span {
 }
 
 /// A thing that we changed and did not put back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Touched {
     /// The first touch's id: order of first touch.
     pub(super) id: u64,
@@ -33,6 +33,8 @@ pub(super) struct Touched {
     pub(super) changes: Vec<(String, Span)>,
     /// Controls that changed it and need it no longer.
     given_up: Vec<(String, Span)>,
+    /// How it was before its last image was added: that change may turn out not to have been made.
+    earlier: Option<Box<Self>>,
 }
 
 /// The lines that must outlive a compaction.
@@ -56,6 +58,7 @@ impl Index {
                 let whole = !matches!(before, Image::Attributes(_));
                 if let Some(thing) = thing.thing() {
                     let touched = self.touch(thing, line.id, &after);
+                    touched.earlier = touched.before_another_image();
                     touched.images.push(span);
                     touched.whole |= whole;
                     touched.changed(control, after, span);
@@ -77,9 +80,14 @@ impl Index {
                     touched.given_up.push((control, span));
                 }
             }
-            Entry::Ended { thing, .. } => {
+            Entry::Ended { thing, end } => {
                 if let Some(thing) = thing.thing() {
-                    self.touched.remove(&thing);
+                    let ended = self.touched.remove(&thing);
+                    let earlier = ended.and_then(|touched| touched.earlier);
+                    // Of a change that was not made, only what it has added goes.
+                    if let (Ending::NotMade, Some(earlier)) = (end, earlier) {
+                        self.touched.insert(thing, *earlier);
+                    }
                 }
             }
             Entry::Note { key, .. } => {
@@ -99,19 +107,16 @@ impl Index {
             last_written: Fingerprint::from_short(after.clone()),
             changes: Vec::new(),
             given_up: Vec::new(),
+            earlier: None,
         })
     }
 
     /// The lines to keep, in their order in the file, each once.
     pub(super) fn kept(&self) -> Vec<Span> {
-        let of_things = self.touched.values().flat_map(|touched| {
-            let of_controls = touched.changes.iter().chain(&touched.given_up);
-            let of_controls = of_controls.map(|(_, span)| span);
-            touched
-                .images
-                .iter()
-                .chain(&touched.content)
-                .chain(of_controls)
+        let touched = self.touched.values();
+        let of_things = touched.flat_map(|touched| {
+            let both = std::iter::once(touched).chain(touched.earlier.as_deref());
+            both.flat_map(Touched::lines)
         });
         let mut spans: Vec<Span> = of_things
             .chain(self.notes.values())
@@ -130,10 +135,30 @@ impl Index {
 }
 
 impl Touched {
+    /// The lines that undoing it needs.
+    fn lines(&self) -> impl Iterator<Item = &Span> {
+        let of_controls = self.changes.iter().chain(&self.given_up);
+        let of_controls = of_controls.map(|(_, span)| span);
+        self.images.iter().chain(&self.content).chain(of_controls)
+    }
+
+    fn before_another_image(&self) -> Option<Box<Self>> {
+        let earlier = Self {
+            earlier: None,
+            ..self.clone()
+        };
+        (!self.images.is_empty()).then(|| Box::new(earlier))
+    }
+
     /// The controls that changed it and still need it.
     pub(super) fn controls(&self) -> impl Iterator<Item = &String> {
         let controls = self.changes.iter().map(|(control, _)| control);
         controls.filter(|control| !self.given_up.iter().any(|(known, _)| known == *control))
+    }
+
+    /// The controls that changed it and need it no longer.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = &String> {
+        self.given_up.iter().map(|(control, _)| control)
     }
 
     fn changed(&mut self, control: String, after: Short, span: Span) {

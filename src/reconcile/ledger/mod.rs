@@ -86,6 +86,8 @@ pub struct Touch {
     /// one: what was there before cannot be put back for one of them alone. None: nobody needs it, and it only waits
     /// until it can go.
     pub controls: Vec<String>,
+    /// Controls that changed it and were to be put back: what is left of theirs could not go then, or has gone.
+    pub given_up: Vec<String>,
     /// What it was when we last wrote it. If it is something else now, somebody changed it since.
     pub last_written: Fingerprint,
     /// Whether the record of what was there before is proven by the chain; false from the first damage on.
@@ -201,6 +203,7 @@ impl Ledger {
             id: ChangeId(touched.id),
             thing: thing.clone(),
             controls: touched.controls().cloned().collect(),
+            given_up: touched.given_up().cloned().collect(),
             last_written: touched.last_written.clone(),
             proven: touched.images.iter().all(proven),
         }

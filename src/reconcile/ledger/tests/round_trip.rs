@@ -159,6 +159,37 @@ fn ending_makes_the_next_change_a_first_touch_again() {
     machine.verify().unwrap();
 }
 
+/// Of a file only the bits were changed; then its content was to be, and somebody was quicker.
+#[test]
+fn a_content_that_was_not_written_leaves_the_image_of_the_bits() {
+    let machine = Machine::new();
+    let mut ledger = machine.open();
+    let thing = path("/drop-in.yaml");
+    let bits = |mode| State::Attributes(attributes(mode));
+    let tightened = change("modes", thing.clone(), bits(0o644), bits(0o600));
+    let _ = machine.record(&mut ledger, &tightened);
+    let known = ledger.touched(&machine.lock()).unwrap();
+    for _ in 0..2 {
+        let replaced = change(
+            "content",
+            thing.clone(),
+            file(b"theirs", 0o600),
+            file(b"ours", 0o600),
+        );
+        let recorded = machine.record(&mut ledger, &replaced);
+        assert!(matches!(recorded, Recorded::FirstTouch(_)));
+        let ended = [(thing.clone(), Ending::NotMade)];
+        ledger.end(&ended, &machine.lock()).unwrap();
+        for ledger in [&mut ledger, &mut machine.open()] {
+            assert_eq!(ledger.before(&thing, &machine.lock()).unwrap(), bits(0o644));
+            let touched = ledger.touched(&machine.lock()).unwrap();
+            assert_eq!(touched[0].controls, known[0].controls);
+            assert_eq!(touched[0].last_written, known[0].last_written);
+        }
+    }
+    machine.verify().unwrap();
+}
+
 #[test]
 fn decisions_are_found_again_and_the_newest_counts() {
     let machine = Machine::new();
