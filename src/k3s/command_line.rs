@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::go_value::{Refused, normalize};
 use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options, known_option};
-use super::secret::{SECRET, is_secret, option_name, shown_value};
+use super::secret::{SECRET, is_secret, shown_name, shown_value};
 use super::{Ending, K3sVersion, Place, Role};
 
 /// One word of a command line and where it is written.
@@ -33,7 +33,7 @@ fn masked(text: &str) -> String {
                 shown_value(name.trim_start_matches('-'), value)
             )
         }
-        None => option_name(text).to_owned(),
+        None => shown_name(text).to_owned(),
     }
 }
 
@@ -45,8 +45,10 @@ pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         .into_iter()
         .map(|word| match (waiting.take(), word.split_once('=')) {
             (Some(name), _) if is_secret(name) => SECRET.to_owned(),
-            (_, Some((name, _))) if name.starts_with('-') && name.contains(char::is_whitespace) => {
-                format!("{} {SECRET}", option_name(name))
+            (_, Some((name, _)))
+                if name.starts_with('-') && shown_name(name).len() < name.len() =>
+            {
+                format!("{} {SECRET}", shown_name(name))
             }
             (_, Some((name, value))) if name.starts_with('-') => {
                 format!(
@@ -56,7 +58,7 @@ pub fn shown<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
             }
             (Some(name), _) => shown_value(name, word),
             (None, _) if word.starts_with('-') => {
-                let name = option_name(word);
+                let name = shown_name(word);
                 waiting = Some(name.trim_start_matches('-')).filter(|name| takes_a_word(name));
                 name.to_owned()
             }
@@ -296,7 +298,7 @@ impl Parser<'_> {
             }
             return Err(ending(
                 word,
-                format!("flag provided but not defined: -{}", option_name(name)),
+                format!("flag provided but not defined: -{}", shown_name(name)),
             ));
         };
         let (text, took_next, place) = match (option.kind, value, next) {

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::files::{Files, Input};
 use super::go_value::normalize;
 use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options};
-use super::secret::option_name;
+use super::secret::shown_name;
 use super::yaml::YamlError;
 use super::{Ending, Invocation, K3sVersion, Merge, Place, Role, SetOption, Sourced};
 use crate::host::HostError;
@@ -291,7 +291,7 @@ impl Merging<'_> {
             // K3s looks the name up without its dashes, and only up to the first `=`.
             let flag = key.flag();
             let flag = flag.split('=').next().unwrap_or_default();
-            let shown = option_name(flag);
+            let shown = shown_name(flag);
             let known = self.options.find(flag.trim_start_matches('-')).is_some();
             for word in key.words() {
                 if !known && self.version.minor > NEWEST_CATALOGUED_MINOR {

@@ -45,10 +45,31 @@ pub fn hides(name: &str, value: &str) -> bool {
     is_secret(name) || has_credentials(value)
 }
 
-/// A name as far as it can be one: whoever writes `'--token abc'` in one word wrote no name with a blank in it.
-pub(super) fn option_name(text: &str) -> &str {
-    let mut parts = text.split(char::is_whitespace);
-    parts.find(|part| !part.is_empty()).unwrap_or_default()
+/// A name as far as it gives nothing away: whoever writes `'--token abc'` in one word gave a token with it.
+pub(super) fn shown_name(text: &str) -> &str {
+    end_of_secret_name(text)
+        .and_then(|end| text.get(..end))
+        .unwrap_or(text)
+}
+
+fn last_word(text: &str) -> &str {
+    text.rsplit(char::is_whitespace).next().unwrap_or(text)
+}
+
+/// Where the first name of a secret ends that has something behind it, in a text that should be one name and may be more:
+/// a blank slipped in, or Go's print of a map, `[{token abc}]`.
+fn end_of_secret_name(text: &str) -> Option<usize> {
+    let separates = |character: char| {
+        character.is_whitespace() || matches!(character, '[' | ']' | '{' | '}' | ':')
+    };
+    let mut end = 0;
+    text.split_inclusive(separates).find_map(|part| {
+        let word = part.trim_end_matches(separates);
+        let word_end = end + word.len();
+        end += part.len();
+        let is_last = text.get(word_end..)?.trim_matches(separates).is_empty();
+        (!is_last && is_secret(word.trim_start_matches('-'))).then_some(word_end)
+    })
 }
 
 /// The value of an option or flag as it may be shown; an item of `kube-apiserver-arg` keeps its flag.
@@ -57,12 +78,13 @@ pub fn shown_value(name: &str, value: &str) -> String {
     if !ARGUMENT_LISTS.contains(&name) {
         return if hides(name, value) { SECRET } else { value }.to_owned();
     }
-    let name = value.split('=').next().unwrap_or_default();
-    if name.trim().contains(char::is_whitespace) {
-        return format!("{} {SECRET}", option_name(name));
+    let head = value.split('=').next().unwrap_or_default();
+    let name = shown_name(head);
+    if name.len() < head.len() {
+        return format!("{name} {SECRET}");
     }
     match value.split_once('=') {
-        Some((flag, rest)) if hides(flag.trim_start_matches('-'), rest) => {
+        Some((flag, rest)) if hides(last_word(flag).trim_start_matches('-'), rest) => {
             format!("{flag}={SECRET}")
         }
         None if has_credentials(value) => SECRET.to_owned(),
@@ -172,9 +194,17 @@ mod tests {
         }
         let etcd = shown_value("etcd-arg", "initial-cluster-token=abc");
         assert_eq!(etcd, "initial-cluster-token={secret}");
-        for slipped in ["token abc", "token abc=", "token abc=def"] {
-            let shown = shown_value("kube-apiserver-arg", slipped);
-            assert_eq!(shown, "token {secret}");
+        for (slipped, shown) in [
+            ("token abc", "token {secret}"),
+            ("token abc=", "token {secret}"),
+            ("token abc=def", "token {secret}"),
+            ("[{token abc}]", "[{token {secret}"),
+            ("[{audit-log-path /x}]", "[{audit-log-path /x}]"),
+            ("a b", "a b"),
+            ("x y=1", "x y=1"),
+            ("a token=abc", "a token={secret}"),
+        ] {
+            assert_eq!(shown_value("kube-apiserver-arg", slipped), shown);
         }
         assert_eq!(shown_value("server", "https://u:p@host:6443"), SECRET);
         assert_eq!(
@@ -182,6 +212,19 @@ mod tests {
             "https://host:6443"
         );
         assert_eq!(shown_value("node-label", "token=abc"), "token=abc");
+    }
+
+    #[test]
+    fn a_name_with_a_blank_in_it_is_shown_up_to_what_may_be_a_secret() {
+        for (name, shown) in [
+            ("a b", "a b"),
+            ("[{a b}]", "[{a b}]"),
+            ("token ", "token "),
+            ("--token abc", "--token"),
+            ("a agent-token: x", "a agent-token"),
+        ] {
+            assert_eq!(shown_name(name), shown);
+        }
     }
 
     #[test]

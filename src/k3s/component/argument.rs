@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Component;
-use crate::k3s::secret::option_name;
-use crate::k3s::{Place, Sourced, hides, shown_value};
+use crate::k3s::secret::shown_name;
+use crate::k3s::{Place, SECRET, Sourced, hides, shown_value};
 
 /// One word of a component's command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +31,17 @@ impl Argument {
     /// The flag as it may be shown: an item `token abc` is no flag, and holds a token.
     #[must_use]
     pub fn shown_flag(&self) -> &str {
-        option_name(&self.flag)
+        shown_name(&self.flag)
     }
 
     /// The word as it may be shown: a secret is `{secret}`.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!(
-            "--{}={}",
-            self.shown_flag(),
-            shown_value(&self.flag, &self.value)
-        )
+        let flag = self.shown_flag();
+        match flag.len() < self.flag.len() {
+            true => format!("--{flag} {SECRET}"),
+            false => format!("--{flag}={}", shown_value(&self.flag, &self.value)),
+        }
     }
 }
 

@@ -68,6 +68,18 @@ fn push(text: &mut String, value: &impl std::fmt::Display) {
     let _ = write!(text, "{value}");
 }
 
+/// The fewest digits that read back as the same number. Of two that are equally near Go takes the even one, Rust the upper.
+fn scientific(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let (digits, _) = shortest.split_once('e').unwrap_or((&shortest, ""));
+    let count = digits.bytes().filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", count.saturating_sub(1));
+    match even.parse() == Ok(value) {
+        true => even,
+        false => shortest,
+    }
+}
+
 /// Go's `%v` of a float: shortest digits, with an exponent below 1e-4 and from 1e6 on
 /// (`strconv.FormatFloat(x, 'g', -1, 64)`).
 fn float(value: f64) -> String {
@@ -77,7 +89,7 @@ fn float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    let scientific = format!("{value:e}");
+    let scientific = scientific(value);
     let (digits, exponent) = scientific
         .split_once('e')
         .unwrap_or((scientific.as_str(), "0"));

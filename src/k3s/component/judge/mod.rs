@@ -26,7 +26,7 @@ use super::options::Options;
 use super::value::Kind;
 use super::{Argument, Component, Components, Node, Place};
 use crate::k3s::Files;
-use crate::k3s::secret::option_name;
+use crate::k3s::secret::shown_name;
 use crate::k3s::{Ending, SECRET, Sourced, shown_value};
 
 /// The cgroup hierarchy of the host.
@@ -199,7 +199,7 @@ pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String>
 pub(super) fn swallowed(extracted: &Extracted, node: &Node) -> Vec<String> {
     let flags = Flags::of(Component::Kubelet, node.version.minor);
     let lost = |(bare, lost): &(Sourced, Sourced)| {
-        let flag = option_name(bare.value.trim_start_matches("--"));
+        let flag = shown_name(bare.value.trim_start_matches("--"));
         let value = match flags.kind(flag) {
             Some(Kind::Bool) => "true",
             _ => "VALUE",
