@@ -28,7 +28,14 @@ impl Network {
             }
             _ => return None,
         };
-        Some(Self { address, prefix })
+        Some(match (address, prefix.checked_sub(96)) {
+            // Go prints and takes it as the IPv4 network that it is.
+            (IpAddr::V6(mapped), Some(prefix)) if mapped.to_ipv4_mapped().is_some() => Self {
+                address: IpAddr::V4(mapped.to_ipv4_mapped()?),
+                prefix,
+            },
+            _ => Self { address, prefix },
+        })
     }
 
     /// Whether it is an IPv6 network.
@@ -84,6 +91,7 @@ mod tests {
         assert_eq!(print("10.9.3.4/16"), Some("10.9.0.0/16".to_owned()));
         assert_eq!(print("fd00:42::5/56"), Some("fd00:42::/56".to_owned()));
         assert_eq!(print("0.0.0.0/0"), Some("0.0.0.0/0".to_owned()));
+        assert_eq!(print("::ffff:10.9.0.0/112"), Some("10.9.0.0/16".to_owned()));
         for bad in ["10.9.0.0", "10.9.0.0/33", "x/8", "10.9.0.0/+8", "::/129"] {
             assert_eq!(print(bad), None, "{bad}");
         }

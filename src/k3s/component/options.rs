@@ -30,6 +30,12 @@ impl<'a> Options<'a> {
             .filter(|text| !text.is_empty())
     }
 
+    /// A scalar option that something set, to nothing perhaps.
+    pub(super) fn set_to(&self, name: &str) -> Option<&'a str> {
+        let last = self.items(name).last();
+        last.map(|sourced| sourced.value.as_str())
+    }
+
     /// The place that set an option.
     pub(super) fn place(&self, name: &str) -> Option<&'a Place> {
         self.items(name).last().map(|sourced| &sourced.place)
@@ -50,6 +56,18 @@ impl<'a> Options<'a> {
         self.text(name)
             .and_then(|text| text.parse().ok())
             .unwrap_or(default)
+    }
+
+    /// The same words as K3s takes most of them: blanks belong to a word, and an item of nothing is an empty one.
+    pub(super) fn exact_words(
+        &self,
+        name: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Place)> + use<'a> {
+        let items = self.items(name).iter();
+        items.flat_map(|sourced| {
+            let words = sourced.value.split(',');
+            words.map(|word| (word, &sourced.place))
+        })
     }
 
     /// The words of a list whose items may hold several, joined by commas (`cluster-cidr`, `node-ip`, `disable`).

@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Int(u32),
     /// An unsigned number of that many bits.
     Uint(u32),
+    /// How much is logged: a decimal number of 31 bits (component-base `logs/api/v1` VerbosityLevelPflag).
+    Verbosity,
     /// A number with a fraction.
     Float,
     /// `1h30m`.
@@ -59,6 +61,7 @@ impl Kind {
             "bool" => Self::Bool,
             "int" | "int64" => Self::Int(64),
             "int32" | "level" => Self::Int(32),
+            "verbosity" => Self::Verbosity,
             "uint" | "uint64" => Self::Uint(64),
             "uint32" => Self::Uint(32),
             "float" => Self::Float,
@@ -112,6 +115,7 @@ impl Kind {
             Self::Int(bits) if integer(value).is_none_or(|number| !fits(number, bits)) => {
                 syntax("ParseInt")
             }
+            Self::Verbosity if !is_verbosity(value) => syntax("ParseUint"),
             Self::Uint(_) if value.starts_with('+') => syntax("ParseUint"),
             Self::Uint(bits)
                 if integer(value).is_none_or(|number| !fits_unsigned(number, bits)) =>
@@ -278,18 +282,25 @@ fn ip_port(value: &str) -> Option<String> {
 
 /// `30000-32767`, `30000+100` or one port (apimachinery `net.PortRange`).
 pub(super) fn is_port_range(value: &str) -> bool {
+    value.trim().is_empty() || port_range(value).is_some()
+}
+
+/// The first and the last port of `30000-32767`, `30000+100` or one port (apimachinery `util/net/port_range.go`).
+pub(super) fn port_range(value: &str) -> Option<(u16, u16)> {
     let value = value.trim();
-    let port = |text: &str| text.trim().parse::<u16>().ok();
-    if value.is_empty() {
-        return true;
-    }
-    if let Some((low, high)) = value.split_once('-') {
-        return matches!((port(low), port(high)), (Some(low), Some(high)) if low <= high);
-    }
-    match value.split_once('+') {
-        Some((base, size)) => port(base).is_some() && port(size).is_some(),
-        None => port(value).is_some(),
-    }
+    let port = |text: &str| text.parse::<u16>().ok();
+    let (first, last) = match (value.split_once('-'), value.split_once('+')) {
+        (Some((first, last)), None) => (port(first)?, port(last)?),
+        (None, Some((first, more))) => (port(first)?, port(first)?.checked_add(port(more)?)?),
+        (None, None) => (port(value)?, port(value)?),
+        (Some(_), Some(_)) => return None,
+    };
+    (first <= last).then_some((first, last))
+}
+
+fn is_verbosity(value: &str) -> bool {
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && value.parse::<i32>().is_ok()
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::Line;
 use crate::k3s::Place;
-use crate::k3s::component::Argument;
 use crate::k3s::component::minors::{self, GATES};
 use crate::k3s::component::value::{Kind, boolean, gate_pairs};
+use crate::k3s::component::{AUTO, Argument, SECRET};
 
 /// Cipher suites that Go's crypto/tls has, and the two short names that Kubernetes keeps.
 const CIPHERS: &[&str] = &[
@@ -56,12 +56,19 @@ pub(super) fn is_cipher(name: &str) -> bool {
     CIPHERS.contains(&name)
 }
 
+/// Whether an argument is the operator's and its value is known here.
+pub(super) fn is_given(argument: &Argument) -> bool {
+    let is_known = ![AUTO, SECRET]
+        .iter()
+        .any(|hidden| argument.value.contains(hidden));
+    argument.place != Place::Default && is_known
+}
+
 /// The first argument that the component refuses to read, then its feature gates.
 ///
 /// What K3s gives by itself is not judged: a K3s is built with the components that take it.
 pub(super) fn command_line(line: &mut Line<'_>) {
-    let given = |argument: &&Argument| argument.place != Place::Default;
-    for argument in line.arguments.iter().filter(given) {
+    for argument in line.arguments.iter().filter(|given| is_given(given)) {
         if let Some(reason) = line.flags.refuses(argument) {
             line.end(&reason, Some(argument));
             return;

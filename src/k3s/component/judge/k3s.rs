@@ -7,13 +7,17 @@ use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
-use crate::k3s::component::value::is_port_range;
+use crate::k3s::component::value::{is_port_range, nanoseconds};
 use crate::k3s::component::{Component, Node};
 use crate::k3s::{Ending, Place, Role};
 
 /// K3s's own refusals, in the order of its code.
 pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
-    let mut found = addresses(options, &["node-ip", "node-external-ip"]);
+    let mut found = addresses(options, &["node-ip"]);
+    // A server without an agent waits for its node then, and ends not.
+    if !options.on("disable-agent") {
+        found.extend(addresses(options, &["node-external-ip"]));
+    }
     if node.role == Role::Agent {
         return found;
     }
@@ -22,6 +26,8 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
     found.extend(modes(options, node));
     found.extend(tls(options, node));
     found.extend(panics(options, node));
+    found.extend(addresses_of_others(options, node));
+    found.extend(intervals(options, node));
     found
 }
 
@@ -35,7 +41,7 @@ fn ending(reason: String, from: Option<&Place>) -> Ending {
 fn addresses(options: Options<'_>, names: &[&str]) -> Vec<Ending> {
     let mut found = Vec::new();
     for name in names {
-        for (word, place) in options.words(name) {
+        for (word, place) in options.exact_words(name) {
             if word.parse::<IpAddr>().is_err() {
                 found.push(ending(format!("invalid {name} {word}"), Some(place)));
             }
@@ -84,7 +90,7 @@ fn combinations(options: Options<'_>) -> Vec<Ending> {
 fn networks(options: Options<'_>) -> Vec<Ending> {
     let mut found = Vec::new();
     for name in ["cluster-cidr", "service-cidr"] {
-        for (word, place) in options.words(name) {
+        for (word, place) in options.exact_words(name) {
             if Network::parse(word).is_none() {
                 found.push(ending(format!("invalid {name} {word}"), Some(place)));
             }
@@ -97,14 +103,86 @@ fn networks(options: Options<'_>) -> Vec<Ending> {
         found.push(ending(format!("invalid port range {range}"), place));
     }
     found.extend(addresses(options, &["cluster-dns"]));
+    if found.is_empty() {
+        found.extend(too_small(options));
+    }
     found
+}
+
+/// The tenth address of a service network is the cluster's DNS, and the apiserver wants eight at least (kube-apiserver
+/// `app/options/validation.go`).
+fn too_small(options: Options<'_>) -> Option<Ending> {
+    let given = options.exact_words("service-cidr");
+    let networks = given.filter_map(|(word, place)| Some((word, Network::parse(word)?, place)));
+    let has_dns = !options.items("cluster-dns").is_empty();
+    let mut networks = networks.take(if has_dns { usize::MAX } else { 1 });
+    networks.find_map(|(word, network, place)| {
+        let reason = match has_dns {
+            false if network.nth(10).is_none() => {
+                format!("cannot configure default cluster-dns address: {word}: subnet too small")
+            }
+            true if network.address_bits() < 3 => {
+                "apiserver exited: the service cluster IP range must be at least 8 IP addresses"
+                    .to_owned()
+            }
+            _ => return None,
+        };
+        Some(ending(reason, Some(place)))
+    })
+}
+
+/// Where the data of a server are or come from.
+fn addresses_of_others(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let mut found = Vec::new();
+    let has_token = options.text("token").is_some() || options.text("token-file").is_some();
+    if let Some(server) = options.text("server")
+        && has_token
+        && let Some(scheme) = other_scheme(server)
+    {
+        let reason = format!("only https:// URLs are supported, invalid scheme: {scheme}");
+        found.push(ending(reason, options.place("server")));
+    }
+    // kine took what names no scheme for a file of SQLite once; when that ended was not tried.
+    if let Some(endpoint) = options.text("datastore-endpoint")
+        && node.version.minor >= 36
+        && !endpoint.contains("://")
+    {
+        let reason = "invalid datastore endpoint; endpoint should be a DSN URI in the format <scheme>://<authority>";
+        found.push(ending(
+            reason.to_owned(),
+            options.place("datastore-endpoint"),
+        ));
+    }
+    found
+}
+
+/// The scheme of an address that is not https, or the address itself where it has none.
+fn other_scheme(address: &str) -> Option<&str> {
+    match address.split_once("://") {
+        Some(("https", _)) => None,
+        Some((scheme, _)) => Some(scheme),
+        None => Some(address),
+    }
+}
+
+fn intervals(options: Options<'_>, node: &Node) -> Option<Ending> {
+    // K3s d694dd1db, March 2025.
+    let name = "etcd-snapshot-reconcile-interval";
+    let given = options.text(name).and_then(nanoseconds)?;
+    let judged = node.version.minor >= 33 && !options.on("etcd-disable-snapshots");
+    (judged && given <= 0).then(|| {
+        ending(
+            format!("{name} must be greater than 0s"),
+            options.place(name),
+        )
+    })
 }
 
 fn modes(options: Options<'_>, node: &Node) -> Vec<Ending> {
     let mut found = Vec::new();
     let mut one_of = |name: &str, since: &str, allowed: &[&str]| {
         let known = Since::parse(since).is_some_and(|since| since.reached(node.version));
-        if let Some(value) = options.text(name)
+        if let Some(value) = options.set_to(name)
             && known
             && !allowed.contains(&value)
         {

@@ -28,7 +28,6 @@ pub(super) fn judge(line: &mut Line<'_>) {
         at_least_one(line, flag, reason);
     }
     token_expiration(line);
-    logs(line);
     storage(line);
     audit_batches(line);
 }
@@ -88,29 +87,6 @@ fn token_expiration(line: &mut Line<'_>) {
             "the serviceaccount max expiration must be between 1 hour to 2^32 seconds",
             Some(argument),
         );
-    }
-}
-
-fn logs(line: &mut Line<'_>) {
-    if let Some(argument) = line.given("logging-format")
-        && !matches!(argument.value.as_str(), "text" | "json")
-    {
-        let reason = format!("unsupported log format: {}", argument.value);
-        line.end(&reason, Some(argument));
-    }
-    if let Some(argument) = line.given("vmodule") {
-        let mut items = argument.value.split(',').filter(|item| !item.is_empty());
-        let is_pair = |item: &str| {
-            let (file, level) = item.split_once('=').unwrap_or_default();
-            !file.is_empty() && level.parse::<u32>().is_ok()
-        };
-        if items.any(|item| !is_pair(item)) {
-            let reason = format!(
-                "invalid argument {:?} for \"--vmodule\" flag: syntax error: expect comma-separated list of filename=N",
-                argument.value
-            );
-            line.end(&reason, Some(argument));
-        }
     }
 }
 

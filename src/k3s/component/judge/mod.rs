@@ -11,6 +11,7 @@ mod files;
 mod k3s;
 mod kubelet;
 mod limits;
+mod logging;
 mod own_files;
 
 pub use kubelet::KERNEL_PARAMETERS;
@@ -137,7 +138,7 @@ pub(super) fn endings(
 ) -> Vec<Ending> {
     let mut endings = k3s::endings(options, node);
     for component in Component::ALL {
-        if components.line(component).is_empty() {
+        if components.line(component).is_empty() || !starts(component, options) {
             continue;
         }
         let mut line = Line::of(component, components, node, files);
@@ -146,6 +147,9 @@ pub(super) fn endings(
         }
         if line.endings.is_empty() {
             common::command_line(&mut line);
+        }
+        if line.endings.is_empty() {
+            logging::judge(&mut line);
         }
         if line.endings.is_empty() {
             match component {
@@ -159,7 +163,19 @@ pub(super) fn endings(
         }
         endings.append(&mut line.endings);
     }
+    if endings.is_empty() {
+        endings.extend(logging::changed_by_another(
+            options, components, node, files,
+        ));
+    }
     endings
+}
+
+/// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
+/// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go).
+fn starts(component: Component, options: Options<'_>) -> bool {
+    let waits = options.on("disable-agent") && !options.on("disable-cloud-controller");
+    component != Component::Scheduler || !waits
 }
 
 /// Whether the apiserver encrypts Secrets, where an operator's own argument decides that.

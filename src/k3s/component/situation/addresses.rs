@@ -7,6 +7,7 @@ use crate::k3s::Role;
 use crate::k3s::component::network::{Network, joined};
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
+use crate::k3s::component::value::port_range;
 use crate::k3s::component::{AUTO, Node};
 
 impl Situation {
@@ -26,7 +27,8 @@ impl Situation {
             Some(first) => first.to_string(),
         };
         self.when("node-ip", !addresses.is_empty() || vpn);
-        self.when("dual-node-ip", addresses.len() > 1);
+        let is_other = |address: &IpAddr| address.is_ipv6() != ipv6;
+        self.when("dual-node-ip", addresses.iter().any(is_other));
         self.put("node-ip", shown);
         self.put("node-loopback", if ipv6 { "::1" } else { "127.0.0.1" });
         let listen = if ipv6 { "::" } else { "0.0.0.0" };
@@ -115,7 +117,12 @@ impl Situation {
         self.put("cluster-cidr", known(joined(&clusters)));
         self.put("service-cidr", known(joined(&services)));
         let ports = options.text("service-node-port-range");
-        self.put("service-node-port-range", ports.unwrap_or("30000-32767"));
+        let ports = ports.unwrap_or("30000-32767");
+        let ports = match port_range(ports) {
+            Some((first, last)) => format!("{first}-{last}"),
+            None => ports.to_owned(),
+        };
+        self.put("service-node-port-range", ports);
     }
 }
 

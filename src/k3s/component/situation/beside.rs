@@ -55,8 +55,7 @@ impl Situation {
             );
             let authority = format!("{}/tls/etcd/server-ca.crt", self.value("server"));
             self.given("etcd-cafile", encrypted.then_some(authority.as_str()));
-            let sqlite =
-                endpoint.is_none_or(|url| url.starts_with("sqlite") || !url.contains("://"));
+            let sqlite = endpoint.is_none_or(|url| url.starts_with("sqlite"));
             self.when("single-datastore", sqlite);
         }
     }

@@ -95,7 +95,7 @@ impl Situation {
         self.put(
             "cluster-domain",
             options
-                .text("cluster-domain")
+                .set_to("cluster-domain")
                 .unwrap_or(if node.role == Role::Server {
                     "cluster.local"
                 } else {
