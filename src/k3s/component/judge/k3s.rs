@@ -28,6 +28,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
     found.extend(panics(options, node));
     found.extend(addresses_of_others(options, node));
     found.extend(intervals(options, node));
+    found.extend(families(options, node));
     found
 }
 
@@ -145,9 +146,16 @@ fn addresses_of_others(options: Options<'_>, node: &Node) -> Vec<Ending> {
     // kine took what names no scheme for a file of SQLite once; when that ended was not tried.
     if let Some(endpoint) = options.text("datastore-endpoint")
         && node.version.minor >= 36
-        && !endpoint.contains("://")
     {
-        let reason = "invalid datastore endpoint; endpoint should be a DSN URI in the format <scheme>://<authority>";
+        let reason = match endpoint.split_once("://") {
+            None => {
+                "invalid datastore endpoint; endpoint should be a DSN URI in the format <scheme>://<authority>"
+            }
+            Some((scheme, _)) if !DATASTORES.contains(&scheme) => {
+                "creating storage endpoint: failed to create driver: unknown driver"
+            }
+            Some(_) => return found,
+        };
         found.push(ending(
             reason.to_owned(),
             options.place("datastore-endpoint"),
@@ -155,6 +163,23 @@ fn addresses_of_others(options: Options<'_>, node: &Node) -> Vec<Ending> {
     }
     found
 }
+
+/// What kine 0.16 takes (`pkg/drivers`).
+const DATASTORES: [&str; 13] = [
+    "http",
+    "https",
+    "jetstream",
+    "litestream",
+    "memory",
+    "mysql",
+    "nats",
+    "postgres",
+    "postgresql",
+    "sqlite",
+    "t4",
+    "unix",
+    "unixs",
+];
 
 /// The scheme of an address that is not https, or the address itself where it has none.
 fn other_scheme(address: &str) -> Option<&str> {
@@ -165,16 +190,55 @@ fn other_scheme(address: &str) -> Option<&str> {
     }
 }
 
-fn intervals(options: Options<'_>, node: &Node) -> Option<Ending> {
-    // K3s d694dd1db, March 2025.
-    let name = "etcd-snapshot-reconcile-interval";
-    let given = options.text(name).and_then(nanoseconds)?;
-    let judged = node.version.minor >= 33 && !options.on("etcd-disable-snapshots");
-    (judged && given <= 0).then(|| {
-        ending(
-            format!("{name} must be greater than 0s"),
-            options.place(name),
-        )
+/// Times that may not be nothing, from K3s d694dd1db (March 2025) on.
+fn intervals(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let names = [
+        (
+            "etcd-snapshot-reconcile-interval",
+            !options.on("etcd-disable-snapshots"),
+        ),
+        ("etcd-s3-timeout", options.on("etcd-s3")),
+    ];
+    let judged = names
+        .into_iter()
+        .filter(|(_, is_read)| *is_read && node.version.minor >= 33);
+    judged
+        .filter_map(|(name, _)| {
+            let given = options.text(name).and_then(nanoseconds)?;
+            let reason = format!("{name} must be greater than 0s");
+            (given <= 0).then(|| ending(reason, options.place(name)))
+        })
+        .collect()
+}
+
+/// The first service network and the address that the apiserver gives out must be of one family (kube-apiserver
+/// `app/options/validation.go`). Which address a node has by itself is not known here.
+fn families(options: Options<'_>, node: &Node) -> Option<Ending> {
+    // Tried at 1.36 only.
+    if node.version.minor < 31 {
+        return None;
+    }
+    let names = ["advertise-address", "node-external-ip", "node-ip"];
+    let mut addresses = names.into_iter().flat_map(|name| options.words(name));
+    let (address, place) = addresses.next()?;
+    let address: IpAddr = address.parse().ok()?;
+    let given = options.words("service-cidr").next();
+    // K3s's own is of the family of the first node-ip.
+    let default = || match options.words("node-ip").next() {
+        Some((word, _)) if word.contains(':') => "fd00:43::/112",
+        _ => "10.43.0.0/16",
+    };
+    let network = given.map_or_else(default, |(word, _)| word);
+    let is_ipv6 = Network::parse(network)?.is_ipv6();
+    let items = options.items(Component::Apiserver.option());
+    let reconciles = !items
+        .iter()
+        .any(|item| item.value.contains("endpoint-reconciler-type"));
+    (is_ipv6 != address.is_ipv6() && reconciles).then(|| {
+        let reason = format!(
+            "apiserver exited: service IP family \"{network}\" must match public address family \"{address}\""
+        );
+        ending(reason, Some(given.map_or(place, |(_, place)| place)))
     })
 }
 
