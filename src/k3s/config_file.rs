@@ -228,12 +228,14 @@ impl Reader<'_> {
         };
         match decode(&content) {
             Ok(entries) => Ok(Ok(Some(entries))),
-            Err(error @ (YamlError::TooDeep { .. } | YamlError::TooLarge { .. })) => {
-                Err(ConfigurationError::Yaml {
-                    path: path.to_path_buf(),
-                    error,
-                })
-            }
+            Err(
+                error @ (YamlError::TooDeep { .. }
+                | YamlError::TooMany { .. }
+                | YamlError::TooLarge { .. }),
+            ) => Err(ConfigurationError::Yaml {
+                path: path.to_path_buf(),
+                error,
+            }),
             Err(YamlError::Invalid {
                 line,
                 column,

@@ -229,6 +229,14 @@ fn a_deep_document_is_refused_by_us_and_said_so() {
 }
 
 #[test]
+fn more_values_than_anybody_writes_are_refused_by_us_and_said_so() {
+    let text = |count: usize| format!("node-label:\n{}", "- a\n".repeat(count));
+    assert!(decode(text(10_000).as_bytes()).is_ok());
+    let error = decode(text(20_000).as_bytes()).unwrap_err();
+    assert!(matches!(error, yaml::YamlError::TooMany { .. }));
+}
+
+#[test]
 fn aliases_of_a_long_text_are_followed_only_so_far() {
     let aliases = "*a,".repeat(200);
     let text = |length: usize| format!("x: &a {}\ny: [{aliases}]\n", "y".repeat(length));

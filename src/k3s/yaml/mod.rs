@@ -16,6 +16,10 @@ mod tree;
 /// Deeper than anybody nests a K3s configuration. K3s itself stops at 10000.
 const DEPTH_LIMIT: usize = 100;
 
+/// More keys and values than anybody writes: K3s has some three hundred options. A node of a few words of text takes
+/// hundreds of bytes here, and the machine may have 512 MB.
+const NODES_LIMIT: usize = 20_000;
+
 /// More text than anybody repeats by aliases, or by handles of tags.
 const REPEATED_LIMIT_BYTES: usize = 16 << 20;
 
@@ -41,6 +45,14 @@ pub enum YamlError {
         /// Line, counted from 1.
         line: usize,
         /// The limit in levels.
+        limit: usize,
+    },
+    /// More keys and values than we keep; K3s might read it.
+    #[error("line {line}: more than {limit} keys and values")]
+    TooMany {
+        /// Line, counted from 1.
+        line: usize,
+        /// The limit.
         limit: usize,
     },
     /// Aliases or handles of tags repeat more text than we copy; K3s shares the one, copies the other and might read it.

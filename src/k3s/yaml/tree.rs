@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::cursor::Mark;
 use super::scanner::{Kind as Token, Scanner, invalid};
-use super::{REPEATED_LIMIT_BYTES, YamlError};
+use super::{NODES_LIMIT, REPEATED_LIMIT_BYTES, YamlError};
 
 /// Where a node stands in the tree's list of nodes.
 pub(super) type NodeId = usize;
@@ -149,18 +149,30 @@ impl Parser {
         Ok(&self.scanner.peek()?.kind)
     }
 
-    fn add(&mut self, kind: Kind, mark: Mark) -> NodeId {
+    fn add(&mut self, kind: Kind, mark: Mark) -> Result<NodeId, YamlError> {
+        if self.tree.nodes.len() >= NODES_LIMIT {
+            return Err(YamlError::TooMany {
+                line: mark.line.saturating_add(1),
+                limit: NODES_LIMIT,
+            });
+        }
         self.tree.nodes.push(Node { kind, mark });
-        self.tree.nodes.len().saturating_sub(1)
+        Ok(self.tree.nodes.len().saturating_sub(1))
     }
 
     /// A node that is not written, where one is expected.
     fn empty(&mut self) -> Result<NodeId, YamlError> {
         let mark = self.scanner.peek()?.mark;
-        Ok(self.scalar(String::new(), true, Properties::default(), mark))
+        self.scalar(String::new(), true, Properties::default(), mark)
     }
 
-    fn scalar(&mut self, text: String, plain: bool, properties: Properties, mark: Mark) -> NodeId {
+    fn scalar(
+        &mut self,
+        text: String,
+        plain: bool,
+        properties: Properties,
+        mark: Mark,
+    ) -> Result<NodeId, YamlError> {
         let implicit = match properties.tag.as_deref() {
             None => plain,
             Some(tag) => tag == "!",
@@ -170,9 +182,9 @@ impl Parser {
             tag: properties.tag,
             implicit,
         };
-        let id = self.add(Kind::Scalar(scalar), mark);
+        let id = self.add(Kind::Scalar(scalar), mark)?;
         self.anchor(properties.anchor, id);
-        id
+        Ok(id)
     }
 
     fn anchor(&mut self, name: Option<String>, id: NodeId) {
@@ -187,14 +199,14 @@ impl Parser {
             self.scanner.take()?;
             let target = self.anchors.get(&name).copied();
             let target = target.ok_or_else(|| invalid(mark, "there is no such anchor"))?;
-            return Ok(self.add(Kind::Alias(target), mark));
+            return self.add(Kind::Alias(target), mark);
         }
         let properties = self.properties()?;
         let content = self.peek()?.clone();
         match (content, within) {
             (Token::Scalar(text, plain), _) => {
                 self.scanner.take()?;
-                Ok(self.scalar(text, plain, properties, mark))
+                self.scalar(text, plain, properties, mark)
             }
             (Token::BlockEntry, Within::BlockValue) => self.collection(
                 Kind::Sequence(Vec::new()),
@@ -227,7 +239,7 @@ impl Parser {
                 Self::block_mapping,
             ),
             _ if properties.anchor.is_some() || properties.tag.is_some() => {
-                Ok(self.scalar(String::new(), true, properties, mark))
+                self.scalar(String::new(), true, properties, mark)
             }
             _ => {
                 let mark = self.scanner.peek()?.mark;
@@ -286,7 +298,7 @@ impl Parser {
         mark: Mark,
         children: fn(&mut Self) -> Result<Vec<NodeId>, YamlError>,
     ) -> Result<NodeId, YamlError> {
-        let id = self.add(kind, mark);
+        let id = self.add(kind, mark)?;
         self.anchor(properties.anchor, id);
         let read = children(self)?;
         if let Some(Node {
@@ -379,7 +391,7 @@ impl Parser {
                 Token::Key => {
                     let mark = self.scanner.take()?.mark;
                     let pair = self.single_pair()?;
-                    children.push(self.add(Kind::Mapping(pair), mark));
+                    children.push(self.add(Kind::Mapping(pair), mark)?);
                 }
                 _ => children.push(self.node(Within::Flow)?),
             }
