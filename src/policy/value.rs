@@ -132,7 +132,7 @@ pub(super) fn absolute_path(value: &Value<'_>) -> Result<PathBuf, Complaint> {
     })
 }
 
-/// A date alone, as TOML's own type or as a text.
+/// A date alone, of TOML's own type.
 pub(super) fn date(value: &Value<'_>) -> Result<Date, Complaint> {
     let date = match value.get_ref() {
         DeValue::Datetime(stamp) if stamp.time.is_none() => stamp.date.and_then(|date| {
@@ -140,10 +140,16 @@ pub(super) fn date(value: &Value<'_>) -> Result<Date, Complaint> {
             let (month, day) = (i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?);
             Date::new(year, month, day).ok()
         }),
-        DeValue::String(text) if text.len() == "2027-01-31".len() => text.parse().ok(),
         _ => None,
     };
-    date.ok_or_else(|| Complaint::new(value, "a date such as 2027-01-31"))
+    date.ok_or_else(|| {
+        let mut complaint = Complaint::new(value, "a date such as 2027-01-31");
+        let is_date = |text: &str| text.parse::<Date>().is_ok();
+        if value.get_ref().as_str().is_some_and(is_date) {
+            complaint.hint = Some("write it without quotes".to_owned());
+        }
+        complaint
+    })
 }
 
 pub(super) fn windows(value: &Value<'_>) -> Result<Vec<Window>, Complaint> {
@@ -155,7 +161,6 @@ pub(super) fn windows(value: &Value<'_>) -> Result<Vec<Window>, Complaint> {
     )
 }
 
-/// A value of a control's parameter.
 /// A value for a parameter. A number with which the control itself would not hold is refused: it would never be in force.
 pub(super) fn parameter(
     value: &Value<'_>,
