@@ -20,6 +20,8 @@ pub struct Places {
     pub config_file: PathBuf,
     /// The name of K3s's unit, where there is one: `k3s.service`.
     pub unit: Option<String>,
+    /// Its file, in whichever of systemd's directories it is.
+    pub unit_file: Option<PathBuf>,
 }
 
 impl Default for Places {
@@ -28,6 +30,7 @@ impl Default for Places {
             data_dir: PathBuf::from("/var/lib/rancher/k3s"),
             config_file: PathBuf::from("/etc/rancher/k3s/config.yaml"),
             unit: None,
+            unit_file: None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl Places {
                 "config_dir" => filled.push(self.config_file.parent()?),
                 "config_file" => filled.push(&self.config_file),
                 "unit" => filled.push(self.unit.as_ref()?),
+                "unit_file" => filled.push(self.unit_file.as_ref()?),
                 _ => return None,
             }
             rest = after;
