@@ -4,6 +4,7 @@
 //! settings that make it true. Operators add their own in `/etc/k3warden/catalogue.d`.
 
 mod applies;
+mod comparison;
 mod content;
 mod contradiction;
 mod control;
@@ -30,6 +31,7 @@ pub use load::{Catalogue, CatalogueError};
 pub use nearest::nearest;
 pub use problem::{Problem, Problems};
 
+pub(crate) use comparison::{Value, holds};
 pub(crate) use nearest::did_you_mean;
 pub(crate) use problem::{Source, shown};
 

@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::catalogue::{ControlId, Requirement};
+use crate::catalogue::{ControlId, Requirement, Value, holds};
 use crate::k3s::component::{Component, InForce};
 use crate::k3s::{Effective, K3sVersion, Place, is_secret};
 
 use super::argument::{Observed, in_force as argument_in_force};
 use super::option::in_force as option_in_force;
-use super::requirement::{Value, holds};
 
 /// A repeated flag keeps all its values from here on, and `flag+=` is known; before, the items are a map and the last
 /// one counts (`GetArgs` of K3s pkg/util/args.go).

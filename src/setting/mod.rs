@@ -14,7 +14,6 @@ mod manifest_objects;
 mod option;
 mod option_traces;
 mod permissions;
-mod requirement;
 mod subject;
 mod sysctl;
 mod sysctl_file;
