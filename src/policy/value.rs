@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
 use super::{ByteSize, Window, quantity};
-use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, shown};
+use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, is_label, shown};
 use crate::host::systemd::UnitName;
 use crate::k3s::K3sVersion;
 
@@ -200,7 +200,19 @@ fn of_kind(value: &Value<'_>, control: &Control, name: &str) -> Result<Parameter
             self::name,
         )
         .map(ParameterValue::Names),
+        ParameterKind::Namespaces => each(
+            value,
+            "a list of namespaces such as [\"kube-system\"]",
+            namespace,
+        )
+        .map(ParameterValue::Names),
     }
+}
+
+/// A namespace, as its name is valid: what the apiserver reads as another ends K3s.
+fn namespace(value: &Value<'_>) -> Result<String, Complaint> {
+    let takes = "a namespace's name: at most 63 lower-case letters, digits and `-`, which neither begins nor ends it";
+    parsed(value, takes, |text| is_label(text).then(|| text.to_owned()))
 }
 
 /// A name of something in Kubernetes. Names go into YAML, so nothing that YAML would take for its own passes.
