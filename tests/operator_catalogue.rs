@@ -30,6 +30,28 @@ fn run(tree: &Tree, command: &[&str]) -> Answer {
     tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
 }
 
+/// Of two lines for one flag only the last would count.
+#[test]
+fn of_two_values_that_do_not_exclude_each_other_the_one_that_satisfies_both_is_written() {
+    let tree = Tree::of(&format!(
+        "{SERVER}| [[control.argument]]\n| component = \"kube-apiserver\"\n| flag = \"audit-log-maxage\"\n\
+         | require = {{ at_least = 100 }}\n| set = \"100\"\n"
+    ));
+    let apply = run(&tree, &["apply"]);
+    let said = format!("{apply:?}");
+    assert!(!said.contains("outranks"), "{said}");
+    let drop_in = text_of(&tree, "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    assert!(
+        drop_in.contains("- 'audit-log-maxage=100' # my-x\n"),
+        "{drop_in}"
+    );
+    assert!(!drop_in.contains("audit-log-maxage=30"), "{drop_in}");
+    for control in ["my-x", "audit-log-retention"] {
+        let check = run(&tree, &["check", control]);
+        assert_eq!(check.code, Some(0), "{check:?}");
+    }
+}
+
 /// The catalogue cannot know where the data directory is.
 #[test]
 fn no_file_is_written_below_the_keys_of_a_data_directory_that_was_moved() {
