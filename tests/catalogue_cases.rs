@@ -261,6 +261,7 @@ fn filled(path: &str) -> String {
     path.replace("{data_dir}", DATA_DIR)
         .replace("{config_dir}", "/etc/rancher/k3s")
         .replace("{config_file}", CONFIG)
+        .replace("{unit_file}", UNIT)
         .replace("/etc/systemd/system/{unit}", UNIT)
 }
 

@@ -105,3 +105,19 @@ fn what_k3s_reads_in_a_home_is_shown_to_our_units() {
         "{text}"
     );
 }
+
+/// The unit's own bits are held too, and its directory is not ours to open as a whole.
+#[test]
+fn a_unit_of_k3s_that_a_package_brought_is_opened_alone() {
+    let unit = "/usr/lib/systemd/system/k3s-edge.service";
+    let tree = Tree::of(&format!(
+        "644 root:root f /usr/lib/systemd/system/k3warden.service\n| [Service]\n\
+         644 root:root f {unit}\n| [Service]\n| ExecStart=/usr/local/bin/k3s server\n"
+    ));
+    apply(&tree);
+    let text = fs::read_to_string(tree.at(DROP_IN)).unwrap();
+    assert!(
+        text.contains(&format!("\nReadWritePaths=\"-{unit}\"\n")),
+        "{text}"
+    );
+}

@@ -219,3 +219,19 @@ fn a_control_that_is_not_there_is_answered_with_those_that_are() {
         "{check:?}"
     );
 }
+
+/// The table below says what is wanted; the two must agree.
+#[test]
+fn what_a_control_sets_is_explained_as_it_is_judged_on_this_node() {
+    let tree = Tree::of(SERVER);
+    let explain = |version: &str| {
+        let answer = tree.run(&["--k3s-version", version, "explain", "pki-certificates"]);
+        answer.stdout
+    };
+    let certificates = "/var/lib/rancher/k3s/server/tls/*.crt";
+    for (version, mode) in [("1.26.0", "0600"), ("1.36.3", "0644")] {
+        let said = explain(version);
+        let line = format!("Settings:    {certificates} {mode} or stricter, root:root\n");
+        assert!(said.contains(&line), "{version}: {said}");
+    }
+}

@@ -42,6 +42,19 @@ impl VersionRange {
         self.from.is_none() && self.before.is_none()
     }
 
+    /// Whether a version is older than all of the range.
+    #[must_use]
+    pub fn begins_after(&self, version: K3sVersion) -> bool {
+        self.from
+            .is_some_and(|from| (version.minor, version.patch) < from)
+    }
+
+    /// Whether it has no version of a minor or one before it.
+    #[must_use]
+    pub fn begins_after_minor(&self, minor: u16) -> bool {
+        self.from.is_some_and(|(from, _)| from > minor)
+    }
+
     /// Whether a version is in the range.
     #[must_use]
     pub fn contains(&self, version: K3sVersion) -> bool {

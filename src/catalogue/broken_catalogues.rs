@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::{Catalogue, CatalogueError};
 
-const HEAD: &str = "[[control]]\nid = \"my-x\"\ntitle = \"t\"\nwhy = \"w\"\nrole = \"any\"\n";
+pub(super) const HEAD: &str =
+    "[[control]]\nid = \"my-x\"\ntitle = \"t\"\nwhy = \"w\"\nrole = \"any\"\n";
 
-fn load(texts: &[&str]) -> Result<Catalogue, CatalogueError> {
+pub(super) fn load(texts: &[&str]) -> Result<Catalogue, CatalogueError> {
     let files: Vec<(PathBuf, String)> = texts
         .iter()
         .zip(["/c/a.toml", "/c/b.toml"])
@@ -16,7 +17,7 @@ fn load(texts: &[&str]) -> Result<Catalogue, CatalogueError> {
 }
 
 /// The first line of what is said, and the hint at its end.
-fn said(text: &str) -> (String, String) {
+pub(super) fn said(text: &str) -> (String, String) {
     let said = load(&[text]).unwrap_err().to_string();
     let first = said.lines().next().unwrap_or_default().to_owned();
     let (_, hint) = said.rsplit_once("^ ").unwrap_or_default();
@@ -87,15 +88,15 @@ fn controls_that_want_one_thing_differently_are_refused_and_both_named() {
     let cases = [
         (
             "[[control.sysctl]]\nkey = \"kernel/panic\"\nvalue = \"1\"\n",
-            "/c/a.toml:8:9: control `my-x` contradicts `kernel-panic`, a built-in one: \"kernel parameter kernel/panic = 1\" here, \"kernel parameter kernel.panic = 10\" there",
+            "/c/a.toml:8:10: control `my-x` contradicts `kernel-panic`, a built-in one: \"kernel parameter kernel/panic = 1\" here, \"kernel parameter kernel.panic = 10\" there",
         ),
         (
             "[[control.option]]\nname = \"protect-kernel-defaults\"\nrequire = { equals = \"false\" }\nset = \"false\"\n",
-            "/c/a.toml:8:22: control `my-x` contradicts `protect-kernel-defaults`, a built-in one",
+            "/c/a.toml:8:23: control `my-x` contradicts `protect-kernel-defaults`, a built-in one",
         ),
         (
             "[[control.argument]]\ncomponent = \"kube-apiserver\"\nflag = \"profiling\"\nrequire = { equals = \"true\" }\nset = \"true\"\n",
-            "/c/a.toml:9:22: control `my-x` contradicts ",
+            "/c/a.toml:9:23: control `my-x` contradicts ",
         ),
     ];
     for (text, start) in cases {
@@ -106,7 +107,8 @@ fn controls_that_want_one_thing_differently_are_refused_and_both_named() {
 
 #[test]
 fn controls_that_no_node_has_together_or_that_one_value_satisfies_stand() {
-    let argument = "[[control.argument]]\ncomponent = \"kube-apiserver\"\nflag = \"my-flag\"\n";
+    let argument =
+        "[[control.argument]]\ncomponent = \"kube-apiserver\"\nflag = \"goaway-chance\"\n";
     let same = |more: &str| format!("{HEAD}{argument}{more}");
     let other = |range: &str, more: &str| {
         same(more).replace("my-x", "my-y").replace(
@@ -128,7 +130,7 @@ fn controls_that_no_node_has_together_or_that_one_value_satisfies_stand() {
         .unwrap_err()
         .to_string();
     assert!(
-        met.starts_with("/c/b.toml:10:22: control `my-y` contradicts `my-x`, at /c/a.toml:7: "),
+        met.starts_with("/c/b.toml:10:23: control `my-y` contradicts `my-x`, at /c/a.toml:7: "),
         "{met}"
     );
 }

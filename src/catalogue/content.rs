@@ -42,10 +42,6 @@ pub fn content(name: &str) -> Option<&'static str> {
         .map(|(_, text)| *text)
 }
 
-pub(super) fn exists(name: &str) -> bool {
-    content(name).is_some()
-}
-
 pub(super) fn names() -> Vec<&'static str> {
     CONTENTS.iter().map(|(name, _)| *name).collect()
 }

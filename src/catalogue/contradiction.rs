@@ -4,34 +4,58 @@
 
 use super::fault::Fault;
 use super::load::place;
-use super::{Control, Requirement, Setting, SettingBody, is_loopback};
+use super::{Control, Placeholders, Requirement, Setting, SettingBody, Value, holds};
 use crate::host::SysctlKey;
 
-/// The first setting that contradicts one of a control before, with its line.
+/// The first setting that contradicts one before, of another control or of its own, with its line.
 pub(super) fn of(before: &[Control], control: &Control) -> Option<(usize, Fault)> {
-    for other in before.iter().filter(|other| may_meet(control, other)) {
-        for setting in &control.settings {
-            let contradicts = |theirs: &&Setting| {
-                meet(control, setting, other, theirs) && contradict(&setting.body, &theirs.body)
-            };
-            if let Some(theirs) = other.settings.iter().find(contradicts) {
-                let fault = Fault {
-                    word: word(&setting.body),
-                    message: format!(
-                        "control `{}` contradicts `{}`, {}: \"{setting}\" here, \"{theirs}\" there",
-                        control.id,
-                        other.id,
-                        place(other, theirs.line)
-                    ),
-                    hint: Some(
-                        "ask for the same, or for other versions or another role".to_owned(),
-                    ),
-                };
-                return Some((setting.line, fault));
-            }
-        }
-    }
-    None
+    let others = before.iter().filter(|other| may_meet(control, other));
+    let others: Vec<&Control> = others.collect();
+    let mut settings = control.settings.iter().enumerate();
+    settings.find_map(|(index, setting)| {
+        let ours = Placed { control, setting };
+        let of_others = others
+            .iter()
+            .find_map(|other| first(ours, other, &other.settings));
+        let earlier = control.settings.get(..index).unwrap_or_default();
+        let fault = of_others.or_else(|| first(ours, control, earlier))?;
+        Some((setting.line, fault))
+    })
+}
+
+/// A setting with the control that it is of.
+#[derive(Clone, Copy)]
+struct Placed<'c> {
+    control: &'c Control,
+    setting: &'c Setting,
+}
+
+fn first(ours: Placed<'_>, other: &Control, settings: &[Setting]) -> Option<Fault> {
+    let theirs = settings.iter().map(|setting| Placed {
+        control: other,
+        setting,
+    });
+    let mut theirs = theirs.filter(|theirs| meet(ours, *theirs) && contradict(ours, *theirs));
+    let Placed { setting, .. } = theirs.next()?;
+    let (control, here) = (ours.control, ours.setting);
+    let message = match control.id == other.id {
+        true => format!(
+            "control `{}` contradicts itself: \"{here}\" here, \"{setting}\" on line {}",
+            control.id, setting.line
+        ),
+        false => format!(
+            "control `{}` contradicts `{}`, {}: \"{here}\" here, \"{setting}\" there",
+            control.id,
+            other.id,
+            place(other, setting.line)
+        ),
+    };
+    let hint = "ask for the same, or for other versions or another role".to_owned();
+    Some(Fault {
+        word: word(&here.body),
+        message,
+        hint: Some(hint),
+    })
 }
 
 /// Whether one node may have both.
@@ -42,75 +66,79 @@ fn may_meet(one: &Control, other: &Control) -> bool {
     alike(one.role, other.role) && alike(one.datastore, other.datastore)
 }
 
-fn meet(control: &Control, setting: &Setting, other: &Control, theirs: &Setting) -> bool {
-    let ranges = [setting.k3s, other.k3s, theirs.k3s];
+fn meet(ours: Placed<'_>, theirs: Placed<'_>) -> bool {
+    let ranges = [ours.setting.k3s, theirs.control.k3s, theirs.setting.k3s];
     let common = ranges
         .into_iter()
-        .try_fold(control.k3s, |common, range| common.and(range));
+        .try_fold(ours.control.k3s, |common, range| common.and(range));
     common.is_some()
 }
 
-fn contradict(one: &SettingBody, other: &SettingBody) -> bool {
-    match (one, other) {
+fn contradict(ours: Placed<'_>, theirs: Placed<'_>) -> bool {
+    match (&ours.setting.body, &theirs.setting.body) {
         (SettingBody::Sysctl(one), SettingBody::Sysctl(other)) => {
             let key = |text: &str| SysctlKey::parse(text).ok();
             key(&one.key) == key(&other.key) && one.value != other.value
         }
         (SettingBody::File(one), SettingBody::File(other)) => {
-            one.path == other.path && one.section == other.section && one.content != other.content
+            let is_section_of_whole = one.section.is_some() != other.section.is_some();
+            let is_other_content = one.section == other.section && one.content != other.content;
+            one.path == other.path && (is_section_of_whole || is_other_content)
         }
         (SettingBody::File(file), SettingBody::Directory(directory))
         | (SettingBody::Directory(directory), SettingBody::File(file)) => {
             file.path == directory.path
         }
         (SettingBody::Manifest(one), SettingBody::Manifest(other)) => {
-            one.name == other.name && one.content != other.content
+            is_one_addon(&one.name, &other.name)
+                && (&one.name, &one.content) != (&other.name, &other.content)
         }
         (SettingBody::Option(one), SettingBody::Option(other)) => {
-            one.name == other.name
-                && exclude((&one.require, &one.set), (&other.require, &other.set))
+            let asked = [(&one.require, &one.set), (&other.require, &other.set)];
+            one.name == other.name && exclude(asked, [ours.control, theirs.control])
         }
         (SettingBody::Argument(one), SettingBody::Argument(other)) => {
+            let asked = [(&one.require, &one.set), (&other.require, &other.set)];
             (one.component, &one.flag) == (other.component, &other.flag)
-                && exclude((&one.require, &one.set), (&other.require, &other.set))
+                && exclude(asked, [ours.control, theirs.control])
         }
         _ => false,
     }
 }
 
-type Asked<'s> = (&'s Requirement, &'s Option<String>);
-
-/// Whether what each writes is what the other does not allow. A value that both allow ends the quarrel.
-fn exclude((require, set): Asked<'_>, (other_require, other_set): Asked<'_>) -> bool {
-    let (Some(set), Some(other_set)) = (set, other_set) else {
-        return false;
-    };
-    !allows(require, other_set) && !allows(other_require, set)
+/// Whether K3s takes two manifests for one, each of which takes the other's objects away (K3s pkg/deploy/controller.go).
+fn is_one_addon(name: &str, other: &str) -> bool {
+    let stem = |name: &str| name.split('.').next().map(str::to_owned);
+    stem(name) == stem(other)
 }
 
-/// Whether a value that is written fulfils a requirement; what a parameter or the rest of a list decides is given the
-/// benefit of the doubt.
-fn allows(require: &Requirement, value: &str) -> bool {
-    if value.contains('{') {
-        return true;
+type Asked<'s> = (&'s Requirement, &'s Option<String>);
+
+/// Whether none of the values that two controls write satisfies both. A list holds what both write.
+fn exclude(asked: [Asked<'_>; 2], controls: [&Control; 2]) -> bool {
+    let [(require, Some(set)), (other_require, Some(other_set))] = asked else {
+        return false;
+    };
+    let [control, other] = controls;
+    let (set, other_set) = (control.with_defaults(set), other.with_defaults(other_set));
+    // Where a place is on a node the catalogue does not know.
+    let is_open = |set: &str| Placeholders::of(set).next().is_some();
+    if set == other_set || is_open(&set) || is_open(&other_set) {
+        return false;
     }
-    let number = value.parse::<i64>().ok();
-    match require {
-        Requirement::Equals(wanted) => value == wanted,
-        Requirement::NotEquals(unwanted) => value != unwanted,
-        Requirement::OneOf(values) => values.iter().any(|wanted| wanted == value),
-        Requirement::Absent(absent) => !absent,
-        Requirement::AtLeast(_) | Requirement::AtMost(_) | Requirement::MoreThan(_) => {
-            number.is_none_or(|number| require.bound_missed(number).is_none())
-        }
-        Requirement::Includes(_)
-        | Requirement::Excludes(_)
-        | Requirement::SubsetOf(_)
-        | Requirement::Present(_)
-        | Requirement::NonzeroDuration(_)
-        | Requirement::GateNotOff(_) => true,
-        Requirement::Loopback(_) => is_loopback(value),
-    }
+    let requires = [require, other_require];
+    let satisfies_both = |value: String| {
+        let value = Value::Scalar(value);
+        requires.iter().all(|require| holds(require, &value, false))
+    };
+    let is_extended = requires
+        .iter()
+        .any(|require| matches!(require, Requirement::Includes(_)));
+    let united = is_extended.then(|| format!("{set},{other_set}"));
+    ![Some(set), Some(other_set), united]
+        .into_iter()
+        .flatten()
+        .any(satisfies_both)
 }
 
 /// What to point at.
@@ -124,5 +152,4 @@ fn word(setting: &SettingBody) -> Option<String> {
         SettingBody::Argument(argument) => argument.set.clone()?,
         SettingBody::Manifest(manifest) => manifest.content.clone(),
     })
-    .map(|word| format!("\"{word}\""))
 }

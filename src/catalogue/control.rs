@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Datastore, Requirement, Setting, SettingBody, VersionRange};
+use super::{Datastore, Requirement, Setting, SettingBody, VersionRange, is_label};
 use crate::k3s::Role;
 
 /// The name of a control: lower-case words joined by dashes.
@@ -76,12 +76,37 @@ pub enum Enforcement {
 pub enum ParameterKind {
     /// A list of names.
     Names,
+    /// A list of names of namespaces.
+    Namespaces,
     /// A whole number.
     Integer,
     /// A text.
     Text,
     /// True or false.
     Boolean,
+}
+
+impl ParameterKind {
+    /// Whether it is a list of several.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Names | Self::Namespaces)
+    }
+
+    /// Whether a value is of this kind.
+    #[must_use]
+    pub fn takes(self, value: &ParameterValue) -> bool {
+        match (self, value) {
+            (Self::Names, ParameterValue::Names(_))
+            | (Self::Integer, ParameterValue::Integer(_))
+            | (Self::Text, ParameterValue::Text(_))
+            | (Self::Boolean, ParameterValue::Boolean(_)) => true,
+            (Self::Namespaces, ParameterValue::Names(names)) => {
+                names.iter().all(|name| is_label(name))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A value of a parameter.
@@ -96,19 +121,6 @@ pub enum ParameterValue {
     Text(String),
     /// A list of names.
     Names(Vec<String>),
-}
-
-impl ParameterValue {
-    /// The kind of this value.
-    #[must_use]
-    pub const fn kind(&self) -> ParameterKind {
-        match self {
-            Self::Boolean(_) => ParameterKind::Boolean,
-            Self::Integer(_) => ParameterKind::Integer,
-            Self::Text(_) => ParameterKind::Text,
-            Self::Names(_) => ParameterKind::Names,
-        }
-    }
 }
 
 impl fmt::Display for ParameterValue {
@@ -179,6 +191,17 @@ pub struct Control {
 }
 
 impl Control {
+    /// A text with the defaults of the control's parameters filled in.
+    #[must_use]
+    pub fn with_defaults(&self, text: &str) -> String {
+        let mut filled = text.to_owned();
+        for (name, parameter) in &self.parameters {
+            let mark = format!("{{parameter:{name}}}");
+            filled = filled.replace(&mark, &parameter.default.to_string());
+        }
+        filled
+    }
+
     /// What is asked of an option or argument that takes its value from a parameter.
     pub fn requirements_of<'a>(&'a self, parameter: &str) -> impl Iterator<Item = &'a Requirement> {
         let whole = format!("{{parameter:{parameter}}}");

@@ -37,11 +37,20 @@ impl Editions {
         Ok(Self(file.edition))
     }
 
-    /// The edition that a K3s version is assessed with; the newest for a version not known.
+    /// The edition that a K3s version is assessed with: the newest for a version not known, the oldest for one that is
+    /// older than all of them.
     #[must_use]
     pub fn for_version(&self, version: Option<K3sVersion>) -> Option<&Edition> {
-        version
-            .and_then(|version| self.0.iter().find(|edition| edition.k3s.contains(version)))
+        let Some(version) = version else {
+            return self.0.last();
+        };
+        let of_it = self.0.iter().find(|edition| edition.k3s.contains(version));
+        of_it
+            .or_else(|| {
+                self.0
+                    .first()
+                    .filter(|oldest| oldest.k3s.begins_after(version))
+            })
             .or_else(|| self.0.last())
     }
 
@@ -55,5 +64,30 @@ impl Editions {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Edition> {
         self.0.iter().find(|edition| edition.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_before_all_editions_has_the_oldest_and_one_after_them_the_newest() {
+        let editions = Editions::built_in().unwrap();
+        let named = |minor| {
+            let version = K3sVersion::new(minor, 1);
+            editions.for_version(Some(version)).unwrap().name.clone()
+        };
+        for (minor, expected) in [
+            (19, "1.23"),
+            (21, "1.23"),
+            (22, "1.23"),
+            (27, "1.9"),
+            (36, "2.1"),
+            (40, "2.1"),
+        ] {
+            assert_eq!(named(minor), expected, "1.{minor}");
+        }
+        assert_eq!(editions.for_version(None).unwrap().name, "2.1");
     }
 }

@@ -1,8 +1,17 @@
-//! What is wrong with a control by itself: it could never hold, or never be judged.
+//! What is wrong with a control by itself: it could never hold, never be judged, or would do what no control may.
+
+mod known;
+mod manifest;
+mod path;
+mod text;
+mod value;
 
 use std::collections::BTreeSet;
 
-use super::{Control, SettingBody, content, did_you_mean, shown};
+use super::{
+    Control, Editions, FileSetting, ManifestSetting, PermissionsSetting, Setting, SettingBody,
+    SysctlSetting,
+};
 use crate::host::SysctlKey;
 
 /// One fault of a control or a setting.
@@ -25,24 +34,13 @@ impl Fault {
 }
 
 /// The first fault, with the line of the control or setting that has it.
-pub(super) fn of(control: &Control) -> Option<(usize, Fault)> {
-    if control.settings.is_empty() {
-        let message = "it has no setting, so nothing could ever be observed".to_owned();
-        let hint = Some("k3warden-catalogue(5) lists the kinds of settings".to_owned());
-        return Some((
-            control.line,
-            Fault::of_word(control.id.as_str(), message, hint),
-        ));
-    }
-    for (name, parameter) in &control.parameters {
-        if parameter.default.kind() != parameter.kind {
-            let message = format!("the default of parameter `{name}` is not of its kind");
-            return Some((control.line, Fault::of_word(name, message, None)));
-        }
+pub(super) fn of(control: &Control, editions: &Editions) -> Option<(usize, Fault)> {
+    if let Some(fault) = of_head(control, editions) {
+        return Some((control.line, fault));
     }
     let mut seen = BTreeSet::new();
     for setting in &control.settings {
-        if let Some(fault) = of_setting(&setting.body) {
+        if let Some(fault) = of_setting(setting, control, editions) {
             return Some((setting.line, fault));
         }
         if !seen.insert(format!("{:?}", setting.body)) {
@@ -57,52 +55,68 @@ pub(super) fn of(control: &Control) -> Option<(usize, Fault)> {
     None
 }
 
-fn of_setting(setting: &SettingBody) -> Option<Fault> {
-    let path = match setting {
-        SettingBody::Directory(directory) => &directory.path,
-        SettingBody::Permissions(permissions) => &permissions.path,
-        SettingBody::File(file) => {
-            if let Some(fault) = of_content(&file.content) {
-                return Some(fault);
-            }
-            &file.path
-        }
-        SettingBody::Manifest(manifest) => return of_content(&manifest.content),
-        SettingBody::Sysctl(sysctl) => return of_key(&sysctl.key),
-        SettingBody::Option(_) | SettingBody::Argument(_) => return None,
-    };
-    of_path(path)
+fn of_head(control: &Control, editions: &Editions) -> Option<Fault> {
+    if control.settings.is_empty() {
+        let message = "it has no setting, so nothing could ever be observed".to_owned();
+        let hint = Some("k3warden-catalogue(5) lists the kinds of settings".to_owned());
+        return Some(Fault::of_word(control.id.as_str(), message, hint));
+    }
+    text::of_line("title", &control.title)
+        .or_else(|| known::of_editions(control.cis.keys(), editions))
+        .or_else(|| of_parameters(control))
 }
 
-fn of_path(path: &str) -> Option<Fault> {
-    let absolute = path.starts_with('/') || path.starts_with('{');
-    if !absolute || path.split('/').any(|component| component == "..") {
-        let message = format!("path `{}` must be absolute and without `..`", shown(path));
-        let hint = "begin it with `/` or `{data_dir}/`".to_owned();
-        return Some(Fault::of_word(path, message, Some(hint)));
+fn of_parameters(control: &Control) -> Option<Fault> {
+    let mut parameters = control.parameters.iter();
+    let (name, _) = parameters.find(|(_, parameter)| !parameter.kind.takes(&parameter.default))?;
+    let message = format!("the default of parameter `{name}` is not of its kind");
+    Some(Fault::of_word(name, message, None))
+}
+
+fn of_setting(setting: &Setting, control: &Control, editions: &Editions) -> Option<Fault> {
+    match &setting.body {
+        SettingBody::Sysctl(sysctl) => of_sysctl(sysctl),
+        SettingBody::Directory(directory) => path::of(&directory.path),
+        SettingBody::Permissions(permissions) => of_permissions(permissions, setting, editions),
+        SettingBody::File(file) => of_file(file, control),
+        SettingBody::Manifest(manifest) => of_manifest(manifest, control),
+        SettingBody::Option(option) => known::of_option(&option.name, setting, control)
+            .or_else(|| value::of(&option.require, option.set.as_deref(), control)),
+        SettingBody::Argument(argument) => known::of_flag(argument, setting, control)
+            .or_else(|| value::of(&argument.require, argument.set.as_deref(), control)),
     }
-    let (directory, _) = path.rsplit_once('/').unwrap_or(("", path));
-    directory.contains('*').then(|| {
-        let message = format!(
-            "path `{}`: only the last component may be a pattern",
-            shown(path)
-        );
-        Fault::of_word(path, message, None)
+}
+
+fn of_sysctl(sysctl: &SysctlSetting) -> Option<Fault> {
+    let error = SysctlKey::parse(&sysctl.key).err();
+    let of_key = error.map(|error| Fault::of_word(&sysctl.key, error.to_string(), None));
+    of_key.or_else(|| text::of_kernel_value(&sysctl.value))
+}
+
+fn of_permissions(
+    permissions: &PermissionsSetting,
+    setting: &Setting,
+    editions: &Editions,
+) -> Option<Fault> {
+    let options = [&permissions.mode_option, &permissions.group_option];
+    path::of_pattern(&permissions.path)
+        .or_else(|| known::of_editions(permissions.mode_by_edition.keys(), editions))
+        .or_else(|| {
+            let mut options = options.into_iter().flatten();
+            options.find_map(|option| known::of_option_in(option, setting.k3s))
+        })
+}
+
+fn of_file(file: &FileSetting, control: &Control) -> Option<Fault> {
+    path::of(&file.path)
+        .or_else(|| path::of_written(&file.path))
+        .or_else(|| text::of_content(&file.content, None, control))
+}
+
+fn of_manifest(manifest: &ManifestSetting, control: &Control) -> Option<Fault> {
+    manifest::of_name(&manifest.name).or_else(|| {
+        let each = manifest::each(&manifest.name);
+        let of_each = each.and_then(|parameter| text::of_each(parameter, control));
+        of_each.or_else(|| text::of_content(&manifest.content, each, control))
     })
-}
-
-fn of_content(name: &str) -> Option<Fault> {
-    if content::exists(name) {
-        return None;
-    }
-    let names = content::names();
-    let hint = did_you_mean(name, names.iter().copied())
-        .unwrap_or_else(|| format!("known are {}", names.join(", ")));
-    let message = format!("there is no content `{}`", shown(name));
-    Some(Fault::of_word(name, message, Some(hint)))
-}
-
-fn of_key(key: &str) -> Option<Fault> {
-    let error = SysctlKey::parse(key).err()?;
-    Some(Fault::of_word(key, error.to_string(), None))
 }

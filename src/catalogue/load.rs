@@ -1,5 +1,6 @@
 //! Loading the catalogue: the built-in controls and the operator's own, with the same strictness.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -47,12 +48,23 @@ impl CatalogueError {
 
     /// What is wrong with a control or a setting that begins on a line.
     fn of_fault(source: &Source<'_>, line: usize, fault: Fault) -> Self {
-        let word = fault.word.and_then(|word| source.find(line, &word));
+        let word = fault.word.and_then(|word| place_of(source, line, &word));
         Self(Box::new(match word {
             Some(span) => source.problem(span, fault.message, fault.hint),
             None => source.problem_with_line(line, fault.message, fault.hint),
         }))
     }
+}
+
+/// The bytes of a word from a line on: as a value in quotes before anywhere else, and as TOML would escape it.
+fn place_of(source: &Source<'_>, line: usize, word: &str) -> Option<Range<usize>> {
+    let in_quotes = |word: &str| {
+        let whole = source.find(line, &format!("\"{word}\""))?;
+        Some(whole.start + 1..whole.end - 1)
+    };
+    in_quotes(word)
+        .or_else(|| in_quotes(&word.escape_debug().to_string()))
+        .or_else(|| source.find(line, word))
 }
 
 /// All controls, in the order of their files.
@@ -161,7 +173,7 @@ impl Catalogue {
             };
             return Some((control.line, fault));
         }
-        fault::of(control).or_else(|| contradiction::of(&self.controls, control))
+        fault::of(control, &self.editions).or_else(|| contradiction::of(&self.controls, control))
     }
 }
 

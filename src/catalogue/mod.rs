@@ -4,6 +4,7 @@
 //! settings that make it true. Operators add their own in `/etc/k3warden/catalogue.d`.
 
 mod applies;
+mod comparison;
 mod content;
 mod contradiction;
 mod control;
@@ -11,14 +12,18 @@ mod describe;
 mod edition;
 mod entry;
 mod fault;
+mod label;
 mod load;
 mod nearest;
+mod placeholder;
 mod problem;
 mod requirement;
 mod setting;
 
 #[cfg(test)]
 mod broken_catalogues;
+#[cfg(test)]
+mod broken_settings;
 
 pub use applies::{Datastore, VersionRange};
 pub use content::content;
@@ -26,12 +31,17 @@ pub use control::{
     Control, ControlId, Enforcement, Parameter, ParameterKind, ParameterValue, Runbook,
 };
 pub use edition::{Edition, Editions};
+pub use label::is_label;
 pub use load::{Catalogue, CatalogueError};
 pub use nearest::nearest;
 pub use problem::{Problem, Problems};
 
+pub(crate) use comparison::{Value, holds};
 pub(crate) use nearest::did_you_mean;
+pub(crate) use placeholder::{PLACES, Placeholders};
 pub(crate) use problem::{Source, shown};
+
+use label::is_subdomain_part;
 
 pub use requirement::{Requirement, is_loopback};
 pub use setting::{

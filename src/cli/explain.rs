@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global, check};
-use crate::catalogue::{Control, Editions, Runbook};
+use crate::catalogue::{Control, Editions, Runbook, Setting, SettingBody};
 use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
 use crate::report::Enforcement;
@@ -26,7 +26,7 @@ impl Explain {
         let pass = session.pass();
         for control in session.named_or_numbered(std::slice::from_ref(&self.control))? {
             let judgement = pass.judge_control(control);
-            print_control(control, session.catalogue.editions());
+            print_control(control, &session);
             print_runbook(&session, control);
             print_standing(&session, &judgement);
             say!();
@@ -36,7 +36,7 @@ impl Explain {
     }
 }
 
-fn print_control(control: &Control, editions: &Editions) {
+fn print_control(control: &Control, session: &Session) {
     say!(
         "{}\n{}\n\n{}\n",
         control.id,
@@ -44,14 +44,37 @@ fn print_control(control: &Control, editions: &Editions) {
         control.why.trim()
     );
     say!("For:         {}", scope(control));
-    say!("CIS:         {}", numbers(&control.cis, editions));
+    say!(
+        "CIS:         {}",
+        numbers(&control.cis, session.catalogue.editions())
+    );
     say!("Defined in:  {}", control.source);
-    for (setting, settings) in [("Settings:    ", &control.settings)] {
-        for (index, item) in settings.iter().enumerate() {
-            let label = if index == 0 { setting } else { "             " };
-            say!("{label}{item}");
-        }
+    for (index, setting) in control.settings.iter().enumerate() {
+        let label = if index == 0 { "Settings:" } else { "" };
+        say!("{label:<13}{}", on_this_node(setting, session));
     }
+}
+
+/// A setting as it is judged here: its mode in the edition that is shown, its paths where this node has them.
+fn on_this_node(setting: &Setting, session: &Session) -> Setting {
+    let mut setting = setting.clone();
+    let path = match &mut setting.body {
+        SettingBody::Permissions(permissions) => {
+            let edition = session.pass().edition();
+            if let Some(mode) = edition.and_then(|name| permissions.mode_by_edition.get(name)) {
+                permissions.mode = *mode;
+            }
+            &mut permissions.path
+        }
+        SettingBody::Directory(directory) => &mut directory.path,
+        SettingBody::File(file) => &mut file.path,
+        _ => return setting,
+    };
+    // A place that this node does not have keeps its name.
+    if let Some(expanded) = session.node.places.expand(path) {
+        *path = expanded.display().to_string();
+    }
+    setting
 }
 
 /// The way by hand on this node's K3s; every way where its version is not known.

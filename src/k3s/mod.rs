@@ -35,7 +35,9 @@ pub use files::{FILE_LIMIT_BYTES, Files, Input};
 pub use invocation::Invocation;
 pub use merge::{Ending, Merge, SetOption, Sourced};
 pub use node_configuration::{ConfigurationError, NodeConfiguration, Remark, merge};
-pub use options::{KnownOption, NEWEST_CATALOGUED_MINOR, NEWEST_KNOWN_MINOR, OptionKind, Options};
+pub use options::{
+    KnownOption, NEWEST_CATALOGUED_MINOR, NEWEST_KNOWN_MINOR, OptionKind, Options, option_names,
+};
 pub use place::Place;
 pub use role::Role;
 pub use secret::{SECRET, hides, is_secret, shown_value, without_credentials};

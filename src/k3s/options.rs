@@ -182,6 +182,11 @@ impl Options {
     }
 }
 
+/// The long names of all options, whatever the release and role.
+pub fn option_names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|option| option.name)
+}
+
 /// Asks the table about an option by its long or short name, without dashes, whatever the release; `None` if none has it.
 pub(super) fn known_option<T>(name: &str, ask: impl Fn(&KnownOption) -> T) -> Option<T> {
     OPTIONS

@@ -75,6 +75,7 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         version: None,
         places: Places {
             unit: unit.as_ref().map(|unit| unit.name.clone()),
+            unit_file: unit.as_ref().map(|unit| unit.fragment.clone()),
             ..Places::default()
         },
         unit,

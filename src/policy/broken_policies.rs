@@ -22,7 +22,7 @@ fn every_broken_policy_is_refused_with_its_place_and_its_mend() {
         assert_eq!(message(text), expected.trim_end(), "{text}");
         count += 1;
     }
-    assert_eq!(count, 63, "every case was read");
+    assert_eq!(count, 65, "every case was read");
 }
 
 #[test]
@@ -40,6 +40,27 @@ fn an_edition_must_be_one_of_the_catalogue() {
             "{first}"
         );
         assert!(first.ends_with(&format!(", not {found}")), "{first}");
+    }
+}
+
+/// The apiserver refuses a namespace of another form in the Pod Security configuration, and K3s ends.
+#[test]
+fn a_namespace_must_have_a_name_that_one_can_have() {
+    for (control, name) in [
+        ("pod-security-configuration", "Kube_System"),
+        ("pod-security-configuration", "kube.system"),
+        ("pod-security-configuration", ""),
+        // K3s would try such a file again every 15 s, or take it for another one's.
+        ("network-policy-extra-namespaces", "Team.x"),
+    ] {
+        let text = format!("[control.{control}]\nnamespaces = [\"kube-system\", \"{name}\"]\n");
+        let files = [("/etc/k3warden/config.toml".into(), text)];
+        let catalogue = crate::catalogue::Catalogue::built_in().unwrap();
+        let said = Policy::from_files(&files, &catalogue)
+            .unwrap_err()
+            .to_string();
+        let start = "/etc/k3warden/config.toml:2:30: `namespaces` takes a namespace's name";
+        assert!(said.starts_with(start), "{said}");
     }
 }
 

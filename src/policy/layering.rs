@@ -131,7 +131,7 @@ fn the_digest_changes_with_every_byte_and_with_the_file_it_stands_in() {
 
 #[test]
 fn an_exception_in_a_later_file_is_a_duplicate_too() {
-    let text = "[[exception]]\ncontrol = \"sample-file\"\nreason = \"r\"\nowner = \"o\"\nexpires = \"2020-01-31\"\n";
+    let text = "[[exception]]\ncontrol = \"sample-file\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2020-01-31\n";
     let files = [file(1, text.to_owned()), file(2, text.to_owned())];
     let message = Policy::from_files(&files, catalogue())
         .unwrap_err()

@@ -138,7 +138,10 @@ impl Policy {
         for source in &sources {
             document::read(source, catalogue, &mut policy, &mut problems);
         }
-        policy.contradictions(&sources, &mut problems);
+        // What was refused is missing here, and would bring errors that are none.
+        if problems.all().is_empty() {
+            policy.contradictions(&sources, &mut problems);
+        }
         if problems.all().is_empty() {
             Ok(policy)
         } else {

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
 use super::{ByteSize, Window, quantity};
-use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, shown};
+use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, is_label, shown};
 use crate::host::systemd::UnitName;
 use crate::k3s::K3sVersion;
 
@@ -132,7 +132,7 @@ pub(super) fn absolute_path(value: &Value<'_>) -> Result<PathBuf, Complaint> {
     })
 }
 
-/// A date alone, as TOML's own type or as a text.
+/// A date alone, of TOML's own type.
 pub(super) fn date(value: &Value<'_>) -> Result<Date, Complaint> {
     let date = match value.get_ref() {
         DeValue::Datetime(stamp) if stamp.time.is_none() => stamp.date.and_then(|date| {
@@ -140,10 +140,16 @@ pub(super) fn date(value: &Value<'_>) -> Result<Date, Complaint> {
             let (month, day) = (i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?);
             Date::new(year, month, day).ok()
         }),
-        DeValue::String(text) if text.len() == "2027-01-31".len() => text.parse().ok(),
         _ => None,
     };
-    date.ok_or_else(|| Complaint::new(value, "a date such as 2027-01-31"))
+    date.ok_or_else(|| {
+        let mut complaint = Complaint::new(value, "a date such as 2027-01-31");
+        let is_date = |text: &str| text.parse::<Date>().is_ok();
+        if value.get_ref().as_str().is_some_and(is_date) {
+            complaint.hint = Some("write it without quotes".to_owned());
+        }
+        complaint
+    })
 }
 
 pub(super) fn windows(value: &Value<'_>) -> Result<Vec<Window>, Complaint> {
@@ -155,7 +161,6 @@ pub(super) fn windows(value: &Value<'_>) -> Result<Vec<Window>, Complaint> {
     )
 }
 
-/// A value of a control's parameter.
 /// A value for a parameter. A number with which the control itself would not hold is refused: it would never be in force.
 pub(super) fn parameter(
     value: &Value<'_>,
@@ -195,7 +200,19 @@ fn of_kind(value: &Value<'_>, control: &Control, name: &str) -> Result<Parameter
             self::name,
         )
         .map(ParameterValue::Names),
+        ParameterKind::Namespaces => each(
+            value,
+            "a list of namespaces such as [\"kube-system\"]",
+            namespace,
+        )
+        .map(ParameterValue::Names),
     }
+}
+
+/// A namespace, as its name is valid: what the apiserver reads as another ends K3s.
+fn namespace(value: &Value<'_>) -> Result<String, Complaint> {
+    let takes = "a namespace's name: at most 63 lower-case letters, digits and `-`, which neither begins nor ends it";
+    parsed(value, takes, |text| is_label(text).then(|| text.to_owned()))
 }
 
 /// A name of something in Kubernetes. Names go into YAML, so nothing that YAML would take for its own passes.

@@ -72,6 +72,10 @@ pub fn places(root: &Root, node: &Node, policy: &Policy) -> Vec<PathBuf> {
     beside(config_file, [config_file.clone(), PathBuf::from(drop_ins)])
         .into_iter()
         .for_each(&mut add);
+    // Its bits are held, wherever a package has put it. Its directory is the system's own.
+    if let Some(unit_file) = &node.places.unit_file {
+        add(unit_file.clone());
+    }
     if let Some(metrics_file) = &policy.metrics_file {
         beside(&metrics_file.value, [])
             .into_iter()

@@ -1,11 +1,10 @@
 //! Component arguments: what the next start would give each component.
 
-use crate::catalogue::ArgumentSetting;
+use crate::catalogue::{ArgumentSetting, Value, holds};
 use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, Place};
 
 use super::configuration::{Line, Wish};
-use super::requirement::{Value, holds};
 use super::{Finding, Outcome, Remedy, Running, Subject};
 
 pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {

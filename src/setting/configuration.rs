@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::catalogue::{ControlId, Requirement};
+use crate::catalogue::{ControlId, Requirement, Value, holds};
 use crate::k3s::component::{Component, InForce};
 use crate::k3s::{Effective, K3sVersion, Place, is_secret};
 
 use super::argument::{Observed, in_force as argument_in_force};
 use super::option::in_force as option_in_force;
-use super::requirement::{Value, holds};
 
 /// A repeated flag keeps all its values from here on, and `flag+=` is known; before, the items are a map and the last
 /// one counts (`GetArgs` of K3s pkg/util/args.go).
@@ -139,22 +138,30 @@ impl Wish {
         matches!(self.require, Requirement::Includes(_))
     }
 
-    /// Where the value that counts comes from, in words.
+    /// Whether the line of another wish is for the same thing and satisfies this one too. Lists hold what both give.
     #[must_use]
-    pub fn decided_by(&self, effective: &Effective) -> String {
-        self.observe(effective)
-            .map_or_else(String::new, |(_, place)| place)
+    pub fn is_satisfied_by(&self, other: &Self) -> bool {
+        let (Line::Option { value, .. } | Line::Argument { value, .. }) = &other.line;
+        !self.extends_a_list()
+            && !other.extends_a_list()
+            && self.line.what() == other.line.what()
+            && holds(&self.require, &Value::Scalar(value.clone()), false)
     }
 
-    fn observe(&self, effective: &Effective) -> Option<(Value, String)> {
+    /// Where the value that counts comes from; `None` where nobody decides it.
+    #[must_use]
+    pub fn decided_by(&self, effective: &Effective) -> Option<Place> {
+        let (_, place) = self.observe(effective)?;
+        (place != Place::Default).then_some(place)
+    }
+
+    fn observe(&self, effective: &Effective) -> Option<(Value, Place)> {
         match &self.line {
-            Line::Option { name, .. } => {
-                option_in_force(effective, name).map(|(value, place)| (value, place.to_string()))
-            }
+            Line::Option { name, .. } => option_in_force(effective, name),
             Line::Argument {
                 component, flag, ..
             } => match argument_in_force(effective, *component, flag) {
-                Observed::Value(value, place) => Some((value, place.to_string())),
+                Observed::Value(value, place) => Some((value, place)),
                 Observed::NotRunning | Observed::NoSuchFlag => None,
             },
         }

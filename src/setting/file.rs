@@ -45,6 +45,10 @@ struct WantedFile<'a, 's> {
 
 impl WantedFile<'_, '_> {
     fn judge(&self) -> Finding {
+        if self.subject.places.is_left_alone(&self.path) {
+            let reason = "left untouched: only K3s or the operator writes there; give the control another path";
+            return self.finding("unknown", Outcome::Unknown(reason.to_owned()));
+        }
         let content = match (self.subject.content)(self.setting) {
             Ok(content) => content,
             Err(reason) => return self.finding("unknown", Outcome::Unknown(reason)),
@@ -70,6 +74,9 @@ impl WantedFile<'_, '_> {
     }
 
     fn absent(&self, content: Vec<u8>) -> Finding {
+        if let Some(reason) = self.refused(&content) {
+            return self.never_written("absent", &reason);
+        }
         let (uid, gid) = self.subject.host.root.superuser();
         let attributes = Attributes {
             mode: self.setting.mode,
@@ -96,22 +103,19 @@ impl WantedFile<'_, '_> {
         let same = now == content;
         let theirs = (!same).then(|| self.theirs(&now)).flatten();
         if let Some(Validity::Lacks(section)) = &theirs {
-            let observed = format!("the operator's own, which has no section {section}");
-            return self.finding(&observed, Outcome::Diverges(vec![Remedy::ByOperator]));
+            return self.lacks(section, found);
         }
         let observed = match &theirs {
             Some(Validity::Invalid(reason)) => format!("the operator's own, not valid: {reason}"),
+            _ if same => "as it was written".to_owned(),
             _ => "other content".to_owned(),
         };
         let kept = theirs == Some(Validity::Valid);
+        if !kept && let Some(reason) = self.refused(&content) {
+            return self.never_written(&observed, &reason);
+        }
         if same || kept {
-            let mut finding = attributes::judge(
-                &self.subject.host.root,
-                &self.path,
-                found,
-                Kind::File,
-                self.setting.mode,
-            );
+            let mut finding = self.attributes(found);
             let whose = if kept {
                 "the operator's own, valid"
             } else {
@@ -134,6 +138,41 @@ impl WantedFile<'_, '_> {
             },
         );
         self.writable(&observed, Outcome::Diverges(vec![Remedy::Change(change)]))
+    }
+
+    fn attributes(&self, found: &Found) -> Finding {
+        let root = &self.subject.host.root;
+        attributes::judge(root, &self.path, found, Kind::File, self.setting.mode)
+    }
+
+    /// An operator's own file that lacks what is asked for: its bits are ours to mend, its content is not.
+    fn lacks(&self, section: &str, found: &Found) -> Finding {
+        let attributes = self.attributes(found);
+        let mut remedies = match attributes.outcome {
+            Outcome::Diverges(remedies) => remedies,
+            Outcome::Holds => Vec::new(),
+            Outcome::NotApplicable(_) | Outcome::Unknown(_) => return attributes,
+        };
+        remedies.push(Remedy::ByOperator);
+        let observed = format!(
+            "the operator's own, which has no section {section}; {}",
+            attributes.observed
+        );
+        self.finding(&observed, Outcome::Diverges(remedies))
+    }
+
+    /// Why K3s would end over our content, judged as an operator's is: a parameter or an option can make it so.
+    fn refused(&self, content: &[u8]) -> Option<String> {
+        let section = self.setting.section.as_deref();
+        match (self.subject.validity)(self.setting.keep?, section, content) {
+            Validity::Invalid(reason) => Some(reason),
+            Validity::Valid | Validity::Lacks(_) => None,
+        }
+    }
+
+    fn never_written(&self, observed: &str, reason: &str) -> Finding {
+        let observed = format!("{observed}; what is to be written is not valid: {reason}");
+        self.finding(&observed, Outcome::Diverges(vec![Remedy::ByOperator]))
     }
 
     /// What an operator's own file that may stay is worth; `None` where what stands there is none.

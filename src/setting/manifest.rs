@@ -76,29 +76,14 @@ fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> 
         return Vec::new();
     };
     let mark = format!("{EACH}{parameter}}}");
-    names
-        .iter()
-        .map(|name| match is_label(name) {
-            true => fill(
-                &setting.name.replace(&mark, name),
-                &text.replace(&mark, name),
-            ),
-            // K3s would try such a file again every 15 s, or take it for another one's.
-            false => Instance {
-                path: directory.join(&setting.name),
-                content: Err(format!("`{name}` cannot be the name of a namespace")),
-            },
-        })
-        .collect()
-}
-
-/// An RFC 1123 label, as namespaces are named.
-fn is_label(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    // The kind of the parameter sees to it that each can be the name of a namespace.
+    let each = |name: &String| {
+        fill(
+            &setting.name.replace(&mark, name),
+            &text.replace(&mark, name),
+        )
+    };
+    names.iter().map(each).collect()
 }
 
 impl Instance {

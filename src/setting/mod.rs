@@ -13,8 +13,8 @@ mod manifest_beside;
 mod manifest_objects;
 mod option;
 mod option_traces;
+mod pattern;
 mod permissions;
-mod requirement;
 mod subject;
 mod sysctl;
 mod sysctl_file;
@@ -25,7 +25,7 @@ pub use directory::missing_parents;
 pub use file::content_of;
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
 pub use manifest_objects::kubectl_lines;
-pub use permissions::matches_pattern;
+pub use pattern::matches_pattern;
 pub use subject::{
     Ownership, Parameters, Places, Running, StartedWith, Subject, Validate, Validity,
 };

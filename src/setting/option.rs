@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::OptionSetting;
+use crate::catalogue::{OptionSetting, Value, holds};
 use crate::k3s::{Effective, KnownOption, OptionKind, Options, Place};
 
 use super::configuration::{Line, Wish};
-use super::requirement::{Value, holds};
 use super::{Finding, Outcome, Remedy, Running, Subject, option_traces};
 
 pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Finding> {

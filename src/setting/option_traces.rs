@@ -1,11 +1,10 @@
 //! What the arguments and files of a running K3s tell of the options that it was started with, where nobody wrote those
 //! down: an option that becomes an argument of a component has left a trace.
 
-use crate::catalogue::OptionSetting;
+use crate::catalogue::{OptionSetting, Value};
 use crate::k3s::component::{Component, InForce, boolean, in_force_on_line};
 use crate::k3s::{Effective, K3sVersion};
 
-use super::requirement::Value;
 use super::{StartedWith, Subject};
 
 /// From here on K3s gives the kubelet most of its settings in a file of its own (K3s pkg/daemons/agent/agent_linux.go).

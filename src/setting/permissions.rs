@@ -6,6 +6,7 @@ use crate::catalogue::{EntryKind, PermissionsSetting};
 use crate::host::{FileMode, Found, HostError, Kind};
 use crate::k3s::Place;
 
+use super::pattern::{self, Fit, Way, matches_pattern};
 use super::{Finding, Outcome, Remedy, Subject, attributes, option};
 
 pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<Finding> {
@@ -13,19 +14,29 @@ pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<
         return vec![not_applicable(&setting.path, "this node has no such place")];
     };
     let limit = limit(setting, subject);
-    match matches(setting, &path, subject) {
-        Err(error) => {
-            vec![Finding::unreadable(
-                path.display().to_string(),
-                attributes::wanted(limit),
-                &error,
-            )]
-        }
-        Ok(paths) => judge_all(setting, &path, paths, limit, subject),
+    let unreadable = |path: &Path, error: &HostError| {
+        Finding::unreadable(path.display().to_string(), attributes::wanted(limit), error)
+    };
+    if !pattern::is_pattern(&setting.path) {
+        return judge_all(setting, &path, vec![path.clone()], Vec::new(), subject);
     }
+    let way = match Way::to(&subject.host.root, &path) {
+        Ok(way) => way,
+        Err(error) => return vec![unreadable(&path, &error)],
+    };
+    let name = path.file_name().unwrap_or_default();
+    let (mut paths, mut unread) = (Vec::new(), Vec::new());
+    for directory in way.ends {
+        match names(setting, &directory.join(name), subject) {
+            Ok(found) => paths.extend(found),
+            Err(error) => unread.push(unreadable(&directory.join(name), &error)),
+        }
+    }
+    judge_all(setting, &path, paths, unread, subject)
 }
 
-/// Judges one path of those that the setting is about, without looking at the others; nothing if it is about another.
+/// Judges one path of those that the setting is about, without looking at the others; nothing if it is about another. Of
+/// a directory on the way to them all is judged: what was in it when it came is named by no event.
 pub(super) fn judge_path(
     setting: &PermissionsSetting,
     named: &Path,
@@ -34,25 +45,23 @@ pub(super) fn judge_path(
     let Some(path) = subject.places.expand(&setting.path) else {
         return Vec::new();
     };
-    let is_one_of_them = if has_pattern(&setting.path) {
-        let name = named
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let pattern = path.file_name().unwrap_or_default().to_string_lossy();
-        path.parent() == named.parent()
-            && matches_pattern(&pattern, &name)
-            && !setting.except.contains(&name)
-    } else {
-        path == named
-    };
-    if !is_one_of_them {
-        return Vec::new();
+    match pattern::fit(&path, named) {
+        Some(Fit::Whole) if !is_excepted(setting, named) => {
+            let finding = judge_one(setting, named, limit(setting, subject), subject);
+            finding.into_iter().collect()
+        }
+        Some(Fit::Way) => {
+            let mut findings = judge(setting, subject);
+            findings.retain(|finding| !matches!(finding.outcome, Outcome::NotApplicable(_)));
+            findings
+        }
+        _ => Vec::new(),
     }
-    judge_one(setting, named, limit(setting, subject), subject)
-        .into_iter()
-        .collect()
+}
+
+fn is_excepted(setting: &PermissionsSetting, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    pattern::is_pattern(&setting.path) && setting.except.iter().any(|except| *except == name)
 }
 
 fn limit(setting: &PermissionsSetting, subject: &Subject<'_>) -> FileMode {
@@ -67,10 +76,10 @@ fn judge_all(
     setting: &PermissionsSetting,
     pattern: &Path,
     paths: Vec<PathBuf>,
-    limit: FileMode,
+    mut findings: Vec<Finding>,
     subject: &Subject<'_>,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let limit = limit(setting, subject);
     let mut held = Vec::new();
     for path in paths {
         match judge_one(setting, &path, limit, subject) {
@@ -114,7 +123,7 @@ fn judge_one(
             return Ok(None);
         };
         let kind = found.entry.kind;
-        let is_pattern = has_pattern(&setting.path);
+        let is_pattern = pattern::is_pattern(&setting.path);
         // A pattern is about one kind: `server/tls/*` names directories too.
         if is_pattern && kind == Kind::Directory && expected == Kind::File {
             return Ok(None);
@@ -193,57 +202,27 @@ fn judge_target(
     }
 }
 
-fn matches(
+/// What a pattern in one directory stands for.
+fn names(
     setting: &PermissionsSetting,
-    path: &Path,
+    pattern: &Path,
     subject: &Subject<'_>,
 ) -> Result<Vec<PathBuf>, HostError> {
-    let (Some(directory), Some(pattern)) =
-        (path.parent(), path.file_name().and_then(|n| n.to_str()))
-    else {
+    let (Some(directory), Some(wanted)) = (
+        pattern.parent(),
+        pattern.file_name().and_then(|n| n.to_str()),
+    ) else {
         return Ok(Vec::new());
     };
-    if !has_pattern(&setting.path) {
-        return Ok(vec![path.to_path_buf()]);
-    }
     // Found as what is in it will be found: through links that root made, and none below the data dir.
-    subject.host.root.look(path)?;
+    subject.host.root.look(pattern)?;
     let names = subject.host.root.names(directory)?.unwrap_or_default();
     Ok(names
         .into_iter()
-        .filter(|name| {
-            let name = name.to_string_lossy();
-            matches_pattern(pattern, &name) && !setting.except.iter().any(|except| *except == name)
-        })
+        .filter(|name| matches_pattern(wanted, &name.to_string_lossy()))
         .map(|name| directory.join(name))
+        .filter(|path| !is_excepted(setting, path))
         .collect())
-}
-
-fn has_pattern(path: &str) -> bool {
-    path.contains('*')
-}
-
-/// Whether a name fits a shell pattern with `*` only.
-#[must_use]
-pub fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(first) = pieces.next() else {
-        return false;
-    };
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut pieces = pieces.peekable();
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return rest.ends_with(piece);
-        }
-        let Some((_, after)) = rest.split_once(piece) else {
-            return false;
-        };
-        rest = after;
-    }
-    rest.is_empty()
 }
 
 fn not_applicable(what: &str, reason: &str) -> Finding {
@@ -253,27 +232,5 @@ fn not_applicable(what: &str, reason: &str) -> Finding {
         observed: "absent".to_owned(),
         seen_at: what.to_owned(),
         outcome: Outcome::NotApplicable(reason.to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_pattern;
-
-    #[test]
-    fn a_star_stands_for_any_run_of_characters() {
-        for (pattern, name, expected) in [
-            ("*.crt", "client-ca.crt", true),
-            ("*.crt", "client-ca.key", false),
-            ("*", "anything", true),
-            ("service*.key", "service.current.key", true),
-            ("service*.key", "service.key", true),
-            ("a*b*c", "aXbYc", true),
-            ("a*b*c", "aXc", false),
-            ("token", "token", true),
-            ("token", "token2", false),
-        ] {
-            assert_eq!(matches_pattern(pattern, name), expected, "{pattern} {name}");
-        }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::template;
 use crate::catalogue::{FileSetting, KeepKind, ParameterValue};
 use crate::host::{Host, HostError, NextBoot, Thing};
 use crate::k3s::component::Component;
-use crate::k3s::{Effective, K3sVersion};
+use crate::k3s::{Effective, K3sVersion, drop_in_directory};
 
 /// Where things are on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Places {
     pub config_file: PathBuf,
     /// The name of K3s's unit, where there is one: `k3s.service`.
     pub unit: Option<String>,
+    /// Its file, in whichever of systemd's directories it is.
+    pub unit_file: Option<PathBuf>,
 }
 
 impl Default for Places {
@@ -28,6 +30,7 @@ impl Default for Places {
             data_dir: PathBuf::from("/var/lib/rancher/k3s"),
             config_file: PathBuf::from("/etc/rancher/k3s/config.yaml"),
             unit: None,
+            unit_file: None,
         }
     }
 }
@@ -36,14 +39,24 @@ impl Places {
     /// The directories in which we write files.
     #[must_use]
     pub fn written_directories(&self) -> Vec<PathBuf> {
-        let mut drop_ins = self.config_file.clone().into_os_string();
-        drop_ins.push(".d");
         vec![
             PathBuf::from("/etc/sysctl.d"),
-            PathBuf::from(drop_ins),
+            drop_in_directory(&self.config_file),
             self.data_dir.join("server"),
             self.data_dir.join("server/manifests"),
         ]
+    }
+
+    /// Whether only K3s or the operator writes there: K3s's keys, credentials and manifests, and its configuration. The
+    /// catalogue refuses what is seen to lead there; where a place was moved to it does not know.
+    #[must_use]
+    pub fn is_left_alone(&self, path: &Path) -> bool {
+        let server = self.data_dir.join("server");
+        let of_k3s = ["tls", "cred", "manifests", "db"].map(|name| server.join(name));
+        let drop_ins = drop_in_directory(&self.config_file);
+        path == self.config_file
+            || path.starts_with(drop_ins)
+            || of_k3s.iter().any(|directory| path.starts_with(directory))
     }
 
     /// A path of the catalogue with its placeholders filled in; `None` where this node has no such place.
@@ -59,6 +72,7 @@ impl Places {
                 "config_dir" => filled.push(self.config_file.parent()?),
                 "config_file" => filled.push(&self.config_file),
                 "unit" => filled.push(self.unit.as_ref()?),
+                "unit_file" => filled.push(self.unit_file.as_ref()?),
                 _ => return None,
             }
             rest = after;
@@ -165,5 +179,42 @@ impl Subject<'_> {
         let value = template::fill(value, self.parameter).ok()?;
         let path = self.places.expand(&value)?;
         path.into_os_string().into_string().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::PLACES;
+
+    #[test]
+    fn every_place_that_the_catalogue_may_name_is_filled_in() {
+        let places = Places {
+            unit: Some("k3s.service".to_owned()),
+            unit_file: Some(PathBuf::from("/usr/lib/systemd/system/k3s.service")),
+            ..Places::default()
+        };
+        for name in PLACES {
+            assert!(places.expand(&format!("{{{name}}}")).is_some(), "{name}");
+        }
+        assert_eq!(places.expand("{dat_dir}"), None);
+    }
+
+    #[test]
+    fn what_only_k3s_writes_is_left_alone_wherever_it_was_moved_to() {
+        let places = Places {
+            data_dir: PathBuf::from("/srv/k3s"),
+            config_file: PathBuf::from("/srv/k3s.yaml"),
+            ..Places::default()
+        };
+        for path in [
+            "/srv/k3s/server/tls/server-ca.crt",
+            "/srv/k3s/server/manifests/x.yaml",
+            "/srv/k3s.yaml",
+            "/srv/k3s.yaml.d/x.yaml",
+        ] {
+            assert!(places.is_left_alone(Path::new(path)), "{path}");
+        }
+        assert!(!places.is_left_alone(Path::new("/srv/k3s/server/psa.yaml")));
     }
 }

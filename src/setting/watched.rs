@@ -6,6 +6,7 @@ use crate::catalogue::SettingBody;
 use crate::host::sysctl::DIRECTORIES;
 use crate::host::{Root, SysctlKey};
 
+use super::pattern::{self, Way};
 use super::{Finding, Places, Subject, matches_pattern, permissions, sysctl};
 
 /// Which changes of a path matter.
@@ -31,6 +32,9 @@ pub enum Watched {
         /// Which changes matter.
         aspect: Aspect,
     },
+    /// A directory in which every directory is on the way to something watched: with one that comes or goes, it is to be
+    /// asked again what is watched.
+    Way(PathBuf),
     /// A live kernel parameter.
     Key(SysctlKey),
 }
@@ -67,7 +71,10 @@ pub fn watched(setting: &SettingBody, root: &Root, places: &Places) -> Vec<Watch
                 return Vec::new();
             };
             let target = permissions.follow.then(|| link_target(root, &path));
-            let mut all = vec![pattern_or_path(path, Aspect::Access)];
+            let mut all = match pattern::is_pattern(&permissions.path) {
+                true => of_pattern(root, &path),
+                false => vec![Watched::Path(path, Aspect::Access)],
+            };
             all.extend(
                 target
                     .flatten()
@@ -124,16 +131,20 @@ fn of_configuration(places: &Places) -> Vec<Watched> {
     ]
 }
 
-fn pattern_or_path(path: PathBuf, aspect: Aspect) -> Watched {
+/// What a pattern stands for now. Where the way to it cannot be looked at, a full pass says so.
+fn of_pattern(root: &Root, path: &Path) -> Vec<Watched> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match path.parent() {
-        Some(directory) if name.contains('*') => Watched::Matching {
-            directory: directory.to_path_buf(),
-            pattern: name.into_owned(),
-            aspect,
-        },
-        _ => Watched::Path(path, aspect),
-    }
+    let way = Way::to(root, path).unwrap_or_default();
+    let ends = way.ends.into_iter().map(|directory| Watched::Matching {
+        directory,
+        pattern: name.clone().into_owned(),
+        aspect: Aspect::Access,
+    });
+    way.through
+        .into_iter()
+        .map(Watched::Way)
+        .chain(ends)
+        .collect()
 }
 
 /// Where a link that K3s makes leads now. When the link changes, its own name wakes us and this is asked again.
@@ -148,7 +159,7 @@ impl Watched {
     pub fn directory(&self) -> Option<&Path> {
         match self {
             Self::Path(path, _) => path.parent(),
-            Self::Matching { directory, .. } => Some(directory),
+            Self::Matching { directory, .. } | Self::Way(directory) => Some(directory),
             Self::Key(_) => None,
         }
     }
@@ -164,6 +175,7 @@ impl Watched {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 path.parent() == Some(directory) && matches_pattern(pattern, &name)
             }
+            Self::Way(directory) => path.parent() == Some(directory),
             Self::Key(_) => false,
         }
     }
@@ -202,21 +214,40 @@ mod tests {
     }
 
     #[test]
-    fn a_followed_link_is_watched_at_both_ends() {
+    fn a_star_on_the_way_is_watched_in_every_directory_and_for_new_ones() {
         let (kept, root) = root();
-        let directory = kept.path().join("var/lib/rancher/k3s/server");
-        std::fs::create_dir_all(&directory).unwrap();
-        std::os::unix::fs::symlink("token", directory.join("node-token")).unwrap();
-        let setting = SettingBody::Permissions(PermissionsSetting {
-            path: "{data_dir}/server/node-token".to_owned(),
+        std::fs::create_dir_all(kept.path().join("networks/cbr0")).unwrap();
+        let setting = SettingBody::Permissions(permissions("/networks/*/*"));
+        let all = watched(&setting, &root, &Places::default());
+        assert!(all.contains(&Watched::Way(PathBuf::from("/networks"))));
+        let names = |path: &str| all.iter().any(|one| one.names(Path::new(path)));
+        assert!(names("/networks/cbr0/10.42.0.2") && names("/networks/new"));
+        assert!(!names("/networks/new/10.42.0.2"), "not there yet");
+    }
+
+    fn permissions(path: &str) -> PermissionsSetting {
+        PermissionsSetting {
+            path: path.to_owned(),
             mode: crate::host::FileMode::new(0o600),
             mode_by_edition: Default::default(),
             except: Vec::new(),
             kind: Default::default(),
             mode_option: None,
             group_option: None,
-            follow: true,
+            follow: false,
             k3s: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_followed_link_is_watched_at_both_ends() {
+        let (kept, root) = root();
+        let directory = kept.path().join("var/lib/rancher/k3s/server");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::os::unix::fs::symlink("token", directory.join("node-token")).unwrap();
+        let setting = SettingBody::Permissions(PermissionsSetting {
+            follow: true,
+            ..permissions("{data_dir}/server/node-token")
         });
         let all = watched(&setting, &root, &Places::default());
         for name in ["node-token", "token"] {

@@ -169,9 +169,7 @@ impl<'s> Agent<'s> {
         self.mounted = self.what_is_mounted().unwrap_or_default();
         let placed = self.eyes.place(&self.ground.host.root, &self.index);
         self.eyes.pin(self.ground.host.live.as_ref(), &self.index);
-        if placed.unsettled {
-            self.due.place = Some(Instant::now() + SETTLE);
-        }
+        self.place_soon_if_unsettled(&placed, Instant::now());
         self.tell_of_sight();
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::agent::{Agent, SETTLE};
+use super::eyes::Placed;
 use super::index::Concern;
 use super::suspension::Halt;
 use super::work::{self, Done, Hands, Hit, Target, Work};
@@ -38,7 +39,9 @@ impl Agent<'_> {
         for key in events.keys {
             self.hits_of_key(&key, &mut hits);
         }
+        let mut leads_on = false;
         for (directory, name) in events.names {
+            leads_on |= self.index.leads_on(&directory);
             let target = Target::Path(directory.join(&name));
             hits.extend(self.index.of_name(&directory, &name).map(|concern| Hit {
                 concern,
@@ -46,7 +49,7 @@ impl Agent<'_> {
             }));
         }
         self.answer_paced(hits, now);
-        if events.structure {
+        if events.structure || leads_on {
             self.place(now);
         }
         if events.overflow {
@@ -82,6 +85,8 @@ impl Agent<'_> {
     pub fn place(&mut self, now: Instant) {
         self.due.place = None;
         let was_blind = self.eyes.blind().is_some();
+        // What a `*` on the way stands for may be something else now.
+        self.index = self.ground.index();
         let placed = self.eyes.place(&self.ground.host.root, &self.index);
         if was_blind && self.eyes.blind().is_none() {
             self.eyes.watch_keys();
@@ -94,11 +99,18 @@ impl Agent<'_> {
                 target: Target::Anything,
             }));
         }
-        if placed.unsettled {
-            self.due.place = Some(now + SETTLE);
-        }
+        self.place_soon_if_unsettled(&placed, now);
         self.answer(&hits, now);
         self.look_at_view(now);
+    }
+
+    /// The watches are placed once more where something still moved, or where a directory that leads on is watched from
+    /// now on: what came into it after the index was made raised no event.
+    pub(super) fn place_soon_if_unsettled(&mut self, placed: &Placed, now: Instant) {
+        let mut changed = placed.changed.iter();
+        if placed.unsettled || changed.any(|directory| self.index.leads_on(directory)) {
+            self.due.place = Some(now + SETTLE);
+        }
     }
 
     fn answer_paced(&mut self, hits: BTreeSet<Hit>, now: Instant) {

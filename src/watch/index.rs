@@ -39,6 +39,8 @@ struct Names {
     exact: HashMap<OsString, Vec<Concern>>,
     patterns: Vec<(String, Vec<Concern>)>,
     content: bool,
+    /// Its directories are on the way to others that are watched.
+    leads_on: bool,
 }
 
 impl Index {
@@ -57,16 +59,11 @@ impl Index {
                 directory,
                 pattern,
                 aspect,
-            } => {
-                let names = self.names(&directory, aspect);
-                let known = names
-                    .patterns
-                    .iter_mut()
-                    .find(|(known, _)| *known == pattern);
-                match known {
-                    Some((_, concerns)) => push(concerns, concern),
-                    None => names.patterns.push((pattern, vec![concern])),
-                }
+            } => self.names(&directory, aspect).add(pattern, concern),
+            Watched::Way(directory) => {
+                let names = self.names(&directory, Aspect::Access);
+                names.leads_on = true;
+                names.add("*".to_owned(), concern);
             }
         }
     }
@@ -79,6 +76,13 @@ impl Index {
         let names = self.directories.entry(directory.to_path_buf()).or_default();
         names.content |= aspect == Aspect::Content;
         names
+    }
+
+    /// Whether a directory that comes or goes in this one changes what is watched: the index is to be made anew.
+    #[must_use]
+    pub fn leads_on(&self, directory: &Path) -> bool {
+        let names = self.directories.get(directory);
+        names.is_some_and(|names| names.leads_on)
     }
 
     /// The directories with the aspect that matters in each.
@@ -148,6 +152,16 @@ impl Index {
     }
 }
 
+impl Names {
+    fn add(&mut self, pattern: String, concern: Concern) {
+        let mut known = self.patterns.iter_mut();
+        match known.find(|(known, _)| *known == pattern) {
+            Some((_, concerns)) => push(concerns, concern),
+            None => self.patterns.push((pattern, vec![concern])),
+        }
+    }
+}
+
 fn push(concerns: &mut Vec<Concern>, concern: Concern) {
     if !concerns.contains(&concern) {
         concerns.push(concern);
@@ -187,6 +201,15 @@ mod tests {
             );
         }
         assert!(index.is_near(Path::new("/a/b/token")) && !index.is_near(Path::new("/a/b/c/d")));
+    }
+
+    #[test]
+    fn a_directory_on_the_way_concerns_what_it_leads_to_and_is_known_to_lead_on() {
+        let mut index = Index::default();
+        index.add(Watched::Way(PathBuf::from("/n")), Concern::K3sInputs);
+        index.add(path("/m/x"), Concern::K3sInputs);
+        assert_eq!(concerns(&index, "/n", "new"), [Concern::K3sInputs]);
+        assert!(index.leads_on(Path::new("/n")) && !index.leads_on(Path::new("/m")));
     }
 
     #[test]

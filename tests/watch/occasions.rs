@@ -190,3 +190,24 @@ fn metrics_and_status_are_for_everyone_and_replaced_whole() {
         .unwrap();
     assert_eq!(tokens["repairs"], 1);
 }
+
+#[test]
+fn the_files_of_a_network_that_is_made_later_are_held() {
+    const NETWORKS: &str = "var/lib/cni/networks";
+    let bed = Bed::started();
+    let file = |network: &str| format!("{NETWORKS}/{network}/10.42.0.2");
+    for network in ["cbr0", "multus-net"] {
+        bed.write(&file(network), "", 0o666);
+        bed.waits(network, || bed.mode(&file(network)) == 0o600);
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    for network in ["cbr0", "multus-net"] {
+        bed.chmod(&file(network), 0o666);
+        bed.waits(network, || bed.mode(&file(network)) == 0o600);
+    }
+    let lock = format!("{NETWORKS}/multus-net/lock");
+    bed.write(&lock, "", 0o750);
+    bed.write(&file("third"), "", 0o666);
+    bed.waits("third", || bed.mode(&file("third")) == 0o600);
+    assert_eq!(bed.mode(&lock), 0o750);
+}

@@ -58,6 +58,11 @@ pub fn knows_flag(name: &str) -> bool {
     })
 }
 
+/// The flags that a component has at some minor of the table; none where the table does not know the component.
+pub fn flags_of(component: Component) -> impl Iterator<Item = &'static str> {
+    lines_of(component.name()).iter().map(|line| name_of(line))
+}
+
 /// The flags of one component at one minor.
 #[derive(Debug, Clone)]
 pub(super) struct Flags {

@@ -22,6 +22,7 @@ mod situation;
 mod value;
 
 pub use argument::{Argument, Components};
+pub use flags::flags_of;
 pub(super) use flags::knows_flag;
 pub use in_force::{InForce, in_force_on_line};
 pub use judge::{

@@ -101,10 +101,12 @@ impl<'p, 'a> Draft<'p, 'a> {
         judgements: &[Judgement<'_>],
     ) -> BTreeMap<Line, ControlId> {
         let mut lines = self.kept(judgements);
-        for (control, wish) in std::mem::take(&mut self.wishes) {
+        let wishes = std::mem::take(&mut self.wishes);
+        let served = served_by_another(&wishes, base);
+        for ((control, wish), is_served) in wishes.into_iter().zip(served) {
             // The line that stays under a key whatever is wanted needs no second thought.
             let stays = wish.line.is_about_encryption() && lines.contains_key(&wish.line);
-            if !wish.holds(base) && !stays {
+            if !wish.holds(base) && !stays && !is_served {
                 match self.conditions().forbids(&wish.line) {
                     Some(reason) => {
                         self.refused.push(Refused {
@@ -226,4 +228,23 @@ impl<'p, 'a> Draft<'p, 'a> {
             refused: self.refused,
         }
     }
+}
+
+/// For each wish whether the line of another one is written that satisfies it too: of two lines for one thing only the
+/// last would count, whichever that is. Of two that satisfy both it is the first.
+fn served_by_another(wishes: &[(ControlId, Wish)], base: &Effective) -> Vec<bool> {
+    let written: Vec<(usize, &Wish)> = wishes
+        .iter()
+        .map(|(_, wish)| wish)
+        .enumerate()
+        .filter(|(_, wish)| !wish.holds(base))
+        .collect();
+    let serves = |(index, wish): (usize, &Wish), (other_index, other): (usize, &Wish)| {
+        let is_stronger = !other.is_satisfied_by(wish) || other_index < index;
+        other_index != index && wish.is_satisfied_by(other) && is_stronger
+    };
+    let indexed = wishes.iter().map(|(_, wish)| wish).enumerate();
+    indexed
+        .map(|wish| written.iter().any(|other| serves(wish, *other)))
+        .collect()
 }

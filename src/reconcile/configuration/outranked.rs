@@ -65,14 +65,21 @@ impl Draft<'_, '_> {
         wish: &Wish,
         more: &str,
     ) {
+        let what = wish.line.what();
+        let reason = match wish.decided_by(base) {
+            Some(place) => format!(
+                "{what} is decided by {place}, which outranks every drop-in; change it there ({more})"
+            ),
+            None => format!(
+                "{what} is at K3s's default, and with a line of ours it would not be {} either: another line of ours sets it, \
+                 or K3s does not take it; `k3warden effective` shows which",
+                wish.require
+            ),
+        };
         self.refused.push(Refused {
             by: RefusedBy::Preflight,
             controls: vec![control],
-            reason: format!(
-                "{} is decided by {}, which outranks every drop-in; change it there ({more})",
-                wish.line.what(),
-                wish.decided_by(base)
-            ),
+            reason,
         });
     }
 }

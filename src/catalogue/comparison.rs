@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{Requirement, is_loopback};
+use super::{Requirement, is_loopback};
 use crate::k3s::component::{boolean, gate_pairs, integer};
 use crate::k3s::{SECRET, hides};
 
 /// A value that K3s or a component would run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing sets it and there is no default that we know.
     Absent,
     /// One value.
@@ -19,7 +19,7 @@ pub(super) enum Value {
 
 impl Value {
     /// The words for a report; a secret is `{secret}`.
-    pub(super) fn shown_as(&self, name: &str) -> String {
+    pub(crate) fn shown_as(&self, name: &str) -> String {
         if self.elements().iter().any(|element| hides(name, element)) {
             return SECRET.to_owned();
         }
@@ -44,7 +44,7 @@ impl Value {
     }
 
     /// The elements, of a scalar too: a list written in one word.
-    pub(super) fn elements(&self) -> Vec<&str> {
+    pub(crate) fn elements(&self) -> Vec<&str> {
         match self {
             Self::Absent => Vec::new(),
             Self::Scalar(value) => value
@@ -58,7 +58,7 @@ impl Value {
 }
 
 /// Whether a value satisfies a requirement.
-pub(super) fn holds(require: &Requirement, value: &Value, absent_holds: bool) -> bool {
+pub(crate) fn holds(require: &Requirement, value: &Value, absent_holds: bool) -> bool {
     // A list that somebody emptied is as good as none for a component.
     let is_emptied = matches!(value, Value::List(elements) if elements.is_empty());
     if is_emptied && absent_holds {

@@ -1,0 +1,116 @@
+//! Names of manifests: what K3s's deploy controller reads, and what it takes two files for (K3s pkg/deploy/controller.go).
+
+use super::Fault;
+use crate::catalogue::{is_subdomain_part, shown};
+
+/// The manifests that K3s lays out itself, up to the first dot: it writes them again at each start (K3s manifests/).
+const PACKAGED: [&str; 13] = [
+    "aggregated-metrics-reader",
+    "auth-delegator",
+    "auth-reader",
+    "ccm",
+    "coredns",
+    "local-storage",
+    "metrics-apiservice",
+    "metrics-server-deployment",
+    "metrics-server-service",
+    "resource-reader",
+    "rolebindings",
+    "runtimes",
+    "traefik",
+];
+/// Other endings the controller passes over.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// A file name has no more room (`NAME_MAX` is 255), and an object's name not either.
+const LONGEST: usize = 253;
+
+/// The parameter of `{each:PARAMETER}` in a name.
+pub(super) fn each(name: &str) -> Option<&str> {
+    let (_, rest) = name.split_once("{each:")?;
+    rest.split_once('}').map(|(parameter, _)| parameter)
+}
+
+/// A name that is no file in `server/manifests`, or one that K3s would not deploy, or not for long.
+pub(super) fn of_name(name: &str) -> Option<Fault> {
+    let sample = match each(name) {
+        Some(parameter) => name.replace(&format!("{{each:{parameter}}}"), "each"),
+        None => name.to_owned(),
+    };
+    let (stem, ending) = sample.split_once('.').unwrap_or((&sample, ""));
+    let (what, mend) = if name.contains('/') {
+        (
+            "is a path".to_owned(),
+            "give the name alone; it stands in K3s's `server/manifests`".to_owned(),
+        )
+    } else if !is_subdomain_part(stem) || sample.len() > LONGEST {
+        (
+            "is none that K3s deploys".to_owned(),
+            "K3s makes an Addon of it: lower-case letters, digits and `-` up to the first dot"
+                .to_owned(),
+        )
+    } else if !ENDINGS.contains(&ending) {
+        let begins_alike = ENDINGS
+            .iter()
+            .any(|known| ending.ends_with(&format!(".{known}")));
+        let mend = match begins_alike {
+            true => {
+                "K3s takes files that are alike up to the first dot for one and has each remove the other's objects: one dot only"
+            }
+            false => "K3s reads `.yaml`, `.yml` and `.json`",
+        };
+        (
+            "has another ending than a manifest".to_owned(),
+            mend.to_owned(),
+        )
+    } else if PACKAGED.contains(&stem) {
+        (
+            format!("is K3s's own: it writes `{stem}` at each start"),
+            "begin it with a word of yours, such as `site-`".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    let message = format!("manifest name `{}` {what}", shown(name));
+    Some(Fault::of_word(name, message, Some(mend)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_has_a_name_that_k3s_deploys_and_no_other_file_has() {
+        for name in [
+            "site-dns.yaml",
+            "x.yml",
+            "1.json",
+            "netpol-{each:namespaces}.yaml",
+        ] {
+            assert!(of_name(name).is_none(), "{name}");
+        }
+        for name in [
+            "../../x.yaml",
+            "a/b.yaml",
+            "coredns.yaml",
+            "traefik.json",
+            "Under_Score.yaml",
+            "under_score.yaml",
+            "x",
+            "x.txt",
+            ".x.yaml",
+            "",
+            ".yaml",
+            "-x.yaml",
+            "netpol.v1.yaml",
+            "x.yaml.skip",
+            "x\n.yaml",
+            "X.yaml",
+            "{parameter:a}.yaml",
+            "{each:a.yaml",
+            "x.YAML",
+        ] {
+            assert!(of_name(name).is_some(), "{name}");
+        }
+        assert!(of_name(&format!("{}.yaml", "x".repeat(250))).is_some());
+    }
+}

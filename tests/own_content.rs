@@ -1,0 +1,64 @@
+//! Files with our content, and an operator's own in their place: what is written, and what is left.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
+mod tree;
+
+use tree::{Answer, Tree};
+
+const SERVER: &str = "\
+755 root:root d /etc/rancher/k3s
+755 root:root d /var/lib/rancher/k3s
+700 root:root d /var/lib/rancher/k3s/server
+644 root:root f /etc/systemd/system/k3s.service
+| [Service]
+| ExecStart=/usr/local/bin/k3s server
+";
+const PSA: &str = "/var/lib/rancher/k3s/server/psa.yaml";
+const CONTROL: &str = "pod-security-configuration";
+
+fn text_of(tree: &Tree, path: &str) -> String {
+    std::fs::read_to_string(tree.at(path)).unwrap()
+}
+
+fn run(tree: &Tree, command: &[&str]) -> Answer {
+    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
+}
+
+/// An option of K3s goes into ours, and the apiserver ends over a namespace that none can be.
+#[test]
+fn ours_is_judged_as_an_operators_is_and_not_written_if_k3s_would_end_on_it() {
+    let tree = Tree::of(SERVER);
+    tree.add("600 root:root f /etc/rancher/k3s/config.yaml\n| servicelb-namespace: Kube_System\n");
+    run(&tree, &["apply"]);
+    assert!(!tree.at(PSA).exists());
+    let check = run(&tree, &["check", "--format", "json", CONTROL]);
+    let said = check.json().to_string();
+    assert!(
+        said.contains("absent; what is to be written is not valid: "),
+        "{said}"
+    );
+    assert_eq!(check.code, Some(1), "{check:?}");
+}
+
+#[test]
+fn an_operators_own_without_the_section_keeps_its_content_and_gets_the_mode() {
+    let tree = Tree::of(SERVER);
+    let text =
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins: []\n";
+    let lines: String = text.lines().map(|line| format!("| {line}\n")).collect();
+    tree.add(&format!("644 root:root f {PSA}\n{lines}"));
+    let said = run(&tree, &["check", "--format", "json", CONTROL])
+        .json()
+        .to_string();
+    let observed = "the operator's own, which has no section PodSecurity; 0644 root:root";
+    assert!(said.contains(observed), "{said}");
+    run(&tree, &["apply"]);
+    assert_eq!(text_of(&tree, PSA), text);
+    assert_eq!(tree.snapshot()[PSA].mode, 0o600);
+    assert_eq!(
+        run(&tree, &["check", CONTROL]).code,
+        Some(1),
+        "the section is still missing"
+    );
+}
