@@ -238,6 +238,11 @@ fn an_edition_an_option_or_a_flag_that_there_is_not_is_refused() {
             "did you mean `write-kubeconfig-mode`?",
         ),
         (
+            "[[control.permissions]]\npath = \"/x\"\nmode = \"0600\"\nfollow_option = \"write-kubeconfg\"\n",
+            "/c/a.toml:9:18: no K3s up to 1.37 has an option `write-kubeconfg`",
+            "did you mean `write-kubeconfig`?",
+        ),
+        (
             "[[control.option]]\nname = \"protect-kernel-default\"\nrequire = { present = true }\n",
             "/c/a.toml:7:9: no K3s up to 1.37 has an option `protect-kernel-default`",
             "did you mean `protect-kernel-defaults`?",

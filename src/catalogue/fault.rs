@@ -98,8 +98,13 @@ fn of_permissions(
     setting: &Setting,
     editions: &Editions,
 ) -> Option<Fault> {
-    let options = [&permissions.mode_option, &permissions.group_option];
+    let options = [
+        &permissions.follow_option,
+        &permissions.mode_option,
+        &permissions.group_option,
+    ];
     path::of_pattern(&permissions.path)
+        .or_else(|| permissions.follow.as_deref().and_then(path::of))
         .or_else(|| known::of_editions(permissions.mode_by_edition.keys(), editions))
         .or_else(|| {
             let mut options = options.into_iter().flatten();

@@ -95,9 +95,10 @@ pub struct PermissionsSetting {
     /// Files or directories.
     #[serde(default)]
     pub kind: EntryKind,
-    /// K3s makes this path a link itself; it is judged at its target.
-    #[serde(default)]
-    pub follow: bool,
+    /// K3s makes this path a link to that one itself, which is judged then. A link to anything else is nobody's to follow.
+    pub follow: Option<String>,
+    /// The same, to where this option has K3s write.
+    pub follow_option: Option<String>,
     /// The option from which K3s takes the bits at each start. Where the unit's command line asks for other ones, which
     /// nothing of ours outranks, they are judged and left alone.
     pub mode_option: Option<String>,
@@ -106,6 +107,14 @@ pub struct PermissionsSetting {
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,
+}
+
+impl PermissionsSetting {
+    /// Whether what is judged may stand behind a link.
+    #[must_use]
+    pub const fn follows(&self) -> bool {
+        self.follow.is_some() || self.follow_option.is_some()
+    }
 }
 
 /// A K3s option.

@@ -13,6 +13,7 @@ mod manifest_beside;
 mod manifest_objects;
 mod option;
 mod option_traces;
+mod own_link;
 mod pattern;
 mod permissions;
 mod subject;

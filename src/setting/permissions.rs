@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::{EntryKind, PermissionsSetting};
-use crate::host::{FileMode, Found, HostError, Kind};
+use crate::host::{FileMode, HostError, Kind};
 use crate::k3s::Place;
 
 use super::pattern::{self, Fit, Way, matches_pattern};
-use super::{Finding, Outcome, Remedy, Subject, attributes, option};
+use super::{Finding, Outcome, Remedy, Subject, attributes, option, own_link};
 
 pub(super) fn judge(setting: &PermissionsSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let Some(path) = subject.places.expand(&setting.path) else {
@@ -128,8 +128,11 @@ fn judge_one(
         if is_pattern && kind == Kind::Directory && expected == Kind::File {
             return Ok(None);
         }
-        if kind == Kind::Link && setting.follow {
-            return Ok(Some(judge_target(path, &found, expected, limit, subject)?));
+        if kind == Kind::Link && setting.follows() {
+            let link = (path, &found);
+            return Ok(Some(own_link::judge(
+                setting, link, expected, limit, subject,
+            )?));
         }
         Ok(Some(attributes::judge(root, path, &found, expected, limit)))
     };
@@ -177,31 +180,6 @@ fn left_to_k3s(
     }
 }
 
-/// Judges what a link of K3s's own points at: `node-token` is a link to `token`, `k3s.yaml` to wherever
-/// `write-kubeconfig` says. A link that others than root may have made is none of K3s's, and its target none of ours.
-fn judge_target(
-    link: &Path,
-    found: &Found,
-    expected: Kind,
-    limit: FileMode,
-    subject: &Subject<'_>,
-) -> Result<Finding, HostError> {
-    let root = &subject.host.root;
-    let is_roots = found.entry.attributes.uid == root.superuser().0;
-    if !is_roots || found.exchangeable_in.is_some() {
-        return Ok(attributes::judge(root, link, found, expected, limit));
-    }
-    let target = root.read_link(link)?.unwrap_or_default();
-    let target = link.parent().unwrap_or(Path::new("/")).join(target);
-    match root.find(&target)? {
-        Some(found) => Ok(attributes::judge(root, &target, &found, expected, limit)),
-        None => Ok(not_applicable(
-            &link.display().to_string(),
-            &format!("it is a link to {}, which does not exist", target.display()),
-        )),
-    }
-}
-
 /// What a pattern in one directory stands for.
 fn names(
     setting: &PermissionsSetting,
@@ -225,7 +203,7 @@ fn names(
         .collect())
 }
 
-fn not_applicable(what: &str, reason: &str) -> Finding {
+pub(super) fn not_applicable(what: &str, reason: &str) -> Finding {
     Finding {
         what: what.to_owned(),
         wanted: String::new(),

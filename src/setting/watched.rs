@@ -70,7 +70,7 @@ pub fn watched(setting: &SettingBody, root: &Root, places: &Places) -> Vec<Watch
             let Some(path) = places.expand(&permissions.path) else {
                 return Vec::new();
             };
-            let target = permissions.follow.then(|| link_target(root, &path));
+            let target = permissions.follows().then(|| link_target(root, &path));
             let mut all = match pattern::is_pattern(&permissions.path) {
                 true => of_pattern(root, &path),
                 false => vec![Watched::Path(path, Aspect::Access)],
@@ -98,7 +98,7 @@ pub fn watched(setting: &SettingBody, root: &Root, places: &Places) -> Vec<Watch
 pub fn judge_named(setting: &SettingBody, subject: &Subject<'_>, named: Named<'_>) -> Vec<Finding> {
     match (setting, named) {
         (SettingBody::Sysctl(setting), Named::Key(key)) => sysctl::judge_key(setting, key, subject),
-        (SettingBody::Permissions(setting), Named::Path(path)) if !setting.follow => {
+        (SettingBody::Permissions(setting), Named::Path(path)) if !setting.follows() => {
             permissions::judge_path(setting, path, subject)
         }
         _ => super::judge(setting, subject),
@@ -234,7 +234,8 @@ mod tests {
             kind: Default::default(),
             mode_option: None,
             group_option: None,
-            follow: false,
+            follow: None,
+            follow_option: None,
             k3s: Default::default(),
         }
     }
@@ -246,7 +247,7 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         std::os::unix::fs::symlink("token", directory.join("node-token")).unwrap();
         let setting = SettingBody::Permissions(PermissionsSetting {
-            follow: true,
+            follow: Some("{data_dir}/server/token".to_owned()),
             ..permissions("{data_dir}/server/node-token")
         });
         let all = watched(&setting, &root, &Places::default());
