@@ -43,6 +43,6 @@ pub use role::Role;
 pub use secret::{SECRET, hides, is_secret, shown_value, without_credentials};
 pub use unit::{
     AsWritten, K3sUnits, Loaded, Loading, Together, UNIT_DIRECTORIES, Unit, drop_in_directories,
-    find_k3s_units, find_loaded_k3s_units, load_unit, shown_command,
+    find_k3s_units, find_loaded_k3s_units, is_k3s_name, load_unit, shown_command,
 };
 pub use version::{K3sVersion, ParseVersionError};

@@ -7,15 +7,19 @@ use crate::k3s::Unit;
 use crate::policy::{Given, Policy};
 
 /// The unit that is judged. A machine with two is rare; the one that is being started is meant, else the one that the
-/// policy names (none, if it is not here: another must not be taken for it), else the only one of the role that the
-/// policy names, else the one that runs, else the plain name that comes first.
+/// policy names, else the only one of the role that the policy names, else the one that runs, else the plain name that
+/// comes first.
+///
+/// # Errors
+/// Where the one that the policy names is not here and others are: another must not be taken for it, and what it would
+/// start K3s with nobody can say.
 pub(super) fn choose(
     root: &Root,
     policy: &Policy,
     started: Option<&UnitName>,
     mut units: Vec<Unit>,
     warnings: &mut Vec<String>,
-) -> Option<Unit> {
+) -> Result<Option<Unit>, String> {
     let of_role = |unit: &Unit| {
         let wanted = policy.role.as_ref().map(|role| role.value);
         wanted.is_none_or(|role| unit.role() == Some(role))
@@ -31,15 +35,17 @@ pub(super) fn choose(
         (place, "it is being started".to_owned())
     } else if let Some(named) = &policy.unit {
         let Some(place) = place(&|unit| unit.name == named.value.as_str()) else {
-            warnings.extend(absent(named, &units));
-            return None;
+            let absent = absent(named, &units);
+            if !units.is_empty() {
+                return Err(absent);
+            }
+            warnings.push(absent);
+            return Ok(None);
         };
         (place, format!("{} names it", source(named)))
     } else if let (Some(role), 1) = (&policy.role, fitting) {
-        (
-            place(&of_role)?,
-            format!("it has the role of {}", source(role)),
-        )
+        let only = place(&of_role).unwrap_or(0);
+        (only, format!("it has the role of {}", source(role)))
     } else if let Some(place) = place(&|unit| of_role(unit) && runs(unit)) {
         (place, "it runs".to_owned())
     } else {
@@ -58,20 +64,22 @@ pub(super) fn choose(
             others.join(", ")
         ));
     }
-    (place < units.len()).then(|| units.swap_remove(place))
+    Ok((place < units.len()).then(|| units.swap_remove(place)))
 }
 
-/// What to say where the policy names a unit that does not start K3s here, while others do.
-fn absent(named: &Given<UnitName>, units: &[Unit]) -> Option<String> {
+/// What to say where the policy names a unit that does not start K3s here.
+fn absent(named: &Given<UnitName>, units: &[Unit]) -> String {
+    let mut said = format!(
+        "no unit is judged: {} names {}, which starts no K3s here",
+        source(named),
+        named.value
+    );
     let others: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
-    (!others.is_empty()).then(|| {
-        format!(
-            "no unit is judged: {} names {}, which starts no K3s on this node; {} does",
-            source(named),
-            named.value,
-            others.join(", ")
-        )
-    })
+    if !others.is_empty() {
+        let others = others.join(", ");
+        said.push_str(&format!("; {others} does (correct `unit`, or take it out)"));
+    }
+    said
 }
 
 #[cfg(test)]
@@ -170,7 +178,7 @@ mod tests {
         let (unit, said) = tree.judged("unit = \"k3s-hub.service\"", None);
         assert_eq!(unit, "");
         assert!(
-            said.contains("names k3s-hub.service, which starts no K3s on this node"),
+            said.contains("names k3s-hub.service, which starts no K3s here; k3s-edge.service, k3s.service does"),
             "{said}"
         );
     }

@@ -57,9 +57,13 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
     let (unit, unit_problem) = match found {
         Ok(found) => {
             warnings.extend(found.unusable.iter().cloned());
-            let unit = choose(root, policy, beside.unit, found.units, &mut warnings);
-            let problem = found.unusable.into_iter().next();
-            (unit, problem)
+            match choose(root, policy, beside.unit, found.units, &mut warnings) {
+                Ok(unit) => (unit, found.unusable.into_iter().next()),
+                Err(absent) => {
+                    warnings.push(absent.clone());
+                    (None, Some(absent))
+                }
+            }
         }
         Err(error) => {
             let problem = error.to_string();

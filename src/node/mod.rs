@@ -54,7 +54,8 @@ pub struct Node {
     pub new_cluster: bool,
     /// Whether live values and services are ours to look at.
     pub surroundings: Surroundings,
-    /// Why nobody knows whether K3s is here: systemd would not start a unit that may be its.
+    /// Why nobody knows what starts K3s here: systemd would not start a unit that may be its, or the one that the policy
+    /// names is not here and others are.
     pub unit_problem: Option<String>,
     /// Why it is not known what K3s's configuration says: which datastore it has, what it disables.
     pub configuration_problem: Option<String>,

@@ -12,7 +12,7 @@ use toml::de::{DeInteger, DeValue};
 use super::{ByteSize, Window, quantity};
 use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, is_label, shown};
 use crate::host::systemd::UnitName;
-use crate::k3s::K3sVersion;
+use crate::k3s::{K3sVersion, is_k3s_name};
 
 /// A value as the parser hands it out, with the bytes that it stands on.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -79,8 +79,17 @@ pub(super) fn text(value: &Value<'_>) -> Result<String, Complaint> {
 }
 
 pub(super) fn unit(value: &Value<'_>) -> Result<UnitName, Complaint> {
-    let takes = "the name of a service such as \"k3s.service\" or \"k3s-edge.service\"";
-    parsed(value, takes, |text| text.parse().ok())
+    let takes = "\"k3s.service\", \"k3s-agent.service\" or \"k3s-NAME.service\"";
+    let named = parsed(value, takes, |text| {
+        text.parse().ok().filter(|_| is_k3s_name(text))
+    });
+    named.map_err(|complaint| Complaint {
+        hint: Some(
+            "K3s is looked for in units of these names alone, and k3warden's door has drop-ins for no others"
+                .to_owned(),
+        ),
+        ..complaint
+    })
 }
 
 pub(super) fn version(value: &Value<'_>) -> Result<K3sVersion, Complaint> {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use self::loader::Loader;
 pub use self::rewrite::{AsWritten, Together, shown_command};
 use self::search::Found;
-pub use self::search::{DIRECTORIES as UNIT_DIRECTORIES, drop_in_directories};
+pub use self::search::{DIRECTORIES as UNIT_DIRECTORIES, drop_in_directories, is_k3s_name};
 use super::command_line::Word;
 use super::environment::Environment;
 use super::files::{Files, Input};

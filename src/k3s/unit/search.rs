@@ -145,7 +145,14 @@ fn names_and_prefixes(unit: &str) -> Vec<String> {
     }
 }
 
-/// Names of units that can be K3s's: `k3s.service` and `k3s-*.service`, sorted.
+/// Whether a unit of this name can be K3s's, as install.sh names them: `k3s.service`, `k3s-NAME.service`.
+#[must_use]
+pub fn is_k3s_name(name: &str) -> bool {
+    name == "k3s.service"
+        || (name.starts_with("k3s-") && name.ends_with(".service") && !name.contains('@'))
+}
+
+/// Names of units that can be K3s's, sorted.
 pub(super) fn candidates(files: &Files<'_>) -> Result<Vec<String>, HostError> {
     let mut units = std::collections::BTreeSet::new();
     for directory in DIRECTORIES {
@@ -153,9 +160,7 @@ pub(super) fn candidates(files: &Files<'_>) -> Result<Vec<String>, HostError> {
             let Some(name) = entry.name.to_str() else {
                 continue;
             };
-            let is_ours = name == "k3s.service"
-                || (name.starts_with("k3s-") && name.ends_with(".service") && !name.contains('@'));
-            if is_ours && !entry.is_directory {
+            if is_k3s_name(name) && !entry.is_directory {
                 units.insert(name.to_owned());
             }
         }
