@@ -9,6 +9,9 @@ use super::{Assessment, ControlReport, FindingReport, Terminal};
 
 const COLUMN_GAP: &str = "  ";
 const VERDICT_WIDTH: usize = 14;
+/// Where nobody has said how wide a line may be, no cell is broken, and none is filled up beyond this: a long one would
+/// push the columns behind it out of sight in every row.
+const PADDED_COLUMNS: usize = 120;
 /// No column is squeezed below this.
 const NARROWEST: usize = 12;
 
@@ -109,7 +112,7 @@ impl<'a> Table<'a> {
         let mut cells: Vec<_> = cells
             .iter()
             .zip(widths)
-            .map(|(cell, width)| wrapped(cell, *width).into_iter())
+            .map(|(cell, width)| wrapped(cell, self.wrap_at(*width)).into_iter())
             .collect();
         let mut verdict = verdict;
         loop {
@@ -135,14 +138,17 @@ impl<'a> Table<'a> {
 
     fn note(&self, text: &mut String, note: &str) {
         let indent = VERDICT_WIDTH + COLUMN_GAP.len();
-        let width = match self.terminal.columns {
-            Some(columns) => columns.saturating_sub(indent).max(NARROWEST),
-            None => usize::MAX,
-        };
-        for line in wrapped(note, width) {
+        let columns = self.terminal.columns.unwrap_or_default();
+        let width = columns.saturating_sub(indent).max(NARROWEST);
+        for line in wrapped(note, self.wrap_at(width)) {
             let line = self.terminal.paint(Tone::Faint, line);
             let _ = writeln!(text, "{:indent$}{line}", "");
         }
+    }
+
+    /// The width in which a text is broken into lines; not at all where nobody has said how wide a line may be.
+    fn wrap_at(&self, width: usize) -> usize {
+        self.terminal.columns.map_or(usize::MAX, |_| width)
     }
 
     /// Natural widths, the widest columns squeezed until the line fits.
@@ -157,6 +163,12 @@ impl<'a> Table<'a> {
             }
         }
         let Some(columns) = self.terminal.columns else {
+            let mut left = PADDED_COLUMNS.saturating_sub(VERDICT_WIDTH);
+            for width in &mut widths {
+                left = left.saturating_sub(COLUMN_GAP.len());
+                *width = (*width).min(left);
+                left = left.saturating_sub(*width);
+            }
             return widths;
         };
         let available = columns.saturating_sub(VERDICT_WIDTH + widths.len() * COLUMN_GAP.len());

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 /// Where a table is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
-    /// Columns; `None` when the output is no terminal and nothing is cut.
+    /// Columns to fit a text into; `None` where nobody has said how many there are and no line is broken.
     pub columns: Option<usize>,
     /// Whether escape sequences for colour are welcome.
     pub colour: bool,
@@ -28,17 +28,20 @@ pub enum Tone {
 }
 
 impl Terminal {
-    /// Standard output as it is. `NO_COLOR` (no-color.org) and `TERM=dumb` are honoured.
+    /// Standard output as it is. `NO_COLOR` (no-color.org) and `TERM=dumb` are honoured, and `COLUMNS` where the output is
+    /// no terminal that knows its width.
     #[must_use]
     pub fn of_stdout() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let width = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        let own = size
+            .map(|size| usize::from(size.ws_col))
+            .filter(|columns| is_terminal && *columns > 0);
+        let told = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
         Self {
-            columns: width
-                .map(|size| usize::from(size.ws_col))
-                .filter(|columns| is_terminal && *columns > 0),
+            columns: own.or_else(told).filter(|columns| *columns > 0),
             colour: is_terminal && !dumb && !set("NO_COLOR"),
         }
     }
