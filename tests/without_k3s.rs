@@ -31,7 +31,18 @@ fn succeed(options: &[&str]) {
     };
     let (code, said) = run("apply");
     assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("role not known yet: ").count(), 1, "{said}");
     let (code, said) = run("check");
     assert_eq!(code, Some(0), "{said}");
+    let waits = said.lines().find_map(|line| {
+        let (_, waits) = line.split_once("warning: role not known yet: ")?;
+        let (count, mend) = waits.split_once(" controls wait; ")?;
+        Some((count.parse::<usize>().ok()?, mend.to_owned()))
+    });
+    let (count, mend) = waits.unwrap_or_else(|| panic!("{said}"));
+    assert!(count > 80, "{said}");
+    let expected =
+        "install K3s, or set role = \"server\" or \"agent\" in /etc/k3warden/config.toml";
+    assert_eq!(mend, expected);
     assert!(root.path().join("etc/sysctl.d/90-kubelet.conf").exists());
 }

@@ -15,8 +15,19 @@ pub enum Applies {
     Unknown(String),
 }
 
-const ROLE_NOT_KNOWN: &str = "role not known yet: install K3s, or set role = \"server\" or \"agent\" in \
-                              /etc/k3warden/config.toml";
+/// How a role becomes known.
+pub const ROLE_IS_SET: &str =
+    "install K3s, or set role = \"server\" or \"agent\" in /etc/k3warden/config.toml";
+
+fn role_not_known() -> String {
+    format!("role not known yet: {ROLE_IS_SET}")
+}
+
+/// Whether a control only waits until the role of the node is known.
+#[must_use]
+pub fn waits_for_a_role(control: &Control, node: &Node) -> bool {
+    node.role.is_none() && self::control(control, node) == Applies::No(role_not_known())
+}
 
 /// Whether a control concerns this node.
 #[must_use]
@@ -45,7 +56,7 @@ pub fn control(control: &Control, node: &Node) -> Applies {
     match version(control.k3s, node) {
         Applies::Yes => datastore(control, node),
         // Without a role there is no K3s whose version could be known.
-        Applies::Unknown(_) if node.role.is_none() => Applies::No(ROLE_NOT_KNOWN.to_owned()),
+        Applies::Unknown(_) if node.role.is_none() => Applies::No(role_not_known()),
         other => other,
     }
 }
@@ -54,7 +65,7 @@ pub fn control(control: &Control, node: &Node) -> Applies {
 fn role_unknown(node: &Node) -> Applies {
     match &node.unit_problem {
         Some(problem) => Applies::Unknown(format!("role not known: {problem}")),
-        None => Applies::No(ROLE_NOT_KNOWN.to_owned()),
+        None => Applies::No(role_not_known()),
     }
 }
 

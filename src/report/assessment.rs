@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
 use crate::policy::{Mode, Policy, Stance};
-use crate::reconcile::{Judgement, Pass, Verdict};
+use crate::reconcile::{Judgement, Pass, Verdict, baseline};
 use crate::setting::{Finding, Outcome};
 
 use super::{Enforcement, slips};
@@ -135,7 +135,7 @@ impl Assessment {
             cis_edition: edition.map(str::to_owned),
             catalogue_digest: pass.catalogue.digest().to_owned(),
             policy_digest: pass.policy.digest().to_owned(),
-            warnings: warnings(pass),
+            warnings: warnings(pass, judgements),
             summary: Summary::of(judgements),
             controls: judgements
                 .iter()
@@ -145,13 +145,14 @@ impl Assessment {
     }
 }
 
-fn warnings(pass: &Pass<'_>) -> Vec<String> {
+fn warnings(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings.extend(
         pass.policy
             .observe_rule()
             .map(|place| format!("nothing is enforced: {place}")),
     );
+    warnings.extend(role_not_known(pass, judgements));
     for exception in pass.policy.expiring(pass.today) {
         let (control, day, place) = (&exception.control, exception.expires, &exception.place);
         warnings.push(format!(
@@ -171,6 +172,19 @@ fn warnings(pass: &Pass<'_>) -> Vec<String> {
     }
     warnings.extend(pass.node.problems.iter().map(ToString::to_string));
     warnings
+}
+
+/// How many controls wait until somebody knows what this node is: they are no failure, and none is listed by default.
+fn role_not_known(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Option<String> {
+    let waits = |judgement: &&Judgement<'_>| {
+        judgement.verdict == Verdict::NotApplicable
+            && baseline::waits_for_a_role(judgement.control, pass.node)
+    };
+    let count = judgements.iter().filter(waits).count();
+    (count > 0).then(|| {
+        let mend = baseline::ROLE_IS_SET;
+        format!("role not known yet: {count} controls wait; {mend}")
+    })
 }
 
 /// Where `sysctl --system`, run by somebody, would leave another value than a boot does.
