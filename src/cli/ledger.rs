@@ -31,6 +31,12 @@ impl LedgerCommand {
             return match ledger.verify(&lock) {
                 Ok(lines) => {
                     say!("The ledger is whole: {lines} lines.");
+                    if let bytes @ 1.. = ledger.bytes_behind() {
+                        say!(
+                            "{bytes} bytes stand behind the last line: what an interrupted write left, or what somebody else \
+                             wrote. They are no part of the record, and the next change cuts them off."
+                        );
+                    }
                     Ok(Exit::Holds)
                 }
                 Err(LedgerError::Broken(damage)) => {

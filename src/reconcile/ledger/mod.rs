@@ -144,6 +144,13 @@ impl Ledger {
         }
     }
 
+    /// How many bytes stand behind the last line, as of the last reading: an interrupted write leaves some, and the next
+    /// record cuts them off.
+    #[must_use]
+    pub const fn bytes_behind(&self) -> u64 {
+        self.torn_bytes
+    }
+
     /// What is to be undone, last touched first.
     ///
     /// # Errors
