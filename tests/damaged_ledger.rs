@@ -116,3 +116,52 @@ fn check_and_apply_warn_while_the_ledger_is_damaged_and_a_new_one_ends_it() {
     assert!(!said.stdout.contains("damaged"), "{said:?}");
     assert_eq!(run(&tree, &["revert"]).code, Some(0));
 }
+
+#[test]
+fn diff_says_that_a_damaged_ledger_stands_before_each_change() {
+    let tree = hardened();
+    change(&tree, 3);
+    fs::remove_file(tree.at("/etc/sysctl.d/90-kubelet.conf")).unwrap();
+    let diff = run(&tree, &["diff"]);
+    assert!(
+        diff.stdout
+            .starts_with("not done: the ledger is damaged: line 3"),
+        "{diff:?}"
+    );
+    let json = run(&tree, &["diff", "--format", "json"]).json();
+    assert!(
+        json["not_done"].to_string().contains("line 3 was changed"),
+        "{json}"
+    );
+}
+
+/// An interrupted write leaves such bytes, so they are no damage; nobody may take them for proven either.
+#[test]
+fn what_stands_behind_the_last_line_of_a_whole_ledger_is_counted() {
+    let whole = fs::read(hardened().at(LINES)).unwrap();
+    let last = whole
+        .split_inclusive(|byte| *byte == b'\n')
+        .next_back()
+        .unwrap();
+    for behind in [&b"junk\n"[..], last, &[0; 512]] {
+        let tree = hardened();
+        let mut text = fs::read(tree.at(LINES)).unwrap();
+        let own_last = text
+            .split_inclusive(|byte| *byte == b'\n')
+            .next_back()
+            .unwrap();
+        let behind = if behind == last {
+            own_last.to_vec()
+        } else {
+            behind.to_vec()
+        };
+        text.extend(&behind);
+        fs::write(tree.at(LINES), text).unwrap();
+        let verified = run(&tree, &["ledger", "--verify"]);
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        let said = format!("{} bytes stand behind the last line", behind.len());
+        assert!(verified.stdout.contains(&said), "{said}: {verified:?}");
+    }
+    let verified = run(&hardened(), &["ledger", "--verify"]);
+    assert!(!verified.stdout.contains("behind"), "{verified:?}");
+}

@@ -9,7 +9,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
+
+use serde_json::Value;
 
 const SERVER: &str = "var/lib/rancher/k3s/server";
 const KUBECONFIG: &str = "var/lib/rancher/k3s/server/cred/admin.kubeconfig";
@@ -61,14 +63,29 @@ impl Node {
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
+        let output = self.output(arguments);
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_k3warden"))
             .args(["--no-sync", "--root"])
             .arg(self.0.path())
             .args(arguments)
             .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&text).into_owned()
+            .unwrap()
+    }
+
+    /// What `diff` says would be given back, the exit code before it.
+    fn foreseen(&self) -> (Option<i32>, Vec<Value>) {
+        let output = self.output(&["diff", "--format", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let given_back = report["given_back"].as_array();
+        (
+            output.status.code(),
+            given_back.cloned().unwrap_or_default(),
+        )
     }
 }
 
@@ -101,11 +118,6 @@ fn every_kind_of_thing_is_given_back_and_the_rest_holds() {
     let node = Node::hardened("");
     assert!(node.path(POLICY_FILE).exists(), "{}", node.run(&["check"]));
     node.policy(&format!("{REVERT}{}", off()));
-    let said = node.run(&["diff"]);
-    assert!(
-        said.contains("network-policy-default is not enforced any more"),
-        "{said}"
-    );
     let said = node.run(&["apply"]);
     assert_eq!(node.mode(), 0o640, "{said}");
     assert!(!node.path(POLICY_FILE).exists(), "{said}");
@@ -184,4 +196,59 @@ fn what_had_to_stay_is_given_back_when_nothing_needs_it_any_more() {
     said += &node.run(&["apply"]);
     assert!(!node.read(SYSCTL).contains("kernel.panic = 10"), "{said}");
     assert!(node.read(SYSCTL).contains("vm.panic_on_oom"), "{said}");
+}
+
+#[test]
+fn diff_shows_what_is_given_back_as_apply_then_does_it() {
+    let node = Node::hardened("");
+    node.policy(&format!("{REVERT}{}", off()));
+    let shown = String::from_utf8(node.output(&["diff"]).stdout).unwrap();
+    for part in [
+        "given back: /var/lib/rancher/k3s/server/cred/admin.kubeconfig  [admin-kubeconfig]\n  0600 ",
+        "+++ /dev/null",
+        "-kernel.panic = 10",
+        "to remove it: kubectl ",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let (code, foreseen) = node.foreseen();
+    assert_eq!(code, Some(1));
+    let done = node.run(&["apply"]);
+    for one in &foreseen {
+        let thing = one["thing"].as_str().unwrap();
+        let line = match one["stays"].as_str() {
+            None => format!("put back   {thing}: {}", one["after"].as_str().unwrap()),
+            Some(reason) => format!("{thing}: {reason}"),
+        };
+        assert!(done.contains(&line), "{line}\n{done}");
+    }
+    let put_back = done.lines().filter(|line| line.starts_with("put back "));
+    let becomes = foreseen.iter().filter(|one| one["stays"].is_null());
+    assert_eq!(put_back.count(), becomes.count(), "{done}");
+    assert_eq!(node.foreseen(), (Some(0), Vec::new()));
+}
+
+#[test]
+fn what_stays_is_shown_with_the_reason_and_is_nothing_to_do() {
+    let node = Node::hardened("");
+    fs::set_permissions(node.path(KUBECONFIG), fs::Permissions::from_mode(0o400)).unwrap();
+    let off = ["audit-policy", "kernel-panic", "admin-kubeconfig"]
+        .map(|control| format!("[control.{control}]\nstate = \"off\"\n"));
+    node.policy(&format!("{REVERT}{}", off.concat()));
+    let (code, foreseen) = node.foreseen();
+    assert_eq!(code, Some(0), "{foreseen:?}");
+    let shown = String::from_utf8(node.output(&["diff"]).stdout).unwrap();
+    for reason in [
+        "K3s's configuration names it",
+        "sets protect-kernel-defaults",
+        "changed by somebody else",
+    ] {
+        let stays = |one: &Value| {
+            one["stays"]
+                .as_str()
+                .is_some_and(|why| why.contains(reason))
+        };
+        assert!(foreseen.iter().any(stays), "{reason}: {foreseen:?}");
+        assert!(shown.contains(reason), "{reason}: {shown}");
+    }
 }

@@ -88,6 +88,23 @@ fn diff_prints_what_its_schema_says() {
 }
 
 #[test]
+fn diff_prints_what_its_schema_says_of_what_is_given_back_and_not_done() {
+    let root = server();
+    report(root.path(), "apply");
+    let policy = "on_disable = \"revert\"\n[control.kernel-panic]\nstate = \"off\"\n\
+                  [control.audit-policy]\nstate = \"off\"\n[control.k3s-configuration-files]\nstate = \"off\"\n";
+    fs::write(root.path().join("etc/k3warden/config.toml"), policy).unwrap();
+    fs::write(root.path().join("etc/k3warden/disabled"), "").unwrap();
+    let report = report(root.path(), "diff");
+    expect_described("plan", &report);
+    assert_eq!(report["not_done"].as_array().unwrap().len(), 1);
+    let given_back = report["given_back"].as_array().unwrap();
+    let stay = given_back.iter().filter(|one| one["stays"].is_string());
+    let stay = stay.count();
+    assert!(0 < stay && stay < given_back.len(), "{report}");
+}
+
+#[test]
 fn apply_prints_what_its_schema_says() {
     let root = server();
     let report = report(root.path(), "apply");

@@ -7,6 +7,7 @@ use super::session::Session;
 use super::{Exit, Format, Global, check};
 use crate::policy::Mode;
 use crate::reconcile::Plan;
+use crate::reconcile::give_back::Foreseen;
 use crate::report::{PlanReport, to_json};
 
 /// Show what apply would change.
@@ -23,37 +24,28 @@ impl Diff {
         // Who only observes yet wants to see what enforcing would do.
         let observing = session.policy.observe_rule();
         session.policy.mode.value = Mode::Enforce;
+        let stands_still = session.stands_still()?;
         let pass = session.pass();
         let judgements = pass.judge();
         let plan = Plan::of(&pass, &judgements);
-        let given_back = session.given_back(&pass)?;
-        let report = PlanReport::of(&plan);
-        if let Some(observing) = &observing {
-            let said = format!("not done: {observing}");
-            match self.format {
-                Format::Json => eprintln!("k3warden: {said}"),
-                Format::Table => say!("{said}\n"),
+        let given_back = session.given_back(&pass, &plan)?;
+        let not_done = observing.into_iter().chain(stands_still).collect();
+        let report = PlanReport::of(&plan, &given_back, not_done);
+        match self.format {
+            Format::Json => {
+                for reason in &report.not_done {
+                    eprintln!("k3warden: not done: {reason}");
+                }
+                tell!("{}", to_json(&report));
+            }
+            Format::Table => {
+                tell!("{}", report.text());
+                if report.is_empty() {
+                    say!("Nothing to change.");
+                }
             }
         }
-        match self.format {
-            Format::Json => tell!("{}", to_json(&report)),
-            Format::Table => tell!("{}", report.text()),
-        }
-        for control in &given_back {
-            eprintln!(
-                "k3warden: {control} is not enforced any more: apply gives back what it changed"
-            );
-        }
-        if plan.is_empty()
-            && given_back.is_empty()
-            && plan.refused.is_empty()
-            && plan.unseen.is_empty()
-            && self.format == Format::Table
-        {
-            say!("Nothing to change.");
-        }
-        Ok(check::exit(&judgements, |_| {
-            !plan.is_empty() || !given_back.is_empty()
-        }))
+        let changes = !plan.is_empty() || given_back.iter().any(Foreseen::is_change);
+        Ok(check::exit(&judgements, |_| changes))
     }
 }

@@ -13,12 +13,13 @@ use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
 use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
+use crate::reconcile::give_back::{self, Foreseen, foresee};
 use crate::reconcile::ledger::{self, Damage, Keeping, Ledger, WAY_OUT};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::rollback::Who;
 use crate::reconcile::service::{cluster, last_data_dir};
-use crate::reconcile::{Judgement, Pass, Seen, Written, give_back};
+use crate::reconcile::{Judgement, Pass, Plan, Seen, Written};
 use crate::report::Assessment;
 use crate::setting::Running;
 
@@ -316,21 +317,37 @@ impl Session {
         }
     }
 
-    /// The controls of which an apply would give back what they changed; none where there is no record to look at.
+    /// What an apply would give back after this plan, and what of that stays; nothing where there is no record to look at.
     ///
     /// # Errors
     /// When the ledger cannot be read, or another process holds the lock for too long.
-    pub fn given_back(&self, pass: &Pass<'_>) -> Result<Vec<String>, CliError> {
+    pub fn given_back(&self, pass: &Pass<'_>, plan: &Plan) -> Result<Vec<Foreseen>, CliError> {
         let may_be = self.policy.on_disable.value == OnDisable::Revert;
         if !may_be || !matches!(ledger::is_kept(&self.host.root), Ok(true)) {
             return Ok(Vec::new());
         }
         let mut ledger = self.open_ledger("k3warden")?;
-        Ok(give_back::turned_off(
-            pass,
-            &mut ledger,
-            self.who("k3warden"),
-        )?)
+        let who = || self.who("k3warden");
+        let controls = give_back::turned_off(pass, &mut ledger, who())?;
+        Ok(foresee(pass, plan, &mut ledger, &controls, who())?)
+    }
+
+    /// Why nothing of a plan would be carried out, whatever the policy says: the kill switch, a damaged record.
+    ///
+    /// # Errors
+    /// When the kill switch cannot be looked for.
+    pub fn stands_still(&self) -> Result<Vec<String>, CliError> {
+        let switch = self.kill_switch()?.map(|switch| switch.to_string());
+        Ok(switch.into_iter().chain(self.damage_said()).collect())
+    }
+
+    /// What a damaged record means for changes, and the way out.
+    fn damage_said(&self) -> Option<String> {
+        let damage = self.damage.as_ref()?;
+        Some(format!(
+            "the ledger is damaged: {damage}; nothing is changed that has to be recorded first. `k3warden revert` puts \
+             back what is still proven, then {WAY_OUT}"
+        ))
     }
 
     /// Looks again for a part of ours that is not to be written.
@@ -373,15 +390,11 @@ impl Session {
     /// # Errors
     /// As for [`Session::named`].
     pub fn named_or_numbered(&self, names: &[String]) -> Result<Vec<&Control>, CliError> {
-        let pass = self.pass();
         let mut controls: Vec<&Control> = Vec::new();
         for name in names {
-            let numbered = pass
-                .edition()
-                .map(|edition| self.catalogue.with_number(edition, name));
-            let found = match numbered {
-                Some(numbered) if !numbered.is_empty() => numbered,
-                _ => vec![self.control(name)?],
+            let found = match self.numbered(name) {
+                none if none.is_empty() => vec![self.control(name)?],
+                numbered => numbered,
             };
             for control in found {
                 if !controls.iter().any(|known| known.id == control.id) {
@@ -390,6 +403,15 @@ impl Session {
             }
         }
         Ok(controls)
+    }
+
+    /// The controls of a CIS number of this node's edition; none where it is no number.
+    #[must_use]
+    pub fn numbered(&self, number: &str) -> Vec<&Control> {
+        let edition = self.pass().edition();
+        edition.map_or_else(Vec::new, |edition| {
+            self.catalogue.with_number(edition, number)
+        })
     }
 
     fn control(&self, name: &str) -> Result<&Control, CliError> {
@@ -413,12 +435,10 @@ impl Session {
     #[must_use]
     pub fn assessment(&self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Assessment {
         let mut assessment = Assessment::of(pass, judgements, node::id(&self.host.root));
-        assessment.warnings.extend(self.damage.as_ref().map(|damage| {
-            format!(
-                "the ledger is damaged: {damage}; nothing is changed that has to be recorded first. `k3warden revert` puts \
-                 back what is still proven, then {WAY_OUT}"
-            )
-        }));
+        let switch = self.kill_switch().unwrap_or_default();
+        let switch = switch.map(|switch| format!("nothing is changed: {switch}"));
+        assessment.warnings.extend(switch);
+        assessment.warnings.extend(self.damage_said());
         assessment
     }
 

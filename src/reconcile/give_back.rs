@@ -4,6 +4,10 @@
 //! Lines of our drop-in for K3s's configuration and sections of a shared file are worked out as a whole with each plan,
 //! and have gone with that.
 
+mod foreseen;
+
+pub use foreseen::{Becomes, Foreseen, foresee};
+
 use crate::host::Thing;
 use crate::k3s::drop_in_directory;
 use crate::policy::{Mode, OnDisable, Stance};

@@ -1,30 +1,12 @@
 //! A change as people read it: unified diffs for contents, old → new for the rest.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use crate::host::{Attributes, State, Thing};
 use crate::k3s::shown_command;
-use crate::reconcile::{Plan, PlannedChange, Refused, is_our_configuration, unit_override};
+use crate::reconcile::{PlannedChange, Refused, is_our_configuration, unit_override};
 use crate::setting::configuration::is_written_by_us;
-use crate::setting::{Change, Effect, kubectl_lines};
-
-/// The name of the plan's format; a field is only ever added within one version.
-const FORMAT: &str = "k3warden.plan/v1";
-
-/// A plan for machines.
-#[derive(Debug, Serialize)]
-pub struct PlanReport {
-    /// Format and its version.
-    pub format: &'static str,
-    /// The changes in their order.
-    pub changes: Vec<ChangeReport>,
-    /// What is left as it is, and why.
-    pub refused: Vec<RefusedReport>,
-    /// Enforced controls that could not be judged, so that what they need is not among the changes.
-    pub unseen: Vec<String>,
-}
+use crate::setting::{Effect, kubectl_lines};
 
 /// One change for machines.
 #[derive(Debug, Serialize)]
@@ -54,57 +36,6 @@ pub struct RefusedReport {
     pub reason: String,
 }
 
-impl PlanReport {
-    /// The report of a plan.
-    #[must_use]
-    pub fn of(plan: &Plan) -> Self {
-        Self {
-            format: FORMAT,
-            changes: plan.changes.iter().map(ChangeReport::of).collect(),
-            refused: plan.refused.iter().map(RefusedReport::of).collect(),
-            unseen: plan.unseen.iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    /// The report as text for a person.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for change in &self.changes {
-            let _ = writeln!(text, "{}  [{}]", change.thing, change.controls.join(", "));
-            match &change.diff {
-                Some(diff) => text.push_str(diff),
-                None => {
-                    let _ = writeln!(text, "  {} → {}", change.before, change.after);
-                }
-            }
-            for line in &change.left_in_cluster {
-                let _ = writeln!(text, "  stays in the cluster; to remove it: {line}");
-            }
-            if change.effect != effect_name(Effect::None) {
-                let _ = writeln!(text, "  in force after: {}", change.effect);
-            }
-            text.push('\n');
-        }
-        for refused in &self.refused {
-            let _ = writeln!(
-                text,
-                "not changed: {}  [{}]",
-                refused.reason,
-                refused.controls.join(", ")
-            );
-        }
-        if !self.unseen.is_empty() {
-            let _ = writeln!(
-                text,
-                "not judged, so what it needs is not shown here (`k3warden check` says why): {}",
-                self.unseen.join(", ")
-            );
-        }
-        text
-    }
-}
-
 impl RefusedReport {
     /// The report of a refusal.
     #[must_use]
@@ -117,8 +48,8 @@ impl RefusedReport {
 }
 
 /// What a change leaves in the cluster.
-fn left_in_cluster(change: &Change) -> Vec<String> {
-    match (&change.thing, &change.before, &change.after) {
+pub(super) fn left_in_cluster(thing: &Thing, before: &State, after: &State) -> Vec<String> {
+    match (thing, before, after) {
         (Thing::Path(path), State::File { content, .. }, State::Absent) => {
             kubectl_lines(path, content)
         }
@@ -138,7 +69,7 @@ impl ChangeReport {
             after: describe(&change.after),
             effect: effect_name(change.effect),
             diff: diff(&change.thing, &change.before, &change.after),
-            left_in_cluster: left_in_cluster(change),
+            left_in_cluster: left_in_cluster(&change.thing, &change.before, &change.after),
         }
     }
 }
@@ -176,7 +107,7 @@ fn access(attributes: &Attributes) -> String {
     format!("{} {}:{}", attributes.mode, attributes.uid, attributes.gid)
 }
 
-const fn effect_name(effect: Effect) -> &'static str {
+pub(super) const fn effect_name(effect: Effect) -> &'static str {
     match effect {
         Effect::None => "nothing",
         Effect::DaemonReload => "systemctl daemon-reload",
@@ -185,7 +116,8 @@ const fn effect_name(effect: Effect) -> &'static str {
     }
 }
 
-fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
+/// What changes in a text, as a unified diff; `None` where one of them is none.
+pub(super) fn diff(thing: &Thing, before: &State, after: &State) -> Option<String> {
     let old = shown(thing, text(before)?);
     let new = shown(thing, text(after)?);
     let name = |state: &State| match state {

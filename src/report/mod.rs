@@ -10,6 +10,7 @@ pub mod event;
 pub mod journal;
 mod json;
 mod metrics;
+mod plan;
 mod slips;
 pub mod status;
 mod table;
@@ -18,12 +19,13 @@ mod terminal;
 pub use applied::{AppliedChange, AppliedReport};
 pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary};
 pub use beside_next_start::{DifferenceReport, OnDiskReport, RunningReport};
-pub use change::{ChangeReport, PlanReport, RefusedReport, describe, one_line};
+pub use change::{ChangeReport, RefusedReport, describe, one_line};
 pub use effective::{
     ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue, Reported,
 };
 pub use enforcement::Enforcement;
 pub use json::to_json;
 pub use metrics::metrics;
+pub use plan::{GivenBackReport, PlanReport};
 pub use table::Table;
 pub use terminal::Terminal;

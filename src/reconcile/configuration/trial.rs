@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
-use crate::host::{State, Thing};
+use crate::host::{Root, State, Thing};
 use crate::k3s::component::Facts;
 use crate::k3s::{Effective, Ending, Files, Invocation};
 use crate::node;
@@ -69,17 +69,7 @@ impl<'p, 'a> Draft<'p, 'a> {
     }
 
     pub(super) fn files(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Files<'a> {
-        let mut files = Files::new(&self.pass.host.root);
-        for change in self.planned {
-            if let Thing::Path(path) = &change.thing {
-                files = match &change.after {
-                    State::File { content, .. } => files.with(path, content.clone()),
-                    State::Absent => files.without(path),
-                    State::Directory(_) => files.with_directory(path),
-                    _ => files,
-                };
-            }
-        }
+        let mut files = files_after(&self.pass.host.root, self.planned);
         for path in self.present.keys() {
             files = files.without(path);
         }
@@ -108,6 +98,25 @@ impl<'p, 'a> Draft<'p, 'a> {
         }
         united
     }
+}
+
+/// The files that K3s would read once these changes are made.
+pub(in crate::reconcile) fn files_after<'r, 'c>(
+    root: &'r Root,
+    changes: impl IntoIterator<Item = &'c Change>,
+) -> Files<'r> {
+    let mut files = Files::new(root);
+    for change in changes {
+        if let Thing::Path(path) = &change.thing {
+            files = match &change.after {
+                State::File { content, .. } => files.with(path, content.clone()),
+                State::Absent => files.without(path),
+                State::Directory(_) => files.with_directory(path),
+                _ => files,
+            };
+        }
+    }
+    files
 }
 
 /// The reason for which K3s would end with our lines and would not without them.

@@ -9,9 +9,11 @@ use crate::k3s::component::{
     Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
 use crate::k3s::{Effective, Files};
-use crate::reconcile::Pass;
+use crate::node::facts;
+use crate::reconcile::configuration::files_after;
 use crate::reconcile::restart::own_part::EncryptionKey;
 use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::{Pass, PlannedChange};
 
 const SYSCTL_DIRECTORY: &str = "/etc/sysctl.d";
 
@@ -57,28 +59,61 @@ pub fn must_stay(
     staying: &[&str],
     running: &dyn Fn(&Path) -> Running,
 ) -> Option<String> {
+    must_stay_after(pass, &[], thing, staying, running)
+}
+
+/// The same once a plan is carried out.
+#[must_use]
+pub fn must_stay_after(
+    pass: &Pass<'_>,
+    plan: &[PlannedChange],
+    thing: &Thing,
+    staying: &[&str],
+    running: &dyn Fn(&Path) -> Running,
+) -> Option<String> {
+    let next = Next { pass, plan };
     match thing {
         Thing::Sysctl(key) => {
             let is_it = |known: &str| SysctlKey::parse(known).is_ok_and(|known| known == *key);
             let checked = KERNEL_PARAMETERS.iter().any(|(known, _)| is_it(known));
-            checked.then(|| protection(pass)).flatten()
+            checked.then(|| protection(&next)).flatten()
         }
-        Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(pass),
+        Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(&next),
         Thing::Path(path) if part::files(pass).contains(path) => {
             match pass.sections_of(thing, staying) {
                 // K3s reads it at a start only, and finds there then what its plug-ins need.
-                Some(left) => lacks_a_section(pass, path, left),
-                None => named(pass, path, running),
+                Some(left) => lacks_a_section(&next, path, left),
+                None => named(&next, path, running),
             }
         }
-        Thing::Path(path) => log_in(pass, path),
+        Thing::Path(path) => log_in(&next, path),
+    }
+}
+
+/// The next start of K3s, with a plan carried out.
+struct Next<'p, 'a> {
+    pass: &'p Pass<'a>,
+    plan: &'p [PlannedChange],
+}
+
+impl Next<'_, '_> {
+    fn files(&self) -> Files<'_> {
+        let changes = self.plan.iter().map(|planned| &planned.change);
+        files_after(&self.pass.host.root, changes)
+    }
+
+    /// What it would run with, where that can be told.
+    fn effective(&self) -> Option<Effective> {
+        let (host, node) = (self.pass.host, self.pass.node);
+        let effective = node.effective_of(&self.files(), node.invocation(), &facts(host));
+        effective.ok()
     }
 }
 
 /// Why K3s's next start needs a directory: its audit log is in it, and only newer releases make it themselves.
-fn log_in(pass: &Pass<'_>, directory: &Path) -> Option<String> {
-    let effective = pass.node.effective(pass.host).ok()?;
-    let usual = pass.node.places.data_dir.join("server/logs");
+fn log_in(next: &Next<'_, '_>, directory: &Path) -> Option<String> {
+    let effective = next.effective()?;
+    let usual = next.pass.node.places.data_dir.join("server/logs");
     if let Some(reason) = nobody_knows(&effective, "logs there").filter(|_| directory == usual) {
         return Some(reason);
     }
@@ -90,7 +125,7 @@ fn log_in(pass: &Pass<'_>, directory: &Path) -> Option<String> {
         return None;
     };
     let path = effective.named_file(&value);
-    let files = Files::new(&pass.host.root).without(directory);
+    let files = next.files().without(directory);
     refuses_audit_log(&path, effective.version, &files)
         .filter(|_| path.parent() == Some(directory))
         .map(|_| format!("{place} has the audit log there, and K3s would not start without it"))
@@ -105,9 +140,9 @@ fn nobody_knows(effective: &Effective, what: &str) -> Option<String> {
 }
 
 /// The kubelet checks the values at each start, whoever asked for it.
-fn protection(pass: &Pass<'_>) -> Option<String> {
+fn protection(next: &Next<'_, '_>) -> Option<String> {
     // Without a configuration that can be judged no kubelet is known to check anything.
-    let effective = pass.node.effective(pass.host).ok()?;
+    let effective = next.effective()?;
     if let Some(reason) = nobody_knows(&effective, "has protect-kernel-defaults") {
         return Some(reason);
     }
@@ -118,28 +153,28 @@ fn protection(pass: &Pass<'_>) -> Option<String> {
 }
 
 /// Why K3s's next start needs more of a file than what is left of it.
-fn lacks_a_section(pass: &Pass<'_>, path: &Path, left: Vec<u8>) -> Option<String> {
-    let effective = pass.node.effective(pass.host).ok()?;
+fn lacks_a_section(next: &Next<'_, '_>, path: &Path, left: Vec<u8>) -> Option<String> {
+    let effective = next.effective()?;
     if let Some(reason) = nobody_knows(&effective, "needs all of it") {
         return Some(reason);
     }
-    let files = Files::new(&pass.host.root).with(path, left);
+    let files = next.files().with(path, left);
     let plugin = *plugins_without_section(&effective, &files).first()?;
     Some(format!(
         "K3s would end with the admission plugin {plugin} and without a section for it there"
     ))
 }
 
-fn named(pass: &Pass<'_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
-    let effective = pass.node.effective(pass.host).ok();
+fn named(next: &Next<'_, '_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
+    let effective = next.effective();
     let unknown = effective
         .as_ref()
         .and_then(|effective| nobody_knows(effective, "needs it"));
     if unknown.is_some() {
         return unknown;
     }
-    let loaded =
-        effective.and_then(|effective| inputs::loaded(pass.host, pass.node, &effective).ok());
+    let loaded = effective
+        .and_then(|effective| inputs::loaded(next.pass.host, next.pass.node, &effective).ok());
     if loaded.is_some_and(|loaded| loaded.iter().any(|loaded| loaded == path)) {
         return Some("K3s's configuration names it, and K3s would not start without it".to_owned());
     }
