@@ -235,3 +235,80 @@ fn what_a_control_sets_is_explained_as_it_is_judged_on_this_node() {
         assert!(said.contains(&line), "{version}: {said}");
     }
 }
+
+#[test]
+fn the_kill_switch_is_said_where_changes_are_shown_and_where_they_would_help() {
+    let tree = Tree::of(SERVER);
+    tree.add("644 root:root f /etc/k3warden/disabled\n");
+    let switch = "/etc/k3warden/disabled exists";
+    let diff = run(&tree, &["diff"]);
+    assert!(
+        diff.stdout.starts_with(&format!("not done: {switch}\n")),
+        "{diff:?}"
+    );
+    let json = run(&tree, &["diff", "--format", "json"]);
+    assert_eq!(json.json()["not_done"][0], switch);
+    assert!(json.stderr.contains(switch), "{json:?}");
+    let check = run(&tree, &["check"]);
+    assert!(
+        check
+            .stdout
+            .contains(&format!("nothing is changed: {switch}")),
+        "{check:?}"
+    );
+}
+
+#[test]
+fn a_cis_number_names_what_is_reverted_where_it_names_one_control() {
+    let tree = Tree::of(SERVER);
+    tree.add(
+        "755 root:root d /var/lib/rancher/k3s/server/tls\n\
+         644 root:root f /var/lib/rancher/k3s/server/tls/server-ca.key\n| secret\n",
+    );
+    run(&tree, &["apply"]);
+    let reverted = run(&tree, &["revert", "1.1.21"]);
+    assert_eq!(reverted.code, Some(0), "{reverted:?}");
+    let key = "put back   /var/lib/rancher/k3s/server/tls/server-ca.key: 0644";
+    assert!(reverted.stdout.contains(key), "{reverted:?}");
+
+    let many = run(&tree, &["revert", "5.3.2"]);
+    assert_eq!(many.code, Some(2), "{many:?}");
+    for part in [
+        "5.3.2 is the number of ",
+        "`network-policy-default`",
+        "by name",
+    ] {
+        assert!(many.stderr.contains(part), "{part}: {many:?}");
+    }
+    let none = run(&tree, &["revert", "99.1"]);
+    assert!(
+        none.stderr.contains("there is no control `99.1`"),
+        "{none:?}"
+    );
+}
+
+#[test]
+fn a_table_that_no_terminal_takes_is_as_wide_as_it_needs_and_no_padding_wider() {
+    let tree = Tree::of(SERVER);
+    let table = |columns: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_k3warden"));
+        command.env_remove("COLUMNS").arg("--root").arg(tree.path());
+        command.args(["--k3s-version", "1.36.3", "check", "--all"]);
+        command.envs(columns.map(|columns| ("COLUMNS", columns)));
+        let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let (table, _) = output.split_once("\n\n").unwrap();
+        table.to_owned()
+    };
+    let narrow = table(Some("100"));
+    let widest = |table: &str| table.lines().map(|line| line.chars().count()).max();
+    assert!(widest(&narrow) <= Some(100), "{narrow}");
+    for columns in [None, Some("0"), Some("wide")] {
+        let plain = table(columns);
+        // Blanks that fill a cell up end there; whatever needs more room takes it.
+        let filled = |line: &str| line.rfind("   ").map_or(0, |place| place + 3);
+        let widest = plain.lines().map(filled).max();
+        assert!(widest <= Some(122), "{plain}");
+        // A finding is a line, which grep finds whole.
+        assert!(plain.lines().count() < narrow.lines().count(), "{plain}");
+    }
+}

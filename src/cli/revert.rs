@@ -12,7 +12,7 @@ use super::{Exit, Global};
 use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
 use crate::k3s::drop_in_directory;
 use crate::node::{LoadedUnits, Surroundings};
-use crate::reconcile::ledger::{Damage, Ledger, WAY_OUT};
+use crate::reconcile::ledger::{Damage, Ledger, WAY_OUT, is_kept};
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, RevertError, Reverted, unit_override};
 use crate::report::describe;
@@ -30,14 +30,21 @@ pub struct Revert {
 }
 
 impl Revert {
-    pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
+    pub(super) fn run(mut self, global: &Global) -> Result<Exit, CliError> {
         let session = self.open(global)?;
+        self.controls = by_name(&session, &self.controls)?;
         if let Some(switch) = session.kill_switch()? {
             // Not what was asked for: whoever takes the record away next must not believe that it was done.
             say!("Nothing is put back: {switch}.");
             return Ok(Exit::Unable);
         }
         session.require_root("k3warden revert")?;
+        if !is_kept(&session.host.root)? {
+            // Not even the lock is taken: it would be the first trace of us in an image.
+            session.named(&self.controls)?;
+            say!("Nothing to put back.");
+            return Ok(Exit::Holds);
+        }
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden revert")?;
         session.sweep("k3warden revert")?;
@@ -65,18 +72,7 @@ impl Revert {
             (true, Some(_)) => say!("Nothing is put back: the ledger proves nothing."),
             (false, _) => {}
         }
-        for done in &reverted {
-            say!("{}", line(done));
-            let gone = matches!(done.result, Ok(PutBack::Restored(State::Absent)));
-            for command in deployed
-                .get(&done.thing)
-                .filter(|_| gone)
-                .into_iter()
-                .flatten()
-            {
-                say!("           stays in the cluster; to remove it: {command}");
-            }
-        }
+        tell(&reverted, &deployed);
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
         let things = put_back.map(|done| &done.thing);
         session.read_units_again(things.filter(|thing| !is_command(thing)));
@@ -159,6 +155,39 @@ impl Revert {
             .collect();
         session.named(&unknown).map(|_| ())
     }
+}
+
+/// Says what became of each thing, and what stays in the cluster where a manifest went.
+fn tell(reverted: &[Reverted], deployed: &BTreeMap<Thing, Vec<String>>) {
+    for done in reverted {
+        say!("{}", line(done));
+        let gone = matches!(done.result, Ok(PutBack::Restored(State::Absent)));
+        let commands = deployed.get(&done.thing).filter(|_| gone);
+        for command in commands.into_iter().flatten() {
+            say!("           stays in the cluster; to remove it: {command}");
+        }
+    }
+}
+
+/// The names of controls, some of which may be given by a CIS number. What several share a number for is not put back
+/// together by one word.
+fn by_name(session: &Session, given: &[String]) -> Result<Vec<String>, CliError> {
+    let named = |name: &String| match session.numbered(name).as_slice() {
+        [] => Ok(name.clone()),
+        [control] => Ok(control.id.to_string()),
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|control| format!("`{}`", control.id))
+                .collect();
+            Err(format!(
+                "{name} is the number of {}; give those to be put back by name",
+                names.join(", ")
+            )
+            .into())
+        }
+    };
+    given.iter().map(named).collect()
 }
 
 /// The commands that would take away what each manifest put into the cluster.
