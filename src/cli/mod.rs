@@ -12,6 +12,7 @@ mod exit;
 mod explain;
 mod ledger;
 mod pause;
+mod post;
 mod restart;
 mod retry;
 mod revert;
@@ -26,7 +27,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
+use crate::host::Root;
 use crate::k3s::K3sVersion;
+use exit::CliError;
 
 /// Hardens a K3s node to the K3s CIS guide and keeps it hardened.
 #[derive(Debug, Parser)]
@@ -57,6 +60,17 @@ struct Global {
     /// Do not wait for the disk. For image builds, which sync once at their end, and for measurements.
     #[arg(long, global = true)]
     no_sync: bool,
+}
+
+/// With this variable a directory stands for the running machine, in our own tests of the daemon.
+const TEST_BED: &str = "K3WARDEN_TEST_BED";
+
+/// Refuses what makes no sense for an image.
+fn require_machine(root: &Root, why: &str) -> Result<(), CliError> {
+    if root.is_live() || std::env::var_os(TEST_BED).is_some() {
+        return Ok(());
+    }
+    Err(format!("not with --root: {why}").into())
 }
 
 /// How a report is written.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::exit::CliError;
 use super::session::require_root;
-use super::{Exit, Global};
+use super::{Exit, Global, require_machine};
 use crate::host::Root;
 use crate::watch::Pause as Break;
 
@@ -21,7 +21,7 @@ pub struct Pause {
     #[arg(long = "for", value_name = "TIME", required_unless_present = "end", value_parser = length)]
     length: Option<Duration>,
     /// Why; shown in status and journal.
-    #[arg(long, value_name = "TEXT", required_unless_present = "end")]
+    #[arg(long, value_name = "TEXT", required_unless_present = "end", value_parser = reason)]
     reason: Option<String>,
     /// End a pause now.
     #[arg(long, conflicts_with_all = ["length", "reason"])]
@@ -32,6 +32,11 @@ impl Pause {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         // Whatever the policy says, and also where it is wrong: somebody is at work on this node.
         let root = &Root::open(&global.root)?;
+        require_machine(
+            root,
+            "a pause ends with the boot of the running machine, and an image has none; `touch DIR/etc/k3warden/disabled` \
+             keeps k3warden from changing it",
+        )?;
         require_root(root, "k3warden pause")?;
         match (self.length, self.reason) {
             (Some(length), Some(reason)) => {
@@ -47,6 +52,15 @@ impl Pause {
         }
         Ok(Exit::Holds)
     }
+}
+
+/// Whoever finds the node unrepaired reads it.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err("say in one line why, for whoever finds the node unrepaired".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn length(text: &str) -> Result<Duration, String> {

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use clap::Args;
 
 use super::exit::{CliError, complain};
+use super::post::Post;
 use super::session::{Occasion, Session, require_root};
-use super::{Exit, Global};
+use super::{Exit, Global, require_machine};
 use crate::catalogue::Catalogue;
 use crate::host::Root;
 use crate::host::systemd::{UnitName, UnitStatus, is_booted};
@@ -22,8 +23,20 @@ pub struct Watch {}
 impl Watch {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let root = Root::open(&global.root)?;
+        require_machine(
+            &root,
+            "the daemon holds the running machine; for an image `k3warden --root DIR apply` makes everything true once",
+        )?;
         require_root(&root, "k3warden watch")?;
         require_systemd(&root)?;
+        let _post = match Post::take(&root) {
+            Ok(post) => post,
+            // Whoever has it may end: systemd is to try again.
+            Err(error) => {
+                complain(&error);
+                return Ok(Exit::DoesNotHold);
+            }
+        };
         let loaded = LoadedUnits::of(Surroundings::look(&root));
         match watch::run(&Files { global, loaded }) {
             Ok(Ended::Asked) => Ok(Exit::Holds),

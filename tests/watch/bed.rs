@@ -23,6 +23,8 @@ pub const K3WARDEN: &str = env!("CARGO_BIN_EXE_k3warden");
 pub const SERVER: &str = "var/lib/rancher/k3s/server";
 /// Far beyond what any repair takes, also on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// With this a directory stands for the running machine.
+const TEST_BED: &str = "K3WARDEN_TEST_BED";
 /// After it is right nothing more may happen for so long.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -136,6 +138,7 @@ impl Bed {
         let child = command
             .env("NOTIFY_SOCKET", self.kept.path().join("notify"))
             .env("WATCHDOG_USEC", "200000")
+            .env(TEST_BED, "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -199,6 +202,7 @@ impl Bed {
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(K3WARDEN)
             .args(arguments)
+            .env(TEST_BED, "1")
             .arg("--root")
             .arg(self.tree())
             .output()
