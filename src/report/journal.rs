@@ -48,6 +48,13 @@ impl Event {
         }
     }
 
+    /// The value of a field.
+    #[cfg(test)]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|(known, _)| *known == name);
+        field.map(|(_, value)| value.as_str())
+    }
+
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
         if !value.is_empty() {
@@ -142,8 +149,13 @@ pub struct Journal {
 
 #[derive(Debug)]
 enum Sink {
-    Journald { socket: UnixDatagram, path: PathBuf },
+    Journald {
+        socket: UnixDatagram,
+        path: PathBuf,
+    },
     StandardError,
+    #[cfg(test)]
+    Kept(Vec<Event>),
 }
 
 impl Journal {
@@ -159,12 +171,36 @@ impl Journal {
 
     /// Tells of an event. One that the journal does not take now is counted and told of with the next.
     pub fn tell(&mut self, event: &Event) {
-        let taken = match &self.sink {
+        let taken = match &mut self.sink {
             Sink::Journald { socket, path } => socket.send_to(&event.entry(), path).is_ok(),
             Sink::StandardError => std::io::stderr().write_all(event.line().as_bytes()).is_ok(),
+            #[cfg(test)]
+            Sink::Kept(told) => {
+                told.push(event.clone());
+                true
+            }
         };
         if !taken {
             self.lost += 1;
+        }
+    }
+
+    /// One that a test can read.
+    #[cfg(test)]
+    #[must_use]
+    pub const fn kept() -> Self {
+        Self {
+            sink: Sink::Kept(Vec::new()),
+            lost: 0,
+        }
+    }
+
+    /// Everything told since the last question.
+    #[cfg(test)]
+    pub fn take(&mut self) -> Vec<Event> {
+        match &mut self.sink {
+            Sink::Kept(told) => std::mem::take(told),
+            _ => Vec::new(),
         }
     }
 

@@ -176,6 +176,8 @@ pub enum Input {
     CommandLine,
     /// A variable of the unit's environment; its value may be a secret.
     Variable(String),
+    /// An option of K3s, by its long name.
+    Option(String),
     /// An argument of a component, as its journal line had it.
     Argument {
         /// `kube-apiserver`.
@@ -223,6 +225,7 @@ impl fmt::Display for Difference {
             Input::Binary => formatter.write_str("the K3s binary")?,
             Input::CommandLine => formatter.write_str("the unit's command line")?,
             Input::Variable(name) => write!(formatter, "the unit's variable {name}")?,
+            Input::Option(name) => write!(formatter, "the option {name}")?,
             Input::Argument { component, flag } => write!(formatter, "{component} {flag}")?,
         }
         formatter.write_str(match self.became {

@@ -13,16 +13,19 @@ use crate::host::systemd::{
     ActiveState, InvocationId, JournalEnd, JournalQuery, ServiceError, ServiceManager, UnitName,
     UnitStatus,
 };
-use crate::host::{Durability, Host, Root};
+use crate::host::{Clock, Durability, Host, Root, SystemClock};
+use crate::k3s::component::Component;
 use crate::node::{self, Surroundings};
 use crate::policy::{self, Policy};
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::{LastGood, Quarantine};
 use crate::reconcile::restart::starts::{StartRecord, Starts};
 use crate::reconcile::service::circumstances::{Candidate, now as moment};
+use crate::reconcile::service::standing::next_arguments;
 use crate::reconcile::service::{inputs, part};
-use crate::reconcile::{Written, running};
-use crate::report::journal::Journal;
+use crate::reconcile::{Verdict, Written, running};
+use crate::report::event::Kind;
+use crate::report::journal::{Event, Journal};
 use crate::watch::agent::Agent;
 use crate::watch::ground::{Ground, NoGround, Sources};
 use crate::watch::k3s::Keeper;
@@ -242,7 +245,7 @@ impl<'t> Bench<'t> {
             journal_read: 0,
         })));
         let ground = tree.open().unwrap();
-        let mut agent = Agent::new(tree, signals, ground, Journal::open()).unwrap();
+        let mut agent = Agent::new(tree, signals, ground, Journal::kept()).unwrap();
         agent.keeper = Keeper::with(Arc::clone(&machine) as Arc<dyn ServiceManager>);
         Self {
             tree,
@@ -300,7 +303,32 @@ impl<'t> Bench<'t> {
             status.active = ActiveState::Active;
             status.sub = "running".to_owned();
             status.main_pid = Some(pid);
+            status.main_started = Some(SystemClock.since_boot());
         });
+    }
+
+    /// K3s says what it starts a component with: what it would start it with by what is on disk now.
+    pub(super) fn says_its_arguments(&self, component: Component) {
+        let ground = self.tree.open().unwrap();
+        let effective = ground.node.effective(&ground.host).unwrap();
+        let line = next_arguments(&effective).remove(&component).unwrap();
+        let (name, line) = (component.name(), line.join(" "));
+        self.says(&format!(
+            "time=\"2026-11-23T10:00:00Z\" level=info msg=\"Running {name} {line}\""
+        ));
+    }
+
+    /// What the journal was told of one kind since the last question; all else that it was told is forgotten.
+    pub(super) fn told(&mut self, kind: Kind) -> Vec<Event> {
+        let mut told = self.agent.journal.take();
+        told.retain(|event| event.kind == kind);
+        told
+    }
+
+    pub(super) fn verdict(&self, control: &str) -> Verdict {
+        let controls = self.agent.status().controls;
+        let found = controls.into_iter().find(|known| known.id == control);
+        found.unwrap().verdict
     }
 
     pub(super) fn run(&self) -> InvocationId {

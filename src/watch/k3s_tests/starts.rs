@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::host::records::Found;
 use crate::host::systemd::ActiveState;
+use crate::k3s::component::Component;
 use crate::reconcile::Verdict;
 use crate::reconcile::restart::proof::LastGood;
 use crate::report::status::WaitsFor;
@@ -106,6 +107,47 @@ fn a_daemon_beside_a_k3s_that_never_passed_the_door_takes_nothing_of_its_own_for
     assert_eq!(bench.machine.restarts_asked(), 0, "unknown never restarts");
 }
 
+/// From 1.32 on this option is no argument, and no line of the journal says what it was.
+#[test]
+fn an_option_that_came_after_the_start_is_not_taken_for_one_that_k3s_runs_with() {
+    let second = Duration::from_millis(1100);
+    for written_after in [false, true] {
+        let (tree, signals) = (
+            Tree::server("mode = \"observe\"\n"),
+            Signals::catch().unwrap(),
+        );
+        let option = || {
+            tree.write(
+                "etc/rancher/k3s/config.yaml",
+                "protect-kernel-defaults: true\n",
+            )
+        };
+        if !written_after {
+            option();
+        }
+        let mut bench = Bench::new(&tree, &signals);
+        std::thread::sleep(second);
+        bench.k3s_starts_without_door();
+        bench.says_its_arguments(Component::Kubelet);
+        bench.is_ready();
+        if written_after {
+            std::thread::sleep(second);
+            option();
+        }
+        bench.begin();
+        bench.until("settled", |bench| bench.agent.keeper.following.is_none());
+        bench.quiet_minutes();
+        let in_step = bench.agent.k3s.in_step;
+        assert_eq!(in_step, (!written_after).then_some(true));
+        bench.agent.full_pass(bench.now);
+        let expected = match written_after {
+            true => Verdict::Unknown,
+            false => Verdict::Compliant,
+        };
+        assert_eq!(bench.verdict("protect-kernel-defaults"), expected);
+    }
+}
+
 #[test]
 fn a_restart_that_only_a_new_catalogue_wants_waits_for_the_next_start() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
@@ -158,14 +200,7 @@ fn a_journal_that_does_not_answer_holds_up_no_pass() {
         1,
         "no pass asked it"
     );
-    let verdict = |bench: &Bench<'_>| {
-        let controls = bench.agent.status().controls;
-        let found = controls
-            .into_iter()
-            .find(|control| control.id == "audit-log-retention");
-        found.unwrap().verdict
-    };
-    assert_eq!(verdict(&bench), Verdict::Unknown);
+    assert_eq!(bench.verdict("audit-log-retention"), Verdict::Unknown);
 
     bench.machine.set(|inside| inside.journal_hangs = false);
     bench.until("heard", |bench| {
@@ -173,7 +208,7 @@ fn a_journal_that_does_not_answer_holds_up_no_pass() {
     });
     bench.agent.full_pass(bench.now);
     assert_eq!(
-        verdict(&bench),
+        bench.verdict("audit-log-retention"),
         Verdict::Divergent,
         "the running one keeps logs for five days"
     );
