@@ -106,11 +106,8 @@ impl Agent<'_> {
     pub fn reload(&mut self, now: Instant) {
         match self.sources.open() {
             Err(error) => {
-                let error = error.to_string();
-                let event = Event::new(Kind::ReloadRefused, error.clone());
-                self.journal.tell(&event);
-                self.refused_policy = Some(error);
-                self.publisher.wake(now);
+                self.refused_policy = None;
+                self.refuse_policy(error.to_string(), now);
             }
             Ok(ground) => {
                 let changed = ground.policy.digest() != self.ground.policy.digest()
@@ -129,6 +126,16 @@ impl Agent<'_> {
                 self.journal.tell(&event);
             }
         }
+    }
+
+    /// The newest rules are wrong, and those from before stay in force.
+    pub(super) fn refuse_policy(&mut self, error: String, now: Instant) {
+        if self.refused_policy.as_ref() != Some(&error) {
+            self.journal
+                .tell(&Event::new(Kind::ReloadRefused, error.as_str()));
+        }
+        self.refused_policy = Some(error);
+        self.publisher.wake(now);
     }
 
     fn stand_on(&mut self, ground: Ground, now: Instant) {

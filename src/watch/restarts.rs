@@ -10,7 +10,7 @@ use crate::host::HostError;
 use crate::host::systemd::{ActiveState, ServiceError, UnitName, UnitStatus};
 use crate::policy::{KillSwitch, Mode, RestartMode};
 use crate::reconcile::restart::follow::Follower;
-use crate::reconcile::restart::gate::{Brake, Gate, Wanted, mode_in_force};
+use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted, mode_in_force};
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::{Cause, Origin};
@@ -61,17 +61,23 @@ impl Agent<'_> {
         if let (Standing::InStep(_), Some(run)) = (&look.standing, &status.invocation) {
             self.keep_options(run, &unit, now);
         }
+        let is_stopped = look.life == Life::Stopped;
         self.k3s.in_step = match &look.standing {
+            // systemd goes on naming the last run of a unit that is stopped.
+            _ if is_stopped => None,
             Standing::InStep(_) => Some(true),
             Standing::Differs(..) => Some(false),
             Standing::Unknown(_) => None,
         };
+        if is_stopped && self.keeper.following.is_none() {
+            self.k3s.start = None;
+        }
         if self.restart_failed_unit(&status) {
             let why = "ours was put back and systemd gave K3s up";
             self.restart(unit, &status, why, now);
             return;
         }
-        let differs = matches!(look.standing, Standing::Differs(..));
+        let differs = !is_stopped && matches!(look.standing, Standing::Differs(..));
         if !differs {
             self.keeper.wanted_since = None;
         } else if self.keeper.wanted_since.is_none() {

@@ -336,7 +336,11 @@ fn a_reload_that_was_asked_for_before_a_write_has_not_read_it() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);
     let (at, reads_unit) = (bench.now, true);
-    bench.agent.due.rebuild = Some(Rebuild { at, reads_unit });
+    bench.agent.due.rebuild = Some(Rebuild {
+        at,
+        reads_unit,
+        is_held: false,
+    });
     let due = |bench: &Bench<'_>| bench.agent.due.rebuild.as_ref().and_then(Rebuild::due);
     bench.agent.keeper.reload_units_at(bench.now);
     bench.agent.on_units_reloaded(Ok(()), bench.now);
