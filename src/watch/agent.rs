@@ -328,6 +328,10 @@ impl<'s> Agent<'s> {
     /// Tells of what was done, and watches for somebody who undoes it.
     pub(super) fn account(&mut self, work: Work, now: Instant) {
         let mut wrote_files = false;
+        let failed = work.done.iter().filter(|done| done.result.is_err());
+        for thing in failed.map(|done| &done.thing).chain(&work.left) {
+            self.contention.stays_undone(thing, now);
+        }
         let quiet = work.done.is_empty() && work.refused.is_empty();
         for done in &work.done {
             // A fight is told when it begins and when it ends; the ledger has each repair.

@@ -66,6 +66,9 @@ impl Agent<'_> {
 
     /// Says which contentions are over.
     pub fn look_for_quiet(&mut self, now: Instant) {
+        if self.suspension.is_some() {
+            return;
+        }
         for turn in self.contention.quiet(now) {
             let Turn::Ends { thing, count } = turn else {
                 continue;
