@@ -367,6 +367,9 @@ impl<'s> Agent<'s> {
                 self.journal.tell(&event);
             }
         }
+        if work.of_everything {
+            self.records.refused_now(&work.refused);
+        }
         let made = work.done.iter().filter(|done| done.result.is_ok());
         if let Some(effect) = made.map(|done| done.effect).max() {
             self.open_rest.end();

@@ -148,7 +148,10 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
 #[must_use]
 pub fn answer_all<'g>(ground: &'g Ground, hands: Hands<'_>) -> (Work, Vec<Judgement<'g>>) {
     let pass = ground.pass();
-    let mut all = Work::default();
+    let mut all = Work {
+        of_everything: true,
+        ..Work::default()
+    };
     let mut judgements = pass.judge();
     let plan = Plan::of(&pass, &judgements);
     all.carry_out(&ground.host, plan, &judgements, hands);
