@@ -48,6 +48,14 @@ impl Event {
         }
     }
 
+    /// What the catalogue may name of this kind is there.
+    #[cfg(test)]
+    fn has_its_fields(&self) {
+        for field in self.kind.fields() {
+            assert!(self.field(field).is_some(), "{field}: {self:?}");
+        }
+    }
+
     /// The value of a field.
     #[cfg(test)]
     pub fn field(&self, name: &str) -> Option<&str> {
@@ -171,6 +179,8 @@ impl Journal {
 
     /// Tells of an event. One that the journal does not take now is counted and told of with the next.
     pub fn tell(&mut self, event: &Event) {
+        #[cfg(test)]
+        event.has_its_fields();
         let taken = match &mut self.sink {
             Sink::Journald { socket, path } => socket.send_to(&event.entry(), path).is_ok(),
             Sink::StandardError => std::io::stderr().write_all(event.line().as_bytes()).is_ok(),
@@ -250,6 +260,7 @@ mod tests {
             .control("vm-panic-on-oom", "")
             .setting("/proc/sys/vm/panic_on_oom")
             .values("0", "2")
+            .change("7")
             .count(3);
         journal.tell(&event);
         let mut buffer = [0; 4096];
@@ -258,7 +269,7 @@ mod tests {
         expected.extend_from_slice(
             format!(
                 "MESSAGE_ID={}\nPRIORITY=5\nSYSLOG_IDENTIFIER=k3warden\nCONTROL=vm-panic-on-oom\n\
-                 SETTING=/proc/sys/vm/panic_on_oom\nWANTED=0\nOBSERVED=2\nCOUNT=3\n",
+                 SETTING=/proc/sys/vm/panic_on_oom\nWANTED=0\nOBSERVED=2\nCHANGE_ID=7\nCOUNT=3\n",
                 Kind::Repaired.message_id()
             )
             .as_bytes(),

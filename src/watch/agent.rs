@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::contention::{Contention, Turn};
 use super::eyes::Eyes;
+use super::fights::Fight;
 use super::ground::{Ground, GroundError, LOCK_PATIENCE, Sources, WHO};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
@@ -43,7 +44,7 @@ pub struct Agent<'s> {
     pub(super) view: View,
     pub(super) mounted: Mounted,
     pub(super) contention: Contention,
-    pub(super) writers: BTreeMap<Thing, String>,
+    pub(super) fights: BTreeMap<Thing, Fight>,
     pub(super) pace: Pace<Hit>,
     pub(super) storm: Storm,
     pub(super) open_rest: Rest,
@@ -115,7 +116,7 @@ impl<'s> Agent<'s> {
             view: View::of(&ground.host.root, ground.places()),
             mounted: Mounted::default(),
             contention: Contention::default(),
-            writers: BTreeMap::new(),
+            fights: BTreeMap::new(),
             pace: Pace::default(),
             storm: Storm::default(),
             open_rest: Rest::default(),
@@ -320,7 +321,7 @@ impl<'s> Agent<'s> {
             && let Some(error) = &failure
         {
             self.journal
-                .tell(&Event::new(Kind::RepairFailed, error.as_str()));
+                .tell(&Event::new(Kind::Hindered, error.as_str()));
         }
         self.giving_back_failure = failure;
     }

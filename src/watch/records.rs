@@ -23,7 +23,7 @@ pub struct Records {
     /// Why a thing could not be repaired, as it was told.
     failed: BTreeMap<Thing, String>,
     /// Refusals that were told, by the first control that each is about.
-    refused: BTreeMap<ControlId, BTreeSet<String>>,
+    refused: BTreeMap<Option<ControlId>, BTreeSet<String>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -76,7 +76,7 @@ impl Records {
         let open: BTreeSet<&str> = open.map(|finding| finding.what.as_str()).collect();
         record.told.retain(|what| open.contains(what.as_str()));
         if judgement.verdict == Verdict::Compliant {
-            self.refused.remove(&judgement.control.id);
+            self.refused.remove(&Some(judgement.control.id.clone()));
         }
         if judgement.verdict != Verdict::Divergent {
             return None;
@@ -156,7 +156,10 @@ impl Records {
                 if told.as_ref() == Some(error) {
                     return None;
                 }
-                Kind::RepairFailed
+                match done.controls.is_empty() {
+                    true => Kind::Hindered,
+                    false => Kind::RepairFailed,
+                }
             }
         };
         let Done {
@@ -169,32 +172,31 @@ impl Records {
             Ok(()) => format!("{thing}: {observed} → {wanted}"),
             Err(error) => error.clone(),
         };
-        let id = done.controls.first();
+        let control = HeldFor::first_of(ground, &done.controls);
+        let change = done.change_id.map(|id| id.to_string());
         let event = Event::new(kind, message)
-            .control(
-                id.map(ToString::to_string).unwrap_or_default(),
-                id.map(|id| cis_of(ground, id)).unwrap_or_default(),
-            )
+            .control(control.name, control.cis)
             .setting(thing.to_string())
             .values(wanted, observed)
             .source(&done.source)
-            .change(done.change_id.map(|id| id.to_string()).unwrap_or_default());
+            .change(change.unwrap_or_else(|| "(not recorded)".to_owned()));
         Some(event)
     }
 
     /// Takes note of what was refused; news only.
     pub fn refused(&mut self, ground: &Ground, refused: &Refused) -> Option<Event> {
-        let control = refused.controls.first()?;
+        let control = refused.controls.first().cloned();
         let told = self.refused.entry(control.clone()).or_default();
         if !told.insert(refused.reason.clone()) {
             return None;
         }
-        let kind = match refused.by {
-            RefusedBy::Preflight => Kind::PreflightRefused,
-            RefusedBy::Host => Kind::RepairFailed,
+        let kind = match (refused.by, refused.controls.is_empty()) {
+            (RefusedBy::Preflight, _) => Kind::PreflightRefused,
+            (RefusedBy::Host, false) => Kind::RepairFailed,
+            (RefusedBy::Host, true) => Kind::Hindered,
         };
-        let event = Event::new(kind, refused.reason.as_str())
-            .control(control.as_str(), cis_of(ground, control));
+        let control = HeldFor::first_of(ground, &refused.controls);
+        let event = Event::new(kind, refused.reason.as_str()).control(control.name, control.cis);
         Some(event)
     }
 
@@ -203,7 +205,7 @@ impl Records {
         for (control, told) in &mut self.refused {
             told.retain(|reason| {
                 let is_this = |refused: &Refused| {
-                    refused.controls.first() == Some(control) && refused.reason == *reason
+                    refused.controls.first() == control.as_ref() && refused.reason == *reason
                 };
                 all.iter().any(is_this)
             });
@@ -220,6 +222,36 @@ impl Records {
             .filter_map(|control| self.controls.get(&control.id)?.seen.clone())
             .filter(|control| control.enforcement != Enforcement::Off)
             .collect()
+    }
+}
+
+/// The control that something is held for, as events name it.
+#[derive(Debug)]
+pub(super) struct HeldFor {
+    pub(super) name: String,
+    pub(super) cis: String,
+}
+
+impl HeldFor {
+    /// The first of the controls that want it.
+    pub(super) fn first_of(ground: &Ground, controls: &[ControlId]) -> Self {
+        match controls.first() {
+            Some(control) => Self {
+                name: control.to_string(),
+                cis: cis_of(ground, control),
+            },
+            None => Self::default(),
+        }
+    }
+}
+
+impl Default for HeldFor {
+    /// What no control wants is the drop-in that opens our own units' sandbox.
+    fn default() -> Self {
+        Self {
+            name: "(the sandbox of k3warden)".to_owned(),
+            cis: String::new(),
+        }
     }
 }
 

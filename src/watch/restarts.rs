@@ -253,7 +253,7 @@ impl Agent<'_> {
             Ok(()) => {}
             Err(error) => {
                 let message = format!("systemd did not read its units again: {error}");
-                self.tell_once(Kind::RepairFailed, message, &[]);
+                self.tell_once(Kind::Hindered, message, &[]);
                 self.keeper.reload_units_at(now + AGAIN);
             }
         }
@@ -271,7 +271,7 @@ impl Agent<'_> {
             }
             Err(error) => {
                 let message = format!("systemd did not restart K3s: {error}");
-                self.journal.tell(&Event::new(Kind::RepairFailed, message));
+                self.journal.tell(&Event::new(Kind::Hindered, message));
                 if error.is_refusal() {
                     self.note_refusal();
                 }

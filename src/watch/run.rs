@@ -256,7 +256,7 @@ impl Agent<'_> {
             && let Some(error) = &failure
         {
             let event = Event::new(
-                Kind::RepairFailed,
+                Kind::Hindered,
                 format!("the status is not published: {error}"),
             );
             self.journal.tell(&event);

@@ -223,7 +223,7 @@ impl Agent<'_> {
                 .and_then(|mut knowledge| knowledge.settled(part, &pass));
             if let Err(error) = kept {
                 let message = format!("what K3s settled with cannot be kept: {error}");
-                self.tell_once(Kind::RepairFailed, message, &[]);
+                self.tell_once(Kind::Hindered, message, &[]);
             }
             self.lift_if_exonerated();
         }
