@@ -90,7 +90,13 @@ pub(super) fn window(situation: &Situation<'_>) -> Option<Wait> {
     if !rules.is_window_open(now) {
         let opening = rules.next_opening(now)?;
         let zone = situation.now.time_zone().clone();
-        let opens = opening.to_zoned(zone).ok()?.timestamp();
+        let opens = zone.to_ambiguous_zoned(opening);
+        let first = opens.clone().compatible().ok()?.timestamp();
+        // Where the hour is there twice it opens twice, and the first time may be over.
+        let opens = match first < situation.now.timestamp() {
+            true => opens.later().ok()?.timestamp(),
+            false => first,
+        };
         let time = opens.duration_since(situation.now.timestamp());
         let time = Duration::try_from(time).unwrap_or(Duration::ZERO);
         return Some(wait(
