@@ -102,7 +102,7 @@ pub fn life(status: &UnitStatus) -> Life {
         ActiveState::Active | ActiveState::Other => Life::Running,
         ActiveState::Activating => {
             let started = status.main_started.unwrap_or_default();
-            Life::Starting(SystemClock.since_boot().saturating_sub(started))
+            Life::Starting(SystemClock.awake().saturating_sub(started))
         }
         ActiveState::Deactivating | ActiveState::Inactive | ActiveState::Failed => Life::Stopped,
     }

@@ -274,6 +274,7 @@ impl<'t> Bench<'t> {
             invocation: run.clone(),
             unit: UNIT.parse().unwrap(),
             at: moment(&ground.host),
+            awake_seconds: Some(SystemClock.awake().as_secs()),
             restarts: 0,
             ours: present.digest(),
             inputs: inputs::inputs(&ground.host, &ground.node, &effective).unwrap(),
