@@ -333,6 +333,9 @@ impl<'s> Agent<'s> {
         for thing in failed.map(|done| &done.thing).chain(&work.left) {
             self.contention.stays_undone(thing, now);
         }
+        if work.done.iter().any(|done| done.result.is_err()) {
+            self.check_ledger();
+        }
         let quiet = work.done.is_empty() && work.refused.is_empty();
         for done in &work.done {
             // A fight is told when it begins and when it ends; the ledger has each repair.

@@ -12,6 +12,7 @@ use super::agent::Agent;
 use super::ground::NoGround;
 use super::mounts::{Mounted, Mounts};
 use super::work::{Done, Hit, Target, Work};
+use crate::host::records::STATE;
 use crate::reconcile::sandbox;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -73,8 +74,13 @@ impl Agent<'_> {
         standing.flatten()
     }
 
-    /// Looks for a place that was made after our namespace.
+    /// Looks for a place that was made after our namespace, and for our records.
     pub(super) fn look_at_view(&mut self, now: Instant) {
+        let state = Path::new(STATE);
+        if self.view.newly_lost(&self.ground.host.root, state) {
+            // Nothing is changed that cannot be recorded; at our start systemd makes it anew (`StateDirectory=`).
+            self.rebuild(state, "it was removed", now);
+        }
         if let Some(place) = self.view.newly_closed(&self.ground.host.root) {
             self.rebuild(&place, "it was made after our start or is new to us", now);
         }
