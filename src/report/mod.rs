@@ -24,6 +24,6 @@ pub use effective::{
 };
 pub use enforcement::Enforcement;
 pub use json::to_json;
-pub use metrics::metrics;
+pub use metrics::{METRICS_BEGIN_WITH, metrics};
 pub use table::Table;
 pub use terminal::Terminal;
