@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::agent::Agent;
 use super::k3s::{Followed, Task};
 use super::starts::AGAIN;
-use super::suspension::Pause;
+use super::suspension::brake;
 use crate::host::HostError;
 use crate::host::systemd::{ActiveState, ServiceError, UnitName, UnitStatus};
-use crate::policy::{KillSwitch, Mode, RestartMode};
+use crate::policy::{Mode, RestartMode};
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted, mode_in_force};
 use crate::reconcile::restart::history::History;
@@ -22,7 +22,7 @@ use crate::reconcile::service::standing::{self, Asked, Look};
 use crate::reconcile::service::wanted::rules;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
-use crate::report::status::WaitsFor;
+use crate::report::status::{K3sStatus, WaitsFor};
 
 /// Nobody has to know of a restart that waits no longer than this.
 const SHORT: Duration = Duration::from_secs(60);
@@ -133,17 +133,9 @@ impl Agent<'_> {
     }
 
     pub(super) fn brake(&self) -> Brake {
-        let root = &self.ground.host.root;
-        if let Ok(Some(switch)) = KillSwitch::look(root) {
-            return Brake::KillSwitch(switch);
-        }
-        if let Ok(Some((pause, left))) = Pause::look(root) {
-            let reason = pause.reason;
-            return Brake::Paused { left, reason };
-        }
-        match self.ground.policy.mode.value {
-            Mode::Observe => Brake::Observe,
-            Mode::Enforce => Brake::Free,
+        match (brake(&self.ground.host.root), self.ground.policy.mode.value) {
+            (Brake::Free, Mode::Observe) => Brake::Observe,
+            (brake, _) => brake,
         }
     }
 
@@ -264,18 +256,19 @@ impl Agent<'_> {
         match result {
             Ok(()) => {
                 let reason = match &self.keeper.put_back {
-                    Some(_) => "put back",
-                    None => "change",
+                    Some(_) => K3sStatus::FOR_PUT_BACK,
+                    None => K3sStatus::FOR_CHANGE,
                 };
                 *self.k3s.restarts.entry(reason.to_owned()).or_default() += 1;
             }
             Err(error) => {
                 let message = format!("systemd did not restart K3s: {error}");
                 self.journal.tell(&Event::new(Kind::Hindered, message));
+                // What was not answered in time may have been done all the same: that start is followed like any other.
                 if error.is_refusal() {
                     self.note_refusal();
+                    self.keeper.following = None;
                 }
-                self.keeper.following = None;
                 self.keeper.judge_at(now + AGAIN);
             }
         }

@@ -54,6 +54,8 @@ pub(super) struct Inside {
     pub(super) failed_reset: u32,
     /// systemd says no to a restart.
     pub(super) restart_refused: bool,
+    /// systemd takes a restart and does not say so in time.
+    pub(super) restart_unanswered: bool,
     /// The journal answers no sooner than this is taken away.
     pub(super) journal_hangs: bool,
     pub(super) journal_read: u32,
@@ -81,6 +83,10 @@ impl ServiceManager for Machine {
     fn restart(&self, _: &UnitName) -> Result<(), ServiceError> {
         let mut inside = self.0.lock().unwrap();
         inside.restarts_asked += 1;
+        if inside.restart_unanswered {
+            let unit = UNIT.parse().unwrap();
+            return Err(ServiceError::Unreadable { unit });
+        }
         match inside.restart_refused {
             false => Ok(()),
             true => Err(ServiceError::Failed {
@@ -241,6 +247,7 @@ impl<'t> Bench<'t> {
             restarts_asked: 0,
             failed_reset: 0,
             restart_refused: false,
+            restart_unanswered: false,
             journal_hangs: false,
             journal_read: 0,
         })));

@@ -9,6 +9,7 @@ use crate::host::systemd::ActiveState;
 use crate::k3s::component::Component;
 use crate::reconcile::Verdict;
 use crate::reconcile::restart::proof::LastGood;
+use crate::report::event::Kind;
 use crate::report::status::WaitsFor;
 use crate::setting::Running;
 use crate::watch::index::Concern;
@@ -42,6 +43,23 @@ fn a_change_that_settles_is_what_is_put_back_later() {
     );
     assert!(bench.agent.keeper.following.is_none());
     assert_eq!(bench.agent.k3s.in_step, Some(true));
+}
+
+#[test]
+fn a_restart_that_systemd_took_without_saying_so_is_followed() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.machine.set(|inside| inside.restart_unanswered = true);
+    bench.reload(WITH_77_DAYS);
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+    bench.k3s_starts();
+    bench.is_ready();
+    bench.agent.journal.take();
+    bench.until("settled", |bench| bench.agent.keeper.following.is_none());
+    assert_eq!(bench.told(Kind::RestartDone).len(), 1);
+    bench.quiet_minutes();
+    assert_eq!(bench.machine.restarts_asked(), 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::bench::*;
 use crate::host::systemd::ActiveState;
+use crate::reconcile::restart::gate::Brake;
 use crate::report::event::Kind;
 use crate::watch::Pause;
 use crate::watch::signals::Signals;
@@ -39,6 +40,25 @@ fn an_event_of_the_kill_switch_or_a_pause_that_nobody_has_read_yet_stops_the_nex
         std::fs::remove_file(tree.path(file)).unwrap();
         all_is_read(&mut bench);
         assert!(tree.path(AUDIT).exists(), "{file} is gone");
+    }
+}
+
+/// What cannot be looked for counts as found, wherever it is asked for.
+#[test]
+fn a_pause_or_a_kill_switch_that_cannot_be_read_holds_restarts_too() {
+    for unreadable in ["run/k3warden/pause.json", "etc/k3warden"] {
+        let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+        let mut bench = Bench::new(&tree, &signals);
+        bench.settled_server();
+        assert_eq!(bench.agent.brake(), Brake::Free);
+        let path = tree.path(unreadable);
+        let _ = std::fs::remove_dir_all(&path);
+        if unreadable.ends_with(".json") {
+            std::fs::create_dir_all(&path).unwrap();
+        } else {
+            std::os::unix::fs::symlink("k3warden", &path).unwrap();
+        }
+        assert_ne!(bench.agent.brake(), Brake::Free, "{unreadable}");
     }
 }
 
