@@ -123,7 +123,8 @@ pub(super) fn window(situation: &Situation<'_>) -> Option<Wait> {
 }
 
 /// This node's turn within a span: the same each time, different from node to node.
-fn turn(node_id: &str, span: Duration) -> Duration {
+#[must_use]
+pub fn turn(node_id: &str, span: Duration) -> Duration {
     let digest = Sha256::new()
         .chain_update("k3warden restart turn")
         .chain_update(node_id)

@@ -87,3 +87,60 @@ fn each_thing_of_an_observed_control_that_drifts_is_told_once_and_again_after_it
         );
     }
 }
+
+#[test]
+fn exceptions_that_come_with_a_reload_are_told_once() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.agent.journal.take();
+    let today = bench.agent.ground.today;
+    let policy: String = [
+        ("audit-log-retention", today.tomorrow().unwrap()),
+        ("audit-log-backups", today.yesterday().unwrap()),
+    ]
+    .iter()
+    .map(|(control, day)| {
+        format!(
+            "[[exception]]\ncontrol = \"{control}\"\nreason = \"an old disk\"\nowner = \"ops\"\nexpires = \"{day}\"\n"
+        )
+    })
+    .collect();
+    for expected in [1, 0] {
+        bench.reload(&policy);
+        let told = bench.agent.journal.take();
+        for kind in [Kind::ExceptionExpiring, Kind::ExceptionExpired] {
+            let count = told.iter().filter(|event| event.kind == kind).count();
+            assert_eq!(count, expected, "{kind:?}");
+        }
+    }
+}
+
+/// The housekeeping round may be minutes away.
+#[test]
+fn the_end_of_a_pause_is_waited_for() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let root = &bench.agent.ground.host.root;
+    Pause::begin(root, Duration::from_secs(5), "new disk").unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    let due = bench.agent.due.pause_ends.unwrap();
+    assert!(due <= bench.now + Duration::from_secs(5));
+    Pause::end(&bench.agent.ground.host.root).unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    assert_eq!(bench.agent.due.pause_ends, None);
+}
+
+#[test]
+fn what_was_counted_in_this_boot_goes_on_after_a_new_start_of_the_daemon() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.agent.k3s.restarts.insert("change".to_owned(), 3);
+    bench.agent.publish();
+    drop(bench);
+    let bench = Bench::new(&tree, &signals);
+    let restarts = &bench.agent.status().k3s.restarts;
+    assert_eq!(restarts.get("change"), Some(&3));
+}
