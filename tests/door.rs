@@ -227,3 +227,13 @@ fn nobody_is_waited_for_longer_than_a_moment() {
         "what this start reads is known all the same"
     );
 }
+
+/// The state directory is on a disk that is full or read-only, /run never is.
+#[test]
+fn a_start_is_recorded_also_where_what_it_reads_of_ours_cannot_be_kept() {
+    let node = Node::server("");
+    std::fs::create_dir_all(node.path("var/lib/k3warden/candidate.json/in-the-way")).unwrap();
+    let said = node.said("k3s.service");
+    assert!(said.contains("candidate.json"), "{said}");
+    assert!(node.record().is_some(), "{said}");
+}

@@ -14,6 +14,9 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Time since boot, sleep included; never goes back.
     fn since_boot(&self) -> Duration;
+
+    /// Time since boot without sleep: what systemd's `…TimestampMonotonic=` are by.
+    fn awake(&self) -> Duration;
 }
 
 /// The kernel's clocks.
@@ -28,6 +31,10 @@ impl Clock for SystemClock {
     fn since_boot(&self) -> Duration {
         // CLOCK_BOOTTIME exists since Linux 2.6.39 and cannot fail.
         clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+    }
+
+    fn awake(&self) -> Duration {
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
     }
 }
 

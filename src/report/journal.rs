@@ -48,6 +48,21 @@ impl Event {
         }
     }
 
+    /// What the catalogue may name of this kind is there.
+    #[cfg(test)]
+    fn has_its_fields(&self) {
+        for field in self.kind.fields() {
+            assert!(self.field(field).is_some(), "{field}: {self:?}");
+        }
+    }
+
+    /// The value of a field.
+    #[cfg(test)]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|(known, _)| *known == name);
+        field.map(|(_, value)| value.as_str())
+    }
+
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
         if !value.is_empty() {
@@ -142,8 +157,13 @@ pub struct Journal {
 
 #[derive(Debug)]
 enum Sink {
-    Journald { socket: UnixDatagram, path: PathBuf },
+    Journald {
+        socket: UnixDatagram,
+        path: PathBuf,
+    },
     StandardError,
+    #[cfg(test)]
+    Kept(Vec<Event>),
 }
 
 impl Journal {
@@ -159,12 +179,38 @@ impl Journal {
 
     /// Tells of an event. One that the journal does not take now is counted and told of with the next.
     pub fn tell(&mut self, event: &Event) {
-        let taken = match &self.sink {
+        #[cfg(test)]
+        event.has_its_fields();
+        let taken = match &mut self.sink {
             Sink::Journald { socket, path } => socket.send_to(&event.entry(), path).is_ok(),
             Sink::StandardError => std::io::stderr().write_all(event.line().as_bytes()).is_ok(),
+            #[cfg(test)]
+            Sink::Kept(told) => {
+                told.push(event.clone());
+                true
+            }
         };
         if !taken {
             self.lost += 1;
+        }
+    }
+
+    /// One that a test can read.
+    #[cfg(test)]
+    #[must_use]
+    pub const fn kept() -> Self {
+        Self {
+            sink: Sink::Kept(Vec::new()),
+            lost: 0,
+        }
+    }
+
+    /// Everything told since the last question.
+    #[cfg(test)]
+    pub fn take(&mut self) -> Vec<Event> {
+        match &mut self.sink {
+            Sink::Kept(told) => std::mem::take(told),
+            _ => Vec::new(),
         }
     }
 
@@ -214,6 +260,7 @@ mod tests {
             .control("vm-panic-on-oom", "")
             .setting("/proc/sys/vm/panic_on_oom")
             .values("0", "2")
+            .change("7")
             .count(3);
         journal.tell(&event);
         let mut buffer = [0; 4096];
@@ -222,7 +269,7 @@ mod tests {
         expected.extend_from_slice(
             format!(
                 "MESSAGE_ID={}\nPRIORITY=5\nSYSLOG_IDENTIFIER=k3warden\nCONTROL=vm-panic-on-oom\n\
-                 SETTING=/proc/sys/vm/panic_on_oom\nWANTED=0\nOBSERVED=2\nCOUNT=3\n",
+                 SETTING=/proc/sys/vm/panic_on_oom\nWANTED=0\nOBSERVED=2\nCHANGE_ID=7\nCOUNT=3\n",
                 Kind::Repaired.message_id()
             )
             .as_bytes(),

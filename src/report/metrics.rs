@@ -2,8 +2,11 @@
 
 use std::fmt::{Display, Write};
 
-use super::status::{Status, WaitsFor};
+use super::status::{K3sStatus, Status, WaitsFor};
 use crate::reconcile::Verdict;
+
+/// What every metrics file of ours begins with.
+pub const METRICS_BEGIN_WITH: &str = "# HELP k3warden_";
 
 /// The text of the metrics file. Base units, no timestamps; the series do not depend on what was found.
 #[must_use]
@@ -85,7 +88,8 @@ fn of_daemon(text: &mut Text, status: &Status) {
 fn of_k3s(text: &mut Text, status: &Status) {
     let help = "Restarts of K3s by k3warden, by reason.";
     text.family("k3s_restarts_total", "counter", help);
-    for (reason, count) in &status.k3s.restarts {
+    for reason in K3sStatus::REASONS {
+        let count = status.k3s.restarts.get(reason).copied().unwrap_or(0);
         text.sample("k3s_restarts_total", &[("reason", reason)], count);
     }
     let pending = status.k3s.pending_restart.is_some();
@@ -141,18 +145,35 @@ impl Text {
 mod tests {
     use super::*;
 
+    fn status_of(k3s: &serde_json::Value) -> Status {
+        let status = serde_json::json!({
+            "format": "", "k3warden_version": "", "pid": 1, "started": 0, "sentence": "",
+            "last_full_pass": 0, "summary": {
+                "compliant": 0, "divergent": 0, "excepted": 0, "not-applicable": 0, "unknown": 0
+            },
+            "k3s": k3s,
+            "contention": [], "lost_events": 0, "controls": []
+        });
+        serde_json::from_value(status).unwrap()
+    }
+
+    /// A counter that appears with its first 1 has never increased for whoever asks for its rate.
+    #[test]
+    fn each_reason_of_a_restart_is_counted_from_0() {
+        let text = metrics(&status_of(
+            &serde_json::json!({ "restarts": { "change": 2 } }),
+        ));
+        for (reason, count) in [("change", 2), ("put back", 0)] {
+            let line = format!("k3warden_k3s_restarts_total{{reason=\"{reason}\"}} {count}");
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
+    }
+
     #[test]
     fn what_a_restart_waits_for_is_one_of_a_few_series_that_are_always_there() {
         let held = |waits_for: Option<WaitsFor>| {
-            let status = serde_json::json!({
-                "format": "", "k3warden_version": "", "pid": 1, "started": 0, "sentence": "",
-                "last_full_pass": 0, "summary": {
-                    "compliant": 0, "divergent": 0, "excepted": 0, "not-applicable": 0, "unknown": 0
-                },
-                "k3s": { "waits_for": waits_for, "restarts": {} },
-                "contention": [], "lost_events": 0, "controls": []
-            });
-            let text = metrics(&serde_json::from_value(status).unwrap());
+            let k3s = serde_json::json!({ "waits_for": waits_for, "restarts": {} });
+            let text = metrics(&status_of(&k3s));
             let lines = text
                 .lines()
                 .filter(|line| line.starts_with("k3warden_k3s_restart_held{"));

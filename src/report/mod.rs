@@ -25,7 +25,7 @@ pub use effective::{
 };
 pub use enforcement::Enforcement;
 pub use json::to_json;
-pub use metrics::metrics;
+pub use metrics::{METRICS_BEGIN_WITH, metrics};
 pub use plan::{GivenBackReport, PlanReport};
 pub use table::Table;
 pub use terminal::Terminal;

@@ -132,6 +132,13 @@ impl WaitsFor {
 }
 
 impl K3sStatus {
+    /// Why the daemon restarts K3s: what reasons its restarts are counted by.
+    pub const REASONS: [&str; 2] = [Self::FOR_CHANGE, Self::FOR_PUT_BACK];
+    /// A change of ours that the running K3s has not read.
+    pub const FOR_CHANGE: &str = "change";
+    /// What K3s did not live with was put back.
+    pub const FOR_PUT_BACK: &str = "put back";
+
     /// K3s should start again; `held` is what that waits for, and why, if it waits.
     pub fn wants(&mut self, why: String, held: Option<(WaitsFor, String)>) {
         self.pending_restart = Some(why);

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 
 use super::contention::{Contention, Turn};
 use super::eyes::Eyes;
+use super::fights::Fight;
 use super::ground::{Ground, GroundError, LOCK_PATIENCE, Sources, WHO};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
 use super::mounts::Mounted;
+use super::occasions::ToldException;
 use super::pace::{Pace, Rest, Storm};
 use super::publish::Publisher;
 use super::records::{self, Records};
@@ -43,7 +45,7 @@ pub struct Agent<'s> {
     pub(super) view: View,
     pub(super) mounted: Mounted,
     pub(super) contention: Contention,
-    pub(super) writers: BTreeMap<Thing, String>,
+    pub(super) fights: BTreeMap<Thing, Fight>,
     pub(super) pace: Pace<Hit>,
     pub(super) storm: Storm,
     pub(super) open_rest: Rest,
@@ -56,6 +58,7 @@ pub struct Agent<'s> {
     giving_back_failure: Option<String>,
     /// What was last said of things that were to be given back: what stays is said once.
     told_of_given_back: BTreeSet<String>,
+    pub(super) told_of_exceptions: BTreeSet<ToldException>,
     pub(super) refused_policy: Option<String>,
     pub(super) ledger_damage: Option<String>,
     pub(super) last_repair: Option<Repair>,
@@ -82,6 +85,8 @@ pub struct Due {
     pub place: Option<Instant>,
     /// systemd is to build our namespace anew.
     pub rebuild: Option<Rebuild>,
+    /// A pause ends by itself.
+    pub pause_ends: Option<Instant>,
 }
 
 impl<'s> Agent<'s> {
@@ -102,9 +107,11 @@ impl<'s> Agent<'s> {
         let mut records = Records::default();
         let mut last_repair = None;
         let mut earlier_start = None;
+        let mut k3s = K3sStatus::default();
         if let Some(earlier) = publisher.earlier() {
             records.take_over(&earlier);
             last_repair = earlier.last_repair;
+            k3s.restarts = earlier.k3s.restarts;
             earlier_start = Some(earlier.started);
         }
         Ok(Self {
@@ -115,7 +122,7 @@ impl<'s> Agent<'s> {
             view: View::of(&ground.host.root, ground.places()),
             mounted: Mounted::default(),
             contention: Contention::default(),
-            writers: BTreeMap::new(),
+            fights: BTreeMap::new(),
             pace: Pace::default(),
             storm: Storm::default(),
             open_rest: Rest::default(),
@@ -129,10 +136,11 @@ impl<'s> Agent<'s> {
             publishing_failure: None,
             giving_back_failure: None,
             told_of_given_back: BTreeSet::new(),
+            told_of_exceptions: BTreeSet::new(),
             refused_policy: None,
             ledger_damage: None,
             last_repair,
-            k3s: K3sStatus::default(),
+            k3s,
             keeper,
             started: Timestamp::now().as_second(),
             earlier_start,
@@ -150,12 +158,12 @@ impl<'s> Agent<'s> {
         }
         self.open_eyes();
         self.check_ledger();
-        self.suspension = self.find_suspension();
+        self.take_suspension(now);
         if let Some(suspension) = &self.suspension {
             let event = Event::new(Kind::SuspensionBegins, suspension.reason.clone());
             self.journal.tell(&event);
         }
-        self.tell_of_exceptions(None);
+        self.tell_of_exceptions();
         // The run before us may have died before systemd read what it had written.
         self.keeper.own_unit = Some(now).filter(|_| self.keeper.is_here());
         self.take_up_put_back();
@@ -202,20 +210,8 @@ impl<'s> Agent<'s> {
                 })
             })
             .collect();
-        let halt = Halt {
-            signals: self.signals,
-            eyes: &self.eyes,
-            root: &self.ground.host.root,
-        };
         let tied = self.suspension.is_some();
-        let hands = Hands {
-            ledger: &mut self.ledger,
-            contention: &self.contention,
-            tied,
-            now,
-            halt,
-        };
-        let work = work::answer(&self.ground, &hits, hands);
+        let work = self.with_hands(now, |ground, hands, _| work::answer(ground, &hits, hands));
         // What was repaired now is looked at once more; what could not be waits for the next event or full pass.
         if work.done.iter().any(|done| done.result.is_ok()) {
             let first = (now + SETTLE, BTreeSet::new());
@@ -235,32 +231,40 @@ impl<'s> Agent<'s> {
         self.publisher.wake(now);
     }
 
-    /// Looks at everything.
-    pub fn full_pass(&mut self, now: Instant) {
-        self.due.full_pass = None;
-        let before = self.ground.today;
-        if self.ground.turn_calendar() {
-            self.tell_of_exceptions(Some(before));
-        }
+    /// Answers something as the daemon is now: with its record, what it leaves alone, and whether it may change anything.
+    pub(super) fn with_hands<T>(
+        &mut self,
+        now: Instant,
+        answer: impl FnOnce(&Ground, Hands<'_>, &mut Records) -> T,
+    ) -> T {
         let halt = Halt {
             signals: self.signals,
             eyes: &self.eyes,
             root: &self.ground.host.root,
         };
-        let tied = self.suspension.is_some();
         let hands = Hands {
             ledger: &mut self.ledger,
             contention: &self.contention,
-            tied,
+            tied: self.suspension.is_some(),
             now,
             halt,
         };
-        let (work, judgements) = work::answer_all(&self.ground, hands);
-        let events: Vec<Event> = judgements
-            .iter()
-            .filter_map(|judgement| self.records.judged(&self.ground, judgement, tied))
-            .collect();
-        drop(judgements);
+        answer(&self.ground, hands, &mut self.records)
+    }
+
+    /// Looks at everything.
+    pub fn full_pass(&mut self, now: Instant) {
+        self.due.full_pass = None;
+        if self.ground.turn_calendar() {
+            self.tell_of_exceptions();
+        }
+        let (work, events) = self.with_hands(now, |ground, hands, records| {
+            let tied = hands.tied;
+            let (work, judgements) = work::answer_all(ground, hands);
+            let judged = |judgement| records.judged(ground, judgement, tied);
+            let events: Vec<Event> = judgements.iter().filter_map(judged).collect();
+            (work, events)
+        });
         self.account(work, now);
         self.give_back();
         // What held or refused a restart may have gone without an event, and what K3s reads may have changed without one.
@@ -320,7 +324,7 @@ impl<'s> Agent<'s> {
             && let Some(error) = &failure
         {
             self.journal
-                .tell(&Event::new(Kind::RepairFailed, error.as_str()));
+                .tell(&Event::new(Kind::Hindered, error.as_str()));
         }
         self.giving_back_failure = failure;
     }
@@ -328,6 +332,13 @@ impl<'s> Agent<'s> {
     /// Tells of what was done, and watches for somebody who undoes it.
     pub(super) fn account(&mut self, work: Work, now: Instant) {
         let mut wrote_files = false;
+        let failed = work.done.iter().filter(|done| done.result.is_err());
+        for thing in failed.map(|done| &done.thing).chain(&work.left) {
+            self.contention.stays_undone(thing, now);
+        }
+        if work.done.iter().any(|done| done.result.is_err()) {
+            self.check_ledger();
+        }
         let quiet = work.done.is_empty() && work.refused.is_empty();
         for done in &work.done {
             // A fight is told when it begins and when it ends; the ledger has each repair.
@@ -362,6 +373,9 @@ impl<'s> Agent<'s> {
             if let Some(event) = self.records.refused(&self.ground, refused) {
                 self.journal.tell(&event);
             }
+        }
+        if work.of_everything {
+            self.records.refused_now(&work.refused);
         }
         let made = work.done.iter().filter(|done| done.result.is_ok());
         if let Some(effect) = made.map(|done| done.effect).max() {

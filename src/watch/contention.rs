@@ -63,6 +63,8 @@ struct History {
     wanted: String,
     /// The latest repairs to that, as many as are needed to tell.
     repairs: VecDeque<Instant>,
+    /// When it was last seen undone and was not repaired.
+    undone: Option<Instant>,
     count: u64,
     contended: bool,
     delay: Duration,
@@ -115,6 +117,13 @@ impl Contention {
         began.then_some(Turn::Begins { count })
     }
 
+    /// Takes note of something that diverges and is not repaired: left alone, held back by an operator, or failed.
+    pub fn stays_undone(&mut self, thing: &Thing, now: Instant) {
+        if let Some(history) = self.things.get_mut(thing) {
+            history.undone = Some(now);
+        }
+    }
+
     /// When the next thing that was left alone may be looked at again.
     #[must_use]
     pub const fn next_due(&self) -> Option<Instant> {
@@ -138,11 +147,12 @@ impl Contention {
         due
     }
 
-    /// Ends what has been quiet long enough. To be asked now and then.
+    /// Ends what has been quiet long enough. To be asked now and then, while everything is repaired.
     pub fn quiet(&mut self, now: Instant) -> Vec<Turn> {
         let mut ended = Vec::new();
         self.things.retain(|thing, history| {
-            let last = history.repairs.back().copied().unwrap_or(now);
+            let last = history.repairs.back().copied().max(history.undone);
+            let last = last.unwrap_or(now);
             let quiet = now.saturating_duration_since(last) >= QUIET.max(history.delay * 2);
             if quiet && history.contended {
                 ended.push(Turn::Ends {
@@ -189,6 +199,7 @@ impl History {
         Self {
             wanted: String::new(),
             repairs: VecDeque::new(),
+            undone: None,
             count: 0,
             contended: false,
             delay: Duration::ZERO,

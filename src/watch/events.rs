@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use super::agent::{Agent, SETTLE};
 use super::eyes::Placed;
 use super::index::Concern;
-use super::suspension::Halt;
-use super::work::{self, Done, Hands, Hit, Target, Work};
+use super::work::{self, Done, Hit, Target, Work};
 use crate::catalogue::{Setting, SettingBody};
 use crate::host::SysctlKey;
 use crate::report::event::Kind;
@@ -154,19 +153,7 @@ impl Agent<'_> {
         if concerns(Concern::Suspension) {
             self.look_for_suspension(now);
         }
-        let halt = Halt {
-            signals: self.signals,
-            eyes: &self.eyes,
-            root: &self.ground.host.root,
-        };
-        let hands = Hands {
-            ledger: &mut self.ledger,
-            contention: &self.contention,
-            tied: self.suspension.is_some(),
-            now,
-            halt,
-        };
-        let work = work::answer(&self.ground, hits, hands);
+        let work = self.with_hands(now, |ground, hands, _| work::answer(ground, hits, hands));
         for key in &work.holding {
             self.eyes.holds(key);
         }

@@ -5,12 +5,21 @@ use std::time::Instant;
 
 use super::agent::Agent;
 use super::contention::Turn;
-use super::records::cis_of;
+use super::records::HeldFor;
 use super::work::{Done, Hit, Target};
 use super::writer;
 use crate::host::Thing;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
+
+/// What there is to tell of a fight when it is over.
+#[derive(Debug)]
+pub struct Fight {
+    /// The control that the thing is held for.
+    control: HeldFor,
+    /// Who undoes it, where that is known.
+    pub(super) writer: Option<String>,
+}
 
 impl Agent<'_> {
     pub(super) fn contention_begins(&mut self, done: &Done, count: u64) {
@@ -23,25 +32,16 @@ impl Agent<'_> {
             "{who} keeps setting {} to {}; it was set to {} {count} times",
             done.thing, done.observed, done.wanted
         );
+        let control = HeldFor::first_of(&self.ground, &done.controls);
         let event = Event::new(Kind::ContentionBegins, message)
-            .control(
-                done.controls
-                    .first()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-                done.controls
-                    .first()
-                    .map(|id| cis_of(&self.ground, id))
-                    .unwrap_or_default(),
-            )
+            .control(&control.name, &control.cis)
             .setting(done.thing.to_string())
             .values(&done.wanted, &done.observed)
             .source(who)
             .count(count);
         self.journal.tell(&event);
-        if let Some(writer) = writer {
-            self.writers.insert(done.thing.clone(), writer);
-        }
+        let fight = Fight { control, writer };
+        self.fights.insert(done.thing.clone(), fight);
     }
 
     /// Takes up again what was left alone, and says what is quiet.
@@ -66,13 +66,18 @@ impl Agent<'_> {
 
     /// Says which contentions are over.
     pub fn look_for_quiet(&mut self, now: Instant) {
+        if self.suspension.is_some() {
+            return;
+        }
         for turn in self.contention.quiet(now) {
             let Turn::Ends { thing, count } = turn else {
                 continue;
             };
-            self.writers.remove(&thing);
+            let fight = self.fights.remove(&thing);
+            let control = fight.map(|fight| fight.control).unwrap_or_default();
             let message = format!("nobody undoes {thing} any more; it was repaired {count} times");
             let event = Event::new(Kind::ContentionEnds, message)
+                .control(control.name, control.cis)
                 .setting(thing.to_string())
                 .count(count);
             self.journal.tell(&event);

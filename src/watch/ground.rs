@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use crate::catalogue::Catalogue;
 use crate::host::Host;
+use crate::host::records::STATE;
 use crate::host::systemd::{UnitName, UnitStatus};
 use crate::node::Node;
 use crate::policy::Policy;
@@ -121,10 +122,12 @@ impl Ground {
         index
     }
 
-    /// Where we write: what our unit opens, and where else this node has what we hold.
+    /// Where we write: our own records, what our unit opens, and where else this node has what we hold.
     pub fn places(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let packaged = sandbox::PACKAGED.iter().map(PathBuf::from);
-        packaged.chain(sandbox::places(&self.host.root, &self.node, &self.policy))
+        let ours = std::iter::once(PathBuf::from(STATE));
+        ours.chain(packaged)
+            .chain(sandbox::places(&self.host.root, &self.node, &self.policy))
     }
 
     /// Opens the ledger.

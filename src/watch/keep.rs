@@ -67,7 +67,7 @@ impl Agent<'_> {
             Ok(()) => self.look_at_running(now),
             Err(error) => {
                 let message = format!("what K3s was started with cannot be kept: {error}");
-                self.tell_once(Kind::RepairFailed, message, &[]);
+                self.tell_once(Kind::Hindered, message, &[]);
             }
         }
     }

@@ -27,6 +27,7 @@ mod stale;
 mod starts;
 mod state;
 mod suspension;
+mod timers;
 mod view;
 mod work;
 mod writer;

@@ -2,30 +2,42 @@
 
 use std::time::Instant;
 
+use jiff::civil::Date;
+
 use super::agent::Agent;
 use super::ground::Ground;
 use super::records::cis_of;
 use super::suspension::Suspension;
+use crate::catalogue::ControlId;
 use crate::reconcile::service::kernel;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::Effect;
 
+/// An exception that was told of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ToldException {
+    control: ControlId,
+    expires: Date,
+    /// The day on which it was told that it ends soon; `None`: that it is over.
+    on: Option<Date>,
+}
+
 impl Agent<'_> {
     /// Looks for the pause and the kill switch; when one is over everything is looked at.
     pub fn look_for_suspension(&mut self, now: Instant) {
-        let found = self.find_suspension();
+        let before = self.take_suspension(now);
+        let found = &self.suspension;
         let reason = |suspension: &Option<Suspension>| {
             suspension
                 .as_ref()
                 .map(|suspension| suspension.reason.clone())
         };
-        let (before, after) = (reason(&self.suspension), reason(&found));
         let risk = |suspension: &Option<Suspension>| suspension.as_ref()?.risk.clone();
-        if risk(&self.suspension) != risk(&found) {
+        if risk(&before) != risk(found) {
             self.publisher.wake(now);
         }
-        self.suspension = found;
+        let (before, after) = (reason(&before), reason(found));
         let held = self.ground.held.clone();
         self.ground.look_for_quarantine();
         let is_same = match (&held, &self.ground.held) {
@@ -53,6 +65,14 @@ impl Agent<'_> {
         }
     }
 
+    /// Looks whether anything is to be changed now, and waits for the end of a pause; what was known before.
+    pub(super) fn take_suspension(&mut self, now: Instant) -> Option<Suspension> {
+        let found = self.find_suspension();
+        let left = found.as_ref().and_then(|suspension| suspension.left);
+        self.due.pause_ends = left.map(|left| now + left);
+        std::mem::replace(&mut self.suspension, found)
+    }
+
     /// Why nothing is changed now. The kill switch keeps the door out too, so nobody makes the six kernel values right
     /// before a kubelet that insists on them.
     pub(super) fn find_suspension(&self) -> Option<Suspension> {
@@ -69,35 +89,34 @@ impl Agent<'_> {
         Some(found)
     }
 
-    /// Warns of exceptions that end soon or ended since a day; `None` at the start.
-    pub(super) fn tell_of_exceptions(&mut self, since: Option<jiff::civil::Date>) {
+    /// Warns of exceptions that end soon, each day once, and of those that are over, once in a run.
+    pub(super) fn tell_of_exceptions(&mut self) {
         let today = self.ground.today;
-        for exception in self.ground.policy.expiring(today) {
-            let message = format!(
-                "it ends on {}, owner {}: {}",
-                exception.expires, exception.owner, exception.reason
-            );
-            let event = Event::new(Kind::ExceptionExpiring, message).control(
-                exception.control.as_str(),
-                cis_of(&self.ground, &exception.control),
-            );
-            self.journal.tell(&event);
-        }
-        let ended = |day: &jiff::civil::Date| since.is_none_or(|since| *day >= since);
-        for exception in self
-            .ground
-            .policy
+        self.told_of_exceptions
+            .retain(|told| told.on.is_none_or(|day| day == today));
+        let policy = &self.ground.policy;
+        let expiring = policy.expiring(today).map(|exception| {
+            let kind = Kind::ExceptionExpiring;
+            (kind, exception, Some(today), "ends")
+        });
+        let expired = policy
             .expired(today)
-            .filter(|exception| ended(&exception.expires))
-        {
+            .map(|exception| (Kind::ExceptionExpired, exception, None, "ended"));
+        for (kind, exception, on, word) in expiring.chain(expired) {
+            let told = ToldException {
+                control: exception.control.clone(),
+                expires: exception.expires,
+                on,
+            };
+            if !self.told_of_exceptions.insert(told) {
+                continue;
+            }
             let message = format!(
-                "it ended on {}, owner {}: {}",
+                "it {word} on {}, owner {}: {}",
                 exception.expires, exception.owner, exception.reason
             );
-            let event = Event::new(Kind::ExceptionExpired, message).control(
-                exception.control.as_str(),
-                cis_of(&self.ground, &exception.control),
-            );
+            let cis = cis_of(&self.ground, &exception.control);
+            let event = Event::new(kind, message).control(exception.control.as_str(), cis);
             self.journal.tell(&event);
         }
     }
@@ -106,11 +125,8 @@ impl Agent<'_> {
     pub fn reload(&mut self, now: Instant) {
         match self.sources.open() {
             Err(error) => {
-                let error = error.to_string();
-                let event = Event::new(Kind::ReloadRefused, error.clone());
-                self.journal.tell(&event);
-                self.refused_policy = Some(error);
-                self.publisher.wake(now);
+                self.refused_policy = None;
+                self.refuse_policy(error.to_string(), now);
             }
             Ok(ground) => {
                 let changed = ground.policy.digest() != self.ground.policy.digest()
@@ -131,6 +147,16 @@ impl Agent<'_> {
         }
     }
 
+    /// The newest rules are wrong, and those from before stay in force.
+    pub(super) fn refuse_policy(&mut self, error: String, now: Instant) {
+        if self.refused_policy.as_ref() != Some(&error) {
+            self.journal
+                .tell(&Event::new(Kind::ReloadRefused, error.as_str()));
+        }
+        self.refused_policy = Some(error);
+        self.publisher.wake(now);
+    }
+
     fn stand_on(&mut self, ground: Ground, now: Instant) {
         self.ground = ground;
         self.index = self.ground.index();
@@ -139,6 +165,8 @@ impl Agent<'_> {
         self.due.later = None;
         self.open_eyes();
         self.look_for_suspension(now);
+        // The new ground has taken the day from the clock.
+        self.tell_of_exceptions();
         self.full_pass(now);
         self.take_up_run(now);
         // Other rules for restarts may let through what was held.

@@ -1,14 +1,14 @@
 //! Status file, metrics and the sentence for systemd: written when something has changed, and not more often than that
 //! is of use to anyone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
 use crate::host::{Attributes, Durability, FileMode, HostError, OwnPlace, Root};
 use crate::report::status::{self, Status};
-use crate::report::{metrics, to_json};
+use crate::report::{METRICS_BEGIN_WITH, metrics, to_json};
 
 /// Changes within this time are published together.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -20,6 +20,8 @@ pub struct Publisher {
     /// Like the machine's root, without waiting for the disk: what is published is of no use after a crash.
     root: Root,
     published: Option<Status>,
+    /// Where metrics were written.
+    metrics_file: Option<PathBuf>,
     due: Option<Instant>,
 }
 
@@ -33,6 +35,7 @@ impl Publisher {
         Ok(Self {
             root,
             published: None,
+            metrics_file: None,
             due: None,
         })
     }
@@ -68,7 +71,8 @@ impl Publisher {
         metrics_file: Option<&Path>,
     ) -> Result<(), HostError> {
         self.due = None;
-        if self.published.as_ref() == Some(&status) {
+        let moved = self.metrics_file.as_deref() != metrics_file;
+        if self.published.as_ref() == Some(&status) && !moved {
             return Ok(());
         }
         let _ = sd_notify::notify(&[NotifyState::Status(&status.sentence)]);
@@ -78,7 +82,21 @@ impl Publisher {
         let metrics_written =
             metrics_file.map_or(Ok(()), |path| self.write(path, &metrics(&status)));
         self.published = Some(status);
-        written.and(metrics_written)
+        let left = std::mem::replace(&mut self.metrics_file, metrics_file.map(Path::to_path_buf));
+        let removed = match left.filter(|_| moved) {
+            Some(left) => self.remove_metrics(&left),
+            None => Ok(()),
+        };
+        written.and(metrics_written).and(removed)
+    }
+
+    /// Removes metrics of ours from where they are not written any more: a collector would take them for those of now.
+    fn remove_metrics(&self, path: &Path) -> Result<(), HostError> {
+        let text = self.root.read_here(path, LIMIT_BYTES)?;
+        match text.is_some_and(|text| text.starts_with(METRICS_BEGIN_WITH.as_bytes())) {
+            true => self.root.remove_file(path),
+            false => Ok(()),
+        }
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), HostError> {
@@ -89,5 +107,40 @@ impl Publisher {
             gid,
         };
         self.root.replace(path, text.as_bytes(), &attributes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(sentence: &str) -> Status {
+        let status = serde_json::json!({
+            "format": "", "k3warden_version": "", "pid": 1, "started": 0, "sentence": sentence,
+            "last_full_pass": 0, "summary": {
+                "compliant": 0, "divergent": 0, "excepted": 0, "not-applicable": 0, "unknown": 0
+            },
+            "k3s": { "restarts": {} }, "contention": [], "lost_events": 0, "controls": []
+        });
+        serde_json::from_value(status).unwrap()
+    }
+
+    /// A collector would go on reading what nobody writes any more.
+    #[test]
+    fn metrics_that_are_written_elsewhere_or_nowhere_by_now_are_not_left_behind() {
+        let kept = tempfile::tempdir().unwrap();
+        let root = Root::open(kept.path()).unwrap();
+        let mut publisher = Publisher::new(&root).unwrap();
+        let is_there = |name: &str| kept.path().join(name).exists();
+        let mut publish = |path: Option<&str>| {
+            publisher.publish(status("x"), path.map(Path::new)).unwrap();
+        };
+        publish(Some("/one.prom"));
+        assert!(is_there("one.prom"));
+        publish(Some("/two.prom"));
+        assert_eq!((is_there("one.prom"), is_there("two.prom")), (false, true));
+        std::fs::write(kept.path().join("two.prom"), "somebody's own\n").unwrap();
+        publish(None);
+        assert!(is_there("two.prom"), "it is not ours any more");
     }
 }

@@ -28,8 +28,13 @@ impl Agent<'_> {
         now: Instant,
     ) {
         let errors: Vec<String> = follower.heard().errors().map(str::to_owned).collect();
-        if let Ok(Some(switch)) = KillSwitch::look(&self.ground.host.root) {
-            let message = format!("K3s ended by itself, and k3warden is off ({switch}): {reason}");
+        // A pause keeps nobody from putting back what ends K3s.
+        let off = match KillSwitch::look(&self.ground.host.root) {
+            Ok(switch) => switch.map(|switch| switch.to_string()),
+            Err(error) => Some(format!("the kill switch cannot be looked for: {error}")),
+        };
+        if let Some(off) = off {
+            let message = format!("K3s ended by itself, and k3warden is off ({off}): {reason}");
             self.tell_once(Kind::K3sFails, message, &errors);
             return;
         }

@@ -22,15 +22,16 @@ pub struct Records {
     controls: BTreeMap<ControlId, Record>,
     /// Why a thing could not be repaired, as it was told.
     failed: BTreeMap<Thing, String>,
-    /// Refusals that were told.
-    refused: BTreeMap<ControlId, String>,
+    /// Refusals that were told, by the first control that each is about.
+    refused: BTreeMap<Option<ControlId>, BTreeSet<String>>,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Record {
     seen: Option<ControlStatus>,
     repairs: u64,
-    told_of_drift: bool,
+    /// Drift that nobody repairs, as it was told: by what it is about.
+    told: BTreeSet<String>,
 }
 
 impl Records {
@@ -49,12 +50,12 @@ impl Records {
             .retain(|id, _| catalogue.control(id.as_str()).is_some());
         self.controls
             .values_mut()
-            .for_each(|record| record.told_of_drift = false);
+            .for_each(|record| record.told.clear());
         self.failed.clear();
         self.refused.clear();
     }
 
-    /// Takes note of an answer about a whole control. What is drift that nobody repairs is told once.
+    /// Takes note of an answer about a whole control. Drift that nobody repairs is told once, until it holds again.
     pub fn judged(
         &mut self,
         ground: &Ground,
@@ -68,26 +69,40 @@ impl Records {
         let mut status = status(ground, judgement);
         status.repairs = record.repairs;
         record.seen = Some(status);
+        let is_open = |finding: &&Finding| {
+            matches!(finding.outcome, Outcome::Diverges(_) | Outcome::Unknown(_))
+        };
+        let open = judgement.findings.iter().filter(is_open);
+        let open: BTreeSet<&str> = open.map(|finding| finding.what.as_str()).collect();
+        record.told.retain(|what| open.contains(what.as_str()));
+        if judgement.verdict == Verdict::Compliant {
+            self.refused.remove(&Some(judgement.control.id.clone()));
+        }
         if judgement.verdict != Verdict::Divergent {
-            record.told_of_drift = false;
             return None;
         }
         let ours = |remedy: &Remedy| !matches!(remedy, Remedy::ByOperator);
         let repaired = judgement.is_enforced() && !tied && judgement.remedies().any(ours);
         // What is repaired, or cannot be, is told as that.
-        if repaired || std::mem::replace(&mut record.told_of_drift, true) {
+        if repaired {
             return None;
         }
-        let open = |finding: &&Finding| matches!(finding.outcome, Outcome::Diverges(_));
-        let finding = judgement.findings.iter().find(open)?;
-        let what = &finding.what;
-        let message = match judgement.is_enforced() {
-            true => format!("{what} is {}, not {}", finding.observed, finding.wanted),
-            false => format!(
-                "{what} is {}, not {}; the policy only observes this",
-                finding.observed, finding.wanted
-            ),
+        let is_news = |finding: &&Finding| {
+            matches!(finding.outcome, Outcome::Diverges(_)) && !record.told.contains(&finding.what)
         };
+        let news: Vec<&Finding> = judgement.findings.iter().filter(is_news).collect();
+        let finding = news.first()?;
+        let what = &finding.what;
+        let mut message = format!("{what} is {}, not {}", finding.observed, finding.wanted);
+        if news.len() > 1 {
+            message.push_str(&format!("; {} more do not hold", news.len() - 1));
+        }
+        if !judgement.is_enforced() {
+            message.push_str("; the policy only observes this");
+        }
+        record
+            .told
+            .extend(news.iter().map(|finding| finding.what.clone()));
         let event = Event::new(Kind::DriftFound, message)
             .control(
                 judgement.control.id.as_str(),
@@ -141,7 +156,10 @@ impl Records {
                 if told.as_ref() == Some(error) {
                     return None;
                 }
-                Kind::RepairFailed
+                match done.controls.is_empty() {
+                    true => Kind::Hindered,
+                    false => Kind::RepairFailed,
+                }
             }
         };
         let Done {
@@ -154,33 +172,45 @@ impl Records {
             Ok(()) => format!("{thing}: {observed} → {wanted}"),
             Err(error) => error.clone(),
         };
-        let id = done.controls.first();
+        let control = HeldFor::first_of(ground, &done.controls);
+        let change = done.change_id.map(|id| id.to_string());
         let event = Event::new(kind, message)
-            .control(
-                id.map(ToString::to_string).unwrap_or_default(),
-                id.map(|id| cis_of(ground, id)).unwrap_or_default(),
-            )
+            .control(control.name, control.cis)
             .setting(thing.to_string())
             .values(wanted, observed)
             .source(&done.source)
-            .change(done.change_id.map(|id| id.to_string()).unwrap_or_default());
+            .change(change.unwrap_or_else(|| "(not recorded)".to_owned()));
         Some(event)
     }
 
     /// Takes note of what was refused; news only.
     pub fn refused(&mut self, ground: &Ground, refused: &Refused) -> Option<Event> {
-        let control = refused.controls.first()?;
-        let told = self.refused.insert(control.clone(), refused.reason.clone());
-        if told.as_ref() == Some(&refused.reason) {
+        let control = refused.controls.first().cloned();
+        let told = self.refused.entry(control.clone()).or_default();
+        if !told.insert(refused.reason.clone()) {
             return None;
         }
-        let kind = match refused.by {
-            RefusedBy::Preflight => Kind::PreflightRefused,
-            RefusedBy::Host => Kind::RepairFailed,
+        let kind = match (refused.by, refused.controls.is_empty()) {
+            (RefusedBy::Preflight, _) => Kind::PreflightRefused,
+            (RefusedBy::Host, false) => Kind::RepairFailed,
+            (RefusedBy::Host, true) => Kind::Hindered,
         };
-        let event = Event::new(kind, refused.reason.as_str())
-            .control(control.as_str(), cis_of(ground, control));
+        let control = HeldFor::first_of(ground, &refused.controls);
+        let event = Event::new(kind, refused.reason.as_str()).control(control.name, control.cis);
         Some(event)
+    }
+
+    /// Everything was looked at, and this is all that is refused now: what is refused again later is news.
+    pub fn refused_now(&mut self, all: &[Refused]) {
+        for (control, told) in &mut self.refused {
+            told.retain(|reason| {
+                let is_this = |refused: &Refused| {
+                    refused.controls.first() == control.as_ref() && refused.reason == *reason
+                };
+                all.iter().any(is_this)
+            });
+        }
+        self.refused.retain(|_, told| !told.is_empty());
     }
 
     /// Every control that is looked at, in the order of the catalogue.
@@ -192,6 +222,36 @@ impl Records {
             .filter_map(|control| self.controls.get(&control.id)?.seen.clone())
             .filter(|control| control.enforcement != Enforcement::Off)
             .collect()
+    }
+}
+
+/// The control that something is held for, as events name it.
+#[derive(Debug)]
+pub(super) struct HeldFor {
+    pub(super) name: String,
+    pub(super) cis: String,
+}
+
+impl HeldFor {
+    /// The first of the controls that want it.
+    pub(super) fn first_of(ground: &Ground, controls: &[ControlId]) -> Self {
+        match controls.first() {
+            Some(control) => Self {
+                name: control.to_string(),
+                cis: cis_of(ground, control),
+            },
+            None => Self::default(),
+        }
+    }
+}
+
+impl Default for HeldFor {
+    /// What no control wants is the drop-in that opens our own units' sandbox.
+    fn default() -> Self {
+        Self {
+            name: "(the sandbox of k3warden)".to_owned(),
+            cis: String::new(),
+        }
     }
 }
 

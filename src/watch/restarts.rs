@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use super::agent::Agent;
 use super::k3s::{Followed, Task};
 use super::starts::AGAIN;
-use super::suspension::Pause;
+use super::suspension::brake;
 use crate::host::HostError;
 use crate::host::systemd::{ActiveState, ServiceError, UnitName, UnitStatus};
-use crate::policy::{KillSwitch, Mode, RestartMode};
+use crate::policy::{Mode, RestartMode};
 use crate::reconcile::restart::follow::Follower;
-use crate::reconcile::restart::gate::{Brake, Gate, Wanted, mode_in_force};
+use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted, mode_in_force};
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::{Cause, Origin};
@@ -22,7 +22,7 @@ use crate::reconcile::service::standing::{self, Asked, Look};
 use crate::reconcile::service::wanted::rules;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
-use crate::report::status::WaitsFor;
+use crate::report::status::{K3sStatus, WaitsFor};
 
 /// Nobody has to know of a restart that waits no longer than this.
 const SHORT: Duration = Duration::from_secs(60);
@@ -61,17 +61,23 @@ impl Agent<'_> {
         if let (Standing::InStep(_), Some(run)) = (&look.standing, &status.invocation) {
             self.keep_options(run, &unit, now);
         }
+        let is_stopped = look.life == Life::Stopped;
         self.k3s.in_step = match &look.standing {
+            // systemd goes on naming the last run of a unit that is stopped.
+            _ if is_stopped => None,
             Standing::InStep(_) => Some(true),
             Standing::Differs(..) => Some(false),
             Standing::Unknown(_) => None,
         };
+        if is_stopped && self.keeper.following.is_none() {
+            self.k3s.start = None;
+        }
         if self.restart_failed_unit(&status) {
             let why = "ours was put back and systemd gave K3s up";
             self.restart(unit, &status, why, now);
             return;
         }
-        let differs = matches!(look.standing, Standing::Differs(..));
+        let differs = !is_stopped && matches!(look.standing, Standing::Differs(..));
         if !differs {
             self.keeper.wanted_since = None;
         } else if self.keeper.wanted_since.is_none() {
@@ -127,17 +133,9 @@ impl Agent<'_> {
     }
 
     pub(super) fn brake(&self) -> Brake {
-        let root = &self.ground.host.root;
-        if let Ok(Some(switch)) = KillSwitch::look(root) {
-            return Brake::KillSwitch(switch);
-        }
-        if let Ok(Some((pause, left))) = Pause::look(root) {
-            let reason = pause.reason;
-            return Brake::Paused { left, reason };
-        }
-        match self.ground.policy.mode.value {
-            Mode::Observe => Brake::Observe,
-            Mode::Enforce => Brake::Free,
+        match (brake(&self.ground.host.root), self.ground.policy.mode.value) {
+            (Brake::Free, Mode::Observe) => Brake::Observe,
+            (brake, _) => brake,
         }
     }
 
@@ -247,7 +245,7 @@ impl Agent<'_> {
             Ok(()) => {}
             Err(error) => {
                 let message = format!("systemd did not read its units again: {error}");
-                self.tell_once(Kind::RepairFailed, message, &[]);
+                self.tell_once(Kind::Hindered, message, &[]);
                 self.keeper.reload_units_at(now + AGAIN);
             }
         }
@@ -258,18 +256,19 @@ impl Agent<'_> {
         match result {
             Ok(()) => {
                 let reason = match &self.keeper.put_back {
-                    Some(_) => "put back",
-                    None => "change",
+                    Some(_) => K3sStatus::FOR_PUT_BACK,
+                    None => K3sStatus::FOR_CHANGE,
                 };
                 *self.k3s.restarts.entry(reason.to_owned()).or_default() += 1;
             }
             Err(error) => {
                 let message = format!("systemd did not restart K3s: {error}");
-                self.journal.tell(&Event::new(Kind::RepairFailed, message));
+                self.journal.tell(&Event::new(Kind::Hindered, message));
+                // What was not answered in time may have been done all the same: that start is followed like any other.
                 if error.is_refusal() {
                     self.note_refusal();
+                    self.keeper.following = None;
                 }
-                self.keeper.following = None;
                 self.keeper.judge_at(now + AGAIN);
             }
         }

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -15,12 +15,9 @@ use super::agent::{Agent, AgentError};
 use super::ground::{NoGround, Sources};
 use super::mounts::Mounts;
 use super::signals::Signals;
-use super::stale::Rebuild;
+use super::timers::Timers;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
-
-/// Mounts come in swarms where pods start.
-const MOUNTS_TOGETHER: Duration = Duration::from_secs(1);
 
 /// How the daemon ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +52,7 @@ pub fn run(sources: &dyn Sources) -> Result<Ended, WatchError> {
     // Without the mount table a mount is noticed by the next full pass.
     let mounts = Mounts::open().ok();
     let mut agent = Agent::new(sources, &signals, ground, Journal::open())?;
-    let mut timers = Timers::new(Instant::now());
+    let mut timers = Timers::new(&agent, Instant::now());
     agent.begin(Instant::now());
     agent.publish();
     agent.tell_of_start();
@@ -67,7 +64,7 @@ pub fn run(sources: &dyn Sources) -> Result<Ended, WatchError> {
         }
         let now = Instant::now();
         if woken.mounts {
-            timers.mounts = Some(now + MOUNTS_TOGETHER);
+            timers.mounts_changed(now);
         }
         if signals.wants_end() {
             break Ended::Asked;
@@ -130,120 +127,6 @@ fn reload(agent: &mut Agent<'_>) {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
-/// What comes round again and again. All on the monotonic clock: nobody can set it.
-#[derive(Debug)]
-struct Timers {
-    watchdog: Option<(Duration, Instant)>,
-    sysctls: Instant,
-    full_pass: Instant,
-    mounts: Option<Instant>,
-}
-
-impl Timers {
-    fn new(now: Instant) -> Self {
-        // Half of what systemd grants, as sd_watchdog_enabled(3) advises.
-        let watchdog = sd_notify::watchdog_enabled().map(|limit| (limit / 2, now));
-        Self {
-            watchdog,
-            sysctls: now,
-            full_pass: now,
-            mounts: None,
-        }
-    }
-
-    /// When the next thing is due.
-    fn next(&self, agent: &Agent<'_>) -> Instant {
-        let policy = &agent.ground.policy;
-        let sysctls = self.sysctls + jittered(policy.sysctl_interval.value);
-        let full_pass = self.full_pass + policy.full_pass_interval.value;
-        let due = &agent.due;
-        [
-            self.watchdog.map(|(_, at)| at),
-            self.mounts,
-            agent.publisher.due(),
-            agent.keeper.due(),
-            agent.contention.next_due(),
-            due.later.as_ref().map(|(at, _)| *at),
-            due.settle.as_ref().map(|(at, _)| *at),
-            due.full_pass,
-            due.place,
-            due.rebuild.as_ref().and_then(Rebuild::due),
-        ]
-        .into_iter()
-        .flatten()
-        .fold(sysctls.min(full_pass), Instant::min)
-    }
-
-    /// Does what is due; true if our namespace is stale.
-    fn run(&mut self, agent: &mut Agent<'_>, now: Instant) -> bool {
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if let Some((every, at)) = self.watchdog
-            && at <= now
-        {
-            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
-            self.watchdog = Some((every, now + every));
-        }
-        if is_due(agent.due.later.as_ref().map(|(at, _)| *at))
-            && let Some((_, hits)) = agent.due.later.take()
-        {
-            agent.answer(&hits, now);
-        }
-        if is_due(agent.due.settle.as_ref().map(|(at, _)| *at))
-            && let Some((_, controls)) = agent.due.settle.take()
-        {
-            agent.settle(&controls, now);
-        }
-        if is_due(agent.contention.next_due()) {
-            agent.on_contention_due(now);
-        }
-        if is_due(agent.due.place) {
-            agent.place(now);
-        }
-        if is_due(self.mounts) {
-            self.mounts = None;
-            agent.look_at_mounts(now);
-            agent.place(now);
-        }
-        if is_due(agent.keeper.due()) {
-            agent.on_k3s_due(now);
-        }
-        self.run_rounds(agent, now);
-        if is_due(agent.publisher.due()) {
-            agent.publish();
-        }
-        agent.ends_for_rebuild(now)
-    }
-
-    fn run_rounds(&mut self, agent: &mut Agent<'_>, now: Instant) {
-        let policy = &agent.ground.policy;
-        let full_pass = now >= self.full_pass + policy.full_pass_interval.value;
-        if now >= self.sysctls + jittered(policy.sysctl_interval.value) {
-            self.sysctls = now;
-            agent.on_sysctl_round(now);
-        }
-        if full_pass || agent.due.full_pass.is_some_and(|at| at <= now) {
-            self.full_pass = now;
-            agent.look_at_all(now);
-            if agent.eyes.blind().is_some() {
-                // No event says that K3s would read something else.
-                agent.reads_differ(now);
-            }
-        }
-    }
-}
-
-/// Up to a tenth more, different on each node and the same on one, so that a fleet does not wake as one.
-fn jittered(interval: Duration) -> Duration {
-    use std::sync::OnceLock;
-    static SHARE: OnceLock<u32> = OnceLock::new();
-    let share = *SHARE.get_or_init(|| {
-        use std::hash::{BuildHasher, RandomState};
-        let number = RandomState::new().hash_one(std::process::id());
-        u32::try_from(number % 100).unwrap_or(0)
-    });
-    interval + interval * share / 1000
-}
-
 impl Agent<'_> {
     /// Publishes what is known; a file that cannot be written is told of once.
     pub(super) fn publish(&mut self) {
@@ -256,7 +139,7 @@ impl Agent<'_> {
             && let Some(error) = &failure
         {
             let event = Event::new(
-                Kind::RepairFailed,
+                Kind::Hindered,
                 format!("the status is not published: {error}"),
             );
             self.journal.tell(&event);
@@ -279,13 +162,17 @@ impl Agent<'_> {
         }
     }
 
-    /// The kernel parameters are read again, and whatever may have changed without an event is looked for.
-    fn on_sysctl_round(&mut self, now: Instant) {
+    /// The kernel parameters are read again.
+    pub(super) fn on_sysctl_round(&mut self, now: Instant) {
         let mut hits = std::collections::BTreeSet::new();
         for key in self.eyes.changed_keys() {
             self.hits_of_key(&key, &mut hits);
         }
         self.answer(&hits, now);
+    }
+
+    /// Whatever may have changed without an event is looked for.
+    pub(super) fn on_round(&mut self, now: Instant) {
         self.look_for_suspension(now);
         self.look_for_quiet(now);
         // What stood in the way of a repair may have gone without an event: a second name of a file, a full disk.

@@ -9,14 +9,19 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::agent::Agent;
+use super::ground::NoGround;
 use super::mounts::{Mounted, Mounts};
 use super::work::{Done, Hit, Target, Work};
+use crate::host::records::STATE;
 use crate::reconcile::sandbox;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 
 /// Between two starts for this reason.
 const GAP: Duration = Duration::from_secs(60);
+
+/// Until a new start that waits for right rules is tried again.
+const HELD: Duration = Duration::from_secs(10);
 
 /// The end of this run, so that systemd builds our namespace anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct Rebuild {
     pub(super) at: Instant,
     /// systemd has to read our unit again first: the new namespace would be as this one.
     pub(super) reads_unit: bool,
+    /// It was told that it waits for rules that are right.
+    pub(super) is_held: bool,
 }
 
 impl Rebuild {
@@ -67,8 +74,13 @@ impl Agent<'_> {
         standing.flatten()
     }
 
-    /// Looks for a place that was made after our namespace.
+    /// Looks for a place that was made after our namespace, and for our records.
     pub(super) fn look_at_view(&mut self, now: Instant) {
+        let state = Path::new(STATE);
+        if self.view.newly_lost(&self.ground.host.root, state) {
+            // Nothing is changed that cannot be recorded; at our start systemd makes it anew (`StateDirectory=`).
+            self.rebuild(state, "it was removed", now);
+        }
         if let Some(place) = self.view.newly_closed(&self.ground.host.root) {
             self.rebuild(&place, "it was made after our start or is new to us", now);
         }
@@ -106,10 +118,36 @@ impl Agent<'_> {
         }
     }
 
-    /// Whether this run ends now for a new namespace.
-    pub(super) fn ends_for_rebuild(&self, now: Instant) -> bool {
+    /// Whether this run ends now for a new namespace. Not while the rules are wrong: the next run would end at once, and
+    /// our unit says that it is then left down (`RestartPreventExitStatus=`), where this one holds the rest by the rules
+    /// from before.
+    pub(super) fn ends_for_rebuild(&mut self, now: Instant) -> bool {
         let due = self.due.rebuild.as_ref().and_then(Rebuild::due);
-        due.is_some_and(|at| at <= now)
+        if due.is_none_or(|at| at > now) {
+            return false;
+        }
+        match self.sources.open() {
+            Err(NoGround::Rules(error)) => {
+                self.hold_rebuild(&error, now);
+                false
+            }
+            // What is wrong with the machine may be what the new namespace mends, and is tried again by systemd.
+            Err(NoGround::Machine(_)) | Ok(_) => true,
+        }
+    }
+
+    fn hold_rebuild(&mut self, error: &str, now: Instant) {
+        let Some(rebuild) = &mut self.due.rebuild else {
+            return;
+        };
+        rebuild.at = now + HELD;
+        if !std::mem::replace(&mut rebuild.is_held, true) {
+            let message =
+                format!("the new start that mends this waits until the policy is mended: {error}");
+            self.journal
+                .tell(&Event::new(Kind::NamespaceStale, message));
+        }
+        self.refuse_policy(error.to_owned(), now);
     }
 
     fn rebuild(&mut self, place: &Path, why: &str, now: Instant) {
@@ -122,6 +160,7 @@ impl Agent<'_> {
         self.due.rebuild = Some(Rebuild {
             at: now + self.rest_of_gap(),
             reads_unit: false,
+            is_held: false,
         });
     }
 

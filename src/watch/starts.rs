@@ -16,6 +16,7 @@ use crate::reconcile::service::part;
 use crate::reconcile::service::part_read::part_read;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
+use crate::report::status::K3sStatus;
 
 /// After a question that systemd did not answer.
 pub(super) const AGAIN: Duration = Duration::from_secs(10);
@@ -118,6 +119,7 @@ impl Agent<'_> {
             // Without K3s there is nothing to follow or to ask. What stayed due would keep the loop from sleeping.
             self.keeper.look = None;
             self.keeper.judge = None;
+            self.k3s_is_gone(now);
             return;
         };
         if self.keeper.look.is_some_and(|at| at <= now) {
@@ -138,6 +140,19 @@ impl Agent<'_> {
             if !self.keeper.ask(Task::Show(unit), now) {
                 self.keeper.judge_at(now + AGAIN);
             }
+        }
+    }
+
+    /// There is no K3s any more to say anything of.
+    fn k3s_is_gone(&mut self, now: Instant) {
+        self.keeper.following = None;
+        self.keeper.wanted_since = None;
+        let gone = K3sStatus {
+            restarts: std::mem::take(&mut self.k3s.restarts),
+            ..K3sStatus::default()
+        };
+        if std::mem::replace(&mut self.k3s, gone) != self.k3s {
+            self.publisher.wake(now);
         }
     }
 
@@ -208,7 +223,7 @@ impl Agent<'_> {
                 .and_then(|mut knowledge| knowledge.settled(part, &pass));
             if let Err(error) = kept {
                 let message = format!("what K3s settled with cannot be kept: {error}");
-                self.tell_once(Kind::RepairFailed, message, &[]);
+                self.tell_once(Kind::Hindered, message, &[]);
             }
             self.lift_if_exonerated();
         }

@@ -36,7 +36,10 @@ impl Agent<'_> {
                 .map(|(thing, count)| Contended {
                     thing: thing.to_string(),
                     count,
-                    writer: self.writers.get(thing).cloned(),
+                    writer: self
+                        .fights
+                        .get(thing)
+                        .and_then(|fight| fight.writer.clone()),
                 })
                 .collect(),
             lost_events: self.journal.lost(),

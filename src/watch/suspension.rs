@@ -14,6 +14,7 @@ use super::eyes::Eyes;
 use super::signals::Signals;
 use crate::host::{Attributes, FileMode, HostError, OwnPlace, Root, boot_id};
 use crate::policy::KillSwitch;
+use crate::reconcile::restart::gate::Brake;
 use crate::report::status::Suspended;
 
 const PAUSE_FILE: &str = "/run/k3warden/pause.json";
@@ -100,32 +101,42 @@ pub struct Suspension {
     pub risk: Option<String>,
 }
 
+/// What an operator stops us with now. What cannot be looked for counts as found.
+#[must_use]
+pub fn brake(root: &Root) -> Brake {
+    match KillSwitch::look(root) {
+        Ok(Some(switch)) => return Brake::KillSwitch(switch),
+        Ok(None) => {}
+        Err(error) => {
+            return Brake::Unreadable(format!("the kill switch cannot be looked for: {error}"));
+        }
+    }
+    match Pause::look(root) {
+        Ok(Some((pause, left))) => Brake::Paused {
+            left,
+            reason: pause.reason,
+        },
+        Ok(None) => Brake::Free,
+        Err(error) => Brake::Unreadable(format!("the pause cannot be looked for: {error}")),
+    }
+}
+
 impl Suspension {
-    /// Looks for whatever keeps us from changing anything. What cannot be looked for counts as found.
+    /// Looks for whatever keeps us from changing anything.
     #[must_use]
     pub fn look(root: &Root) -> Option<Self> {
-        let found = |reason: String| {
-            Some(Self {
-                reason,
-                left: None,
-                risk: None,
-            })
+        let (reason, left) = match brake(root) {
+            Brake::Free | Brake::Observe => return None,
+            Brake::KillSwitch(switch) => (switch.to_string(), None),
+            Brake::Unreadable(why) => (why, None),
+            // K3s's door makes the six kernel values right also then.
+            Brake::Paused { left, reason } => (format!("paused: {reason}"), Some(left)),
         };
-        match KillSwitch::look(root) {
-            Ok(Some(switch)) => return found(switch.to_string()),
-            Ok(None) => {}
-            Err(error) => return found(format!("the kill switch cannot be looked for: {error}")),
-        }
-        match Pause::look(root) {
-            Ok(Some((pause, left))) => Some(Self {
-                reason: format!("paused: {}", pause.reason),
-                left: Some(left),
-                // K3s's door makes the six kernel values right also then.
-                risk: None,
-            }),
-            Ok(None) => None,
-            Err(error) => found(format!("the pause cannot be looked for: {error}")),
-        }
+        Some(Self {
+            reason,
+            left,
+            risk: None,
+        })
     }
 
     /// For the status, with the end as the clock is now (seconds since 1970).

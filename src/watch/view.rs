@@ -86,6 +86,25 @@ impl View {
         closed
     }
 
+    /// Whether this place was there at the last look, is gone, and cannot be made anew from here: our bind mount of it went
+    /// with it, and what it was in is read-only.
+    pub fn newly_lost(&mut self, root: &Root, place: &Path) -> bool {
+        self.lose(place, |path| Sight::of(root, path))
+    }
+
+    fn lose(&mut self, place: &Path, look: impl Fn(&Path) -> Sight) -> bool {
+        let known = self.places.iter_mut().find(|(known, _)| known == place);
+        let Some((_, sight)) = known.filter(|(_, sight)| *sight == Sight::Open) else {
+            return false;
+        };
+        if look(place) != Sight::Absent {
+            return false;
+        }
+        *sight = Sight::Absent;
+        let mut above = place.ancestors().skip(1).map(look);
+        above.find(|sight| *sight != Sight::Absent) == Some(Sight::Closed)
+    }
+
     /// A place that is closed.
     #[must_use]
     pub fn closed(&self) -> Option<&Path> {
@@ -126,6 +145,31 @@ mod tests {
         assert_eq!(view.take(|_| Sight::Closed), None);
         assert_eq!(view.take(|_| Sight::Open), None);
         assert_eq!(view.take(|_| Sight::Closed), Some(place()), "made anew");
+    }
+
+    #[test]
+    fn a_place_that_went_is_lost_once_where_it_cannot_be_made_anew() {
+        let root = |sight: Sight| {
+            move |path: &Path| match path == place() {
+                true => Sight::Absent,
+                false => sight,
+            }
+        };
+        for (above, before, lost) in [
+            (Sight::Closed, Sight::Open, true),
+            (Sight::Open, Sight::Open, false),
+            (Sight::Closed, Sight::Absent, false),
+        ] {
+            let mut view = View {
+                places: vec![(place(), before)],
+            };
+            assert_eq!(view.lose(&place(), root(above)), lost);
+            assert!(!view.lose(&place(), root(above)), "once");
+        }
+        let mut view = View {
+            places: vec![(place(), Sight::Open)],
+        };
+        assert!(!view.lose(&place(), |_| Sight::Open), "it is there");
     }
 
     #[test]

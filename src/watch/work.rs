@@ -83,8 +83,12 @@ pub struct Work {
     pub done: Vec<Done>,
     /// What should change and will not.
     pub refused: Vec<Refused>,
+    /// What should change and was not tried now.
+    pub left: Vec<Thing>,
     /// Controls, by their place in the catalogue, of which something did not hold when it was looked at.
     pub unsettled: BTreeSet<usize>,
+    /// Whether everything was looked at.
+    pub of_everything: bool,
     /// Whether every finding that does not hold led to a change that was tried.
     pub whole: bool,
     /// Kernel parameters that hold.
@@ -144,7 +148,10 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
 #[must_use]
 pub fn answer_all<'g>(ground: &'g Ground, hands: Hands<'_>) -> (Work, Vec<Judgement<'g>>) {
     let pass = ground.pass();
-    let mut all = Work::default();
+    let mut all = Work {
+        of_everything: true,
+        ..Work::default()
+    };
     let mut judgements = pass.judge();
     let plan = Plan::of(&pass, &judgements);
     all.carry_out(&ground.host, plan, &judgements, hands);
@@ -173,6 +180,13 @@ impl Work {
         hands: Hands<'_>,
     ) {
         self.refused.append(&mut plan.refused);
+        let things = |plan: &Plan| -> Vec<Thing> {
+            let changes = plan.changes.iter();
+            changes
+                .map(|planned| planned.change.thing.clone())
+                .collect()
+        };
+        self.left = things(&plan);
         if hands.tied {
             return;
         }
@@ -198,6 +212,8 @@ impl Work {
         if plan.is_empty() || hands.halt.is_wanted() {
             return;
         }
+        let tried = things(&plan);
+        self.left.retain(|thing| !tried.contains(thing));
         let outcomes = apply_within(
             host,
             hands.ledger,

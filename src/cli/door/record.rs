@@ -3,6 +3,7 @@
 use super::{Door, say};
 use crate::cli::exit::CliError;
 use crate::host::systemd::InvocationId;
+use crate::host::{Clock, HostError, SystemClock};
 use crate::reconcile::restart::starts::{StartRecord, Starts};
 use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::{inputs, part};
@@ -23,23 +24,33 @@ impl Door {
             return Ok(());
         }
         let part = part::present(&session.pass())?;
-        let knowledge = Knowledge::of(&session.host.root)?;
-        let ours = part.digest();
-        if !knowledge.proves(&part) {
-            let invocation = invocation.clone();
-            Candidate { invocation, part }.save(&knowledge.records)?;
-        }
         let record = StartRecord {
-            invocation,
+            invocation: invocation.clone(),
             unit: self.unit.clone(),
             at: now(&session.host),
+            awake_seconds: Some(SystemClock.awake().as_secs()),
             restarts: self.restarts,
-            ours,
+            ours: part.digest(),
             inputs: inputs::inputs(&session.host, &session.node, &effective)?,
             options: Some(effective.configuration.merge.shown()),
         };
         Starts::of(&session.host.root)?.save(&session.host.root, &record)?;
+        // The state directory may be on a disk that takes nothing; what this start reads is known all the same.
+        if let Err(error) = self.keep_candidate(Candidate { invocation, part }) {
+            say(&format!(
+                "what this start proves of k3warden's part will not be known: {error}"
+            ));
+        }
         Ok(())
+    }
+
+    /// Keeps the part for the time at which this start has proven it.
+    fn keep_candidate(&self, candidate: Candidate) -> Result<(), HostError> {
+        let knowledge = Knowledge::of(&self.session.host.root)?;
+        match knowledge.proves(&candidate.part) {
+            true => Ok(()),
+            false => candidate.save(&knowledge.records),
+        }
     }
 }
 

@@ -79,7 +79,15 @@ impl OwnDirectory {
     /// # Errors
     /// When the kernel refuses.
     pub fn create_anew(&self, name: &str) -> Result<OwnFile, HostError> {
-        self.remove(name)?;
+        self.remove(name).map_err(|error| match error {
+            // unlink(2) says so before it looks whether there is anything to remove.
+            HostError::System {
+                errno: Errno::EROFS,
+                path,
+                ..
+            } => HostError::system("create", &path, Errno::EROFS),
+            other => other,
+        })?;
         let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
         let descriptor = self
             .open_at(name, flags)

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 
 use crate::host::{Durability, HostError};
@@ -75,7 +76,13 @@ impl OwnFile {
     /// When the kernel refuses; a part may have been written.
     pub fn append(&self, bytes: &[u8]) -> Result<(), HostError> {
         let written = (&self.file).write_all(bytes);
-        written.map_err(|error| HostError::io("append to", &self.path, &error))
+        written.map_err(
+            |error| match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                // Where the disk is read-only it was opened for reading, see `OwnDirectory::open_file`.
+                Errno::EBADF => HostError::system("append to", &self.path, Errno::EROFS),
+                _ => HostError::io("append to", &self.path, &error),
+            },
+        )
     }
 
     /// Writes all bytes at an offset; not for files that were opened for appending.

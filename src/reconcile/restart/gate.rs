@@ -51,6 +51,8 @@ pub enum Brake {
     Free,
     /// The kill switch.
     KillSwitch(KillSwitch),
+    /// Whether there is a kill switch or a pause cannot be told, for this reason.
+    Unreadable(String),
     /// `mode = "observe"`.
     Observe,
     /// `k3warden pause`, for so long still.
@@ -212,6 +214,7 @@ fn stopped(situation: &Situation<'_>) -> Option<Gate> {
         Brake::KillSwitch(switch) => Some(Gate::Refused {
             why: format!("k3warden is off: {switch}"),
         }),
+        Brake::Unreadable(why) => Some(Gate::Refused { why: why.clone() }),
         Brake::Observe => Some(pending("mode = \"observe\" changes nothing")),
         Brake::Paused { left, reason } => {
             let why = format!("k3warden is paused: {reason}");

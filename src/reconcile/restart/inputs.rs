@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Entry;
+use crate::k3s::K3sVersion;
 use crate::reconcile::ledger::Hash;
 
 /// How a file takes effect.
@@ -27,7 +28,8 @@ struct File {
     content: Option<Hash>,
 }
 
-/// Which binary it is, without reading its 70 MiB. A change of content changes at least the ctime.
+/// Which binary it is, without reading its 70 MiB. A change of content changes at least the ctime, but so does each chmod,
+/// label or new name of it; which of both it was, the version tells that it gives itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binary {
     path: String,
@@ -36,13 +38,17 @@ pub struct Binary {
     size_bytes: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+    /// Records of an earlier release have none.
+    #[serde(default)]
+    version: Option<String>,
 }
 
 impl Binary {
-    /// The binary at a path, as the kernel describes it.
+    /// The binary at a path, as the kernel describes it, and the version that it says it is.
     #[must_use]
-    pub fn of(path: &Path, entry: &Entry) -> Self {
+    pub fn of(path: &Path, entry: &Entry, version: K3sVersion) -> Self {
         Self {
+            version: Some(version.to_string()),
             path: path.to_string_lossy().into_owned(),
             device: entry.identity.0,
             inode: entry.identity.1,
@@ -50,6 +56,18 @@ impl Binary {
             modified: entry.modified,
             changed: entry.changed,
         }
+    }
+
+    /// Whether another one is there now. One that was written over in place with a time of last change set back is
+    /// known by its version alone.
+    fn is_other(&self, now: &Self) -> bool {
+        let content = |binary: &Self| (binary.device, binary.inode, binary.size_bytes);
+        let is_untouched = self.changed == now.changed;
+        let is_same_version = self.version.is_none() || self.version == now.version;
+        self.path != now.path
+            || content(self) != content(now)
+            || self.modified != now.modified
+            || !(is_untouched || is_same_version)
     }
 }
 
@@ -117,7 +135,11 @@ impl InputDigest {
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let same_outcome = self.effective.is_some() && self.effective == now.effective;
         let mut found = Vec::new();
-        if self.binary != now.binary {
+        let is_other = match (&self.binary, &now.binary) {
+            (Some(before), Some(now)) => before.is_other(now),
+            (before, now) => before.is_some() != now.is_some(),
+        };
+        if is_other {
             found.push(Difference::of(Input::Binary, Some(()), Some(())));
         }
         if !same_outcome {
@@ -176,6 +198,8 @@ pub enum Input {
     CommandLine,
     /// A variable of the unit's environment; its value may be a secret.
     Variable(String),
+    /// An option of K3s, by its long name.
+    Option(String),
     /// An argument of a component, as its journal line had it.
     Argument {
         /// `kube-apiserver`.
@@ -223,6 +247,7 @@ impl fmt::Display for Difference {
             Input::Binary => formatter.write_str("the K3s binary")?,
             Input::CommandLine => formatter.write_str("the unit's command line")?,
             Input::Variable(name) => write!(formatter, "the unit's variable {name}")?,
+            Input::Option(name) => write!(formatter, "the option {name}")?,
             Input::Argument { component, flag } => write!(formatter, "{component} {flag}")?,
         }
         formatter.write_str(match self.became {

@@ -90,7 +90,13 @@ pub(super) fn window(situation: &Situation<'_>) -> Option<Wait> {
     if !rules.is_window_open(now) {
         let opening = rules.next_opening(now)?;
         let zone = situation.now.time_zone().clone();
-        let opens = opening.to_zoned(zone).ok()?.timestamp();
+        let opens = zone.to_ambiguous_zoned(opening);
+        let first = opens.clone().compatible().ok()?.timestamp();
+        // Where the hour is there twice it opens twice, and the first time may be over.
+        let opens = match first < situation.now.timestamp() {
+            true => opens.later().ok()?.timestamp(),
+            false => first,
+        };
         let time = opens.duration_since(situation.now.timestamp());
         let time = Duration::try_from(time).unwrap_or(Duration::ZERO);
         return Some(wait(
@@ -117,7 +123,8 @@ pub(super) fn window(situation: &Situation<'_>) -> Option<Wait> {
 }
 
 /// This node's turn within a span: the same each time, different from node to node.
-fn turn(node_id: &str, span: Duration) -> Duration {
+#[must_use]
+pub fn turn(node_id: &str, span: Duration) -> Duration {
     let digest = Sha256::new()
         .chain_update("k3warden restart turn")
         .chain_update(node_id)

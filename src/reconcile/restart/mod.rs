@@ -9,7 +9,7 @@ pub mod gate;
 pub mod heard;
 pub mod history;
 pub mod inputs;
-mod limits;
+pub mod limits;
 mod log_line;
 pub mod moment;
 pub mod origin;

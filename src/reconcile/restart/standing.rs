@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::heard::{AUTO, Arguments};
 use super::inputs::{Difference, Input, InputDigest};
+use super::starts::SetOptions;
 use crate::host::{HostError, Root};
 use crate::k3s::SECRET;
 
@@ -41,8 +42,8 @@ pub struct Changed {
 }
 
 impl Changed {
-    /// Looks at a path: at what it names and, where that is a link, at the link as well. `None` if nothing is there; then
-    /// its directory has to be looked at.
+    /// Looks at a path: at what it names and, where that is a link, at the link as well. `None` if nothing is there, see
+    /// [`Changed::look_for_trace`].
     ///
     /// # Errors
     /// When it cannot be looked at.
@@ -53,6 +54,34 @@ impl Changed {
             path: path.to_path_buf(),
             at_seconds,
         }))
+    }
+
+    /// The trace that a path which is not there would have left when it went: that something came into its directory, or
+    /// went from it, since K3s made what it makes there itself at its start (`of_k3s`, by name). `None`: no trace.
+    ///
+    /// # Errors
+    /// When the directory cannot be looked at.
+    pub fn look_for_trace(
+        root: &Root,
+        path: &Path,
+        of_k3s: &[&str],
+    ) -> Result<Option<Self>, HostError> {
+        for directory in path.ancestors().skip(1) {
+            let Some(entry) = root.look_through(directory)? else {
+                continue;
+            };
+            let mut made = None;
+            for name in of_k3s {
+                let own = root.look_through(&directory.join(name))?;
+                made = made.max(own.map(|own| own.modified));
+            }
+            let is_trace = made.is_none_or(|made| entry.modified > made);
+            return Ok(is_trace.then(|| Self {
+                path: path.to_path_buf(),
+                at_seconds: entry.modified.0,
+            }));
+        }
+        Ok(None)
     }
 }
 
@@ -74,6 +103,8 @@ pub struct Evidence<'a> {
     pub door: Option<&'a InputDigest>,
     /// The arguments from the journal of this invocation, and those that the next start would have.
     pub arguments: Option<(&'a Arguments, &'a Arguments)>,
+    /// The options that were kept of this invocation, and those that the next start would have.
+    pub options: Option<(&'a SetOptions, &'a SetOptions)>,
     /// How old everything is.
     pub ages: Option<&'a Ages>,
 }
@@ -85,24 +116,32 @@ impl Evidence<'_> {
         if let Some(door) = self.door {
             return verdict(Source::Door, door.differences(now));
         }
-        if let Some((running, next)) = self.arguments.filter(|(running, _)| !running.is_empty()) {
-            let differences = argument_differences(running, next);
-            if !differences.is_empty() {
-                return Standing::Differs(Source::Journal, differences);
-            }
-            // The arguments name files; what is in them the journal does not say.
-            return self.by_age(Source::Journal, |ages| [&ages.loaded, &[][..]]);
+        let arguments = self.arguments.filter(|(running, _)| !running.is_empty());
+        let mut differences = Vec::new();
+        if let Some((running, next)) = arguments {
+            differences = argument_differences(running, next);
         }
-        self.by_age(Source::Age, |ages| [&ages.merged, &ages.loaded])
+        if let Some((running, next)) = self.options {
+            differences.extend(option_differences(running, next));
+        }
+        if !differences.is_empty() {
+            return Standing::Differs(Source::Journal, differences);
+        }
+        // The arguments name files, and what is in them the journal does not say. Nor does it say the options that are
+        // no argument: from 1.32 on protect-kernel-defaults is in a file of the kubelet's (K pkg/daemons/agent/agent.go).
+        self.by_age(match arguments {
+            Some(_) => Source::Journal,
+            None => Source::Age,
+        })
     }
 
-    fn by_age(&self, source: Source, which: impl Fn(&Ages) -> [&[Changed]; 2]) -> Standing {
+    fn by_age(&self, source: Source) -> Standing {
         let Some(ages) = self.ages else {
             return Standing::Unknown("nothing tells what the running K3s read".to_owned());
         };
         // Strictly older: both are whole seconds.
         let newer = |changed: &&Changed| changed.at_seconds >= ages.started_seconds;
-        match which(ages).into_iter().flatten().find(newer) {
+        match ages.merged.iter().chain(&ages.loaded).find(newer) {
             None => Standing::InStep(source),
             Some(changed) => Standing::Unknown(format!(
                 "{} was touched after K3s started, and nothing tells what K3s read",
@@ -164,6 +203,26 @@ pub fn argument_differences(running: &Arguments, next: &Arguments) -> Vec<Differ
                 flag: name.to_owned(),
             };
             found.push(Difference::of(input, before.first(), after.first()));
+        }
+    }
+    found
+}
+
+/// What is different in the options. Those that only hand arguments on are judged by the arguments; secrets equal any.
+#[must_use]
+pub fn option_differences(running: &SetOptions, next: &SetOptions) -> Vec<Difference> {
+    let is_secret = |values: Option<&Vec<String>>| {
+        values.is_some_and(|values| values.iter().any(|value| value == SECRET))
+    };
+    let mut names: Vec<&String> = running.keys().chain(next.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !name.ends_with("-arg") && running.get(*name) != next.get(*name));
+    let mut found = Vec::new();
+    for name in names {
+        let (before, after) = (running.get(name), next.get(name));
+        if !(is_secret(before) && is_secret(after)) {
+            found.push(Difference::of(Input::Option(name.clone()), before, after));
         }
     }
     found

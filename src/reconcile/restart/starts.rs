@@ -27,6 +27,9 @@ pub struct StartRecord {
     pub unit: UnitName,
     /// When the door was passed.
     pub at: Moment,
+    /// The same as time since boot without sleep, which systemd's own times are by; older records have none.
+    #[serde(default)]
+    pub awake_seconds: Option<u64>,
     /// systemd's count of automatic restarts (NRestarts=): it goes up when systemd starts K3s again after an end, and stays or
     /// goes back to 0 when somebody else starts it (seen with systemd 252).
     pub restarts: u32,
@@ -47,7 +50,9 @@ impl StartRecord {
     #[must_use]
     pub fn lived_on(&self, ready: (Duration, Duration), limit: Duration) -> bool {
         let (since, until) = ready;
-        let is_of_this = since >= Duration::from_secs(self.at.since_boot_seconds);
+        // After a sleep the time with it is never reached again: an old record proves nothing then.
+        let at_seconds = self.awake_seconds.unwrap_or(self.at.since_boot_seconds);
+        let is_of_this = since >= Duration::from_secs(at_seconds);
         is_of_this && until.checked_sub(since).is_some_and(|lived| lived >= limit)
     }
 }
@@ -182,6 +187,7 @@ mod tests {
             invocation: format!("{number:032x}").parse().unwrap(),
             unit: unit("k3s.service"),
             at: at("a", 0, seconds),
+            awake_seconds: None,
             restarts,
             ours: Hash::of(ours.as_bytes()),
             inputs: InputDigest::default(),
@@ -250,6 +256,21 @@ mod tests {
             let ready = (Duration::from_secs(since), Duration::from_secs(until));
             assert_eq!(start.lived_on(ready, LIMIT), expected, "{name}");
         }
+    }
+
+    /// A machine that slept for an hour before this start: systemd counts without it, CLOCK_BOOTTIME with it.
+    #[test]
+    fn sleep_before_a_start_takes_nothing_from_what_it_proves() {
+        let mut start = record(1, 3700, 0, "new");
+        let ready = (Duration::from_secs(110), Duration::from_secs(710));
+        assert!(!start.lived_on(ready, LIMIT), "an old record");
+        start.awake_seconds = Some(100);
+        assert!(start.lived_on(ready, LIMIT));
+        let text = serde_json::to_string(&start).unwrap();
+        let old = text.replace("\"awake_seconds\":100,", "");
+        assert_ne!(old, text);
+        let old: StartRecord = serde_json::from_str(&old).unwrap();
+        assert_eq!(old.awake_seconds, None);
     }
 
     #[test]

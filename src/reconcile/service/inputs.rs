@@ -41,7 +41,7 @@ pub fn inputs(host: &Host, node: &Node, effective: &Effective) -> Result<InputDi
     if let Some(binary) = node.binary()
         && let Some(entry) = host.root.look_through(&binary)?
     {
-        digest = digest.with_binary(Binary::of(&binary, &entry));
+        digest = digest.with_binary(Binary::of(&binary, &entry, effective.version));
     }
     let Some(invocation) = node.invocation() else {
         return Ok(digest);

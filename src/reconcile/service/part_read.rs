@@ -57,6 +57,7 @@ mod tests {
                 boot: String::new(),
                 since_boot_seconds: 1,
             },
+            awake_seconds: None,
             restarts: 0,
             ours: ours.digest(),
             inputs: InputDigest::default(),

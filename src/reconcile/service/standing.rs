@@ -29,6 +29,10 @@ use crate::reconcile::restart::standing::{
 };
 use crate::reconcile::restart::starts::Starts;
 
+/// What K3s makes at its start beside its configuration file and in the directory above (K pkg/server/server.go
+/// `writeKubeConfig`, pkg/agent/config/config.go).
+const MADE_BESIDE: [&str; 2] = ["k3s.yaml", "node"];
+
 /// What is known at one look at K3s.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -98,7 +102,7 @@ pub fn life(status: &UnitStatus) -> Life {
         ActiveState::Active | ActiveState::Other => Life::Running,
         ActiveState::Activating => {
             let started = status.main_started.unwrap_or_default();
-            Life::Starting(SystemClock.since_boot().saturating_sub(started))
+            Life::Starting(SystemClock.awake().saturating_sub(started))
         }
         ActiveState::Deactivating | ActiveState::Inactive | ActiveState::Failed => Life::Stopped,
     }
@@ -165,12 +169,17 @@ fn standing(
         .ok()
         .and_then(|snapshots| snapshots.load(invocation));
     let next = next_arguments(effective);
+    let next_options = effective.configuration.merge.shown();
+    let options = snapshot
+        .as_ref()
+        .and_then(|snapshot| snapshot.options.as_ref());
     let ages = ages(pass, unit, status, effective);
     Evidence {
         door: door.as_ref().map(|record| &record.inputs),
         arguments: snapshot
             .as_ref()
             .map(|snapshot| (&snapshot.arguments, &next)),
+        options: options.map(|options| (options, &next_options)),
         ages: ages.as_ref(),
     }
     .standing(&here)
@@ -203,33 +212,30 @@ fn ages(
         status.main_started?,
         noted,
     );
-    let configuration = effective
-        .configuration
-        .inputs
-        .iter()
-        .map(|input| input.path.clone());
-    let of_unit = pass.node.unit.iter().flat_map(|unit| unit.inputs.iter());
-    let mut merged: Vec<PathBuf> = configuration
-        .chain(of_unit.map(|input| input.path.clone()))
-        .collect();
-    merged.extend(effective.drop_in_directory());
-    let mut loaded = inputs::loaded(pass.host, pass.node, effective).ok()?;
-    loaded.extend(kubelet_drop_ins(pass));
-    loaded.extend(pass.node.binary());
-    let changed = |paths: Vec<PathBuf>| -> Option<Vec<Changed>> {
-        let mut all = Vec::new();
-        for path in paths {
-            if let Some(entry) = root.look_through(&path).ok()? {
-                let at_seconds = entry.changed.0;
-                all.push(Changed { path, at_seconds });
-            }
-        }
-        Some(all)
-    };
+    let mut merged = Vec::new();
+    let read = effective.configuration.inputs.iter();
+    let read = read.map(|input| input.path.clone());
+    for path in read.chain(effective.drop_in_directory()) {
+        let changed = match Changed::look(root, &path).ok()? {
+            Some(changed) => Some(changed),
+            None => Changed::look_for_trace(root, &path, &MADE_BESIDE).ok()?,
+        };
+        merged.extend(changed);
+    }
+    // Of an environment file that is gone nothing tells: packages come and go in the directories of these.
+    for input in pass.node.unit.iter().flat_map(|unit| unit.inputs.iter()) {
+        merged.extend(Changed::look(root, &input.path).ok()?);
+    }
+    let mut loaded = Vec::new();
+    let paths = inputs::loaded(pass.host, pass.node, effective).ok()?;
+    let paths = paths.into_iter().chain(kubelet_drop_ins(pass));
+    for path in paths.chain(pass.node.binary()) {
+        loaded.extend(Changed::look(root, &path).ok()?);
+    }
     Some(Ages {
         started_seconds,
-        merged: changed(merged)?,
-        loaded: changed(loaded)?,
+        merged,
+        loaded,
     })
 }
 

@@ -20,6 +20,7 @@ pub fn wanted(standing: &Standing, ours: &OurPart, cause: Cause) -> Wanted {
             .keys()
             .any(|path| unit_override::is_ours(Path::new(path))),
         Input::Argument { flag, .. } => names(ours, flag),
+        Input::Option(name) => names(ours, name),
         _ => false,
     };
     let is_binary = |difference: &Difference| difference.input == Input::Binary;
@@ -37,7 +38,7 @@ pub fn wanted(standing: &Standing, ours: &OurPart, cause: Cause) -> Wanted {
     }
 }
 
-/// Whether a line of ours sets a component's flag: what else differs in the arguments is an operator's.
+/// Whether a line of ours sets an option or a component's flag: what else differs in them is an operator's.
 fn names(ours: &OurPart, flag: &str) -> bool {
     let flag = flag.trim_start_matches('-');
     let sets = |line: &str| {
@@ -68,7 +69,7 @@ mod tests {
 
     fn ours() -> OurPart {
         let file = OurFile {
-            content: "kube-apiserver-arg+:\n- 'audit-log-maxage=30' # audit-log-retention\n"
+            content: "protect-kernel-defaults: true\nkube-apiserver-arg+:\n- 'audit-log-maxage=30' # audit-log-retention\n"
                 .to_owned(),
             mode: 0o600,
         };
@@ -127,6 +128,12 @@ mod tests {
                 vec![argument("--v")],
                 Cause::Controls,
                 Wanted::ByOperatorsFiles,
+            ),
+            (
+                "an option that ours sets",
+                vec![Input::Option("protect-kernel-defaults".to_owned())],
+                Cause::Controls,
+                Wanted::ByControls,
             ),
             (
                 "another binary, and ours for it",

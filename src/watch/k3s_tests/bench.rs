@@ -13,16 +13,19 @@ use crate::host::systemd::{
     ActiveState, InvocationId, JournalEnd, JournalQuery, ServiceError, ServiceManager, UnitName,
     UnitStatus,
 };
-use crate::host::{Durability, Host, Root};
+use crate::host::{Clock, Durability, Host, Root, SystemClock};
+use crate::k3s::component::Component;
 use crate::node::{self, Surroundings};
 use crate::policy::{self, Policy};
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::{LastGood, Quarantine};
 use crate::reconcile::restart::starts::{StartRecord, Starts};
 use crate::reconcile::service::circumstances::{Candidate, now as moment};
+use crate::reconcile::service::standing::next_arguments;
 use crate::reconcile::service::{inputs, part};
-use crate::reconcile::{Written, running};
-use crate::report::journal::Journal;
+use crate::reconcile::{Verdict, Written, running};
+use crate::report::event::Kind;
+use crate::report::journal::{Event, Journal};
 use crate::watch::agent::Agent;
 use crate::watch::ground::{Ground, NoGround, Sources};
 use crate::watch::k3s::Keeper;
@@ -51,6 +54,8 @@ pub(super) struct Inside {
     pub(super) failed_reset: u32,
     /// systemd says no to a restart.
     pub(super) restart_refused: bool,
+    /// systemd takes a restart and does not say so in time.
+    pub(super) restart_unanswered: bool,
     /// The journal answers no sooner than this is taken away.
     pub(super) journal_hangs: bool,
     pub(super) journal_read: u32,
@@ -78,6 +83,10 @@ impl ServiceManager for Machine {
     fn restart(&self, _: &UnitName) -> Result<(), ServiceError> {
         let mut inside = self.0.lock().unwrap();
         inside.restarts_asked += 1;
+        if inside.restart_unanswered {
+            let unit = UNIT.parse().unwrap();
+            return Err(ServiceError::Unreadable { unit });
+        }
         match inside.restart_refused {
             false => Ok(()),
             true => Err(ServiceError::Failed {
@@ -238,11 +247,12 @@ impl<'t> Bench<'t> {
             restarts_asked: 0,
             failed_reset: 0,
             restart_refused: false,
+            restart_unanswered: false,
             journal_hangs: false,
             journal_read: 0,
         })));
         let ground = tree.open().unwrap();
-        let mut agent = Agent::new(tree, signals, ground, Journal::open()).unwrap();
+        let mut agent = Agent::new(tree, signals, ground, Journal::kept()).unwrap();
         agent.keeper = Keeper::with(Arc::clone(&machine) as Arc<dyn ServiceManager>);
         Self {
             tree,
@@ -271,6 +281,7 @@ impl<'t> Bench<'t> {
             invocation: run.clone(),
             unit: UNIT.parse().unwrap(),
             at: moment(&ground.host),
+            awake_seconds: Some(SystemClock.awake().as_secs()),
             restarts: 0,
             ours: present.digest(),
             inputs: inputs::inputs(&ground.host, &ground.node, &effective).unwrap(),
@@ -300,7 +311,32 @@ impl<'t> Bench<'t> {
             status.active = ActiveState::Active;
             status.sub = "running".to_owned();
             status.main_pid = Some(pid);
+            status.main_started = Some(SystemClock.since_boot());
         });
+    }
+
+    /// K3s says what it starts a component with: what it would start it with by what is on disk now.
+    pub(super) fn says_its_arguments(&self, component: Component) {
+        let ground = self.tree.open().unwrap();
+        let effective = ground.node.effective(&ground.host).unwrap();
+        let line = next_arguments(&effective).remove(&component).unwrap();
+        let (name, line) = (component.name(), line.join(" "));
+        self.says(&format!(
+            "time=\"2026-11-23T10:00:00Z\" level=info msg=\"Running {name} {line}\""
+        ));
+    }
+
+    /// What the journal was told of one kind since the last question; all else that it was told is forgotten.
+    pub(super) fn told(&mut self, kind: Kind) -> Vec<Event> {
+        let mut told = self.agent.journal.take();
+        told.retain(|event| event.kind == kind);
+        told
+    }
+
+    pub(super) fn verdict(&self, control: &str) -> Verdict {
+        let controls = self.agent.status().controls;
+        let found = controls.into_iter().find(|known| known.id == control);
+        found.unwrap().verdict
     }
 
     pub(super) fn run(&self) -> InvocationId {

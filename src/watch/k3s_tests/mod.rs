@@ -1,7 +1,8 @@
 //! The daemon beside a K3s whose systemd, journal and time a test plays: what it takes for proven, what it puts back,
-//! when it asks for a restart.
+//! when it asks for a restart, what it tells.
 
 mod bench;
 mod put_back;
 mod starts;
 mod stopped;
+mod told;

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::host::records::Found;
 use crate::host::systemd::ActiveState;
+use crate::k3s::component::Component;
 use crate::reconcile::Verdict;
 use crate::reconcile::restart::proof::LastGood;
+use crate::report::event::Kind;
 use crate::report::status::WaitsFor;
 use crate::setting::Running;
 use crate::watch::index::Concern;
@@ -41,6 +43,23 @@ fn a_change_that_settles_is_what_is_put_back_later() {
     );
     assert!(bench.agent.keeper.following.is_none());
     assert_eq!(bench.agent.k3s.in_step, Some(true));
+}
+
+#[test]
+fn a_restart_that_systemd_took_without_saying_so_is_followed() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.machine.set(|inside| inside.restart_unanswered = true);
+    bench.reload(WITH_77_DAYS);
+    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+    bench.k3s_starts();
+    bench.is_ready();
+    bench.agent.journal.take();
+    bench.until("settled", |bench| bench.agent.keeper.following.is_none());
+    assert_eq!(bench.told(Kind::RestartDone).len(), 1);
+    bench.quiet_minutes();
+    assert_eq!(bench.machine.restarts_asked(), 1);
 }
 
 #[test]
@@ -106,6 +125,47 @@ fn a_daemon_beside_a_k3s_that_never_passed_the_door_takes_nothing_of_its_own_for
     assert_eq!(bench.machine.restarts_asked(), 0, "unknown never restarts");
 }
 
+/// From 1.32 on this option is no argument, and no line of the journal says what it was.
+#[test]
+fn an_option_that_came_after_the_start_is_not_taken_for_one_that_k3s_runs_with() {
+    let second = Duration::from_millis(1100);
+    for written_after in [false, true] {
+        let (tree, signals) = (
+            Tree::server("mode = \"observe\"\n"),
+            Signals::catch().unwrap(),
+        );
+        let option = || {
+            tree.write(
+                "etc/rancher/k3s/config.yaml",
+                "protect-kernel-defaults: true\n",
+            )
+        };
+        if !written_after {
+            option();
+        }
+        let mut bench = Bench::new(&tree, &signals);
+        std::thread::sleep(second);
+        bench.k3s_starts_without_door();
+        bench.says_its_arguments(Component::Kubelet);
+        bench.is_ready();
+        if written_after {
+            std::thread::sleep(second);
+            option();
+        }
+        bench.begin();
+        bench.until("settled", |bench| bench.agent.keeper.following.is_none());
+        bench.quiet_minutes();
+        let in_step = bench.agent.k3s.in_step;
+        assert_eq!(in_step, (!written_after).then_some(true));
+        bench.agent.full_pass(bench.now);
+        let expected = match written_after {
+            true => Verdict::Unknown,
+            false => Verdict::Compliant,
+        };
+        assert_eq!(bench.verdict("protect-kernel-defaults"), expected);
+    }
+}
+
 #[test]
 fn a_restart_that_only_a_new_catalogue_wants_waits_for_the_next_start() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
@@ -158,14 +218,7 @@ fn a_journal_that_does_not_answer_holds_up_no_pass() {
         1,
         "no pass asked it"
     );
-    let verdict = |bench: &Bench<'_>| {
-        let controls = bench.agent.status().controls;
-        let found = controls
-            .into_iter()
-            .find(|control| control.id == "audit-log-retention");
-        found.unwrap().verdict
-    };
-    assert_eq!(verdict(&bench), Verdict::Unknown);
+    assert_eq!(bench.verdict("audit-log-retention"), Verdict::Unknown);
 
     bench.machine.set(|inside| inside.journal_hangs = false);
     bench.until("heard", |bench| {
@@ -173,7 +226,7 @@ fn a_journal_that_does_not_answer_holds_up_no_pass() {
     });
     bench.agent.full_pass(bench.now);
     assert_eq!(
-        verdict(&bench),
+        bench.verdict("audit-log-retention"),
         Verdict::Divergent,
         "the running one keeps logs for five days"
     );
@@ -301,7 +354,11 @@ fn a_reload_that_was_asked_for_before_a_write_has_not_read_it() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);
     let (at, reads_unit) = (bench.now, true);
-    bench.agent.due.rebuild = Some(Rebuild { at, reads_unit });
+    bench.agent.due.rebuild = Some(Rebuild {
+        at,
+        reads_unit,
+        is_held: false,
+    });
     let due = |bench: &Bench<'_>| bench.agent.due.rebuild.as_ref().and_then(Rebuild::due);
     bench.agent.keeper.reload_units_at(bench.now);
     bench.agent.on_units_reloaded(Ok(()), bench.now);

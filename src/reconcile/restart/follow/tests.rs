@@ -59,6 +59,10 @@ impl Clock for Machine {
     fn since_boot(&self) -> Duration {
         Duration::from_secs(self.0.lock().unwrap().seconds)
     }
+
+    fn awake(&self) -> Duration {
+        self.since_boot()
+    }
 }
 
 impl ServiceManager for Machine {

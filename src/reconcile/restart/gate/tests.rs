@@ -488,3 +488,19 @@ fn in_a_window_turns_come_in_its_first_half() {
         assert_eq!(word(&case.decide()), "now");
     }
 }
+
+/// In the night when clocks go back an hour is there twice, and the window opens in both.
+#[test]
+fn in_the_second_pass_of_a_repeated_hour_a_window_is_waited_for_and_not_asked_for_each_second() {
+    let case = Case::with(|c| {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let local = date(2027, 10, 31).at(2, 10, 0, 0);
+        c.now = zone.to_ambiguous_zoned(local).later().unwrap();
+        c.mode(RestartMode::Window);
+        c.windows(&["02:30-02:50"]);
+    });
+    let Gate::HeldUntil { wait, .. } = case.decide() else {
+        panic!("{:?}", case.decide());
+    };
+    assert_eq!(wait, 20 * MINUTE);
+}

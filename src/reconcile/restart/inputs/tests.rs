@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::Root;
 
 fn hash(text: &str) -> Option<Hash> {
     Some(Hash::of(text.as_bytes()))
@@ -97,6 +98,51 @@ fn the_same_outcome_of_the_merge_makes_its_sources_immaterial_but_not_files_that
         )
         .with_effective(Hash::of(b"other"));
     assert_eq!(before.differences(&after).len(), 1);
+}
+
+#[test]
+fn a_binary_of_which_only_bits_or_label_were_touched_is_no_other_one() {
+    let kept = tempfile::tempdir().unwrap();
+    let root = Root::open(kept.path()).unwrap();
+    std::fs::write(kept.path().join("k3s"), "binary").unwrap();
+    let path = Path::new("/k3s");
+    let entry = root.look_through(path).unwrap().unwrap();
+    let (old, new) = (K3sVersion::new(35, 1), K3sVersion::new(36, 1));
+    let of = |entry: &Entry, version| {
+        InputDigest::default().with_binary(Binary::of(path, entry, version))
+    };
+    let touched = Entry {
+        changed: (entry.changed.0 + 9, 0),
+        ..entry.clone()
+    };
+    let written = Entry {
+        modified: touched.changed,
+        ..touched.clone()
+    };
+    let longer = Entry {
+        size_bytes: 7,
+        ..touched.clone()
+    };
+    let another = Entry {
+        identity: (entry.identity.0, entry.identity.1 + 1),
+        ..touched.clone()
+    };
+    let before = of(&entry, old);
+    for (name, now, differs) in [
+        ("nothing", of(&entry, old), false),
+        ("chmod", of(&touched, old), false),
+        (
+            "written in place, and its time set back",
+            of(&touched, new),
+            true,
+        ),
+        ("written in place", of(&written, old), true),
+        ("longer", of(&longer, old), true),
+        ("exchanged", of(&another, old), true),
+        ("gone", InputDigest::default(), true),
+    ] {
+        assert_eq!(!before.differences(&now).is_empty(), differs, "{name}");
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn the_doors_digest_decides_whatever_the_rest_says() {
     let evidence = Evidence {
         door: Some(&before),
         arguments: Some((&running, &next)),
+        options: None,
         ages: Some(&new),
     };
     assert_eq!(evidence.standing(&same), Standing::InStep(Source::Door));
@@ -56,13 +57,19 @@ fn without_the_door_the_journals_arguments_tell_and_ages_tell_of_the_files_that_
         (
             "same arguments, old files",
             arguments(&["--a=1"]),
-            Some(ages(500, 99)),
+            Some(ages(99, 99)),
             "in step",
         ),
         (
             "same arguments, newer audit policy",
             arguments(&["--a=1"]),
             Some(ages(0, 100)),
+            "unknown",
+        ),
+        (
+            "same arguments, newer configuration: not every option is an argument",
+            arguments(&["--a=1"]),
+            Some(ages(100, 0)),
             "unknown",
         ),
         (
@@ -171,4 +178,53 @@ fn a_link_counts_as_young_as_the_younger_of_link_and_target() {
     std::os::unix::fs::symlink("a", directory.path().join("b")).unwrap();
     let link = Changed::look(&root, Path::new("/b")).unwrap().unwrap();
     assert!(link.at_seconds > file.at_seconds);
+}
+
+#[test]
+fn an_option_that_was_kept_and_is_another_now_differs_though_it_is_no_argument() {
+    let options = |name: &str, value: &str| {
+        SetOptions::from([
+            (name.to_owned(), vec![value.to_owned()]),
+            ("token".to_owned(), vec![SECRET.to_owned()]),
+        ])
+    };
+    let (running, newer) = (arguments(&["--a=1"]), ages(500, 0));
+    for (name, next, differs) in [
+        ("protect-kernel-defaults", "true", true),
+        ("protect-kernel-defaults", "false", false),
+        // The arguments say that.
+        ("kubelet-arg", "true", false),
+    ] {
+        let (before, after) = (options(name, "false"), options(name, next));
+        let standing = Evidence {
+            arguments: Some((&running, &running)),
+            options: Some((&before, &after)),
+            ages: Some(&newer),
+            ..Evidence::default()
+        }
+        .standing(&digest("x"));
+        let found = matches!(&standing, Standing::Differs(_, found) if found.len() == 1);
+        assert_eq!(found, differs, "{name}: {standing:?}");
+    }
+}
+
+/// K3s makes its kubeconfig there at its start, after it has read its configuration.
+#[test]
+fn a_file_that_went_after_k3s_made_its_own_beside_it_has_left_a_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = Root::open(directory.path()).unwrap();
+    let of_k3s = directory.path().join("c/k3s.yaml");
+    let path = Path::new("/c/config.yaml");
+    let trace = || Changed::look_for_trace(&root, path, &["k3s.yaml"]).unwrap();
+    std::fs::create_dir(directory.path().join("c")).unwrap();
+    std::fs::write(directory.path().join("c/config.yaml"), "debug: true").unwrap();
+    std::fs::write(&of_k3s, "one").unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    std::fs::write(&of_k3s, "two").unwrap();
+    assert_eq!(trace(), None);
+    std::thread::sleep(Duration::from_millis(20));
+    std::fs::remove_file(directory.path().join("c/config.yaml")).unwrap();
+    assert!(trace().is_some());
+    std::fs::remove_dir_all(directory.path().join("c")).unwrap();
+    assert!(trace().is_some(), "the directory above has it");
 }

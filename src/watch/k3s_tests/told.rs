@@ -1,0 +1,146 @@
+//! What the journal is told, how often, and with what.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::bench::*;
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+use crate::watch::Pause;
+use crate::watch::signals::Signals;
+
+const SERVER: &str = "var/lib/rancher/k3s/server";
+
+fn open_up(tree: &Tree) {
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(tree.path(SERVER), mode).unwrap();
+}
+
+#[test]
+fn what_is_still_undone_is_not_said_to_be_left_alone() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    for _ in 0..5 {
+        open_up(&tree);
+        bench.now += Duration::from_secs(60);
+        bench.agent.full_pass(bench.now);
+    }
+    assert_eq!(bench.told(Kind::ContentionBegins).len(), 1);
+    let root = &bench.agent.ground.host.root;
+    Pause::begin(root, Duration::from_secs(3600), "new disk").unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    open_up(&tree);
+    let quiet_for = |bench: &mut Bench<'_>, seconds: u64| {
+        bench.now += Duration::from_secs(seconds);
+        bench.agent.full_pass(bench.now);
+        bench.agent.look_for_quiet(bench.now);
+        bench.told(Kind::ContentionEnds).len()
+    };
+    assert_eq!(quiet_for(&mut bench, 700), 0, "nobody repairs it");
+    Pause::end(&bench.agent.ground.host.root).unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    assert_eq!(quiet_for(&mut bench, 300), 0, "it holds since a moment");
+    let mode = std::fs::metadata(tree.path(SERVER)).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o700);
+    assert_eq!(quiet_for(&mut bench, 310), 1);
+}
+
+#[test]
+fn each_thing_of_an_observed_control_that_drifts_is_told_once_and_again_after_it_held() {
+    let observe = "[control.control-plane-credentials]\nstate = \"observe\"\n";
+    let (tree, signals) = (Tree::server(observe), Signals::catch().unwrap());
+    let names = ["a.kubeconfig", "b.kubeconfig"];
+    let set = |modes: [u32; 2]| {
+        for (name, mode) in names.iter().zip(modes) {
+            let path = format!("{SERVER}/cred/{name}");
+            tree.write(&path, "");
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(tree.path(&path), mode).unwrap();
+        }
+    };
+    set([0o600, 0o600]);
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.told(Kind::DriftFound);
+    for (modes, news) in [
+        ([0o644, 0o600], vec!["a.kubeconfig"]),
+        ([0o644, 0o600], vec![]),
+        ([0o644, 0o644], vec!["b.kubeconfig"]),
+        ([0o600, 0o644], vec![]),
+        ([0o644, 0o644], vec!["a.kubeconfig"]),
+    ] {
+        set(modes);
+        bench.agent.full_pass(bench.now);
+        let told = bench.told(Kind::DriftFound);
+        let of_control =
+            |event: &&Event| event.field("CONTROL") == Some("control-plane-credentials");
+        let found = told.iter().filter(of_control);
+        let found: Vec<&str> = found.map(|event| event.field("SETTING").unwrap()).collect();
+        assert_eq!(found.len(), news.len(), "{modes:?}: {found:?}");
+        assert!(
+            found
+                .iter()
+                .zip(&news)
+                .all(|(found, news)| found.contains(news)),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn exceptions_that_come_with_a_reload_are_told_once() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.agent.journal.take();
+    let today = bench.agent.ground.today;
+    let policy: String = [
+        ("audit-log-retention", today.tomorrow().unwrap()),
+        ("audit-log-backups", today.yesterday().unwrap()),
+    ]
+    .iter()
+    .map(|(control, day)| {
+        format!(
+            "[[exception]]\ncontrol = \"{control}\"\nreason = \"an old disk\"\nowner = \"ops\"\nexpires = \"{day}\"\n"
+        )
+    })
+    .collect();
+    for expected in [1, 0] {
+        bench.reload(&policy);
+        let told = bench.agent.journal.take();
+        for kind in [Kind::ExceptionExpiring, Kind::ExceptionExpired] {
+            let count = told.iter().filter(|event| event.kind == kind).count();
+            assert_eq!(count, expected, "{kind:?}");
+        }
+    }
+}
+
+/// The housekeeping round may be minutes away.
+#[test]
+fn the_end_of_a_pause_is_waited_for() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let root = &bench.agent.ground.host.root;
+    Pause::begin(root, Duration::from_secs(5), "new disk").unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    let due = bench.agent.due.pause_ends.unwrap();
+    assert!(due <= bench.now + Duration::from_secs(5));
+    Pause::end(&bench.agent.ground.host.root).unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    assert_eq!(bench.agent.due.pause_ends, None);
+}
+
+#[test]
+fn what_was_counted_in_this_boot_goes_on_after_a_new_start_of_the_daemon() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.agent.k3s.restarts.insert("change".to_owned(), 3);
+    bench.agent.publish();
+    drop(bench);
+    let bench = Bench::new(&tree, &signals);
+    let restarts = &bench.agent.status().k3s.restarts;
+    assert_eq!(restarts.get("change"), Some(&3));
+}
