@@ -147,7 +147,9 @@ fn authorization(line: &mut Line<'_>) {
         };
         line.end(&reason, Some(argument));
     }
-    if let Some(argument) = line.last("authorization-mode").filter(|_| modes.is_empty()) {
+    // 1.36 takes none for AlwaysAllow. That came with the configuration file, of 1.29; when, is not known here.
+    let needs_one = line.minor() <= 28 && modes.is_empty();
+    if let Some(argument) = line.last("authorization-mode").filter(|_| needs_one) {
         line.end(
             "at least one authorization-mode must be passed",
             Some(argument),

@@ -70,7 +70,8 @@ pub(super) fn judge(line: &mut Line<'_>) {
 }
 
 fn networks(line: &mut Line<'_>) {
-    let Some(argument) = line.last("service-cluster-ip-range") else {
+    // Empty is the apiserver's own default, 10.0.0.0/24.
+    let Some(argument) = line.given("service-cluster-ip-range") else {
         return;
     };
     let words: Vec<&str> = argument.value.split(',').collect();
