@@ -50,7 +50,7 @@ fn of_every_server(line: &mut Line<'_>) {
     }
     if let Some(argument) = line.last("goaway-chance")
         // No number at all is neither less nor greater.
-        && float(&argument.value).is_some_and(|chance| chance < 0.0 || chance > 0.02)
+        && float(&argument.value).is_some_and(|chance| !chance.is_nan() && !(0.0..=0.02).contains(&chance))
     {
         line.end(
             "--goaway-chance can not be less than 0 or greater than 0.02",

@@ -97,7 +97,7 @@ pub(super) fn invalid(config: &Document, minor: u16) -> Option<String> {
     wrong.or_else(|| {
         authorizers
             .iter()
-            .find_map(|one| misnamed(one))
+            .find_map(misnamed)
             .filter(|_| minor >= STABLE_SINCE_MINOR)
     })
 }

@@ -39,7 +39,7 @@ fn decoded_length(text: &str) -> Option<usize> {
     let data = text.trim_end_matches('=');
     let padding = text.len() - data.len();
     let is_digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
-    let is_whole = text.len() % 4 == 0 && padding <= 2;
+    let is_whole = text.len().is_multiple_of(4) && padding <= 2;
     (is_whole && data.chars().all(is_digit)).then(|| data.len() * 3 / 4)
 }
 

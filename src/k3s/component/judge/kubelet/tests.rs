@@ -40,128 +40,131 @@ fn ending(arguments: &[&str], drop_ins: &[(&str, &str)]) -> Option<String> {
     start.endings.into_iter().next().map(|ending| ending.reason)
 }
 
+const INVALID: &str =
+    "kubelet exited: failed to validate kubelet configuration, error: invalid configuration: ";
+const RUN: &str = "kubelet exited: failed to run Kubelet: ";
+const MERGED: &str = "kubelet exited: failed to merge kubelet configs: failed to unmarshal merged JSON into kubelet configuration: json: cannot unmarshal ";
+
+/// A flag, and what the kubelet says of it.
+const FLAGS: &[(&str, &str, &str)] = &[
+    (
+        "image-gc-low-threshold=90",
+        INVALID,
+        "imageGCLowThresholdPercent (--image-gc-low-threshold) 90 must be less than",
+    ),
+    (
+        "image-gc-high-threshold=80",
+        INVALID,
+        "imageGCLowThresholdPercent (--image-gc-low-threshold) 80 must be less than",
+    ),
+    (
+        "container-log-max-files=1",
+        INVALID,
+        "containerLogMaxFiles must be greater than 1",
+    ),
+    (
+        "topology-manager-policy=x",
+        INVALID,
+        "topologyManagerPolicy (--topology-manager-policy) \"x\" must be one of",
+    ),
+    (
+        "topology-manager-scope=x",
+        INVALID,
+        "topologyManagerScope (--topology-manager-scope) \"x\" must be one of",
+    ),
+    (
+        "enforce-node-allocatable=x",
+        INVALID,
+        "option \"x\" specified for enforceNodeAllocatable",
+    ),
+    (
+        "enforce-node-allocatable=none,pods",
+        INVALID,
+        "enforceNodeAllocatable (--enforce-node-allocatable) may not contain",
+    ),
+    (
+        "enforce-node-allocatable=system-reserved",
+        INVALID,
+        "systemReservedCgroup (--system-reserved-cgroup) must be specified",
+    ),
+    (
+        "cgroups-per-qos=false",
+        INVALID,
+        "cgroupsPerQOS (--cgroups-per-qos) must be set to true when \"pods\" contained in",
+    ),
+    (
+        "cpu-cfs-quota-period=2s",
+        INVALID,
+        "cpuCFSQuotaPeriod (--cpu-cfs-quota-period) 2s must be between 1ms and 1sec",
+    ),
+    (
+        "healthz-port=70000",
+        INVALID,
+        "healthzPort (--healthz-port) 70000 must be between 0 and 65535",
+    ),
+    (
+        "port=0",
+        INVALID,
+        "port (--port) 0 must be between 1 and 65535",
+    ),
+    (
+        "max-pods=-1",
+        INVALID,
+        "maxPods (--max-pods) -1 must not be a negative number",
+    ),
+    (
+        "eviction-hard=nope.available<5%",
+        RUN,
+        "unsupported eviction signal nope.available",
+    ),
+    (
+        "eviction-soft=memory.available<200Mi",
+        RUN,
+        "failed to create kubelet: grace period must be specified for the soft eviction threshold memory.available",
+    ),
+    (
+        "cpu-manager-policy=static",
+        RUN,
+        "[cpumanager] unable to determine reserved CPU resources",
+    ),
+    (
+        "client-ca-file=/none",
+        RUN,
+        "open /none: no such file or directory",
+    ),
+    (
+        "tls-cert-file=/none",
+        RUN,
+        "failed to create kubelet: failed to initialize file based certificate manager",
+    ),
+    (
+        "allowed-unsafe-sysctls=x",
+        RUN,
+        "failed to create kubelet: the sysctls \"x\" are not known to be namespaced",
+    ),
+    (
+        "register-with-taints=a=b:Nope",
+        "kubelet exited: failed to parse kubelet flag: ",
+        "invalid argument \"a=b:Nope\" for \"--register-with-taints\" flag: invalid taint effect: Nope",
+    ),
+    (
+        "node-labels==x",
+        "kubelet exited: failed to validate kubelet flags: ",
+        "invalid node labels",
+    ),
+    (
+        "image-credential-provider-config=/none",
+        "kubelet exited: ",
+        "Failed to register CRI auth plugins",
+    ),
+];
+
 #[test]
 fn flags_end_the_kubelet_as_a_real_one_does() {
-    let invalid =
-        "kubelet exited: failed to validate kubelet configuration, error: invalid configuration: ";
-    let run = "kubelet exited: failed to run Kubelet: ";
-    for (arguments, prefix, words) in [
-        (
-            &["image-gc-low-threshold=90"][..],
-            invalid,
-            "imageGCLowThresholdPercent (--image-gc-low-threshold) 90 must be less than",
-        ),
-        (
-            &["image-gc-high-threshold=80"],
-            invalid,
-            "imageGCLowThresholdPercent (--image-gc-low-threshold) 80 must be less than",
-        ),
-        (
-            &["container-log-max-files=1"],
-            invalid,
-            "containerLogMaxFiles must be greater than 1",
-        ),
-        (
-            &["topology-manager-policy=x"],
-            invalid,
-            "topologyManagerPolicy (--topology-manager-policy) \"x\" must be one of",
-        ),
-        (
-            &["topology-manager-scope=x"],
-            invalid,
-            "topologyManagerScope (--topology-manager-scope) \"x\" must be one of",
-        ),
-        (
-            &["enforce-node-allocatable=x"],
-            invalid,
-            "option \"x\" specified for enforceNodeAllocatable",
-        ),
-        (
-            &["enforce-node-allocatable=none,pods"],
-            invalid,
-            "enforceNodeAllocatable (--enforce-node-allocatable) may not contain",
-        ),
-        (
-            &["enforce-node-allocatable=system-reserved"],
-            invalid,
-            "systemReservedCgroup (--system-reserved-cgroup) must be specified",
-        ),
-        (
-            &["cgroups-per-qos=false"],
-            invalid,
-            "cgroupsPerQOS (--cgroups-per-qos) must be set to true when \"pods\" contained in",
-        ),
-        (
-            &["cpu-cfs-quota-period=2s"],
-            invalid,
-            "cpuCFSQuotaPeriod (--cpu-cfs-quota-period) 2s must be between 1ms and 1sec",
-        ),
-        (
-            &["healthz-port=70000"],
-            invalid,
-            "healthzPort (--healthz-port) 70000 must be between 0 and 65535",
-        ),
-        (
-            &["port=0"],
-            invalid,
-            "port (--port) 0 must be between 1 and 65535",
-        ),
-        (
-            &["max-pods=-1"],
-            invalid,
-            "maxPods (--max-pods) -1 must not be a negative number",
-        ),
-        (
-            &["eviction-hard=nope.available<5%"],
-            run,
-            "unsupported eviction signal nope.available",
-        ),
-        (
-            &["eviction-soft=memory.available<200Mi"],
-            run,
-            "failed to create kubelet: grace period must be specified for the soft eviction threshold memory.available",
-        ),
-        (
-            &["cpu-manager-policy=static"],
-            run,
-            "[cpumanager] unable to determine reserved CPU resources",
-        ),
-        (
-            &["client-ca-file=/none"],
-            run,
-            "open /none: no such file or directory",
-        ),
-        (
-            &["tls-cert-file=/none"],
-            run,
-            "failed to create kubelet: failed to initialize file based certificate manager",
-        ),
-        (
-            &["allowed-unsafe-sysctls=x"],
-            run,
-            "failed to create kubelet: the sysctls \"x\" are not known to be namespaced",
-        ),
-        (
-            &["register-with-taints=a=b:Nope"],
-            "kubelet exited: failed to parse kubelet flag: ",
-            "invalid argument \"a=b:Nope\" for \"--register-with-taints\" flag: invalid taint effect: Nope",
-        ),
-        (
-            &["node-labels==x"],
-            "kubelet exited: failed to validate kubelet flags: ",
-            "invalid node labels",
-        ),
-        (
-            &["image-credential-provider-config=/none"],
-            "kubelet exited: ",
-            "Failed to register CRI auth plugins",
-        ),
-    ] {
-        let reason = ending(arguments, &[]).unwrap_or_else(|| panic!("{arguments:?}"));
-        assert!(
-            reason.starts_with(&format!("{prefix}{words}")),
-            "{arguments:?}: {reason}"
-        );
+    for (argument, prefix, words) in FLAGS {
+        let reason = ending(&[argument], &[]).unwrap_or_else(|| panic!("{argument}"));
+        let expected = format!("{prefix}{words}");
+        assert!(reason.starts_with(&expected), "{argument}: {reason}");
     }
 }
 
@@ -204,74 +207,77 @@ fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
     }
 }
 
+/// A drop-in, and what the kubelet says of it.
+const DROP_INS: &[(&str, &str, &str)] = &[
+    ("healthzPort: 70000", INVALID, "healthzPort"),
+    ("kubeAPIBurst: -1", INVALID, "kubeAPIBurst"),
+    ("kubeAPIQPS: -1", INVALID, "kubeAPIQPS"),
+    ("maxOpenFiles: -1", INVALID, "maxOpenFiles"),
+    ("oomScoreAdj: 1001", INVALID, "oomScoreAdj"),
+    ("podsPerCore: -1", INVALID, "podsPerCore"),
+    ("port: 70000", INVALID, "port"),
+    ("registryPullQPS: -1", INVALID, "registryPullQPS"),
+    ("hairpinMode: x", INVALID, "hairpinMode"),
+    (
+        "maxParallelImagePulls: 0",
+        INVALID,
+        "maxParallelImagePulls 0 must be a positive number",
+    ),
+    (
+        "shutdownGracePeriod: 10s\nshutdownGracePeriodCriticalPods: 20s",
+        INVALID,
+        "shutdownGracePeriodCriticalPods 20s must be <= shutdownGracePeriod 10s",
+    ),
+    (
+        "memorySwap: {swapBehavior: x}",
+        INVALID,
+        "memorySwap.swapBehavior",
+    ),
+    (
+        "memoryThrottlingFactor: 1.5",
+        INVALID,
+        "memoryThrottlingFactor 1.5",
+    ),
+    (
+        "evictionHard: {nope.available: 5%}",
+        RUN,
+        "unsupported eviction signal nope.available",
+    ),
+    (
+        "featureGates: {Nope: true}",
+        "kubelet exited: ",
+        "unrecognized feature gate: Nope",
+    ),
+    (
+        "featureGates: {X: \"true\"}",
+        MERGED,
+        "string into Go struct field KubeletConfiguration.featureGates of type bool",
+    ),
+    (
+        "clusterDNS: x",
+        MERGED,
+        "string into Go struct field KubeletConfiguration.clusterDNS of type []string",
+    ),
+    (
+        "evictionHard: []",
+        MERGED,
+        "array into Go struct field KubeletConfiguration.evictionHard of type map[string]string",
+    ),
+    (
+        "podPidsLimit: 5\npodPidsLimit: 6",
+        "kubelet exited: failed to merge kubelet configs: failed to walk through kubelet dropin directory ",
+        "\"/var/lib/rancher/k3s/agent/etc/kubelet.conf.d\"",
+    ),
+];
+
 #[test]
 fn fields_of_drop_ins_are_held_to_what_flags_are_held_to() {
-    let invalid = "failed to validate kubelet configuration, error: invalid configuration: ";
-    let json = "failed to merge kubelet configs: failed to unmarshal merged JSON into kubelet configuration: json: cannot unmarshal ";
-    for (text, prefix, words) in [
-        ("healthzPort: 70000", invalid, "healthzPort"),
-        ("kubeAPIBurst: -1", invalid, "kubeAPIBurst"),
-        ("kubeAPIQPS: -1", invalid, "kubeAPIQPS"),
-        ("maxOpenFiles: -1", invalid, "maxOpenFiles"),
-        ("oomScoreAdj: 1001", invalid, "oomScoreAdj"),
-        ("podsPerCore: -1", invalid, "podsPerCore"),
-        ("port: 70000", invalid, "port"),
-        ("registryPullQPS: -1", invalid, "registryPullQPS"),
-        ("hairpinMode: x", invalid, "hairpinMode"),
-        (
-            "maxParallelImagePulls: 0",
-            invalid,
-            "maxParallelImagePulls 0 must be a positive number",
-        ),
-        (
-            "shutdownGracePeriod: 10s\nshutdownGracePeriodCriticalPods: 20s",
-            invalid,
-            "shutdownGracePeriodCriticalPods 20s must be <= shutdownGracePeriod 10s",
-        ),
-        (
-            "memorySwap: {swapBehavior: x}",
-            invalid,
-            "memorySwap.swapBehavior",
-        ),
-        (
-            "memoryThrottlingFactor: 1.5",
-            invalid,
-            "memoryThrottlingFactor 1.5",
-        ),
-        (
-            "evictionHard: {nope.available: 5%}",
-            "failed to run Kubelet: ",
-            "unsupported eviction signal nope.available",
-        ),
-        (
-            "featureGates: {Nope: true}",
-            "",
-            "unrecognized feature gate: Nope",
-        ),
-        (
-            "featureGates: {X: \"true\"}",
-            json,
-            "string into Go struct field KubeletConfiguration.featureGates of type bool",
-        ),
-        (
-            "clusterDNS: x",
-            json,
-            "string into Go struct field KubeletConfiguration.clusterDNS of type []string",
-        ),
-        (
-            "evictionHard: []",
-            json,
-            "array into Go struct field KubeletConfiguration.evictionHard of type map[string]string",
-        ),
-        (
-            "podPidsLimit: 5\npodPidsLimit: 6",
-            "failed to merge kubelet configs: failed to walk through kubelet dropin directory ",
-            "\"/var/lib/rancher/k3s/agent/etc/kubelet.conf.d\"",
-        ),
-    ] {
+    for (text, prefix, words) in DROP_INS {
         let reason = ending(&[], &[(DROP_IN, text)]).unwrap_or_else(|| panic!("{text}"));
-        let expected = format!("kubelet exited: {prefix}{words}");
-        assert!(reason.starts_with(&expected), "{text}: {reason}");
+        assert!(
+            reason.starts_with(&format!("{prefix}{words}")),
+            "{text}: {reason}"
+        );
     }
 }
 
