@@ -88,6 +88,45 @@ impl Document {
         }
     }
 
+    /// A value by its path, `a.b.c`; that of a parent which is null is null.
+    pub(super) fn at(&self, path: &str) -> Option<&Self> {
+        path.split('.').try_fold(self, |value, part| match value {
+            Self::Null => Some(value),
+            _ => value.get(part),
+        })
+    }
+
+    /// Lays another document over this one, as a JSON merge patch does (RFC 7386): null takes a value away.
+    pub(super) fn patch(&mut self, patch: &Self) {
+        let Self::Map(changes) = patch else {
+            *self = patch.clone();
+            return;
+        };
+        if !matches!(self, Self::Map(_)) {
+            *self = Self::Map(Vec::new());
+        }
+        let Self::Map(pairs) = self else { return };
+        for (key, change) in changes {
+            let place = pairs.iter().position(|(name, _)| name == key);
+            match (change, place) {
+                (Self::Null, Some(place)) => {
+                    pairs.remove(place);
+                }
+                (Self::Null, None) => {}
+                (change, Some(place)) => {
+                    if let Some((_, value)) = pairs.get_mut(place) {
+                        value.patch(change);
+                    }
+                }
+                (change, None) => {
+                    let mut value = Self::Null;
+                    value.patch(change);
+                    pairs.push((key.clone(), value));
+                }
+            }
+        }
+    }
+
     /// The text of a key; empty if there is none or it is no text.
     pub(super) fn text(&self, key: &str) -> &str {
         match self.get(key) {
@@ -139,6 +178,17 @@ mod tests {
         assert_eq!(items[1], Document::Text("1".to_owned()));
         assert_eq!(document.get("c").unwrap().get("d"), Some(&Document::Null));
         assert_eq!(document.get("e"), None);
+    }
+
+    #[test]
+    fn a_patch_replaces_and_takes_away_by_name() {
+        let mut document = Document::parse(b"a: {b: 1, c: 2}\nd: [1]\ne: 5\n").unwrap();
+        let patch = Document::parse(b"a: {b: ~, f: 3}\nd: x\ne: {g: ~, h: 1}\n").unwrap();
+        document.patch(&patch);
+        let merged = Document::parse(b"a: {c: 2, f: 3}\nd: x\ne: {h: 1}\n").unwrap();
+        assert_eq!(document, merged);
+        assert_eq!(document.at("a.c"), Some(&Document::Number("2".to_owned())));
+        assert_eq!(document.at("a.b.c"), None);
     }
 
     #[test]

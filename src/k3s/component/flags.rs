@@ -114,7 +114,10 @@ impl Flags {
         match self.kind(flag) {
             None if self.minor > minors::NEWEST => None,
             None => Some(format!("unknown flag: --{}", argument.shown_flag())),
-            Some(Kind::Help) => Some("--help prints its flags and ends".to_owned()),
+            // Both are bools to the parser, and false asks for nothing.
+            Some(Kind::Help) if value != "false" => {
+                Some("--help prints its flags and ends".to_owned())
+            }
             Some(Kind::Version) if value != "false" => {
                 Some("--version prints the version and ends".to_owned())
             }
@@ -148,10 +151,20 @@ impl Flags {
         line: &'a [Argument],
         flag: &str,
     ) -> Vec<(&'a str, &'a Argument)> {
+        // pflag reads the words of a string slice as CSV (string_slice.go readAsCSV): a quoted one keeps its commas.
+        let is_csv = self.kind(flag) == Some(Kind::List);
+        let split = |argument: &'a Argument| match is_csv {
+            true => value::csv_fields(&argument.value),
+            false => argument.value.split(',').collect(),
+        };
         self.effective(line, flag)
             .into_iter()
             .filter(|argument| !argument.value.is_empty())
-            .flat_map(|argument| argument.value.split(',').map(move |word| (word, argument)))
+            .flat_map(|argument| {
+                split(argument)
+                    .into_iter()
+                    .map(move |word| (word, argument))
+            })
             .collect()
     }
 
@@ -201,6 +214,24 @@ mod tests {
                 .refuses(&argument("anonymous_auth", "true"))
                 .is_some()
         );
+    }
+
+    #[test]
+    fn quotes_around_the_words_of_a_list_are_no_part_of_them() {
+        let flags = Flags::of(Component::Apiserver, 36);
+        let line = [argument("enable-admission-plugins", "\"A,B\",C,\"D\"")];
+        let words = flags.words(&line, "enable-admission-plugins");
+        let words: Vec<&str> = words.into_iter().map(|(word, _)| word).collect();
+        assert_eq!(words, ["A,B", "C", "D"]);
+    }
+
+    #[test]
+    fn help_and_version_that_are_false_ask_for_nothing() {
+        let flags = Flags::of(Component::Apiserver, 36);
+        for flag in ["help", "version"] {
+            assert_eq!(flags.refuses(&argument(flag, "false")), None);
+            assert!(flags.refuses(&argument(flag, "true")).is_some());
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod network;
 mod option_effect;
 mod options;
 mod releases;
+mod schema;
 mod situation;
 mod value;
 

@@ -38,9 +38,28 @@ impl Network {
         })
     }
 
+    /// Reads it as Kubernetes does, which passes over zeros before a number (k8s.io/utils `net` ParseCIDRSloppy).
+    pub(super) fn parse_sloppy(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/')?;
+        if address.contains(':') {
+            return Self::parse(text);
+        }
+        let bare = |number: &str| match number.trim_start_matches('0') {
+            "" if !number.is_empty() => "0".to_owned(),
+            rest => rest.to_owned(),
+        };
+        let numbers: Vec<String> = address.split('.').map(bare).collect();
+        Self::parse(&format!("{}/{prefix}", numbers.join(".")))
+    }
+
     /// Whether it is an IPv6 network.
     pub(super) fn is_ipv6(&self) -> bool {
         self.address.is_ipv6()
+    }
+
+    /// The length of its prefix.
+    pub(super) fn prefix(&self) -> u8 {
+        self.prefix
     }
 
     /// How many bits are left for addresses.
@@ -94,6 +113,16 @@ mod tests {
         assert_eq!(print("::ffff:10.9.0.0/112"), Some("10.9.0.0/16".to_owned()));
         for bad in ["10.9.0.0", "10.9.0.0/33", "x/8", "10.9.0.0/+8", "::/129"] {
             assert_eq!(print(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn kubernetes_passes_over_zeros_before_a_number() {
+        let ten = Network::parse("10.1.0.0/16");
+        assert_eq!(Network::parse_sloppy("010.001.0.00/16"), ten);
+        assert!(Network::parse_sloppy("fd00::/8").is_some());
+        for bad in ["10..0.0/8", "x/8", "10.1.0.0"] {
+            assert_eq!(Network::parse_sloppy(bad), None, "{bad}");
         }
     }
 

@@ -37,6 +37,12 @@ fn with(options: Vec<(&str, Vec<&str>)>, version: &str, role: Role) -> Start {
     start(&merge, &node, &Facts::default(), &Files::new(&root))
 }
 
+/// The first ending of a 1.36.3 with these items of one option.
+pub(super) fn ending(option: &str, items: &[&str]) -> Option<String> {
+    let start = with(vec![(option, items.to_vec())], "1.36.3", Role::Server);
+    start.endings.into_iter().next().map(|ending| ending.reason)
+}
+
 fn value(start: &Start, component: Component, flag: &str) -> Option<String> {
     let mut values = start.components.values(component, flag);
     values.next().map(|argument| argument.value.clone())

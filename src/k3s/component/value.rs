@@ -122,13 +122,15 @@ impl Kind {
             {
                 syntax("ParseUint")
             }
-            Self::Float if value.replace('_', "").parse::<f64>().is_err() => syntax("ParseFloat"),
+            Self::Float if float(value).is_none() => syntax("ParseFloat"),
             Self::Duration => nanoseconds(value).is_none().then(|| why_no_duration(value)),
             Self::Ints => value
                 .split(',')
                 .any(|word| integer(word).is_none_or(|number| !fits(number, 32)))
                 .then(|| "not a list of numbers".to_owned()),
-            Self::List => (!is_csv(value)).then(|| "parse error: a quote out of place".to_owned()),
+            Self::List => csv(value)
+                .is_none()
+                .then(|| "parse error: a quote out of place".to_owned()),
             Self::Pair => {
                 (!value.contains('=')).then(|| "malformed pair, expect string=string".to_owned())
             }
@@ -192,29 +194,65 @@ fn fits(number: i128, bits: u32) -> bool {
     (-limit..limit).contains(&number)
 }
 
-/// Whether Go's csv reader takes a line: a quote opens a field at its start only, and is closed at its end.
-fn is_csv(value: &str) -> bool {
+/// The fields of a line as Go's csv reader takes it: a quote opens a field at its start only, and is closed at its end.
+/// `None` where it would refuse the line. Two quotes within a field, which stand for one, are left as they are.
+fn csv(value: &str) -> Option<Vec<&str>> {
+    let mut fields = Vec::new();
     let mut rest = value;
     loop {
-        let after = match rest.strip_prefix('"') {
-            Some(quoted) => match behind_quote(quoted) {
-                Some(after) => after,
-                None => return false,
-            },
+        let (field, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let after = behind_quote(quoted)?;
+                (quoted.get(..quoted.len() - after.len() - 1)?, after)
+            }
             None => {
                 let end = rest.find(',').unwrap_or(rest.len());
-                let (field, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                let (field, after) = rest.split_at_checked(end)?;
                 if field.contains('"') {
-                    return false;
+                    return None;
                 }
-                after
+                (field, after)
             }
         };
+        fields.push(field);
         match after.strip_prefix(',') {
             Some(next) => rest = next,
-            None => return after.is_empty(),
+            None => return after.is_empty().then_some(fields),
         }
     }
+}
+
+/// The fields of a line of comma-separated values; of one that Go would refuse, what stands between its commas.
+pub(super) fn csv_fields(value: &str) -> Vec<&str> {
+    csv(value).unwrap_or_else(|| value.split(',').collect())
+}
+
+/// Go's `strconv.ParseFloat`, which takes `0x1p-10` too.
+pub(super) fn float(value: &str) -> Option<f64> {
+    let value = value.replace('_', "").to_ascii_lowercase();
+    let (sign, digits) = match value.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, value.strip_prefix('+').unwrap_or(&value)),
+    };
+    match digits.strip_prefix("0x") {
+        Some(hex) => Some(sign * hexadecimal(hex)?),
+        None => value.parse().ok(),
+    }
+}
+
+/// `1.8p3`: the exponent, of two, is in decimals and may not be missing.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once('p')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let add =
+        |number: Option<f64>, digit: char| Some(number? * 16.0 + f64::from(digit.to_digit(16)?));
+    let number = whole.chars().chain(part.chars()).fold(Some(0.0), add)?;
+    let digits = i32::try_from(part.len()).ok()?;
+    Some(number * 2_f64.powi(exponent.saturating_sub(digits.saturating_mul(4))))
 }
 
 /// What follows the quote that closes a field; two quotes in it are one.
@@ -323,10 +361,21 @@ mod tests {
     #[test]
     fn quotes_open_and_close_whole_words_of_a_list() {
         for good in ["", "a,b", "\"a,b\",c", "\"a\"\"b\""] {
-            assert!(is_csv(good), "{good}");
+            assert!(csv(good).is_some(), "{good}");
         }
         for bad in ["\"", "a\"", "\"a\"b", "a,\"b"] {
-            assert!(!is_csv(bad), "{bad}");
+            assert!(csv(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_read_as_go_reads_them() {
+        assert_eq!(float("0.5"), Some(0.5));
+        assert_eq!(float("0x1p-10"), Some(1.0 / 1024.0));
+        assert_eq!(float("-0X1.8P1"), Some(-3.0));
+        assert!(float("NaN").is_some_and(f64::is_nan));
+        for bad in ["", "x", "0x1", "0xp1", "0x1p", "0xgp1", "1,5"] {
+            assert_eq!(float(bad), None, "{bad}");
         }
     }
 

@@ -70,7 +70,8 @@ pub(super) fn judge(line: &mut Line<'_>) {
 }
 
 fn networks(line: &mut Line<'_>) {
-    let Some(argument) = line.last("service-cluster-ip-range") else {
+    // Empty is the apiserver's own default, 10.0.0.0/24.
+    let Some(argument) = line.given("service-cluster-ip-range") else {
         return;
     };
     let words: Vec<&str> = argument.value.split(',').collect();
@@ -101,6 +102,12 @@ fn runtime_config(line: &mut Line<'_>) {
             Some(argument),
         );
     }
+    // 1.36 panics without the core group; whether others do is not known.
+    let core = words.iter().find(|(word, _)| *word == "v1=false");
+    if let Some((_, argument)) = core.filter(|_| line.minor() == 36) {
+        let reason = "interface conversion: interface is nil, not rest.Getter";
+        line.end(reason, Some(argument));
+    }
     let unknown = words.iter().find_map(|(word, argument)| {
         let name = word.split('=').next().unwrap_or_default();
         let (group, _) = name.split_once('/')?;
@@ -108,5 +115,45 @@ fn runtime_config(line: &mut Line<'_>) {
     });
     if let Some((group, argument)) = unknown.filter(|_| line.minor() <= minors::NEWEST) {
         line.end(&format!("unknown api groups {group}"), Some(argument));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::component::tests::ending;
+
+    #[test]
+    fn values_that_a_real_apiserver_lives_with_do_not_end_it() {
+        for item in [
+            "enable-admission-plugins=\"NodeRestriction\"",
+            "authorization-mode=",
+            "goaway-chance=0x1p-10",
+            "goaway-chance=NaN",
+            "service-cluster-ip-range=",
+            "help=false",
+        ] {
+            assert_eq!(ending("kube-apiserver-arg", &[item]), None, "{item}");
+        }
+    }
+
+    #[test]
+    fn values_that_end_a_real_apiserver_end_it() {
+        for (item, words) in [
+            ("admission-control=", "flags are mutually exclusive"),
+            ("runtime-config=v1=false", "not rest.Getter"),
+            ("service-account-issuer=:bad", "missing protocol scheme"),
+            (
+                "encryption-provider-config-automatic-reload=true",
+                "must be set with --encryption-provider-config",
+            ),
+            ("goaway-chance=0.03", "greater than 0.02"),
+            (
+                "encryption-provider-config=/none",
+                "error while parsing file: error while loading file: error reading encryption provider configuration file \"/none\": open /none",
+            ),
+        ] {
+            let reason = ending("kube-apiserver-arg", &[item]).unwrap_or_else(|| panic!("{item}"));
+            assert!(reason.contains(words), "{item}: {reason}");
+        }
     }
 }

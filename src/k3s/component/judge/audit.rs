@@ -6,6 +6,7 @@ use super::{Line, common, files};
 use crate::host::Kind;
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::schema::{NO_SUBDOMAIN, Shape, TEXTS, is_subdomain};
 
 const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
 const STAGES: [&str; 4] = [
@@ -14,6 +15,39 @@ const STAGES: [&str; 4] = [
     "ResponseComplete",
     "Panic",
 ];
+
+const RESOURCES: Shape = Shape::Struct(
+    "v1.GroupResources",
+    &[
+        ("group", Shape::Text),
+        ("resources", TEXTS),
+        ("resourceNames", TEXTS),
+    ],
+);
+const RULE: Shape = Shape::Struct(
+    "v1.PolicyRule",
+    &[
+        ("level", Shape::Word("v1.Level")),
+        ("users", TEXTS),
+        ("userGroups", TEXTS),
+        ("verbs", TEXTS),
+        ("resources", Shape::List(&RESOURCES)),
+        ("namespaces", TEXTS),
+        ("nonResourceURLs", TEXTS),
+        ("omitStages", Shape::List(&Shape::Word("v1.Stage"))),
+        ("omitManagedFields", MANAGED),
+    ],
+);
+const POLICY: Shape = Shape::Struct(
+    "v1.Policy",
+    &[
+        ("rules", Shape::List(&RULE)),
+        ("omitStages", Shape::List(&Shape::Word("v1.Stage"))),
+        ("omitManagedFields", MANAGED),
+    ],
+);
+/// 1.20 does not have it; it is surely there in 1.24.
+const MANAGED: Shape = Shape::Since(24, &Shape::Bool);
 
 /// Judges the audit flags and the policy file.
 pub(super) fn judge(line: &mut Line<'_>) {
@@ -57,6 +91,13 @@ const MAKES_DIRECTORY_SINCE_MINOR: u16 = 25;
 /// Why the apiserver could not open its audit log, with which it ends (apiserver `pkg/server/options/audit.go`
 /// ensureLogFile): its directory is missing and not made, or stands where something else is.
 pub(super) fn no_place_for_log(path: &Path, minor: u16, files: &Files<'_>) -> Option<String> {
+    if minor >= MAKES_DIRECTORY_SINCE_MINOR && matches!(files.kind(path), Ok(Some(Kind::Directory)))
+    {
+        return Some(format!(
+            "ensureLogFile: open {}: is a directory",
+            path.display()
+        ));
+    }
     let directory = path.parent()?;
     let what = match files.kind(directory) {
         Ok(Some(Kind::Directory)) | Err(_) => return None,
@@ -93,14 +134,13 @@ pub(super) fn refuses(policy: &Document, minor: u16) -> Option<String> {
             "failed decoding: no kind {kind:?} is registered for version {version:?}"
         ));
     }
+    if let Some(reason) = POLICY.mismatch(policy, minor) {
+        return Some(format!("failed decoding: {reason}"));
+    }
     if let Some(reason) = stages(policy, "") {
         return Some(reason);
     }
-    let rules = match policy.get("rules") {
-        Some(Document::List(rules)) => rules.as_slice(),
-        None | Some(Document::Null) => &[],
-        Some(_) => return Some("failed decoding: rules is no list".to_owned()),
-    };
+    let rules = policy.get("rules").map_or(&[][..], Document::items);
     if rules.is_empty() {
         return Some("loaded illegal policy with 0 rules".to_owned());
     }
@@ -111,13 +151,10 @@ pub(super) fn refuses(policy: &Document, minor: u16) -> Option<String> {
 }
 
 fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
-    let level = match rule.get("level") {
-        Some(Document::Text(level)) => level.as_str(),
-        None | Some(Document::Null) => {
-            return Some(format!("rules[{index}].level: Required value"));
-        }
-        Some(_) => return Some(format!("rules[{index}].level is no text")),
-    };
+    let level = rule.text("level");
+    if level.is_empty() {
+        return Some(format!("rules[{index}].level: Required value"));
+    }
     if !LEVELS.contains(&level) {
         return Some(format!(
             "rules[{index}].level: Unsupported value: {level:?}: supported values: {LEVELS:?}"
@@ -152,9 +189,9 @@ fn refuses_rule(index: usize, rule: &Document) -> Option<String> {
             ));
         }
         let group = resource.text("group");
-        if group != "*" && group.contains(|c: char| c == '/' || c.is_ascii_uppercase()) {
+        if !matches!(group, "" | "*") && !is_subdomain(group) {
             return Some(format!(
-                "rules[{index}].resources.group: Invalid value: {group:?}"
+                "rules[{index}].resources.group: Invalid value: {group:?}: {NO_SUBDOMAIN}"
             ));
         }
     }
@@ -198,6 +235,50 @@ mod tests {
         assert!(reason("rules: [{}]").unwrap().contains("Required"));
         assert!(reason("rules: [{level: None, omitStages: [Nope]}]").is_some());
         assert!(reason("omitStages: [RequestReceived]\nrules: [{level: None}]").is_none());
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_ends_it_though_an_unknown_field_does_not() {
+        for (bad, words) in [
+            (
+                "omitStages: x\nrules: [{level: None}]",
+                "string into Go struct field Policy.omitStages of type []v1.Stage",
+            ),
+            (
+                "nope: 1\nrules: [{level: None, users: x}]",
+                "string into Go struct field PolicyRule.rules.users of type []string",
+            ),
+            (
+                "rules: [{level: None, verbs: [1]}]",
+                "number into Go struct field PolicyRule.rules.verbs of type string",
+            ),
+            (
+                "omitManagedFields: \"x\"\nrules: [{level: None}]",
+                "string into Go struct field Policy.omitManagedFields of type bool",
+            ),
+        ] {
+            let words = format!("failed decoding: json: cannot unmarshal {words}");
+            assert_eq!(reason(bad), Some(words), "{bad}");
+        }
+        assert_eq!(
+            reason("rules: [{level: None, level: None, users: ~, verbs: [~]}]"),
+            None
+        );
+    }
+
+    #[test]
+    fn the_group_of_a_resource_is_a_subdomain() {
+        for group in ["''", "'*'", "apps", "rbac.authorization.k8s.io"] {
+            let rules = format!("rules: [{{level: None, resources: [{{group: {group}}}]}}]");
+            assert_eq!(reason(&rules), None, "{group}");
+        }
+        for group in ["a_b", "'a.'", "apps/v1", "Apps"] {
+            let rules = format!("rules: [{{level: None, resources: [{{group: {group}}}]}}]");
+            assert!(
+                reason(&rules).unwrap().contains("rules[0].resources.group"),
+                "{group}"
+            );
+        }
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! kube-controller-manager, cloud-controller-manager, kube-scheduler and kube-proxy.
-
-use std::net::IpAddr;
+//! kube-controller-manager, cloud-controller-manager and kube-scheduler.
 
 use super::{Line, common, files};
+use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
-use crate::k3s::component::value::Kind;
+use crate::k3s::component::network::Network;
+use crate::k3s::component::value::boolean;
+use crate::k3s::component::{Argument, Component, Components};
 
 /// kube-controller-manager (`cmd/kube-controller-manager/app/options`).
-pub(super) fn manager(line: &mut Line<'_>) {
+pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
     let minor = line.minor();
+    all_alpha(line);
+    port_of_apiserver(line, components.line(Component::Apiserver));
     controllers(line, |name| minors::known(CONTROLLERS, name, minor));
     signing(line);
     common::range(line, "secure-port", 0, 65535);
@@ -24,6 +27,7 @@ pub(super) fn manager(line: &mut Line<'_>) {
         line.end(&reason, Some(argument));
     }
     leader_election(line);
+    node_networks(line);
     files::must_exist(
         line,
         &[
@@ -34,6 +38,79 @@ pub(super) fn manager(line: &mut Line<'_>) {
             "tls-private-key-file",
         ],
     );
+}
+
+/// 1.36 closes a channel twice with all alpha gates on; which of them does it is not known, so no other may be given.
+fn all_alpha(line: &mut Line<'_>) {
+    let words = line.words("feature-gates");
+    if let ([("AllAlpha=true", argument)], 36) = (words.as_slice(), line.minor()) {
+        line.end("close of closed channel", Some(argument));
+    }
+}
+
+/// The apiserver of the same process has the port already.
+fn port_of_apiserver(line: &mut Line<'_>, apiserver: &[Argument]) {
+    let theirs = Flags::of(Component::Apiserver, line.minor());
+    let both = |flag: &str| Some((line.last(flag)?, theirs.last(apiserver, flag)?));
+    let shares = ["permit-port-sharing", "permit-address-sharing"];
+    let is_shared = shares.iter().any(|flag| line.last(flag).is_some());
+    let same = |(one, other): (&Argument, &Argument)| one.value == other.value;
+    if let Some((port, other)) = both("secure-port")
+        && same((port, other))
+        && port.value != "0"
+        && both("bind-address").is_some_and(same)
+        && !is_shared
+    {
+        let address = line
+            .last("bind-address")
+            .map_or("", |argument| &argument.value);
+        let at = format!("{address}:{}", port.value);
+        let reason = format!(
+            "failed to create listener: failed to listen on {at}: listen tcp {at}: bind: address already in use"
+        );
+        line.end(&reason, Some(port));
+    }
+}
+
+/// The networks that nodes get theirs from (kubernetes `cmd/kube-controller-manager/app/core.go`
+/// newNodeIpamController, `pkg/controller/nodeipam`; 1.20 has the same).
+fn node_networks(line: &mut Line<'_>) {
+    let off = |flag: &str| {
+        line.last(flag)
+            .is_some_and(|argument| boolean(&argument.value) == Some(false))
+    };
+    let left_out = line
+        .words("controllers")
+        .iter()
+        .any(|(word, _)| matches!(*word, "-nodeipam" | "-node-ipam-controller"));
+    let from_cloud = line.given("cidr-allocator-type").is_some();
+    let Some(argument) = line.given("cluster-cidr") else {
+        return;
+    };
+    if off("allocate-node-cidrs") || left_out || from_cloud {
+        return;
+    }
+    let words: Vec<&str> = argument.value.trim().split(',').collect();
+    let bad = words
+        .iter()
+        .enumerate()
+        .find(|(_, word)| Network::parse_sloppy(word).is_none());
+    if let Some((index, word)) = bad {
+        let reason = format!("invalid CIDR[{index}]: <nil> (invalid CIDR address: {word})");
+        line.end(&reason, Some(argument));
+        return;
+    }
+    let mask = line.flags.number(line.arguments, "node-cidr-mask-size");
+    if let ([word], Some((size, given))) = (words.as_slice(), mask)
+        && size > 0
+        && Network::parse_sloppy(word).is_some_and(|network| i128::from(network.prefix()) > size)
+    {
+        line.end(
+            "Controller: Invalid --cluster-cidr, mask size of cluster CIDR must be less than or equal to \
+             --node-cidr-mask-size configured for CIDR family",
+            Some(given),
+        );
+    }
 }
 
 /// K3s's cloud-controller-manager.
@@ -69,42 +146,6 @@ pub(super) fn scheduler(line: &mut Line<'_>) {
             "tls-private-key-file",
         ],
     );
-}
-
-/// kube-proxy (`pkg/proxy/apis/config/validation`).
-pub(super) fn proxy(line: &mut Line<'_>) {
-    files::must_exist(line, &["config", "kubeconfig"]);
-    if line.given("config").is_some() {
-        // The file replaces every flag.
-        return;
-    }
-    let mut modes = vec!["", "iptables", "ipvs"];
-    match line.minor() {
-        ..=25 => modes.push("userspace"),
-        31.. => modes.push("nftables"),
-        _ => {}
-    }
-    let gated = line
-        .words("feature-gates")
-        .iter()
-        .any(|(pair, _)| *pair == "NFTablesProxyMode=true");
-    if gated && line.minor() >= 29 {
-        modes.push("nftables");
-    }
-    common::one_of(line, "proxy-mode", &modes);
-    if let Some(argument) = line.last("bind-address")
-        && argument.value.parse::<IpAddr>().is_err()
-    {
-        let reason = format!("BindAddress: {:?} is no IP address", argument.value);
-        line.end(&reason, Some(argument));
-    }
-    for flag in ["healthz-bind-address", "metrics-bind-address"] {
-        if let Some(argument) = line.given(flag)
-            && let Some(reason) = Kind::IpPort.refuses(&argument.value)
-        {
-            line.end(&reason, Some(argument));
-        }
-    }
 }
 
 fn controllers(line: &mut Line<'_>, is_known: impl Fn(&str) -> bool) {
@@ -143,5 +184,44 @@ fn leader_election(line: &mut Line<'_>) {
         .is_none_or(|argument| argument.value != "false");
     if elects && line.minor() >= 24 {
         common::one_of(line, "leader-elect-resource-lock", &["leases"]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::component::tests::ending;
+
+    #[test]
+    fn the_controller_manager_ends_over_networks_a_taken_port_and_all_alpha_gates() {
+        let of = |arguments: &[&str]| ending("kube-controller-manager-arg", arguments);
+        let bad = of(&["cluster-cidr=bad"]).unwrap();
+        assert!(
+            bad.contains("invalid CIDR[0]: <nil> (invalid CIDR address: bad)"),
+            "{bad}"
+        );
+        assert!(
+            of(&["node-cidr-mask-size=8"])
+                .unwrap()
+                .contains("Invalid --cluster-cidr")
+        );
+        assert!(
+            of(&["secure-port=6444"])
+                .unwrap()
+                .contains("address already in use")
+        );
+        assert!(
+            of(&["feature-gates=AllAlpha=true"])
+                .unwrap()
+                .contains("close of closed channel")
+        );
+        for good in [
+            &["secure-port=6444", "bind-address=0.0.0.0"][..],
+            &["feature-gates=AllAlpha=false"],
+            &["node-cidr-mask-size=16"],
+            &["cluster-cidr=bad", "allocate-node-cidrs=false"],
+            &["cluster-cidr=bad", "controllers=*,-nodeipam"],
+        ] {
+            assert_eq!(of(good), None, "{good:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! `pkg/server/options`). Held to a real one of 1.20 by `tests/kubernetes`.
 
 use super::{Line, common};
-use crate::k3s::component::value::{boolean, nanoseconds};
+use crate::k3s::component::value::{boolean, float, nanoseconds};
 
 /// Durations that may not be negative.
 const DURATIONS: [&str; 3] = [
@@ -49,10 +49,8 @@ fn of_every_server(line: &mut Line<'_>) {
         }
     }
     if let Some(argument) = line.last("goaway-chance")
-        && argument
-            .value
-            .parse::<f64>()
-            .is_ok_and(|chance| !(0.0..=0.02).contains(&chance))
+        // No number at all is neither less nor greater.
+        && float(&argument.value).is_some_and(|chance| !chance.is_nan() && !(0.0..=0.02).contains(&chance))
     {
         line.end(
             "--goaway-chance can not be less than 0 or greater than 0.02",

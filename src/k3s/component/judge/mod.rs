@@ -13,6 +13,7 @@ mod kubelet;
 mod limits;
 mod logging;
 mod own_files;
+mod proxy;
 
 pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
@@ -155,10 +156,10 @@ pub(super) fn endings(
             match component {
                 Component::Apiserver => apiserver::judge(&mut line),
                 Component::Kubelet => kubelet::judge(&mut line, settings, facts),
-                Component::ControllerManager => controllers::manager(&mut line),
+                Component::ControllerManager => controllers::manager(&mut line, components),
                 Component::CloudControllerManager => controllers::cloud(&mut line),
                 Component::Scheduler => controllers::scheduler(&mut line),
-                Component::KubeProxy => controllers::proxy(&mut line),
+                Component::KubeProxy => proxy::judge(&mut line),
             }
         }
         endings.append(&mut line.endings);

@@ -7,6 +7,7 @@ use crate::host::Kind;
 use crate::k3s::Files;
 use crate::k3s::component::Node;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::schema::repeated;
 use crate::k3s::{Ending, Place};
 
 /// Directories below the drop-in directory are walked; deeper than this nobody nests them.
@@ -24,14 +25,24 @@ pub(super) struct Source {
 }
 
 /// A file with its content.
-#[derive(Debug, Clone)]
-pub(super) struct DropIn {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::k3s::component) struct DropIn {
     /// Whether it sorts before K3s's own file.
     pub(super) before_defaults: bool,
     /// Where its content lies.
     pub(super) path: PathBuf,
     /// What is in it.
     pub(super) content: Document,
+}
+
+impl DropIn {
+    /// The file as what gave a value.
+    pub(super) fn place(&self) -> Place {
+        Place::File {
+            path: self.path.clone(),
+            line: 1,
+        }
+    }
 }
 
 /// Reads every drop-in that the next start would merge, in the kubelet's order.
@@ -73,8 +84,24 @@ pub(super) fn read(
     sources
         .into_iter()
         .filter(|source| source.name != DEFAULTS)
-        .map(|source| load(source, files))
+        .map(|source| load(source, files).and_then(|file| without_repeats(file, directory)))
         .collect()
+}
+
+/// Drop-ins are decoded strictly, which only a key that stands twice shows: they are no KubeletConfiguration yet
+/// (`pkg/kubelet/kubeletconfig/util/codec` DecodeKubeletConfigurationIntoJSON).
+fn without_repeats(file: DropIn, directory: &Path) -> Result<DropIn, Ending> {
+    let Some(reason) = repeated(&file.content) else {
+        return Ok(file);
+    };
+    Err(Ending {
+        reason: format!(
+            "kubelet exited: failed to merge kubelet configs: failed to walk through kubelet dropin directory {directory:?}: \
+             failed to load kubelet dropin file, path: {}, error: strict decoding error: {reason}",
+            file.path.display()
+        ),
+        from: Some(file.place()),
+    })
 }
 
 /// Reads the one configuration file of a kubelet before 1.32 (`kubelet-arg: config=FILE`).

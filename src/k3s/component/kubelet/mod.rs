@@ -3,6 +3,7 @@
 mod dropins;
 mod eviction;
 mod extract;
+mod fields;
 mod settings;
 
 pub use eviction::Eviction;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::dropins::{self, DropIn};
+use super::fields::CONFIGURATION;
 use super::{Eviction, Extracted, reads_dropins};
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
@@ -30,6 +31,8 @@ pub struct KubeletSettings {
     pub gates: BTreeMap<String, Setting>,
     /// When pods are evicted because the node's file system is full.
     pub eviction: Eviction,
+    /// The operator's files, in the order in which they are merged.
+    files: Vec<DropIn>,
 }
 
 impl KubeletSettings {
@@ -50,6 +53,39 @@ impl KubeletSettings {
     #[must_use]
     pub fn on(&self, path: &str) -> Option<bool> {
         boolean(&self.get(path)?.value)
+    }
+
+    /// What the operator's files give for a field, and the file that gives it.
+    pub(in crate::k3s::component) fn of_files(&self, path: &str) -> Option<(&Document, Place)> {
+        let mut files = self.files.iter().rev();
+        let found = files.find_map(|file| Some((file.content.at(path)?, file.place())));
+        found.filter(|(value, _)| **value != Document::Null)
+    }
+
+    /// The texts of a map that the operator's files unite in, by their names.
+    pub(in crate::k3s::component) fn map_of_files(&self, path: &str) -> BTreeMap<String, Setting> {
+        let mut united = BTreeMap::new();
+        for file in &self.files {
+            match file.content.at(path) {
+                Some(Document::Null) => united.clear(),
+                Some(map @ Document::Map(_)) => {
+                    for key in map.keys() {
+                        match map.get(key) {
+                            Some(Document::Null) => {
+                                united.remove(key);
+                            }
+                            value => {
+                                let value = value.map_or("", Document::shown).to_owned();
+                                let place = file.place();
+                                united.insert(key.to_owned(), Setting { value, place });
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        united
     }
 
     /// Every setting.
@@ -206,12 +242,14 @@ pub(in crate::k3s::component) fn effective(
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
             files.iter().partition(|file| file.before_defaults);
         for file in before {
-            merge(&mut settings, file, node.version)?;
+            merge(&mut settings, file, node.version);
         }
         k3s_defaults(&mut settings, situation);
-        for file in after {
-            merge(&mut settings, file, node.version)?;
+        for file in &after {
+            merge(&mut settings, file, node.version);
         }
+        let merging = "failed to merge kubelet configs: failed to unmarshal merged JSON into kubelet configuration";
+        decodes(&after, node, merging)?;
         read = files;
     }
     let flags = Flags::of(Component::Kubelet, node.version.minor);
@@ -221,7 +259,12 @@ pub(in crate::k3s::component) fn effective(
             .filter(|argument| !argument.value.is_empty())
     {
         let file = dropins::read_one(node.named_file(&argument.value), &argument.place, files)?;
-        merge(&mut settings, &file, node.version)?;
+        merge(&mut settings, &file, node.version);
+        let loading = format!(
+            "failed to load kubelet config file, path: {}, error: failed to decode",
+            file.path.display()
+        );
+        decodes(&[&file], node, &loading)?;
         read.push(file);
     }
     settings.eviction = Eviction::of(line, &flags, &read);
@@ -229,7 +272,29 @@ pub(in crate::k3s::component) fn effective(
     for row in ROWS {
         flag(&mut settings, row, &flags, line);
     }
+    settings.files = read;
     Ok(settings)
+}
+
+/// Whether the kubelet can read what the files come to, which it does once they are merged (`cmd/kubelet/app/server.go`
+/// mergeKubeletConfigurations): what a later file replaces, K3s's own among them, may be wrong.
+fn decodes(files: &[&DropIn], node: &Node, prefix: &str) -> Result<(), Ending> {
+    let mut merged = Document::Null;
+    for file in files {
+        merged.patch(&file.content);
+    }
+    let unfit = |content: &Document| CONFIGURATION.mismatch(content, node.version.minor);
+    let Some(reason) = unfit(&merged) else {
+        return Ok(());
+    };
+    let guilty = files
+        .iter()
+        .rev()
+        .find(|file| unfit(&file.content).is_some());
+    Err(Ending {
+        reason: format!("kubelet exited: {prefix}: {reason}"),
+        from: guilty.map(|file| file.place()),
+    })
 }
 
 /// The gates of the files, each replaced by one of the same name in a later file, and all by the flags' (cmd/kubelet/app
@@ -237,10 +302,7 @@ pub(in crate::k3s::component) fn effective(
 fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String, Setting> {
     let mut gates = BTreeMap::new();
     for file in files {
-        let place = Place::File {
-            path: file.path.clone(),
-            line: 1,
-        };
+        let place = file.place();
         let Some(map) = file.content.get("featureGates") else {
             continue;
         };
@@ -302,39 +364,21 @@ fn k3s_defaults(settings: &mut KubeletSettings, situation: &Situation) {
 }
 
 /// Lays one drop-in over what is there, as a JSON merge patch does: `null` takes a value away.
-fn merge(settings: &mut KubeletSettings, file: &DropIn, version: K3sVersion) -> Result<(), Ending> {
-    let place = Place::File {
-        path: file.path.clone(),
-        line: 1,
-    };
+fn merge(settings: &mut KubeletSettings, file: &DropIn, version: K3sVersion) {
     for row in ROWS {
-        let mut value = Some(&file.content);
-        for part in row.0.split('.') {
-            value = match value {
-                Some(Document::Null) => Some(&Document::Null),
-                Some(document) => document.get(part),
-                None => None,
-            };
-        }
-        let setting = match value {
+        let setting = match file.content.at(row.0) {
             None => continue,
             Some(Document::Null) => default(row, version),
-            Some(value) => Setting {
-                value: read(value, row.2).ok_or_else(|| Ending {
-                    reason: format!(
-                        "kubelet exited: drop-in {}: {} is no {:?}",
-                        file.path.display(),
-                        row.0,
-                        row.2
-                    ),
-                    from: Some(place.clone()),
-                })?,
-                place: place.clone(),
+            Some(value) => match read(value, row.2) {
+                Some(value) => Setting {
+                    value,
+                    place: file.place(),
+                },
+                None => continue,
             },
         };
         settings.values.insert(row.0, setting);
     }
-    Ok(())
 }
 
 /// A value as `/configz` prints it; `None` where the kubelet could not read it into the field.

@@ -1,9 +1,13 @@
 //! The encryption configuration of kube-apiserver, where an operator has one of his own in the place of K3s's (apiserver
 //! `pkg/server/options/encryptionconfig/config.go`, `pkg/apis/apiserver/validation/validation_encryption.go`).
 
+mod file;
+mod keys;
+
 use super::{Line, files};
 use crate::k3s::Place;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::value::boolean;
 
 const FLAG: &str = "encryption-provider-config";
 const PROVIDERS: [&str; 5] = ["aesgcm", "aescbc", "secretbox", "identity", "kms"];
@@ -11,23 +15,58 @@ const PROVIDERS: [&str; 5] = ["aesgcm", "aescbc", "secretbox", "identity", "kms"
 /// Judges the file that the flag names; K3s's own comes into being at its start.
 pub(super) fn judge(line: &mut Line<'_>) {
     let Some(argument) = line.given(FLAG) else {
+        reload_of_nothing(line);
         return;
     };
-    if argument.value.is_empty() || files::made_by_k3s(line, &argument.value) {
+    if files::made_by_k3s(line, &argument.value) {
         return;
     }
-    let what = match line.minor() {
-        ..25 => "error while parsing",
-        _ => "error decoding",
-    };
     let path = line.node.named_file(&argument.value);
-    let prefix = format!("{what} encryption provider configuration file {path:?}");
-    let Some(configuration) = files::document(line, argument, &prefix) else {
+    let (prefix, decoding) = match line.minor() {
+        ..25 => {
+            let prefix =
+                format!("error while parsing encryption provider configuration file {path:?}");
+            (prefix.clone(), prefix)
+        }
+        _ => {
+            let what = match line.files.kind(&path) {
+                Ok(None) => "error while loading file: error reading",
+                _ => "error decoding",
+            };
+            let prefix = "error while parsing file".to_owned();
+            let decoding =
+                format!("{prefix}: {what} encryption provider configuration file {path:?}");
+            (prefix, decoding)
+        }
+    };
+    let Some(configuration) = files::document(line, argument, &decoding) else {
         return;
     };
-    if let Some(reason) = refuses(&configuration) {
-        line.end(&format!("{prefix}: {reason}"), Some(argument));
+    let reason = match file::undecoded(&configuration, line.minor()) {
+        Some(reason) => Some(format!("{decoding}: {reason}")),
+        None => {
+            file::invalid(&configuration, line.minor()).map(|reason| format!("{prefix}: {reason}"))
+        }
+    };
+    if let Some(reason) = reason {
+        line.end(&reason, Some(argument));
     }
+}
+
+/// apiserver `pkg/server/options/etcd.go`. K3s itself asks for it where it encrypts, so an empty file name ends it too.
+fn reload_of_nothing(line: &mut Line<'_>) {
+    let flag = "encryption-provider-config-automatic-reload";
+    let Some(argument) = line
+        .last(flag)
+        .filter(|argument| boolean(&argument.value) == Some(true))
+    else {
+        return;
+    };
+    let blamed = match argument.place {
+        Place::Default => line.last(FLAG).unwrap_or(argument),
+        _ => argument,
+    };
+    line.end(&format!("--{flag} must be set with --{FLAG}"), Some(blamed));
 }
 
 /// Whether Secrets are encrypted, where the operator's own argument decides that: empty turns it off, and of a file the
@@ -62,44 +101,5 @@ fn encrypts_secrets(configuration: &Document) -> bool {
     first.is_some_and(|provider| {
         let mut keys = provider.keys();
         keys.any(|key| PROVIDERS.contains(&key) && key != "identity")
-    })
-}
-
-/// Why the apiserver would not take it. Keys are not looked at: a secret has no business in a report.
-fn refuses(configuration: &Document) -> Option<String> {
-    let (version, kind) = (configuration.text("apiVersion"), configuration.text("kind"));
-    let is_known = matches!(version, "apiserver.config.k8s.io/v1" | "v1");
-    if !is_known || kind != "EncryptionConfiguration" {
-        return Some(format!(
-            "no kind {kind:?} is registered for version {version:?}"
-        ));
-    }
-    let resources = configuration
-        .get("resources")
-        .map_or(&[][..], Document::items);
-    if resources.is_empty() {
-        return Some("resources: Required value: at least one resource is required".to_owned());
-    }
-    resources.iter().enumerate().find_map(|(index, resource)| {
-        let list = |key: &str| resource.get(key).map_or(&[][..], Document::items);
-        if list("resources").is_empty() {
-            return Some(format!(
-                "resources[{index}].resources: Required value: at least one resource is required"
-            ));
-        }
-        let providers = list("providers");
-        if providers.is_empty() {
-            return Some(format!(
-                "resources[{index}].providers: Required value: at least one provider is required"
-            ));
-        }
-        providers.iter().enumerate().find_map(|(place, provider)| {
-            let known = provider.keys().filter(|key| PROVIDERS.contains(key));
-            (known.count() != 1).then(|| {
-                format!(
-                    "resources[{index}].providers[{place}]: Invalid value: more than one provider or none is specified"
-                )
-            })
-        })
     })
 }

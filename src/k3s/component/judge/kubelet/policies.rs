@@ -1,0 +1,192 @@
+//! Settings of the kubelet that name one of a few things (kubernetes `pkg/kubelet/apis/config/validation`, `pkg/kubelet/cm`).
+
+use super::{Given, INVALID, KubeletSettings, Line, common, end_at, named};
+use crate::k3s::component::AUTO;
+use crate::k3s::component::value::boolean;
+
+const TOPOLOGY: [&str; 4] = ["none", "best-effort", "restricted", "single-numa-node"];
+const SCOPES: [&str; 2] = ["container", "pod"];
+const HAIRPIN: [&str; 3] = ["none", "hairpin-veth", "promiscuous-bridge"];
+const ENFORCED: [&str; 6] = [
+    "pods",
+    "system-reserved",
+    "kube-reserved",
+    "system-reserved-compressible",
+    "kube-reserved-compressible",
+    "none",
+];
+
+pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
+    for (flag, field, allowed) in [
+        (
+            "topology-manager-policy",
+            "topologyManagerPolicy",
+            &TOPOLOGY[..],
+        ),
+        (
+            "topology-manager-scope",
+            "topologyManagerScope",
+            &SCOPES[..],
+        ),
+        ("hairpin-mode", "hairpinMode", &HAIRPIN[..]),
+    ] {
+        one_of(line, settings, (flag, field), allowed);
+    }
+    common::one_of(line, "cgroup-driver", &["cgroupfs", "systemd", AUTO]);
+    swap(line, settings);
+    enforcements(line, settings);
+    static_cpus(line, settings);
+    sysctls(line, settings);
+}
+
+fn one_of(
+    line: &mut Line<'_>,
+    settings: &KubeletSettings,
+    (flag, field): (&str, &str),
+    allowed: &[&str],
+) {
+    let Some(given) = Given::of(line, settings, flag, field) else {
+        return;
+    };
+    // Of a file, empty is the kubelet's default.
+    let filled_in = given.text().is_empty() && line.last(flag).is_none();
+    if !allowed.contains(&given.text()) && !filled_in {
+        let (name, text) = (named(flag, field), given.text());
+        let reason = format!("{INVALID}: {name} {text:?} must be one of: {allowed:?}");
+        end_at(line, &reason, given.place);
+    }
+}
+
+fn swap(line: &mut Line<'_>, settings: &KubeletSettings) {
+    let Some(given) = Given::of(line, settings, "", "memorySwap.swapBehavior") else {
+        return;
+    };
+    let mut allowed = vec!["", "LimitedSwap", "NoSwap"];
+    if line.minor() < 36 {
+        allowed.push("UnlimitedSwap");
+    }
+    if !allowed.contains(&given.text()) {
+        let reason = format!(
+            "{INVALID}: memorySwap.swapBehavior {:?} must be one of: \"\", \"LimitedSwap\" or \"NoSwap\"",
+            given.text()
+        );
+        end_at(line, &reason, given.place);
+    }
+}
+
+fn enforcements(line: &mut Line<'_>, settings: &KubeletSettings) {
+    let (flag, field) = ("enforce-node-allocatable", "enforceNodeAllocatable");
+    let given = Given::of(line, settings, flag, field);
+    let pods = vec!["pods".to_owned()];
+    let words = given.as_ref().map_or(&pods, |given| &given.words);
+    let is_set = |flag: &str, field: &str| {
+        Given::of(line, settings, flag, field).is_some_and(|given| !given.text().is_empty())
+    };
+    let per_qos = Given::of(line, settings, "cgroups-per-qos", "cgroupsPerQOS");
+    let name = named(flag, field);
+    let wrong = words.iter().find_map(|word| {
+        let (group, flag) = match word.as_str() {
+            "system-reserved" | "system-reserved-compressible" => {
+                ("systemReservedCgroup", "system-reserved-cgroup")
+            }
+            "kube-reserved" | "kube-reserved-compressible" => {
+                ("kubeReservedCgroup", "kube-reserved-cgroup")
+            }
+            _ => ("", ""),
+        };
+        if !ENFORCED.contains(&word.as_str()) {
+            Some(format!(
+                "option {word:?} specified for {name}. Valid options are {ENFORCED:?}"
+            ))
+        } else if word == "none" {
+            (words.len() > 1).then(|| {
+                format!("{name} may not contain additional enforcements when \"none\" is specified")
+            })
+        } else if !group.is_empty() && !is_set(flag, group) {
+            Some(format!(
+                "{group} (--{flag}) must be specified when {word:?} included in {name}"
+            ))
+        } else {
+            None
+        }
+    });
+    if let Some(reason) = wrong {
+        if let Some(given) = given {
+            end_at(line, &format!("{INVALID}: {reason}"), given.place);
+        }
+        return;
+    }
+    let enforced = words.iter().find(|word| *word != "none");
+    if let Some(word) = enforced
+        && let Some(per_qos) = per_qos.filter(|given| boolean(given.text()) == Some(false))
+    {
+        let reason = format!(
+            "{INVALID}: cgroupsPerQOS (--cgroups-per-qos) must be set to true when {word:?} contained in {name}"
+        );
+        end_at(line, &reason, per_qos.place);
+    }
+}
+
+/// The static policy wants to know how much of the CPU is not for pods (`pkg/kubelet/cm/cpumanager/cpu_manager.go`).
+fn static_cpus(line: &mut Line<'_>, settings: &KubeletSettings) {
+    let Some(policy) = Given::of(line, settings, "cpu-manager-policy", "cpuManagerPolicy") else {
+        return;
+    };
+    let reserves = |flag: &str, field: &str| {
+        let of_flag = || {
+            line.words(flag)
+                .iter()
+                .any(|(pair, _)| pair.trim().starts_with("cpu"))
+        };
+        match line.last(flag) {
+            Some(_) => of_flag(),
+            None => settings.map_of_files(field).contains_key("cpu"),
+        }
+    };
+    let named = Given::of(line, settings, "reserved-cpus", "reservedSystemCPUs")
+        .is_some_and(|given| !given.text().is_empty());
+    let is_reserved = named
+        || reserves("kube-reserved", "kubeReserved")
+        || reserves("system-reserved", "systemReserved");
+    let gated = line
+        .words("feature-gates")
+        .iter()
+        .any(|(pair, _)| pair.contains("CPUManager="));
+    if policy.text() == "static" && !is_reserved && !gated {
+        end_at(
+            line,
+            "failed to run Kubelet: [cpumanager] unable to determine reserved CPU resources for static policy",
+            policy.place,
+        );
+    }
+}
+
+/// component-helpers `node/util/sysctl/namespace.go`; before, kubernetes `pkg/kubelet/sysctl/namespace.go`, which took more.
+fn sysctls(line: &mut Line<'_>, settings: &KubeletSettings) {
+    let Some(given) = Given::of(
+        line,
+        settings,
+        "allowed-unsafe-sysctls",
+        "allowedUnsafeSysctls",
+    ) else {
+        return;
+    };
+    let namespaced = [
+        "kernel.sem",
+        "kernel.shm",
+        "kernel.msg",
+        "fs.mqueue.",
+        "net.",
+    ];
+    let is_known = |word: &&String| {
+        let name = word.replace('/', ".");
+        namespaced.iter().any(|known| name.starts_with(known))
+    };
+    if let Some(word) = given.words.iter().find(|word| !is_known(word)) {
+        let reason = format!(
+            "failed to run Kubelet: failed to create kubelet: the sysctls {:?} are not known to be namespaced",
+            word.split('*').next().unwrap_or_default()
+        );
+        end_at(line, &reason, given.place);
+    }
+}

@@ -1,0 +1,272 @@
+//! kube-proxy (kubernetes `pkg/proxy/apis/config/validation`; what is asked here 1.20 asks too, unless it says otherwise).
+
+use std::net::IpAddr;
+
+use super::{Line, common, files};
+use crate::k3s::component::network::Network;
+use crate::k3s::component::value::{Kind, nanoseconds};
+use crate::k3s::component::{AUTO, Argument};
+
+const MODES: [&str; 5] = [
+    "ClusterCIDR",
+    "NodeCIDR",
+    "BridgeInterface",
+    "InterfaceNamePrefix",
+    "",
+];
+/// From here on the field of a mode is looked at; 1.20 took any mode and then none of its own.
+const DETECTS_SINCE_MINOR: u16 = 36;
+const SECOND_NS: i128 = 1_000_000_000;
+
+/// Judges what its validation finds.
+pub(super) fn judge(line: &mut Line<'_>) {
+    files::must_exist(line, &["config", "kubeconfig"]);
+    if line.given("config").is_some() {
+        // The file replaces every flag.
+        return;
+    }
+    let mut modes = vec!["", "iptables", "ipvs"];
+    match line.minor() {
+        ..=25 => modes.push("userspace"),
+        31.. => modes.push("nftables"),
+        _ => {}
+    }
+    let gated = line
+        .words("feature-gates")
+        .iter()
+        .any(|(pair, _)| *pair == "NFTablesProxyMode=true");
+    if gated && line.minor() >= 29 {
+        modes.push("nftables");
+    }
+    common::one_of(line, "proxy-mode", &modes);
+    if let Some(argument) = line.last("bind-address")
+        && argument.value.parse::<IpAddr>().is_err()
+    {
+        let reason = format!("BindAddress: {:?} is no IP address", argument.value);
+        line.end(&reason, Some(argument));
+    }
+    detection(line);
+    numbers(line);
+    durations(line);
+    addresses(line);
+    for flag in ["healthz-bind-address", "metrics-bind-address"] {
+        if let Some(argument) = line.given(flag)
+            && let Some(reason) = Kind::IpPort.refuses(&argument.value)
+        {
+            line.end(&reason, Some(argument));
+        }
+    }
+}
+
+fn invalid(line: &mut Line<'_>, field: &str, argument: &Argument, must: &str) {
+    let reason = format!(
+        "failed validate: KubeProxyConfiguration.{field}: Invalid value: {:?}: {must}",
+        argument.value
+    );
+    line.end(&reason, Some(argument));
+}
+
+fn detection(line: &mut Line<'_>) {
+    if line.minor() < DETECTS_SINCE_MINOR {
+        return;
+    }
+    if let Some(argument) = line.last("detect-local-mode")
+        && !MODES.contains(&argument.value.as_str())
+    {
+        let reason = format!(
+            "failed validate: KubeProxyConfiguration.DetectLocalMode: Unsupported value: {:?}: supported values: \
+             \"ClusterCIDR\", \"NodeCIDR\", \"BridgeInterface\", \"InterfaceNamePrefix\", \"\"",
+            argument.value
+        );
+        line.end(&reason, Some(argument));
+    }
+}
+
+fn numbers(line: &mut Line<'_>) {
+    let least = "must be greater than or equal to 0";
+    let conntrack = "KubeProxyLinuxConfiguration.KubeProxyConntrackConfiguration";
+    for (flag, field, lowest, highest, must) in [
+        (
+            "iptables-masquerade-bit",
+            "KubeProxyIPTablesConfiguration.MasqueradeBit".to_owned(),
+            0,
+            31,
+            "must be within the range [0, 31]",
+        ),
+        (
+            "oom-score-adj",
+            "KubeProxyLinuxConfiguration.OOMScoreAdj".to_owned(),
+            -1000,
+            1000,
+            "must be within the range [-1000, 1000]",
+        ),
+        (
+            "conntrack-min",
+            format!("{conntrack}.Min"),
+            0,
+            i128::MAX,
+            least,
+        ),
+        (
+            "conntrack-max-per-core",
+            format!("{conntrack}.MaxPerCore"),
+            0,
+            i128::MAX,
+            least,
+        ),
+    ] {
+        if let Some((number, argument)) = line.flags.number(line.arguments, flag)
+            && !(lowest..=highest).contains(&number)
+        {
+            invalid(line, &field, argument, must);
+        }
+    }
+}
+
+fn durations(line: &mut Line<'_>) {
+    let time = |line: &Line<'_>, flag: &str| {
+        let argument = line
+            .arguments
+            .iter()
+            .rfind(|argument| argument.flag == flag)?;
+        nanoseconds(&argument.value)
+    };
+    let conntrack = "KubeProxyLinuxConfiguration.KubeProxyConntrackConfiguration";
+    for (flag, field) in [
+        ("conntrack-tcp-timeout-established", "TCPEstablishedTimeout"),
+        ("conntrack-tcp-timeout-close-wait", "TCPCloseWaitTimeout"),
+        ("conntrack-udp-timeout", "UDPTimeout"),
+        ("conntrack-udp-timeout-stream", "UDPStreamTimeout"),
+    ] {
+        if let Some(argument) = line
+            .last(flag)
+            .filter(|_| time(line, flag).is_some_and(i128::is_negative))
+        {
+            let field = format!("{conntrack}.{field}");
+            invalid(line, &field, argument, "must be greater than or equal to 0");
+        }
+    }
+    // ipvs has flags of its own for these two.
+    let is_ipvs = line
+        .given("proxy-mode")
+        .is_some_and(|mode| mode.value == "ipvs");
+    let sync = "iptables-sync-period";
+    for (flag, field) in [
+        ("config-sync-period", "ConfigSyncPeriod"),
+        (sync, "SyncPeriod"),
+    ] {
+        let skipped = flag == sync && is_ipvs;
+        if let Some(argument) = line.last(flag).filter(|_| !skipped)
+            && time(line, flag).is_some_and(|period| period <= 0)
+        {
+            invalid(line, field, argument, "must be greater than 0");
+        }
+    }
+    // The defaults are half a minute and a second; before, the least time had none.
+    let least_default = if line.minor() >= DETECTS_SINCE_MINOR {
+        SECOND_NS
+    } else {
+        0
+    };
+    let (least_flag, period) = (
+        "iptables-min-sync-period",
+        time(line, sync).unwrap_or(30 * SECOND_NS),
+    );
+    let least = time(line, least_flag).unwrap_or(least_default);
+    if period > 0
+        && least > period
+        && !is_ipvs
+        && let Some(argument) = line.last(sync).or_else(|| line.last(least_flag))
+    {
+        let must = "must be greater than or equal to KubeProxyConfiguration.MinSyncPeriod";
+        invalid(line, "SyncPeriod", argument, must);
+    }
+}
+
+fn addresses(line: &mut Line<'_>) {
+    let is_network = |word: &str| Network::parse_sloppy(word).is_some();
+    let words = line.words("nodeport-addresses");
+    // A word of later minors for the addresses of the node itself.
+    let bad = words
+        .iter()
+        .find(|(word, _)| *word != "primary" && !is_network(word));
+    if let Some((_, argument)) = bad {
+        invalid(line, "NodePortAddresses", argument, "must be a valid CIDR");
+    }
+    let by_network = line
+        .given("detect-local-mode")
+        .is_none_or(|mode| mode.value == "ClusterCIDR");
+    // An agent is told the network by its server.
+    let told = |argument: &&Argument| argument.value != AUTO;
+    let Some(argument) = line.given("cluster-cidr").filter(told) else {
+        return;
+    };
+    let networks: Vec<Option<Network>> = argument
+        .value
+        .split(',')
+        .map(Network::parse_sloppy)
+        .collect();
+    let is_good = match networks.as_slice() {
+        [Some(_)] => true,
+        [Some(one), Some(other)] => one.is_ipv6() != other.is_ipv6(),
+        _ => false,
+    };
+    if by_network && !is_good {
+        let must = "must be a either a single CIDR or dual-stack pair of CIDRs";
+        invalid(
+            line,
+            "DetectLocalConfiguration.ClusterCIDRs",
+            argument,
+            must,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::component::tests::ending;
+
+    #[test]
+    fn what_the_validation_of_kube_proxy_refuses_ends_it() {
+        let of = |arguments: &[&str]| ending("kube-proxy-arg", arguments);
+        for (argument, words) in [
+            (
+                "detect-local-mode=nope",
+                "DetectLocalMode: Unsupported value: \"nope\"",
+            ),
+            ("iptables-masquerade-bit=32", "MasqueradeBit: Invalid value"),
+            ("conntrack-min=-1", "Min: Invalid value"),
+            ("conntrack-max-per-core=-1", "MaxPerCore: Invalid value"),
+            (
+                "conntrack-tcp-timeout-established=-1s",
+                "TCPEstablishedTimeout: Invalid value",
+            ),
+            ("oom-score-adj=-1001", "OOMScoreAdj: Invalid value"),
+            ("config-sync-period=0", "ConfigSyncPeriod: Invalid value"),
+            ("iptables-sync-period=0", "SyncPeriod: Invalid value"),
+            ("iptables-sync-period=500ms", "SyncPeriod: Invalid value"),
+            ("iptables-min-sync-period=1m", "SyncPeriod: Invalid value"),
+            ("nodeport-addresses=x", "NodePortAddresses: Invalid value"),
+            (
+                "cluster-cidr=10.1.0.0/16,10.2.0.0/16",
+                "ClusterCIDRs: Invalid value",
+            ),
+        ] {
+            let reason = of(&[argument]).unwrap_or_else(|| panic!("{argument}"));
+            assert!(
+                reason.starts_with("kube-proxy exited: failed validate: "),
+                "{reason}"
+            );
+            assert!(reason.contains(words), "{argument}: {reason}");
+        }
+        for good in [
+            &["iptables-sync-period=0", "proxy-mode=ipvs"][..],
+            &["detect-local-mode=NodeCIDR", "nodeport-addresses=primary"],
+            &["nodeport-addresses=10.0.0.0/8,fd00::/8", "conntrack-min=0"],
+            &["cluster-cidr=10.1.0.0/16,fd00::/56"],
+            &["iptables-sync-period=1s"],
+        ] {
+            assert_eq!(of(good), None, "{good:?}");
+        }
+    }
+}
