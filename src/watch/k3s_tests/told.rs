@@ -102,7 +102,7 @@ fn exceptions_that_come_with_a_reload_are_told_once() {
     .iter()
     .map(|(control, day)| {
         format!(
-            "[[exception]]\ncontrol = \"{control}\"\nreason = \"an old disk\"\nowner = \"ops\"\nexpires = \"{day}\"\n"
+            "[[exception]]\ncontrol = \"{control}\"\nreason = \"an old disk\"\nowner = \"ops\"\nexpires = {day}\n"
         )
     })
     .collect();
