@@ -233,7 +233,7 @@ fn an_operators_own_encryption_configuration_has_to_be_one() {
         (head.to_owned(), Some("at least one resource")),
         (
             format!("{head}resources:\n- resources: [secrets]\n  providers: []\n"),
-            Some("at least one provider"),
+            Some("providers is required"),
         ),
         (
             format!("{head}resources:\n- resources: [secrets]\n  providers:\n  - identity: {{}}\n"),

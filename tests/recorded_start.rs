@@ -52,6 +52,7 @@ impl Case {
     }
 
     fn lay_out(&self, directory: &Path) -> Root {
+        std::fs::create_dir_all(directory.join("etc")).unwrap();
         for (path, content) in self.files() {
             let target = directory.join(path.strip_prefix("/").unwrap());
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -182,6 +183,66 @@ fn k3s_would_end_where_1_36_3_ended_and_nowhere_else() {
                 case.record["error"]
             );
         }
+    }
+}
+
+/// What is not judged, and why.
+const ENDS_UNJUDGED: [(&str, &str); 11] = [
+    (
+        "api: enable-admission-plugins=AlwaysDeny",
+        "a cluster that has its priority classes may go on",
+    ),
+    (
+        "opt cluster-cidr: FD00:9::/56 | service-cidr: FD00:8::/112",
+        "the address is the node's own",
+    ),
+    (
+        "opt cluster-cidr: 'fd00:9::/56,10.9.0.0/16' | service-cidr: 'fd00:8::/112,10.8.0.0/16'",
+        "the address is the node's own",
+    ),
+    (
+        "opt service-cidr: fd00:8::/64",
+        "the address is the node's own",
+    ),
+    (
+        "opt cluster-init: true | etcd-arg: [heartbeat-interval=x]",
+        "etcd's own arguments",
+    ),
+    (
+        "opt cluster-init: true | etcd-arg: [heartbeat-interval=200, election-timeout=300]",
+        "etcd's own arguments",
+    ),
+    ("opt token: K10abc::server:x", "secrets are not looked into"),
+    (
+        "opt cluster-reset: true | cluster-reset-restore-path: /none",
+        "a restoration by hand",
+    ),
+    (
+        "opt helm-controller-arg: [threads=x]",
+        "the helm controller's arguments",
+    ),
+    (
+        "k alpha",
+        "which of two that share their gates panics is a race",
+    ),
+    (
+        "kubelet dropin verbosity",
+        "the kubelet's logging in its files",
+    ),
+];
+
+#[test]
+fn values_one_by_one_end_k3s_where_1_36_3_ended_and_nowhere_else() {
+    for case in cases("ends-1.36.3.json") {
+        let name = case.record["name"].as_str().unwrap();
+        let unjudged = ENDS_UNJUDGED.iter().any(|(known, _)| *known == name);
+        let error = &case.record["error"];
+        let endings = start(&case).endings;
+        assert_eq!(
+            !endings.is_empty(),
+            !error.is_null() && !unjudged,
+            "{name}: {error}\n{endings:#?}"
+        );
     }
 }
 

@@ -69,8 +69,12 @@ pub fn decode(content: &[u8]) -> Result<Decoded, YamlError> {
 pub fn decode_value(content: &[u8]) -> Result<Value, YamlError> {
     let text = super::encoding::to_utf8(content)?;
     let tree = Tree::parse(&text)?;
+    let mut decoder = Decoder {
+        merges: true,
+        ..Decoder::new(&tree)
+    };
     match tree.root {
-        Some(root) => Ok(Decoder::new(&tree).value(root)?.value),
+        Some(root) => Ok(decoder.value(root)?.value),
         None => Ok(Value::Null),
     }
 }
@@ -81,6 +85,8 @@ const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
 
 struct Decoder<'a> {
     nodes: &'a [Node],
+    /// What `<<` brings is taken in; K3s's kind of target throws it away, and looks at it all the same.
+    merges: bool,
     /// Aliases that are being followed, to see one that contains itself.
     following: Vec<NodeId>,
     depth: usize,
@@ -93,6 +99,7 @@ impl<'a> Decoder<'a> {
     fn new(tree: &'a Tree) -> Self {
         Self {
             nodes: &tree.nodes,
+            merges: false,
             following: Vec::new(),
             depth: 0,
             decoded: 0,
@@ -212,16 +219,35 @@ impl<'a> Decoder<'a> {
     }
 
     fn map(&mut self, children: &[NodeId]) -> Result<Value, YamlError> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<(Value, Value)> = Vec::new();
+        // Those of `<<`; a key that is written takes the place of one, and one that is written twice stands twice.
+        let mut brought: Vec<Value> = Vec::new();
         for pair in children.chunks_exact(2) {
             let [key, value] = pair else { continue };
             if self.is_merge(*key)? {
-                self.check_merge(*value)?;
+                for (key, value) in self.merged(*value)? {
+                    put(&mut entries, key.clone(), value);
+                    brought.push(key);
+                }
                 continue;
             }
-            entries.push((self.value(*key)?.value, self.value(*value)?.value));
+            let (key, value) = (self.value(*key)?.value, self.value(*value)?.value);
+            match brought.contains(&key) {
+                true => put(&mut entries, key, value),
+                false => entries.push((key, value)),
+            }
         }
         Ok(Value::Map(entries))
+    }
+
+    /// What `<<` brings, the first source last since it counts most (yaml.v2 `decode.go` merge).
+    fn merged(&mut self, value: NodeId) -> Result<Vec<(Value, Value)>, YamlError> {
+        let sources = self.check_merge(value)?;
+        let maps = sources.into_iter().rev().filter_map(|source| match source {
+            Value::Map(pairs) if self.merges => Some(pairs),
+            _ => None,
+        });
+        Ok(maps.flatten().collect())
     }
 
     fn alias(&mut self, id: NodeId, target: NodeId) -> Result<Located, YamlError> {
@@ -238,7 +264,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// `<<` unquoted. K3s's kind of target throws away what it merges, but looks at it.
+    /// `<<` unquoted.
     fn is_merge(&self, key: NodeId) -> Result<bool, YamlError> {
         Ok(match &self.node(key)?.kind {
             Kind::Scalar(written) => {
@@ -249,20 +275,21 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn check_merge(&mut self, value: NodeId) -> Result<(), YamlError> {
+    fn check_merge(&mut self, value: NodeId) -> Result<Vec<Value>, YamlError> {
         let node = self.node(value)?;
         let sources = match &node.kind {
             Kind::Sequence(children) => children.clone(),
             _ => vec![value],
         };
+        let mut values = Vec::new();
         for source in sources {
             let target = self.node(self.target(source)?)?;
             if !matches!(target.kind, Kind::Mapping(_)) {
                 return Err(invalid(node, "`<<` wants a mapping or a list of mappings"));
             }
-            self.value(source)?;
+            values.push(self.value(source)?.value);
         }
-        Ok(())
+        Ok(values)
     }
 
     /// Text that comes through an alias is copied here, and shared in K3s.
@@ -335,6 +362,13 @@ fn invalid(node: &Node, problem: impl Into<String>) -> YamlError {
     )
 }
 
+fn put(entries: &mut Vec<(Value, Value)>, key: Value, value: Value) {
+    match entries.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, known)) => *known = value,
+        None => entries.push((key, value)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +411,27 @@ mod tests {
     #[test]
     fn quoted_text_stays_and_is_trimmed() {
         assert_eq!(keys("a: ' 0600 '\n"), [("a".into(), "0600".into())]);
+    }
+
+    #[test]
+    fn a_component_s_file_gets_what_a_merge_key_brings() {
+        let last = |text: &str| {
+            let Value::List(items) = decode_value(text.as_bytes()).unwrap() else {
+                return Vec::new();
+            };
+            match items.into_iter().last().map(|item| item.value) {
+                Some(Value::Map(pairs)) => pairs
+                    .iter()
+                    .map(|(key, value)| format!("{} {}", to_text(key), to_text(value)))
+                    .collect(),
+                _ => Vec::new(),
+            }
+        };
+        let own = "- &x {a: 1, b: 2}\n- {<<: *x, b: 3}\n";
+        assert_eq!(last(own), ["a 1", "b 3"]);
+        let first_counts = "- &x {a: 1}\n- &y {a: 2, c: 3}\n- {<<: [*x, *y]}\n";
+        assert_eq!(last(first_counts), ["a 1", "c 3"]);
+        assert_eq!(last("- {a: 1, a: 2}\n"), ["a 1", "a 2"]);
     }
 
     #[test]
