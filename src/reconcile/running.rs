@@ -28,14 +28,39 @@ pub(super) fn look(pass: &Pass<'_>) -> Running {
     let (Running::Started(started), Ok(Some(run))) = (&mut running, run(host, node)) else {
         return running;
     };
-    if started.arguments.is_err() {
-        started.arguments = from_journal(&run.invocation);
-        started.arguments_seen_at = "journal of the running K3s";
+    if lacks_a_component(pass, started) {
+        take_from_journal(started, &run.invocation);
     }
     if started.options.is_none() {
         started.options = in_step(pass, &run);
     }
     running
+}
+
+/// Whether nothing was kept, or so early that K3s had not named all its components yet.
+fn lacks_a_component(pass: &Pass<'_>, started: &StartedWith) -> bool {
+    let Ok(kept) = &started.arguments else {
+        return true;
+    };
+    let next = pass.effective().as_ref().map(standing::next_arguments);
+    next.is_ok_and(|next| next.keys().any(|component| !kept.contains_key(component)))
+}
+
+/// Adds what the journal has and was not kept; what was kept outlives the journal's rotation.
+fn take_from_journal(started: &mut StartedWith, invocation: &InvocationId) {
+    let heard = from_journal(invocation);
+    match (&mut started.arguments, heard) {
+        (Ok(kept), Ok(heard)) => {
+            for (component, words) in heard {
+                kept.entry(component).or_insert(words);
+            }
+        }
+        (Ok(_), Err(_)) => {}
+        (nothing @ Err(_), heard) => {
+            *nothing = heard;
+            started.arguments_seen_at = "journal of the running K3s";
+        }
+    }
 }
 
 /// What was kept when the running K3s was started. Nobody is asked, so this waits for nobody.
