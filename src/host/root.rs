@@ -1,10 +1,8 @@
 //! The root directory as a capability: every path is resolved below it.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -195,29 +193,6 @@ impl Root {
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(HostError::system("open", path, errno)),
         }
-    }
-
-    /// Names in a directory, byte-sorted, links to it followed; `None` if there is no such directory.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn names(&self, path: &Path) -> Result<Option<Vec<OsString>>, HostError> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        let Some(descriptor) = self.open_following(path, flags)? else {
-            return Ok(None);
-        };
-        let failed = |errno| HostError::system("list", path, errno);
-        let mut directory = nix::dir::Dir::from_fd(descriptor).map_err(failed)?;
-        let mut names = Vec::new();
-        for entry in directory.iter() {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(name).to_os_string());
-            }
-        }
-        names.sort();
-        Ok(Some(names))
     }
 
     /// A descriptor that names a directory and what it is, links to it followed inside the root; `None` if there is no

@@ -179,7 +179,7 @@ impl Reader<'_> {
                 from: None,
             }));
         }
-        match self.files.names(&directory) {
+        match self.files.listing(&directory) {
             Ok(names) => Ok(Ok(names
                 .unwrap_or_default()
                 .into_iter()

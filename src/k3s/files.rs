@@ -1,12 +1,11 @@
 //! The files that K3s would read: those of a root, or as they would be after a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::host::{HostError, Kind, Root};
+use crate::host::{HostError, Kind, Listed, Root};
 
 /// Larger than any configuration that is still one; K3s itself has no limit.
 pub const FILE_LIMIT_BYTES: u64 = 1 << 20;
@@ -37,14 +36,6 @@ impl Input {
             sha256: content.map(|content| Sha256::digest(content).into()),
         }
     }
-}
-
-/// A name in a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) name: OsString,
-    /// A directory itself; a link to one is none, as for `os.ReadDir`.
-    pub(super) is_directory: bool,
 }
 
 impl<'a> Files<'a> {
@@ -114,26 +105,25 @@ impl<'a> Files<'a> {
         self.root.link_target(path)
     }
 
-    /// The names in a directory, byte-sorted; `None` if there is no such directory.
-    pub(super) fn names(&self, directory: &Path) -> Result<Option<Vec<Name>>, HostError> {
-        let present = self.root.names(directory)?;
-        let exists = present.is_some() || self.planned_in(directory).next().is_some();
-        let mut names: BTreeSet<OsString> = present.into_iter().flatten().collect();
-        for (name, planned) in self.planned_in(directory) {
-            if planned {
-                names.insert(name.to_os_string());
-            } else {
-                names.remove(name);
+    /// What is in a directory by names in byte order; `None` if there is no such directory.
+    pub(super) fn listing(&self, directory: &Path) -> Result<Option<Vec<Listed>>, HostError> {
+        let present = self.root.listing(directory)?;
+        let mut planned = self.planned_in(directory).peekable();
+        if present.is_none() && planned.peek().is_none() {
+            return Ok(None);
+        }
+        let mut listed = present.unwrap_or_default();
+        for (name, is_there) in planned {
+            listed.retain(|listed| listed.name != name);
+            if is_there {
+                listed.push(Listed {
+                    name: name.to_os_string(),
+                    is_directory: false,
+                });
             }
         }
-        let mut listed = Vec::new();
-        for name in names {
-            let path = directory.join(&name);
-            let is_directory = !self.planned.contains_key(&path)
-                && self.root.kind_of_name(&path)? == Some(Kind::Directory);
-            listed.push(Name { name, is_directory });
-        }
-        Ok(exists.then_some(listed))
+        listed.sort();
+        Ok(Some(listed))
     }
 
     fn planned_in<'b>(
@@ -165,7 +155,7 @@ mod tests {
         assert_eq!(files.read(Path::new("/d/a")).unwrap().unwrap(), b"new");
         assert_eq!(files.read(Path::new("/d/b")).unwrap(), None);
         let names = |path: &str| {
-            let names = files.names(Path::new(path)).unwrap();
+            let names = files.listing(Path::new(path)).unwrap();
             names.map(|names| names.into_iter().map(|name| name.name).collect::<Vec<_>>())
         };
         assert_eq!(names("/d").unwrap(), ["a"]);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Subject;
-use crate::host::{HostError, Kind, Root};
+use crate::host::{HostError, Root};
 
 /// K3s walks all of the tree; deeper than this nobody nests manifests.
 const DEEPEST: usize = 8;
@@ -76,9 +76,9 @@ fn walk(
     let Some(depth) = depth.checked_sub(1) else {
         return Ok(());
     };
-    for name in root.names(directory)?.unwrap_or_default() {
-        let path = directory.join(name);
-        if root.kind_of_name(&path)? == Some(Kind::Directory) {
+    for listed in root.listing(directory)?.unwrap_or_default() {
+        let path = directory.join(listed.name);
+        if listed.is_directory {
             walk(root, &path, depth, found)?;
         }
         found.push(path);

@@ -348,7 +348,7 @@ fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError
             if !is_pattern(&name) {
                 further.push(directory.join(part));
             } else if files.kind(&directory)? == Some(Kind::Directory) {
-                let entries = files.names(&directory)?.unwrap_or_default().into_iter();
+                let entries = files.listing(&directory)?.unwrap_or_default().into_iter();
                 let fits =
                     entries.filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()));
                 further.extend(fits.map(|entry| directory.join(entry.name)));

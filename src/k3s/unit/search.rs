@@ -101,7 +101,7 @@ pub(super) fn fragment(
 pub(super) fn drop_ins(files: &Files<'_>, unit: &str) -> Result<Vec<PathBuf>, HostError> {
     let mut by_name: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for directory in drop_in_directories(unit) {
-        for entry in files.names(&directory)?.unwrap_or_default() {
+        for entry in files.listing(&directory)?.unwrap_or_default() {
             let name = entry.name.to_string_lossy();
             if entry.is_directory || name.starts_with('.') || !name.ends_with(".conf") {
                 continue;
@@ -156,7 +156,7 @@ pub fn is_k3s_name(name: &str) -> bool {
 pub(super) fn candidates(files: &Files<'_>) -> Result<Vec<String>, HostError> {
     let mut units = std::collections::BTreeSet::new();
     for directory in DIRECTORIES {
-        for entry in files.names(Path::new(directory))?.unwrap_or_default() {
+        for entry in files.listing(Path::new(directory))?.unwrap_or_default() {
             let Some(name) = entry.name.to_str() else {
                 continue;
             };

@@ -134,7 +134,7 @@ fn walk(directory: &Path, prefix: &str, files: &Files<'_>, depth: usize, found: 
     if depth == 0 {
         return;
     }
-    for entry in files.names(directory).ok().flatten().unwrap_or_default() {
+    for entry in files.listing(directory).ok().flatten().unwrap_or_default() {
         let path = directory.join(&entry.name);
         let name = format!("{prefix}{}", entry.name.to_string_lossy());
         if entry.is_directory {
