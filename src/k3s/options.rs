@@ -1,6 +1,5 @@
 //! The options that `k3s server` and `k3s agent` know, by release.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::{K3sVersion, Role};
@@ -142,6 +141,11 @@ impl KnownOption {
         self.secret
     }
 
+    /// Whether this is its long name or a short one.
+    fn is_named(&self, name: &str) -> bool {
+        self.name == name || self.short.contains(&name)
+    }
+
     /// The long name and the short ones.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         std::iter::once(self.name).chain(self.short.iter().copied())
@@ -149,36 +153,30 @@ impl KnownOption {
 }
 
 /// The options that one release knows in one role.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
-    known: Vec<&'static KnownOption>,
-    by_name: BTreeMap<&'static str, &'static KnownOption>,
+    role: Role,
+    version: K3sVersion,
 }
 
 impl Options {
-    /// The options of a release and role, in K3s's own order.
+    /// The options of a release and role.
     #[must_use]
-    pub fn of(role: Role, version: K3sVersion) -> Self {
-        let known: Vec<_> = OPTIONS
-            .iter()
-            .filter(|option| option.known_to(role, version))
-            .collect();
-        let by_name = known
-            .iter()
-            .flat_map(|option| option.names().map(move |name| (name, *option)))
-            .collect();
-        Self { known, by_name }
+    pub const fn of(role: Role, version: K3sVersion) -> Self {
+        Self { role, version }
     }
 
     /// The option of a long or short name, without dashes.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&'static KnownOption> {
-        self.by_name.get(name).copied()
+    pub fn find(self, name: &str) -> Option<&'static KnownOption> {
+        let mut named = OPTIONS.iter().filter(|option| option.is_named(name));
+        named.find(|option| option.known_to(self.role, self.version))
     }
 
     /// All options in K3s's own order.
-    pub fn iter(&self) -> impl Iterator<Item = &'static KnownOption> + '_ {
-        self.known.iter().copied()
+    pub fn iter(self) -> impl Iterator<Item = &'static KnownOption> {
+        let known = move |option: &&KnownOption| option.known_to(self.role, self.version);
+        OPTIONS.iter().filter(known)
     }
 }
 
@@ -189,14 +187,13 @@ pub fn option_names() -> impl Iterator<Item = &'static str> {
 
 /// Asks the table about an option by its long or short name, without dashes, whatever the release; `None` if none has it.
 pub(super) fn known_option<T>(name: &str, ask: impl Fn(&KnownOption) -> T) -> Option<T> {
-    OPTIONS
-        .iter()
-        .find(|option| option.names().any(|known| known == name))
-        .map(ask)
+    OPTIONS.iter().find(|option| option.is_named(name)).map(ask)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn knows(role: Role, version: &str, name: &str) -> bool {
@@ -242,8 +239,9 @@ mod tests {
         for minor in 20..=NEWEST_KNOWN_MINOR {
             for role in [Role::Server, Role::Agent] {
                 let options = Options::of(role, K3sVersion::new(minor, 3));
-                let names = options.iter().flat_map(KnownOption::names).count();
-                assert_eq!(names, options.by_name.len(), "1.{minor} {role}");
+                let names: Vec<&str> = options.iter().flat_map(KnownOption::names).collect();
+                let different: BTreeSet<&str> = names.iter().copied().collect();
+                assert_eq!(names.len(), different.len(), "1.{minor} {role}");
             }
         }
     }

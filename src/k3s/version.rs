@@ -44,15 +44,14 @@ impl FromStr for K3sVersion {
             text: text.to_owned(),
         };
         let number = text.strip_prefix('v').unwrap_or(text);
-        let number = number.split(['+', '-']).next().unwrap_or_default();
-        let mut parts = number.split('.');
-        let (major, minor, patch) = (parts.next(), parts.next(), parts.next());
-        if major != Some("1") || parts.next().is_some() {
-            return Err(error());
-        }
-        let parse = |part: Option<&str>| part.and_then(|digits| digits.parse().ok());
-        match (parse(minor), parse(patch)) {
-            (Some(minor), Some(patch)) => Ok(Self { minor, patch }),
+        let end = number.bytes().position(|byte| matches!(byte, b'+' | b'-'));
+        let number = end.and_then(|end| number.get(..end)).unwrap_or(number);
+        let parts = number
+            .strip_prefix("1.")
+            .and_then(|rest| rest.split_once('.'));
+        let (minor, patch) = parts.ok_or_else(error)?;
+        match (minor.parse(), patch.parse()) {
+            (Ok(minor), Ok(patch)) => Ok(Self { minor, patch }),
             _ => Err(error()),
         }
     }
@@ -67,7 +66,7 @@ mod tests {
         for text in ["1.36.3", "v1.36.3", "v1.36.3+k3s1", "v1.36.3-rc1+k3s1"] {
             assert_eq!(text.parse(), Ok(K3sVersion::new(36, 3)), "{text}");
         }
-        for text in ["", "1.36", "2.0.1", "1.36.3.4", "1.x.3", "v"] {
+        for text in ["", "1.36", "2.0.1", "1.36.3.4", "1.x.3", "1.36.", "v"] {
             assert!(text.parse::<K3sVersion>().is_err(), "{text}");
         }
     }

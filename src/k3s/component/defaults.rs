@@ -1,7 +1,6 @@
 //! The arguments that K3s gives each component by itself, read from `data/defaults.txt`.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use super::releases::Releases;
 use super::situation::Situation;
@@ -62,25 +61,16 @@ fn placeholders(value: &str) -> impl Iterator<Item = &str> {
         .filter_map(|part| part.split('}').next())
 }
 
-/// The table by the names of components, read once.
-static ROWS: LazyLock<BTreeMap<&'static str, Vec<Row<'static>>>> = LazyLock::new(|| {
-    let mut components: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
-    let mut section = "";
-    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
-    for line in lines.filter(|line| !line.trim().is_empty()) {
-        match line.strip_prefix('[') {
-            Some(name) => section = name.trim_end_matches(']'),
-            None => components
-                .entry(section)
-                .or_default()
-                .extend(Row::read(line)),
-        }
-    }
-    components
-});
-
-fn rows(component: Component) -> impl Iterator<Item = &'static Row<'static>> {
-    ROWS.get(component.name()).into_iter().flatten()
+/// The rows of a component, read as they are asked for: the table stays the text that it is.
+fn rows(component: Component) -> impl Iterator<Item = Row<'static>> {
+    let mut sections = TABLE.split("\n[").skip(1);
+    let lines = sections.find_map(|section| {
+        let (name, lines) = section.split_once("]\n")?;
+        (name == component.name()).then_some(lines)
+    });
+    let lines = lines.unwrap_or_default().lines();
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    lines.filter_map(Row::read)
 }
 
 /// K3s's own arguments of a component: flag to value, before the operator's are merged in.

@@ -1,6 +1,6 @@
 //! The flags that a component of a Kubernetes minor knows, and what it makes of a command line.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::value::{self, Kind};
@@ -8,36 +8,44 @@ use super::{Argument, Component, minors};
 
 const TABLE: &str = include_str!("data/flags.txt");
 
-/// The table's lines by the names of components, read once: a pass asks for every argument of every component. They stay
-/// lines, which they are searched as: taken apart they would be ten times as much memory for as long as the daemon runs.
-static KNOWN: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-    let mut components: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut section = "";
-    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
-    for line in lines.filter(|line| !line.is_empty()) {
-        match line.strip_prefix('[') {
-            Some(name) => section = name.trim_end_matches(']'),
-            None => components.entry(section).or_default().push(line),
-        }
-    }
-    components
+/// The lines of the table by the names of components. They stay text, which they are searched as: a pass asks for every
+/// argument of every component, and taken apart they would be ten times as much memory for as long as the daemon runs.
+static KNOWN: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+    let sections = TABLE.split("\n[").skip(1);
+    sections
+        .filter_map(|section| section.split_once("]\n"))
+        .collect()
 });
 
-fn lines_of(component: &str) -> &'static [&'static str] {
-    KNOWN.get(component).map_or(&[], Vec::as_slice)
+fn lines_of(component: &str) -> &'static str {
+    let mut known = KNOWN.iter();
+    known
+        .find(|(name, _)| *name == component)
+        .map_or("", |(_, lines)| lines)
 }
 
 /// The first column of a line, by which they are in order.
 fn name_of(line: &str) -> &str {
-    line.split(' ').next().unwrap_or_default()
+    line.split_once(' ').map_or(line, |(name, _)| name)
 }
 
 /// The lines of one flag among those of its component, a later one outranking an earlier one.
-fn find(lines: &'static [&'static str], flag: &str) -> &'static [&'static str] {
-    let start = lines.partition_point(|line| name_of(line) < flag);
-    let rest = lines.get(start..).unwrap_or_default();
-    let end = rest.partition_point(|line| name_of(line) == flag);
-    rest.get(..end).unwrap_or_default()
+fn find<'t>(lines: &'t str, flag: &str) -> impl Iterator<Item = &'t str> {
+    let (mut from, mut to) = (0, lines.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        let before = lines.get(from..middle).unwrap_or_default();
+        let start = before.rfind('\n').map_or(from, |end| from + end + 1);
+        let line = lines.get(start..).unwrap_or_default();
+        let line = line.lines().next().unwrap_or_default();
+        if name_of(line) < flag {
+            from = start + line.len() + 1;
+        } else {
+            to = start;
+        }
+    }
+    let found = lines.get(from..).unwrap_or_default().lines();
+    found.take_while(move |line| name_of(line) == flag)
 }
 
 /// What a line says of its flag at a minor.
@@ -50,17 +58,16 @@ fn kind_at(line: &str, minor: u16) -> Option<Kind> {
 /// Whether any component of any minor knows a flag, its name written with `-`.
 pub fn knows_flag(name: &str) -> bool {
     let other = name.replace('-', "_");
-    let mut tables = KNOWN.values();
-    tables.any(|lines| {
-        [name, &other]
-            .iter()
-            .any(|name| !find(lines, name).is_empty())
+    let mut tables = KNOWN.iter();
+    tables.any(|(_, lines)| {
+        let mut names = [name, &other].into_iter();
+        names.any(|name| find(lines, name).next().is_some())
     })
 }
 
 /// The flags that a component has at some minor of the table; none where the table does not know the component.
 pub fn flags_of(component: Component) -> impl Iterator<Item = &'static str> {
-    lines_of(component.name()).iter().map(|line| name_of(line))
+    lines_of(component.name()).lines().map(name_of)
 }
 
 /// The flags of one component at one minor.
@@ -68,7 +75,7 @@ pub fn flags_of(component: Component) -> impl Iterator<Item = &'static str> {
 pub(super) struct Flags {
     component: Component,
     minor: u16,
-    lines: &'static [&'static str],
+    lines: &'static str,
 }
 
 impl Flags {
@@ -82,27 +89,28 @@ impl Flags {
     }
 
     /// The name under which the component looks a flag up: the kubelet alone takes `_` for `-`.
-    fn name(&self, flag: &str) -> String {
-        if self.component == Component::Kubelet {
-            flag.replace('_', "-")
+    fn name<'a>(&self, flag: &'a str) -> Cow<'a, str> {
+        if self.component == Component::Kubelet && flag.contains('_') {
+            Cow::Owned(flag.replace('_', "-"))
         } else {
-            flag.to_owned()
+            Cow::Borrowed(flag)
         }
     }
 
     /// The names of all flags.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        let known = self.lines.iter();
+        let known = self.lines.lines();
         let known = known.filter(|line| kind_at(line, self.minor).is_some());
-        let mut names: Vec<&str> = known.map(|line| name_of(line)).collect();
+        let mut names: Vec<&str> = known.map(name_of).collect();
         names.dedup();
         names
     }
 
     /// The kind of a flag; `None` if the component does not know it.
     pub(super) fn kind(&self, flag: &str) -> Option<Kind> {
-        let mut lines = find(self.lines, &self.name(flag)).iter().rev();
-        lines.find_map(|line| kind_at(line, self.minor))
+        let name = self.name(flag);
+        let kinds = find(self.lines, &name).filter_map(|line| kind_at(line, self.minor));
+        kinds.last()
     }
 
     /// Why the component would refuse an argument when it reads its command line, in its own words.
@@ -134,7 +142,7 @@ impl Flags {
             .iter()
             .filter(|argument| self.name(&argument.flag) == name)
             .collect();
-        if !self.kind(flag).is_some_and(Kind::unites) {
+        if given.len() > 1 && !self.kind(flag).is_some_and(Kind::unites) {
             given.drain(..given.len().saturating_sub(1));
         }
         given
@@ -273,7 +281,14 @@ mod tests {
             );
         }
         for (component, lines) in KNOWN.iter() {
-            assert!(lines.is_sorted_by_key(|line| name_of(line)), "{component}");
+            let names: Vec<&str> = lines.lines().map(name_of).collect();
+            assert!(names.is_sorted(), "{component}");
+            for name in names {
+                assert!(find(lines, name).all(|line| name_of(line) == name));
+                assert!(find(lines, name).next().is_some(), "{component}: {name}");
+            }
+            assert_eq!(find(lines, "zzz").next(), None);
+            assert_eq!(find(lines, "").next(), None);
         }
     }
 }

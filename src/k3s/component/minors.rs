@@ -43,7 +43,10 @@ pub(super) const NEWEST: u16 = NEWEST_CATALOGUED_MINOR;
 
 /// Whether a table knows a name at a minor; `true` where the tables end before that minor.
 pub(super) fn known(table: &'static str, name: &str, minor: u16) -> bool {
-    minor > NEWEST || lines(table, minor).any(|columns| columns.first() == Some(&name))
+    let is_of_name = |line: &&str| line.split_once(' ').is_some_and(|(first, _)| first == name);
+    let holds =
+        |line: &str| matches!(line.rsplit_once(' '), Some((_, range)) if contain(range, minor));
+    minor > NEWEST || table.lines().filter(is_of_name).any(holds)
 }
 
 #[cfg(test)]
