@@ -87,7 +87,7 @@ pub fn reference() -> String {
             "| control | what holds | CIS {newest} |\n| --- | --- | --- |"
         );
         for control in &members {
-            let number = control.cis.get(&newest).map_or("", String::as_str);
+            let number = control.cis.get(&newest).unwrap_or_default();
             let _ = writeln!(
                 page,
                 "| [{0}](#{0}) | {1} | {number} |",
@@ -182,7 +182,7 @@ fn numbers(control: &Control, editions: &Editions) -> String {
         let Some(number) = control.cis.get(&edition.name) else {
             continue;
         };
-        match numbered.iter_mut().find(|(known, _)| known == number) {
+        match numbered.iter_mut().find(|(known, _)| *known == number) {
             Some((_, names)) => names.push(&edition.name),
             None => numbered.push((number, vec![&edition.name])),
         }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Datastore, Requirement, Setting, SettingBody, VersionRange, is_label};
+use super::{Datastore, Numbers, Requirement, Setting, SettingBody, VersionRange, is_label};
 use crate::k3s::Role;
 
 /// The name of a control: lower-case words joined by dashes.
@@ -177,7 +177,7 @@ pub struct Control {
     /// It may keep a workload from running: observed on clusters that have data.
     pub restricts_workloads: bool,
     /// CIS recommendation numbers by benchmark edition.
-    pub cis: BTreeMap<String, String>,
+    pub cis: Numbers,
     /// What the operator does by hand where we must not, by K3s version.
     pub runbooks: Vec<Runbook>,
     /// What the operator may set.

@@ -1,10 +1,8 @@
 //! Editions of the CIS benchmark for K3s, and which one a K3s version is assessed with.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
-use super::{CatalogueError, Source, VersionRange};
+use super::{CatalogueError, VersionRange};
 use crate::k3s::K3sVersion;
 
 /// One edition of the CIS benchmark.
@@ -30,10 +28,9 @@ struct EditionFile {
 impl Editions {
     /// The editions that came with this build.
     pub(super) fn built_in() -> Result<Self, CatalogueError> {
-        let text = include_str!("editions.toml");
-        let file: EditionFile = toml::from_str(text).map_err(|error| {
-            CatalogueError::of_syntax(&Source::new(Path::new("editions.toml"), text), &error)
-        })?;
+        let text = include_str!(concat!(env!("OUT_DIR"), "/editions.json"));
+        let file: EditionFile =
+            serde_json::from_str(text).map_err(|error| CatalogueError::of_build(&error))?;
         Ok(Self(file.edition))
     }
 

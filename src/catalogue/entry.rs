@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::{
     ArgumentSetting, Control, ControlId, Datastore, DirectorySetting, Enforcement, FileSetting,
-    ManifestSetting, OptionSetting, Parameter, PermissionsSetting, Runbook, Setting, SettingBody,
-    Source, SysctlSetting, VersionRange,
+    ManifestSetting, Numbers, OptionSetting, Parameter, PermissionsSetting, Runbook, Setting,
+    SettingBody, Source, SysctlSetting, VersionRange,
 };
 use crate::k3s::Role;
 
@@ -22,7 +23,7 @@ struct ControlFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ControlEntry {
-    id: Spanned<ControlId>,
+    id: ControlId,
     title: String,
     why: String,
     role: RoleEntry,
@@ -34,25 +35,25 @@ struct ControlEntry {
     #[serde(default)]
     restricts_workloads: bool,
     #[serde(default)]
-    cis: BTreeMap<String, String>,
+    cis: Numbers,
     #[serde(default)]
     runbook: Vec<Runbook>,
     #[serde(default)]
     parameter: BTreeMap<String, Parameter>,
     #[serde(default)]
-    sysctl: Vec<Spanned<SysctlSetting>>,
+    sysctl: Vec<SysctlSetting>,
     #[serde(default)]
-    directory: Vec<Spanned<DirectorySetting>>,
+    directory: Vec<DirectorySetting>,
     #[serde(default)]
-    file: Vec<Spanned<FileSetting>>,
+    file: Vec<FileSetting>,
     #[serde(default)]
-    permissions: Vec<Spanned<PermissionsSetting>>,
+    permissions: Vec<PermissionsSetting>,
     #[serde(default)]
-    option: Vec<Spanned<OptionSetting>>,
+    option: Vec<OptionSetting>,
     #[serde(default)]
-    argument: Vec<Spanned<ArgumentSetting>>,
+    argument: Vec<ArgumentSetting>,
     #[serde(default)]
-    manifest: Vec<Spanned<ManifestSetting>>,
+    manifest: Vec<ManifestSetting>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +64,17 @@ enum RoleEntry {
     Any,
 }
 
+/// What the controls of the built-in catalogue give as the place where they are defined.
+pub(super) const BUILT_IN_SOURCE: &str = "built-in";
+
+/// The controls that came with this build, from what `build.rs` made of them.
+pub(super) fn built_in(json: &str) -> Result<Vec<Control>, serde_json::Error> {
+    let file: ControlFile = serde_json::from_str(json)?;
+    let controls = file.control.into_iter();
+    let controls = controls.map(|entry| entry.into_control(BUILT_IN_SOURCE, None));
+    Ok(controls.collect())
+}
+
 /// The controls of a file; `source` is what they give as the place where they are defined.
 pub(super) fn read(
     text: &str,
@@ -70,38 +82,71 @@ pub(super) fn read(
     source: &str,
 ) -> Result<Vec<Control>, toml::de::Error> {
     let entries: ControlFile = toml::from_str(text)?;
-    let entries = entries.control.into_iter();
-    Ok(entries
-        .map(|entry| entry.into_control(file, source))
-        .collect())
+    let tree = DeTable::parse(text)?;
+    let mut written = elements(tree.get_ref(), "control");
+    let controls = entries.control.into_iter().map(|entry| {
+        let table = written.next().and_then(|value| value.get_ref().as_table());
+        entry.into_control(source, table.map(|table| Written { table, file }))
+    });
+    Ok(controls.collect())
+}
+
+/// The elements of a list of tables, as they are written.
+fn elements<'t>(
+    table: &'t DeTable<'t>,
+    name: &str,
+) -> impl Iterator<Item = &'t Spanned<DeValue<'t>>> {
+    let value = table.get(name).and_then(|value| value.get_ref().as_array());
+    value.into_iter().flatten()
+}
+
+/// A control as it is written in a file of the operator's.
+#[derive(Clone, Copy)]
+struct Written<'t> {
+    table: &'t DeTable<'t>,
+    file: &'t Source<'t>,
+}
+
+impl<'t> Written<'t> {
+    /// The line of the control's id, counted from 1.
+    fn line_of_id(self) -> usize {
+        let id = self.table.get("id").map_or(0, |id| id.span().start);
+        self.file.line_number(id)
+    }
+
+    /// The lines on which the settings of a kind begin.
+    fn lines_of(self, kind: &'static str) -> impl Iterator<Item = usize> + 't {
+        elements(self.table, kind).map(move |setting| self.file.line_number(setting.span().start))
+    }
 }
 
 impl ControlEntry {
-    fn into_control(self, text: &Source<'_>, source: &str) -> Control {
+    /// `written` is where it stands; nothing of what the build brought along can be mended where the program runs.
+    fn into_control(self, source: &str, written: Option<Written<'_>>) -> Control {
         let mut settings = Vec::new();
         macro_rules! take {
-            ($list:expr, $variant:ident) => {
-                settings.extend($list.into_iter().map(|setting| {
-                    let line = text.line_number(setting.span().start);
-                    let setting = setting.into_inner();
-                    Setting {
-                        k3s: setting.k3s,
-                        body: SettingBody::$variant(setting),
-                        line,
-                    }
+            ($list:ident, $variant:ident) => {
+                let lines = written.map(|written| written.lines_of(stringify!($list)));
+                let mut lines = lines.into_iter().flatten();
+                settings.extend(self.$list.into_iter().map(|setting| Setting {
+                    k3s: setting.k3s,
+                    body: SettingBody::$variant(setting),
+                    line: lines.next().unwrap_or_default(),
                 }));
             };
         }
-        take!(self.sysctl, Sysctl);
-        take!(self.directory, Directory);
-        take!(self.file, File);
-        take!(self.permissions, Permissions);
-        take!(self.option, Option);
-        take!(self.argument, Argument);
-        take!(self.manifest, Manifest);
+        take!(sysctl, Sysctl);
+        take!(directory, Directory);
+        take!(file, File);
+        take!(permissions, Permissions);
+        take!(option, Option);
+        take!(argument, Argument);
+        take!(manifest, Manifest);
+        // They stay for as long as the daemon runs.
+        settings.shrink_to_fit();
         Control {
-            line: text.line_number(self.id.span().start),
-            id: self.id.into_inner(),
+            line: written.map_or(0, Written::line_of_id),
+            id: self.id,
             title: self.title,
             why: self.why,
             role: match self.role {

@@ -62,7 +62,7 @@ fn of_head(control: &Control, editions: &Editions) -> Option<Fault> {
         return Some(Fault::of_word(control.id.as_str(), message, hint));
     }
     text::of_line("title", &control.title)
-        .or_else(|| known::of_editions(control.cis.keys(), editions))
+        .or_else(|| known::of_editions(control.cis.iter().map(|(edition, _)| edition), editions))
         .or_else(|| of_parameters(control))
 }
 
@@ -105,7 +105,12 @@ fn of_permissions(
     ];
     path::of_pattern(&permissions.path)
         .or_else(|| permissions.follow.as_deref().and_then(path::of))
-        .or_else(|| known::of_editions(permissions.mode_by_edition.keys(), editions))
+        .or_else(|| {
+            known::of_editions(
+                permissions.mode_by_edition.keys().map(String::as_str),
+                editions,
+            )
+        })
         .or_else(|| {
             let mut options = options.into_iter().flatten();
             options.find_map(|option| known::of_option_in(option, setting.k3s))

@@ -5,34 +5,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::entry::{self, BUILT_IN_SOURCE};
 use super::fault::{self, Fault};
-use super::{Control, Editions, Problem, Source, content, contradiction, entry};
+use super::{Control, Editions, Problem, Source, content, contradiction};
 
-const BUILT_IN_SOURCE: &str = "built-in";
-const BUILT_IN: &[(&str, &str)] = &[
-    ("10-host.toml", include_str!("controls/10-host.toml")),
-    (
-        "20-directories.toml",
-        include_str!("controls/20-directories.toml"),
-    ),
-    ("30-files.toml", include_str!("controls/30-files.toml")),
-    (
-        "40-permissions.toml",
-        include_str!("controls/40-permissions.toml"),
-    ),
-    (
-        "50-configuration.toml",
-        include_str!("controls/50-configuration.toml"),
-    ),
-    (
-        "60-defaults.toml",
-        include_str!("controls/60-defaults.toml"),
-    ),
-    (
-        "70-workloads.toml",
-        include_str!("controls/70-workloads.toml"),
-    ),
-];
+/// What `build.rs` made of `controls/*.toml`.
+const BUILT_IN: &str = include_str!(concat!(env!("OUT_DIR"), "/controls.json"));
 
 /// A catalogue file that cannot be used: file, line and column, what is wrong there, and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +22,12 @@ impl CatalogueError {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().replace('\n', " ");
         Self(Box::new(source.problem(span, message, None)))
+    }
+
+    /// What the build brought along cannot be read.
+    pub(super) fn of_build(error: &serde_json::Error) -> Self {
+        let source = Source::new(Path::new("built-in"), "");
+        Self(Box::new(source.problem(0..0, error.to_string(), None)))
     }
 
     /// What is wrong with a control or a setting that begins on a line.
@@ -90,20 +74,20 @@ impl Catalogue {
     /// When a file is malformed, repeats a control or states one that cannot be judged.
     pub fn with_operator_files(files: &[(PathBuf, String)]) -> Result<Self, CatalogueError> {
         let mut catalogue = Self {
-            controls: Vec::new(),
+            // Not judged at every start, each against all before it: a test has done that.
+            controls: entry::built_in(BUILT_IN)
+                .map_err(|error| CatalogueError::of_build(&error))?,
             editions: Editions::built_in()?,
             digest: String::new(),
         };
         let mut digest = Sha256::new();
-        for (name, text) in BUILT_IN {
-            digest.update(text.as_bytes());
-            catalogue.add(Path::new(name), BUILT_IN_SOURCE, text)?;
-        }
+        digest.update(BUILT_IN.as_bytes());
         digest.update(content::digest_input());
         for (path, text) in files {
             digest.update(text.as_bytes());
-            catalogue.add(path, &path.display().to_string(), text)?;
+            catalogue.add(path, text)?;
         }
+        catalogue.controls.shrink_to_fit();
         catalogue.digest = hex(&digest.finalize());
         Ok(catalogue)
     }
@@ -146,9 +130,9 @@ impl Catalogue {
         &self.digest
     }
 
-    fn add(&mut self, path: &Path, source: &str, text: &str) -> Result<(), CatalogueError> {
+    fn add(&mut self, path: &Path, text: &str) -> Result<(), CatalogueError> {
         let file_text = Source::new(path, text);
-        let entries = entry::read(text, &file_text, source)
+        let entries = entry::read(text, &file_text, &path.display().to_string())
             .map_err(|error| CatalogueError::of_syntax(&file_text, &error))?;
         for control in entries {
             if let Some((line, fault)) = self.fault_of(&control) {
@@ -187,4 +171,35 @@ pub(super) fn place(control: &Control, line: usize) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The built-in controls as people write them, taken from there as if an operator had.
+    #[test]
+    fn the_built_in_controls_would_be_taken_from_an_operator_and_are_the_same() {
+        let mut catalogue = Catalogue {
+            controls: Vec::new(),
+            editions: Editions::built_in().unwrap(),
+            digest: String::new(),
+        };
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalogue/controls");
+        let files = std::fs::read_dir(directory).unwrap();
+        let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in &files {
+            let text = std::fs::read_to_string(file).unwrap();
+            catalogue.add(file, &text).unwrap();
+        }
+        for control in &mut catalogue.controls {
+            BUILT_IN_SOURCE.clone_into(&mut control.source);
+            control.line = 0;
+            for setting in &mut control.settings {
+                setting.line = 0;
+            }
+        }
+        assert_eq!(catalogue.controls, Catalogue::built_in().unwrap().controls);
+    }
 }

@@ -15,6 +15,7 @@ mod fault;
 mod label;
 mod load;
 mod nearest;
+mod numbers;
 mod placeholder;
 mod problem;
 mod requirement;
@@ -34,6 +35,7 @@ pub use edition::{Edition, Editions};
 pub use label::is_label;
 pub use load::{Catalogue, CatalogueError};
 pub use nearest::nearest;
+pub use numbers::Numbers;
 pub use problem::{Problem, Problems};
 
 pub(crate) use comparison::{Value, holds};

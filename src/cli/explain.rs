@@ -1,13 +1,11 @@
 //! `k3warden explain`: why a control exists, what it sets and where the values come from.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Global, check};
-use crate::catalogue::{Control, Editions, Runbook, Setting, SettingBody};
+use crate::catalogue::{Control, Editions, Numbers, Runbook, Setting, SettingBody};
 use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
 use crate::report::Enforcement;
@@ -104,13 +102,13 @@ fn scope(control: &Control) -> String {
 }
 
 /// Editions with the same number stand together, the oldest first.
-fn numbers(cis: &BTreeMap<String, String>, editions: &Editions) -> String {
+fn numbers(cis: &Numbers, editions: &Editions) -> String {
     if cis.is_empty() {
         return "no number of its own".to_owned();
     }
     let known = editions.all();
     let age = |name: &str| known.iter().position(|edition| edition.name == name);
-    let mut of_age: Vec<(&str, &str)> = cis.iter().map(|(one, two)| (&**one, &**two)).collect();
+    let mut of_age: Vec<(&str, &str)> = cis.iter().collect();
     of_age.sort_by_key(|(edition, _)| age(edition).unwrap_or(known.len()));
     let mut numbers: Vec<(&str, Vec<&str>)> = Vec::new();
     for (edition, number) in of_age {

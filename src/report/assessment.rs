@@ -250,7 +250,7 @@ fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) ->
         title: control.title.clone(),
         cis: edition
             .and_then(|edition| control.cis.get(edition))
-            .cloned(),
+            .map(str::to_owned),
         enforcement: judgement.decision.stance.into(),
         verdict: judgement.verdict,
         note: judgement

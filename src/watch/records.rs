@@ -297,7 +297,7 @@ fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
 
 fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
     let edition = ground.pass().edition()?;
-    judgement.control.cis.get(edition).cloned()
+    judgement.control.cis.get(edition).map(str::to_owned)
 }
 
 /// The number of a control in the edition of this node; empty where it has none.
@@ -305,6 +305,6 @@ pub(super) fn cis_of(ground: &Ground, control: &ControlId) -> String {
     let control = ground.catalogue.control(control.as_str());
     let number = control
         .zip(ground.pass().edition())
-        .and_then(|(control, edition)| control.cis.get(edition).cloned());
-    number.unwrap_or_default()
+        .and_then(|(control, edition)| control.cis.get(edition));
+    number.unwrap_or_default().to_owned()
 }

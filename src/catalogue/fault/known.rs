@@ -10,7 +10,7 @@ use crate::k3s::{NEWEST_CATALOGUED_MINOR, option_names};
 
 /// Editions by which numbers or modes are given.
 pub(super) fn of_editions<'a>(
-    mut names: impl Iterator<Item = &'a String>,
+    mut names: impl Iterator<Item = &'a str>,
     editions: &Editions,
 ) -> Option<Fault> {
     let name = names.find(|name| editions.named(name).is_none())?;
