@@ -1,8 +1,10 @@
 //! The arguments that K3s gives each component by itself, read from `data/defaults.txt`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::releases::Releases;
+use super::sections::Sections;
 use super::situation::Situation;
 use super::{Component, Node};
 use crate::k3s::{Place, Sourced};
@@ -20,7 +22,7 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn read(line: &'a str) -> Option<Self> {
-        let mut columns = line.split_whitespace();
+        let mut columns = line.split_ascii_whitespace();
         let flag = columns.next()?;
         Some(Self {
             flag: flag.strip_suffix('&').unwrap_or(flag),
@@ -61,14 +63,11 @@ fn placeholders(value: &str) -> impl Iterator<Item = &str> {
         .filter_map(|part| part.split('}').next())
 }
 
+static SECTIONS: LazyLock<Sections> = LazyLock::new(|| Sections::of(TABLE));
+
 /// The rows of a component, read as they are asked for: the table stays the text that it is.
 fn rows(component: Component) -> impl Iterator<Item = Row<'static>> {
-    let mut sections = TABLE.split("\n[").skip(1);
-    let lines = sections.find_map(|section| {
-        let (name, lines) = section.split_once("]\n")?;
-        (name == component.name()).then_some(lines)
-    });
-    let lines = lines.unwrap_or_default().lines();
+    let lines = SECTIONS.lines_of(component.name()).lines();
     let lines = lines.filter(|line| !line.starts_with('#'));
     lines.filter_map(Row::read)
 }

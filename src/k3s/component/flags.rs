@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::sections::Sections;
 use super::value::{self, Kind};
 use super::{Argument, Component, minors};
 
@@ -10,19 +11,7 @@ const TABLE: &str = include_str!("data/flags.txt");
 
 /// The lines of the table by the names of components. They stay text, which they are searched as: a pass asks for every
 /// argument of every component, and taken apart they would be ten times as much memory for as long as the daemon runs.
-static KNOWN: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
-    let sections = TABLE.split("\n[").skip(1);
-    sections
-        .filter_map(|section| section.split_once("]\n"))
-        .collect()
-});
-
-fn lines_of(component: &str) -> &'static str {
-    let mut known = KNOWN.iter();
-    known
-        .find(|(name, _)| *name == component)
-        .map_or("", |(_, lines)| lines)
-}
+static KNOWN: LazyLock<Sections> = LazyLock::new(|| Sections::of(TABLE));
 
 /// The first column of a line, by which they are in order.
 fn name_of(line: &str) -> &str {
@@ -67,7 +56,7 @@ pub fn knows_flag(name: &str) -> bool {
 
 /// The flags that a component has at some minor of the table; none where the table does not know the component.
 pub fn flags_of(component: Component) -> impl Iterator<Item = &'static str> {
-    lines_of(component.name()).lines().map(name_of)
+    KNOWN.lines_of(component.name()).lines().map(name_of)
 }
 
 /// The flags of one component at one minor.
@@ -84,7 +73,7 @@ impl Flags {
         Self {
             component,
             minor,
-            lines: lines_of(component.name()),
+            lines: KNOWN.lines_of(component.name()),
         }
     }
 

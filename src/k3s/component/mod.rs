@@ -19,6 +19,7 @@ mod option_effect;
 mod options;
 mod releases;
 mod schema;
+mod sections;
 mod situation;
 mod value;
 
