@@ -116,7 +116,7 @@ impl Ground {
                 }
             }
         }
-        for (watched, concern) in inputs::of(&self.node) {
+        for (watched, concern) in inputs::of(&self.node, &self.host.root) {
             index.add(watched, concern);
         }
         index

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::host::Root;
 use crate::k3s::{UNIT_DIRECTORIES, drop_in_directories, drop_in_directory};
 use crate::node::Node;
-use crate::setting::{Aspect, Watched};
+use crate::setting::{Aspect, Watched, matches_pattern};
 
 use super::index::Concern;
 use super::suspension;
@@ -15,9 +16,12 @@ const INVOCATIONS: &str = "/run/systemd/units";
 /// Environment files that install.sh's units read, known before there is a unit.
 const ENVIRONMENT: [&str; 2] = ["/etc/default", "/etc/sysconfig"];
 
+/// Links behind each other that are followed, as many as a path lookup of the kernel follows (path_resolution(7)).
+const LINK_LIMIT: usize = 40;
+
 /// What is watched beside the settings, with its concern.
 #[must_use]
-pub fn of(node: &Node) -> Vec<(Watched, Concern)> {
+pub fn of(node: &Node, root: &Root) -> Vec<(Watched, Concern)> {
     let mut all = Vec::new();
     for path in suspension::FILES {
         // Both are made and removed, never written into; our lock beside them is written at each change.
@@ -32,12 +36,49 @@ pub fn of(node: &Node) -> Vec<(Watched, Concern)> {
         ),
         Concern::K3sStart,
     ));
-    all.extend(
-        of_k3s(node)
-            .into_iter()
-            .map(|watched| (watched, Concern::K3sInputs)),
-    );
+    let of_k3s = of_k3s(node);
+    let linked: Vec<Watched> = of_k3s
+        .iter()
+        .flat_map(|watched| names(watched, root))
+        .flat_map(|path| targets(root, path))
+        .map(|path| Watched::Path(path, Aspect::Content))
+        .collect();
+    let inputs = of_k3s.into_iter().chain(linked);
+    all.extend(inputs.map(|watched| (watched, Concern::K3sInputs)));
     all
+}
+
+/// The paths that are watched, those that are there where it is a pattern.
+fn names(watched: &Watched, root: &Root) -> Vec<PathBuf> {
+    match watched {
+        Watched::Path(path, _) => vec![path.clone()],
+        Watched::Matching {
+            directory, pattern, ..
+        } => {
+            // A directory that cannot be read is told of by whoever judges what is in it.
+            let names = root.names(directory).ok().flatten().unwrap_or_default();
+            names
+                .iter()
+                .filter(|name| matches_pattern(pattern, &name.to_string_lossy()))
+                .map(|name| directory.join(name))
+                .collect()
+        }
+        Watched::Way(_) | Watched::Key(_) => Vec::new(),
+    }
+}
+
+/// Where links lead, each on the way: a write there changes what K3s reads and raises no event where the link is.
+fn targets(root: &Root, mut path: PathBuf) -> Vec<PathBuf> {
+    let mut targets = Vec::new();
+    while let Ok(Some(target)) = root.link_target(&path) {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        path = directory.join(target);
+        if targets.len() == LINK_LIMIT {
+            break;
+        }
+        targets.push(path.clone());
+    }
+    targets
 }
 
 fn of_k3s(node: &Node) -> Vec<Watched> {
@@ -91,5 +132,60 @@ fn matching(directory: &Path, pattern: &str, aspect: Aspect) -> Watched {
         directory: directory.to_path_buf(),
         pattern: pattern.to_owned(),
         aspect,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_is_linked_is_watched_where_it_lies() {
+        let tree = tempfile::tempdir().unwrap();
+        let made = |path: &str| std::fs::create_dir_all(tree.path().join(path)).unwrap();
+        let linked = |target: &str, path: &str| {
+            std::os::unix::fs::symlink(target, tree.path().join(path)).unwrap();
+        };
+        made("etc/rancher/k3s/config.yaml.d");
+        made("data");
+        linked("../../../data/first.yaml", "etc/rancher/k3s/config.yaml");
+        linked("/data/second.yaml", "data/first.yaml");
+        linked(
+            "/data/part.yaml",
+            "etc/rancher/k3s/config.yaml.d/10-site.yaml",
+        );
+        linked("/data/other", "etc/rancher/k3s/config.yaml.d/README");
+        let root = Root::open(tree.path()).unwrap();
+
+        let config = Watched::Path("/etc/rancher/k3s/config.yaml".into(), Aspect::Content);
+        let parts = matching(
+            Path::new("/etc/rancher/k3s/config.yaml.d"),
+            "*.yaml",
+            Aspect::Content,
+        );
+        let led_to = |watched: &Watched| {
+            let names = names(watched, &root).into_iter();
+            names.flat_map(|path| targets(&root, path)).collect()
+        };
+        let of_config: Vec<PathBuf> = led_to(&config);
+        assert_eq!(
+            of_config,
+            [
+                "/etc/rancher/k3s/../../../data/first.yaml",
+                "/data/second.yaml"
+            ]
+            .map(PathBuf::from)
+        );
+        let of_parts: Vec<PathBuf> = led_to(&parts);
+        assert_eq!(of_parts, [PathBuf::from("/data/part.yaml")]);
+    }
+
+    #[test]
+    fn links_in_a_circle_end() {
+        let tree = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("b", tree.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("a", tree.path().join("b")).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        assert_eq!(targets(&root, PathBuf::from("/a")).len(), LINK_LIMIT);
     }
 }
