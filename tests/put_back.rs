@@ -223,6 +223,15 @@ fn retry_says_when_there_is_nothing_and_lifts_what_cannot_be_read() {
 }
 
 #[test]
+fn what_cannot_be_lifted_is_not_said_to_be() {
+    let node = Node::settled();
+    fs::create_dir(node.path("var/lib/k3warden/quarantine.json")).unwrap();
+    let (code, said) = node.run(&["retry"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(!said.contains("Lifted"), "{said}");
+}
+
+#[test]
 fn without_anything_that_worked_all_of_ours_goes_but_the_line_that_the_key_needs() {
     for (key, left) in [(false, 0), (true, 1)] {
         let node = Node::settled();
