@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::fault::{self, Fault};
-use super::{Control, Editions, Problem, Source, content, contradiction, entry};
+use super::{Control, Editions, Problem, Source, content, contradiction, entry, hexadecimal};
 
 const BUILT_IN_SOURCE: &str = "built-in";
 const BUILT_IN: &[(&str, &str)] = &[
@@ -104,7 +104,7 @@ impl Catalogue {
             digest.update(text.as_bytes());
             catalogue.add(path, &path.display().to_string(), text)?;
         }
-        catalogue.digest = hex(&digest.finalize());
+        catalogue.digest = hexadecimal(&digest.finalize());
         Ok(catalogue)
     }
 
@@ -183,8 +183,4 @@ pub(super) fn place(control: &Control, line: usize) -> String {
         BUILT_IN_SOURCE => "a built-in one".to_owned(),
         file => format!("at {file}:{line}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
