@@ -21,7 +21,7 @@ use std::time::Duration;
 use k3warden::host::Root;
 use k3warden::reconcile::ledger::{Keeping, Ledger};
 use k3warden::reconcile::lock::Lock;
-use tree::{Answer, Snapshot, Tree, answer, difference};
+use tree::{Answer, Snapshot, Tree, VERSION, answer, difference};
 
 /// Every one of these is a place to die.
 const CHANGING: [&str; 13] = [
@@ -60,8 +60,6 @@ const HOST: &str = "\
 | [Service]
 | ExecStart=/usr/local/bin/k3s server
 ";
-
-const VERSION: [&str; 2] = ["--k3s-version", "1.36.3"];
 
 /// A run with its calls, or one that is killed before a call.
 fn traced(tree: &Tree, command: &str, options: &[String]) -> Answer {

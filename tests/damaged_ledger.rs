@@ -7,7 +7,7 @@ mod tree;
 
 use std::fs;
 
-use tree::{Answer, Tree};
+use tree::Tree;
 
 const HOST: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -20,13 +20,9 @@ const HOST: &str = "\
 const LINES: &str = "/var/lib/k3warden/ledger.jsonl";
 const WAY_OUT: &str = "mv -t /root /var/lib/k3warden/ledger.*";
 
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
 fn hardened() -> Tree {
     let tree = Tree::of(HOST);
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     tree
 }
 
@@ -42,13 +38,13 @@ fn change(tree: &Tree, line: usize) {
 fn a_removed_ledger_is_no_missing_one() {
     let tree = hardened();
     fs::remove_file(tree.at(LINES)).unwrap();
-    let verified = run(&tree, &["ledger", "--verify"]);
+    let verified = tree.k3warden(&["ledger", "--verify"]);
     assert_eq!(verified.code, Some(1), "{verified:?}");
     assert!(verified.stdout.contains("it was cut"), "{verified:?}");
-    assert_eq!(run(&tree, &["ledger"]).code, Some(1));
+    assert_eq!(tree.k3warden(&["ledger"]).code, Some(1));
 
     // Purge takes the record away after any other answer than 2.
-    let reverted = run(&tree, &["revert"]);
+    let reverted = tree.k3warden(&["revert"]);
     assert_eq!(reverted.code, Some(2), "{reverted:?}");
     assert!(reverted.stderr.contains(WAY_OUT), "{reverted:?}");
     assert!(
@@ -63,7 +59,7 @@ fn only_what_stands_before_the_damage_is_put_back() {
     let lines = fs::read_to_string(tree.at(LINES)).unwrap().lines().count();
     let damaged = lines / 2;
     change(&tree, damaged);
-    let reverted = run(&tree, &["revert"]);
+    let reverted = tree.k3warden(&["revert"]);
     assert_eq!(reverted.code, Some(2), "{reverted:?}");
     let said = format!("line {damaged} was changed");
     assert!(
@@ -95,13 +91,13 @@ fn check_and_apply_warn_while_the_ledger_is_damaged_and_a_new_one_ends_it() {
     let tree = hardened();
     change(&tree, 3);
     for command in [&["check"] as &[&str], &["apply"]] {
-        let said = run(&tree, command);
+        let said = tree.k3warden(command);
         assert!(
             said.stdout.contains("line 3 was changed") && said.stdout.contains(WAY_OUT),
             "{said:?}"
         );
     }
-    let check = run(&tree, &["check", "--format", "json"]).json();
+    let check = tree.k3warden(&["check", "--format", "json"]).json();
     assert!(
         check["warnings"]
             .to_string()
@@ -112,9 +108,9 @@ fn check_and_apply_warn_while_the_ledger_is_damaged_and_a_new_one_ends_it() {
     for name in ["ledger.jsonl", "ledger.head"] {
         fs::remove_file(tree.at(&format!("/var/lib/k3warden/{name}"))).unwrap();
     }
-    let said = run(&tree, &["apply"]);
+    let said = tree.k3warden(&["apply"]);
     assert!(!said.stdout.contains("damaged"), "{said:?}");
-    assert_eq!(run(&tree, &["revert"]).code, Some(0));
+    assert_eq!(tree.k3warden(&["revert"]).code, Some(0));
 }
 
 #[test]
@@ -122,13 +118,13 @@ fn diff_says_that_a_damaged_ledger_stands_before_each_change() {
     let tree = hardened();
     change(&tree, 3);
     fs::remove_file(tree.at("/etc/sysctl.d/90-kubelet.conf")).unwrap();
-    let diff = run(&tree, &["diff"]);
+    let diff = tree.k3warden(&["diff"]);
     assert!(
         diff.stdout
             .starts_with("not done: the ledger is damaged: line 3"),
         "{diff:?}"
     );
-    let json = run(&tree, &["diff", "--format", "json"]).json();
+    let json = tree.k3warden(&["diff", "--format", "json"]).json();
     assert!(
         json["not_done"].to_string().contains("line 3 was changed"),
         "{json}"
@@ -157,11 +153,11 @@ fn what_stands_behind_the_last_line_of_a_whole_ledger_is_counted() {
         };
         text.extend(&behind);
         fs::write(tree.at(LINES), text).unwrap();
-        let verified = run(&tree, &["ledger", "--verify"]);
+        let verified = tree.k3warden(&["ledger", "--verify"]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
         let said = format!("{} bytes stand behind the last line", behind.len());
         assert!(verified.stdout.contains(&said), "{said}: {verified:?}");
     }
-    let verified = run(&hardened(), &["ledger", "--verify"]);
+    let verified = hardened().k3warden(&["ledger", "--verify"]);
     assert!(!verified.stdout.contains("behind"), "{verified:?}");
 }

@@ -7,6 +7,8 @@
     reason = "a test that fails says so by a panic"
 )]
 
+mod tree;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,7 @@ use k3warden::catalogue::Catalogue;
 use k3warden::cli::Cli;
 use k3warden::host::Root;
 use k3warden::policy::Policy;
+use tree::{SERVER_UNIT, Tree};
 
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths = vec![PathBuf::from("README.md"), PathBuf::from("CONTRIBUTING.md")];
@@ -149,24 +152,12 @@ fn a_control_is_added_in_the_way_that_contributing_says() {
         .into_iter()
         .find(|piece| piece.contains("[[control]]"))
         .unwrap();
-    let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, content: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    };
-    write("etc/k3warden/catalogue.d/NAME.toml", &example);
-    let unit = "[Service]\nExecStart=/usr/local/bin/k3s server\n";
-    write("etc/systemd/system/k3s.service", unit);
+    let tree = Tree::new();
+    tree.write("etc/k3warden/catalogue.d/NAME.toml", &example);
+    tree.write("etc/systemd/system/k3s.service", SERVER_UNIT);
     let run = |command: &str| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .arg("--root")
-            .arg(root.path())
-            .args(["--k3s-version", "1.36.3", "--no-sync"])
-            .args(command.split(' '))
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        let words: Vec<&str> = command.split(' ').collect();
+        tree.k3warden(&words).stdout
     };
     let explained = run("explain audit-log-compression");
     assert!(explained.contains("catalogue.d/NAME.toml"), "{explained}");

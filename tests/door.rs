@@ -2,26 +2,27 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod tree;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
+use tree::Tree;
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 
 struct Node {
-    tree: tempfile::TempDir,
+    tree: Tree,
 }
 
 impl Node {
     /// A server whose unit is as install.sh writes it.
     fn server(policy: &str) -> Self {
-        let node = Self {
-            tree: tempfile::tempdir().unwrap(),
-        };
+        let node = Self { tree: Tree::new() };
         node.write(
             "etc/systemd/system/k3s.service",
             "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n\n",
@@ -34,12 +35,11 @@ impl Node {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        self.tree.path().join(path)
+        self.tree.at(path)
     }
 
     fn write(&self, path: &str, content: &str) {
-        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
-        std::fs::write(self.path(path), content).unwrap();
+        self.tree.write(path, content);
     }
 
     fn read(&self, path: &str) -> Option<String> {

@@ -13,7 +13,7 @@ mod tree;
 
 use std::process::Command;
 
-use tree::{Answer, Snapshot, Tree, answer, difference};
+use tree::{Answer, Snapshot, Tree, VERSION, answer, difference};
 
 const HOST: &str = "\
 755 root:root d /var/lib/rancher/k3s
@@ -30,12 +30,6 @@ const HOST: &str = "\
 | [Service]
 | ExecStart=/usr/local/bin/k3s server
 ";
-
-const VERSION: [&str; 2] = ["--k3s-version", "1.36.3"];
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&VERSION, command].concat())
-}
 
 /// Runs a script with mounts of its own; `$ROOT` is the tree and `$K3WARDEN` the command on it.
 fn with_mounts(tree: &Tree, script: &str) -> Answer {
@@ -60,7 +54,7 @@ fn hardened() -> (Tree, Snapshot, Snapshot) {
     let tree = Tree::of(HOST);
     let before = tree.snapshot();
     let other = tree.copy();
-    run(&other, &["apply"]);
+    other.k3warden(&["apply"]);
     let after = other.snapshot();
     (tree, before, after)
 }
@@ -97,8 +91,8 @@ fn a_read_only_etc_is_said_and_the_rest_is_hardened() {
         now["/var/lib/rancher/k3s/server/cred/admin.kubeconfig"].mode,
         0o600
     );
-    assert_eq!(run(&tree, &["ledger", "--verify"]).code, Some(0));
-    run(&tree, &["revert"]);
+    assert_eq!(tree.k3warden(&["ledger", "--verify"]).code, Some(0));
+    tree.k3warden(&["revert"]);
     assert_eq!(
         difference(
             &before,
@@ -210,20 +204,20 @@ fn a_failing_disk_loses_nothing_and_is_named() {
                 assert!(line.contains('/'), "{call} {number}: {line}");
             }
             whole(&before, &after, &tree.snapshot());
-            let again = run(&tree, &["apply"]);
+            let again = tree.k3warden(&["apply"]);
             assert_eq!(
                 difference(&after, &tree.snapshot(), "/nothing"),
                 Vec::<String>::new(),
                 "{call} {number}: {again:?}"
             );
-            let verified = run(&tree, &["ledger", "--verify"]);
+            let verified = tree.k3warden(&["ledger", "--verify"]);
             assert_eq!(
                 verified.code,
                 Some(0),
                 "{call} {number}: {}",
                 verified.stdout
             );
-            run(&tree, &["revert"]);
+            tree.k3warden(&["revert"]);
             assert_eq!(
                 difference(&before, &tree.snapshot(), "/nothing"),
                 Vec::<String>::new(),

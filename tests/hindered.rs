@@ -13,7 +13,7 @@ mod tree;
 
 use std::process::Command;
 
-use tree::{Answer, Tree, answer};
+use tree::{Answer, Tree, VERSION, answer};
 
 /// A kind of setting: what diverges, where, and which control says so.
 struct Setting {
@@ -95,8 +95,6 @@ const HOST: &str = "\
 | state = \"enforce\"
 ";
 
-const VERSION: [&str; 2] = ["--k3s-version", "1.36.3"];
-
 /// What stands at the path, and the words that say why it stays.
 type Odd = (&'static str, fn(&Setting) -> String, &'static str);
 
@@ -152,10 +150,6 @@ const ODD: [Odd; 7] = [
         "is writable by others than root",
     ),
 ];
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&VERSION, command].concat())
-}
 
 /// What is wrong with the answers about a setting that something is in the way of.
 fn wrong(
@@ -218,7 +212,7 @@ fn what_is_odd_is_left_untouched_and_said() {
             }
             let tree = Tree::of(HOST);
             tree.add(&build(setting));
-            let wrong = wrong(setting, &tree, why, |command| run(&tree, command));
+            let wrong = wrong(setting, &tree, why, |command| tree.k3warden(command));
             all.extend(
                 wrong
                     .into_iter()
@@ -280,7 +274,7 @@ fn without_anything_in_the_way_each_of_them_is_made_right() {
     for setting in &SETTINGS {
         tree.add(setting.divergent);
     }
-    let report = run(&tree, &["apply", "--format", "json"]).json();
+    let report = tree.k3warden(&["apply", "--format", "json"]).json();
     let made: Vec<&str> = report["changes"]
         .as_array()
         .unwrap()

@@ -6,10 +6,9 @@
     reason = "a test that fails says so by a panic"
 )]
 
-use std::fs;
-use std::process::Command;
+mod tree;
 
-use serde_json::Value;
+use tree::{Answer, SERVER_UNIT, Tree};
 
 const CONFIG: &str = "etc/rancher/k3s/config.yaml";
 const SERVER: &str = "var/lib/rancher/k3s/server";
@@ -19,21 +18,18 @@ const KUBELET_HEAD: &str =
 
 /// A server in a root of its own.
 struct Node {
-    root: tempfile::TempDir,
+    tree: Tree,
     version: &'static str,
 }
 
 impl Node {
     fn new(version: &'static str, config: &str, files: &[(&str, &str)]) -> Self {
         let node = Self {
-            root: tempfile::tempdir().unwrap(),
+            tree: Tree::new(),
             version,
         };
         node.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
-        node.write(
-            "etc/systemd/system/k3s.service",
-            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
-        );
+        node.write("etc/systemd/system/k3s.service", SERVER_UNIT);
         node.write(CONFIG, config);
         for (path, text) in files {
             node.write(path, text);
@@ -42,45 +38,27 @@ impl Node {
     }
 
     fn write(&self, path: &str, text: &str) {
-        let path = self.root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        self.tree.write(path, text);
     }
 
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .arg("--root")
-            .arg(self.root.path())
-            .args(["--k3s-version", self.version, "--no-sync"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr)
+    fn run(&self, arguments: &[&str]) -> Answer {
+        self.tree.with_k3s(self.version, arguments)
     }
 
     /// The verdict of a control, and its findings as text.
     fn verdict(&self, control: &str) -> (String, String) {
-        let output = self.run(&["check", control, "--format", "json"]);
-        let report: Value = serde_json::from_str(&output).unwrap();
-        let control = &report["controls"][0];
-        let verdict = control["verdict"].as_str().unwrap().to_owned();
-        (verdict, control["findings"].to_string())
+        self.run(&["check", control, "--format", "json"]).verdict()
     }
 
     /// Our lines after `apply`; empty where there are none.
     fn lines(&self) -> (String, String) {
-        let said = self.run(&["apply"]);
-        let ours = self
-            .root
-            .path()
-            .join("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
-        (fs::read_to_string(ours).unwrap_or_default(), said)
+        let said = self.run(&["apply"]).said();
+        let ours = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+        (self.tree.text(ours), said)
     }
 
     fn ends(&self) -> String {
-        let report: Value =
-            serde_json::from_str(&self.run(&["effective", "--format", "json"])).unwrap();
+        let report = self.run(&["effective", "--format", "json"]).json();
         report["ends"].to_string()
     }
 }
@@ -341,7 +319,7 @@ fn an_audit_log_is_only_written_where_its_directory_can_be() {
         assert!(lines.contains("audit-log-maxage"), "{lines}{said}");
 
         let node = Node::new(version, "", &[(&format!("{SERVER}/x"), "")]);
-        let link = node.root.path().join(SERVER).join("logs");
+        let link = node.tree.path().join(SERVER).join("logs");
         std::os::unix::fs::symlink("/nowhere", link).unwrap();
         let (lines, said) = node.lines();
         assert!(
@@ -353,8 +331,8 @@ fn an_audit_log_is_only_written_where_its_directory_can_be() {
         let node = Node::new(version, "", &[]);
         let (lines, said) = node.lines();
         assert!(lines.contains("audit-log-path"), "{version}: {lines}{said}");
-        let said = node.run(&["revert", "audit-log-directory"]);
-        let is_there = node.root.path().join(SERVER).join("logs").is_dir();
+        let said = node.run(&["revert", "audit-log-directory"]).said();
+        let is_there = node.tree.path().join(SERVER).join("logs").is_dir();
         assert_eq!(is_there, version == "1.24.4", "{version}: {said}");
     }
     let taken = "kube-apiserver-arg: [audit-log-path=/etc/taken/audit.log]\n";

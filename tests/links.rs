@@ -5,7 +5,7 @@
 
 mod tree;
 
-use tree::{Answer, Tree};
+use tree::Tree;
 
 const SERVER: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -18,14 +18,6 @@ const SERVER: &str = "\
 | ExecStart=/usr/local/bin/k3s server
 ";
 const CONTROLS: [&str; 2] = ["join-tokens", "k3s-yaml-kubeconfig"];
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
-fn mode(tree: &Tree, path: &str) -> u32 {
-    tree.snapshot()[path].mode
-}
 
 #[test]
 fn a_link_that_k3s_did_not_make_has_nothing_changed_behind_it() {
@@ -43,11 +35,12 @@ fn a_link_that_k3s_did_not_make_has_nothing_changed_behind_it() {
         tree.add(&format!(
             "640 root:root f {target}\n| root\n777 root:root l {link} -> {target}\n"
         ));
-        run(&tree, &["apply"]);
-        assert_eq!(mode(&tree, target), 0o640, "{link} -> {target}");
-        let check = run(&tree, &[&["check"][..], &CONTROLS].concat());
+        tree.k3warden(&["apply"]);
+        assert_eq!(tree.mode(target), 0o640, "{link} -> {target}");
+        let check = tree.k3warden(&[&["check"][..], &CONTROLS].concat());
         assert_eq!(check.code, Some(2), "{check:?}");
-        let diff = run(&tree, &["check", "--format", "json"])
+        let diff = tree
+            .k3warden(&["check", "--format", "json"])
             .json()
             .to_string();
         let said = format!("left untouched: it is a symbolic link to {target}");
@@ -66,13 +59,13 @@ fn the_links_that_k3s_makes_are_judged_at_their_target() {
          777 root:root l /var/lib/rancher/k3s/server/agent-token -> /var/lib/rancher/k3s/server/token\n",
     );
     assert_eq!(
-        run(&tree, &[&["check"][..], &CONTROLS].concat()).code,
+        tree.k3warden(&[&["check"][..], &CONTROLS].concat()).code,
         Some(1)
     );
-    run(&tree, &["apply"]);
-    assert_eq!(mode(&tree, "/etc/rancher/admin.yaml"), 0o600);
-    assert_eq!(mode(&tree, "/var/lib/rancher/k3s/server/token"), 0o600);
-    let check = run(&tree, &[&["check"][..], &CONTROLS].concat());
+    tree.k3warden(&["apply"]);
+    assert_eq!(tree.mode("/etc/rancher/admin.yaml"), 0o600);
+    assert_eq!(tree.mode("/var/lib/rancher/k3s/server/token"), 0o600);
+    let check = tree.k3warden(&[&["check"][..], &CONTROLS].concat());
     assert_eq!(check.code, Some(0), "{check:?}");
 }
 
@@ -85,8 +78,8 @@ fn a_link_that_leads_to_the_token_another_way_is_k3ss_own() {
          600 root:root f /etc/rancher/k3s/config.yaml\n| data-dir: /srv/rancher/k3s\n\
          777 root:root l /srv/rancher/k3s/server/node-token -> /var/lib/rancher/k3s/server/token\n",
     );
-    run(&tree, &["apply"]);
-    assert_eq!(mode(&tree, "/srv/rancher/k3s/server/token"), 0o600);
-    let check = run(&tree, &["check", "join-tokens"]);
+    tree.k3warden(&["apply"]);
+    assert_eq!(tree.mode("/srv/rancher/k3s/server/token"), 0o600);
+    let check = tree.k3warden(&["check", "join-tokens"]);
     assert_eq!(check.code, Some(0), "{check:?}");
 }

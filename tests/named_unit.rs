@@ -20,8 +20,7 @@ fn server(unit: &str, policy: &[&str]) -> Tree {
 }
 
 fn check(tree: &Tree, controls: &[&str]) -> Answer {
-    let options = ["--k3s-version", "1.36.3", "--no-sync", "check"];
-    tree.run(&[&options[..], &["--format", "json"], controls].concat())
+    tree.k3warden(&[&["check", "--format", "json"], controls].concat())
 }
 
 fn warnings(answer: &Answer) -> String {

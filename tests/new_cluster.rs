@@ -347,6 +347,6 @@ fn a_control_of_which_one_part_depends_on_an_unknown_version_writes_none() {
         check.stdout.contains("another part is for K3s <1.25"),
         "{check:?}"
     );
-    tree.run(&["--no-sync", "--k3s-version", "1.36.3", "apply"]);
+    tree.k3warden(&["apply"]);
     assert!(written("kube-system") && written("default"));
 }

@@ -6,12 +6,14 @@
     reason = "a test that fails says so by a panic"
 )]
 
+mod tree;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
 
 use serde_json::Value;
+use tree::{Answer, SERVER_UNIT, Tree, set_mode};
 
 const SERVER: &str = "var/lib/rancher/k3s/server";
 const KUBECONFIG: &str = "var/lib/rancher/k3s/server/cred/admin.kubeconfig";
@@ -20,18 +22,15 @@ const POLICY_FILE: &str = "var/lib/rancher/k3s/server/manifests/k3warden-netpol-
 const SYSCTL: &str = "etc/sysctl.d/90-kubelet.conf";
 const REVERT: &str = "on_disable = \"revert\"\n";
 
-struct Node(tempfile::TempDir);
+struct Node(Tree);
 
 impl Node {
     /// A new server that is hardened, with one file of K3s's own whose bits were wider.
     fn hardened(policy: &str) -> Self {
-        let node = Self(tempfile::tempdir().unwrap());
-        node.write(
-            "etc/systemd/system/k3s.service",
-            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
-        );
+        let node = Self(Tree::new());
+        node.write("etc/systemd/system/k3s.service", SERVER_UNIT);
         node.write(KUBECONFIG, "kind: Config\n");
-        fs::set_permissions(node.path(KUBECONFIG), fs::Permissions::from_mode(0o640)).unwrap();
+        set_mode(&node.path(KUBECONFIG), 0o640);
         node.policy(policy);
         node.run(&["apply"]);
         assert_eq!(node.mode(), 0o600);
@@ -45,47 +44,34 @@ impl Node {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+        self.0.at(path)
     }
 
     fn write(&self, path: &str, text: &str) {
-        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
-        fs::write(self.path(path), text).unwrap();
+        self.0.write(path, text);
     }
 
     fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.path(path)).unwrap_or_default()
+        self.0.text(path)
     }
 
     fn mode(&self) -> u32 {
-        let found = fs::metadata(self.path(KUBECONFIG)).unwrap();
-        found.permissions().mode() & 0o7777
+        self.0.mode(KUBECONFIG)
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let text = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&text).into_owned()
+        self.output(arguments).said()
     }
 
-    fn output(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .args(["--no-sync", "--root"])
-            .arg(self.0.path())
-            .args(arguments)
-            .output()
-            .unwrap()
+    fn output(&self, arguments: &[&str]) -> Answer {
+        self.0.run(&[&["--no-sync"], arguments].concat())
     }
 
     /// What `diff` says would be given back, the exit code before it.
     fn foreseen(&self) -> (Option<i32>, Vec<Value>) {
         let output = self.output(&["diff", "--format", "json"]);
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let given_back = report["given_back"].as_array();
-        (
-            output.status.code(),
-            given_back.cloned().unwrap_or_default(),
-        )
+        let given_back = output.json()["given_back"].as_array().cloned();
+        (output.code, given_back.unwrap_or_default())
     }
 }
 
@@ -202,7 +188,7 @@ fn what_had_to_stay_is_given_back_when_nothing_needs_it_any_more() {
 fn diff_shows_what_is_given_back_as_apply_then_does_it() {
     let node = Node::hardened("");
     node.policy(&format!("{REVERT}{}", off()));
-    let shown = String::from_utf8(node.output(&["diff"]).stdout).unwrap();
+    let shown = node.output(&["diff"]).stdout;
     for part in [
         "given back: /var/lib/rancher/k3s/server/cred/admin.kubeconfig  [admin-kubeconfig]\n  0600 ",
         "+++ /dev/null",
@@ -237,7 +223,7 @@ fn what_stays_is_shown_with_the_reason_and_is_nothing_to_do() {
     node.policy(&format!("{REVERT}{}", off.concat()));
     let (code, foreseen) = node.foreseen();
     assert_eq!(code, Some(0), "{foreseen:?}");
-    let shown = String::from_utf8(node.output(&["diff"]).stdout).unwrap();
+    let shown = node.output(&["diff"]).stdout;
     for reason in [
         "K3s's configuration names it",
         "sets protect-kernel-defaults",

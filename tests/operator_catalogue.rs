@@ -4,7 +4,7 @@
 
 mod tree;
 
-use tree::{Answer, Tree};
+use tree::Tree;
 
 const SERVER: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -22,14 +22,6 @@ const SERVER: &str = "\
 | role = \"any\"
 ";
 
-fn text_of(tree: &Tree, path: &str) -> String {
-    std::fs::read_to_string(tree.at(path)).unwrap()
-}
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
 /// Of two lines for one flag only the last would count.
 #[test]
 fn of_two_values_that_do_not_exclude_each_other_the_one_that_satisfies_both_is_written() {
@@ -37,17 +29,17 @@ fn of_two_values_that_do_not_exclude_each_other_the_one_that_satisfies_both_is_w
         "{SERVER}| [[control.argument]]\n| component = \"kube-apiserver\"\n| flag = \"audit-log-maxage\"\n\
          | require = {{ at_least = 100 }}\n| set = \"100\"\n"
     ));
-    let apply = run(&tree, &["apply"]);
+    let apply = tree.k3warden(&["apply"]);
     let said = format!("{apply:?}");
     assert!(!said.contains("outranks"), "{said}");
-    let drop_in = text_of(&tree, "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    let drop_in = tree.text("/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
     assert!(
         drop_in.contains("- 'audit-log-maxage=100' # my-x\n"),
         "{drop_in}"
     );
     assert!(!drop_in.contains("audit-log-maxage=30"), "{drop_in}");
     for control in ["my-x", "audit-log-retention"] {
-        let check = run(&tree, &["check", control]);
+        let check = tree.k3warden(&["check", control]);
         assert_eq!(check.code, Some(0), "{check:?}");
     }
 }
@@ -64,16 +56,16 @@ fn no_file_is_written_below_the_keys_of_a_data_directory_that_was_moved() {
          700 root:root d /srv/k3s/server/tls\n600 root:root f /srv/k3s/server/tls/server-ca.crt\n| a certificate\n\
          600 root:root f /etc/rancher/k3s/config.yaml\n| data-dir: /srv/k3s\n",
     );
-    let check = run(&tree, &["check", "my-x"]);
+    let check = tree.k3warden(&["check", "my-x"]);
     assert!(
         check
             .stdout
             .contains("only K3s or the operator writes there"),
         "{check:?}"
     );
-    run(&tree, &["apply", "my-x"]);
+    tree.k3warden(&["apply", "my-x"]);
     assert_eq!(
-        text_of(&tree, "/srv/k3s/server/tls/server-ca.crt"),
+        tree.text("/srv/k3s/server/tls/server-ca.crt"),
         "a certificate\n"
     );
 }

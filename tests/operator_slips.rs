@@ -3,10 +3,10 @@
 #![allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
 
-use std::fs;
-use std::process::Command;
+mod tree;
 
 use serde_json::Value;
+use tree::{SERVER_UNIT, Tree};
 
 const SERVER: (&str, &str) = ("k3s.service", "server");
 const AGENT: (&str, &str) = ("k3s-agent.service", "agent");
@@ -24,28 +24,18 @@ fn check_with(
     config: &str,
     more: Option<(&str, &str)>,
 ) -> (String, Value) {
-    let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let tree = Tree::new();
     let (name, role) = unit;
-    write(
+    tree.write(
         &format!("etc/systemd/system/{name}"),
         &format!("[Service]\nExecStart=/usr/local/bin/k3s {role}{words}\n"),
     );
-    write("etc/rancher/k3s/config.yaml", config);
+    tree.write("etc/rancher/k3s/config.yaml", config);
     if let Some((path, text)) = more {
-        write(path, text);
+        tree.write(path, text);
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-        .arg("--root")
-        .arg(root.path())
-        .args(["--k3s-version", version, "check", "--format", "json"])
-        .output()
-        .unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let check = ["check", "--format", "json"];
+    let report = tree.with_k3s(version, &check).json();
     let warnings = report["warnings"].as_array().unwrap();
     let warnings: Vec<&str> = warnings.iter().map(|text| text.as_str().unwrap()).collect();
     (warnings.join("\n"), report)
@@ -254,36 +244,19 @@ fn an_operators_own_encryption_configuration_has_to_be_one() {
 
 #[test]
 fn a_bare_item_before_ours_is_named_and_ours_is_not_written_into_its_mouth() {
-    let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    write(
-        "etc/systemd/system/k3s.service",
-        "[Service]\nExecStart=/usr/local/bin/k3s server\n",
-    );
-    write(
+    let tree = Tree::new();
+    tree.write("etc/systemd/system/k3s.service", SERVER_UNIT);
+    tree.write(
         "etc/rancher/k3s/config.yaml",
         "kubelet-arg: [seccomp-default]\n",
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-        .arg("--root")
-        .arg(root.path())
-        .args(["--k3s-version", "1.36.3", "apply", "--no-sync"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = tree.k3warden(&["apply"]).stdout;
     assert!(
         said.contains("config.yaml:1: kubelet-arg `seccomp-default` has no `=`"),
         "{said}"
     );
     assert!(said.contains("write `seccomp-default=true`"), "{said}");
-    let ours = root
-        .path()
-        .join("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
-    let ours = fs::read_to_string(ours).unwrap();
+    let ours = tree.text("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
     assert!(!ours.contains("kubelet-arg"), "{ours}");
     assert!(ours.contains("audit-log-maxage=30"), "{ours}");
 }

@@ -4,7 +4,7 @@
 
 mod tree;
 
-use tree::{Answer, Tree};
+use tree::Tree;
 
 const SERVER: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -17,22 +17,14 @@ const SERVER: &str = "\
 const PSA: &str = "/var/lib/rancher/k3s/server/psa.yaml";
 const CONTROL: &str = "pod-security-configuration";
 
-fn text_of(tree: &Tree, path: &str) -> String {
-    std::fs::read_to_string(tree.at(path)).unwrap()
-}
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
 /// An option of K3s goes into ours, and the apiserver ends over a namespace that none can be.
 #[test]
 fn ours_is_judged_as_an_operators_is_and_not_written_if_k3s_would_end_on_it() {
     let tree = Tree::of(SERVER);
     tree.add("600 root:root f /etc/rancher/k3s/config.yaml\n| servicelb-namespace: Kube_System\n");
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     assert!(!tree.at(PSA).exists());
-    let check = run(&tree, &["check", "--format", "json", CONTROL]);
+    let check = tree.k3warden(&["check", "--format", "json", CONTROL]);
     let said = check.json().to_string();
     assert!(
         said.contains("absent; what is to be written is not valid: "),
@@ -48,16 +40,17 @@ fn an_operators_own_without_the_section_keeps_its_content_and_gets_the_mode() {
         "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins: []\n";
     let lines: String = text.lines().map(|line| format!("| {line}\n")).collect();
     tree.add(&format!("644 root:root f {PSA}\n{lines}"));
-    let said = run(&tree, &["check", "--format", "json", CONTROL])
+    let said = tree
+        .k3warden(&["check", "--format", "json", CONTROL])
         .json()
         .to_string();
     let observed = "the operator's own, which has no section PodSecurity; 0644 root:root";
     assert!(said.contains(observed), "{said}");
-    run(&tree, &["apply"]);
-    assert_eq!(text_of(&tree, PSA), text);
+    tree.k3warden(&["apply"]);
+    assert_eq!(tree.text(PSA), text);
     assert_eq!(tree.snapshot()[PSA].mode, 0o600);
     assert_eq!(
-        run(&tree, &["check", CONTROL]).code,
+        tree.k3warden(&["check", CONTROL]).code,
         Some(1),
         "the section is still missing"
     );

@@ -28,7 +28,7 @@ fn node() -> Tree {
 }
 
 fn apply(tree: &Tree) {
-    let answer = tree.run(&["--k3s-version", "1.36.3", "apply"]);
+    let answer = tree.k3warden(&["apply"]);
     assert!(answer.code.is_some_and(|code| code < 2), "{answer:?}");
 }
 
@@ -54,7 +54,7 @@ fn what_is_elsewhere_is_opened_and_asked_to_be_mounted() {
     );
     let of_apply = DROP_IN.replace("k3warden.service", "k3warden-apply.service");
     assert!(!tree.at(&of_apply).exists(), "that unit is not installed");
-    let answer = tree.run(&["--k3s-version", "1.36.3", "diff"]);
+    let answer = tree.k3warden(&["diff"]);
     assert!(!answer.stdout.contains("50-paths"), "{answer:?}");
 
     // All back where the packaged unit has it.

@@ -4,11 +4,7 @@
 
 mod tree;
 
-use tree::{Answer, Tree};
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
+use tree::Tree;
 
 #[test]
 fn the_unit_is_judged_where_a_package_has_put_it() {
@@ -16,9 +12,9 @@ fn the_unit_is_judged_where_a_package_has_put_it() {
     let tree = Tree::of(&format!(
         "666 root:root f {unit}\n| [Service]\n| ExecStart=/usr/local/bin/k3s server\n"
     ));
-    let check = run(&tree, &["check", "k3s-unit-file"]);
+    let check = tree.k3warden(&["check", "k3s-unit-file"]);
     assert_eq!(check.code, Some(1), "{check:?}");
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     assert_eq!(tree.snapshot()[unit].mode, 0o644);
 }
 
@@ -32,13 +28,13 @@ fn the_files_of_every_network_are_judged_and_no_lock() {
          750 root:root f {networks}/multus-net/lock\n666 root:root f {networks}/beside\n\
          644 root:root f /etc/systemd/system/k3s.service\n| [Service]\n| ExecStart=/usr/local/bin/k3s server\n"
     ));
-    let check = run(&tree, &["check", "cni-files"]);
+    let check = tree.k3warden(&["check", "cni-files"]);
     assert_eq!(check.code, Some(1), "{check:?}");
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     let modes = |name: &str| tree.snapshot()[&format!("{networks}/{name}")].mode;
     assert_eq!(modes("multus-net/10.42.0.2"), 0o600);
     assert_eq!(modes("multus-net/lock"), 0o750);
     assert_eq!(modes("beside"), 0o666, "no network's");
-    let check = run(&tree, &["check", "cni-files"]);
+    let check = tree.k3warden(&["check", "cni-files"]);
     assert_eq!(check.code, Some(0), "{check:?}");
 }

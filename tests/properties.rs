@@ -10,7 +10,7 @@
 mod tree;
 
 use proptest::prelude::*;
-use tree::{Answer, Tree, difference};
+use tree::{Tree, difference};
 
 const KEYS: [&str; 4] = [
     "kernel.panic",
@@ -101,10 +101,6 @@ fn host() -> impl Strategy<Value = String> {
     })
 }
 
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
 /// The controls that a plan works for, in an order that a number decides.
 fn shuffled(plan: &serde_json::Value, mut number: u64) -> Vec<String> {
     let changes = plan["changes"].as_array().unwrap();
@@ -130,8 +126,8 @@ proptest! {
     fn controls_taken_back_bit_by_bit_in_any_order_leave_what_was_there(text in host(), order in any::<u64>()) {
         let tree = Tree::of(&text);
         let before = tree.snapshot();
-        let controls = shuffled(&run(&tree, &["diff", "--format", "json"]).json(), order);
-        run(&tree, &["apply"]);
+        let controls = shuffled(&tree.k3warden(&["diff", "--format", "json"]).json(), order);
+        tree.k3warden(&["apply"]);
         let mut said = String::new();
         let mut left = controls.as_slice();
         // One, two, three, ... at a time: as many ways to divide what they share, in fewer runs.
@@ -139,13 +135,13 @@ proptest! {
             let (now, later) = left.split_at(count.min(left.len()));
             let Some(_) = now.first() else { break };
             let command: Vec<&str> = std::iter::once("revert").chain(now.iter().map(String::as_str)).collect();
-            let answer = run(&tree, &command);
+            let answer = tree.k3warden(&command);
             said.push_str(&format!("{now:?}: {:?}\n{}{}", answer.code, answer.stdout, answer.stderr));
             left = later;
         }
         prop_assert_eq!(difference(&before, &tree.snapshot(), "/var/lib/rancher/k3s/server/tls"), Vec::<String>::new(), "{}", said);
-        prop_assert_eq!(run(&tree, &["ledger", "--verify"]).code, Some(0));
-        let nothing_left = run(&tree, &["revert"]);
+        prop_assert_eq!(tree.k3warden(&["ledger", "--verify"]).code, Some(0));
+        let nothing_left = tree.k3warden(&["revert"]);
         prop_assert!(nothing_left.stdout.contains("Nothing to put back."), "{}", nothing_left.stdout);
     }
 }
@@ -157,13 +153,13 @@ proptest! {
     fn what_was_applied_needs_nothing_more_and_can_be_taken_back(text in host()) {
         let tree = Tree::of(&text);
         let before = tree.snapshot();
-        let applied = run(&tree, &["apply"]);
+        let applied = tree.k3warden(&["apply"]);
         let after = tree.snapshot();
-        let plan = run(&tree, &["diff", "--format", "json"]).json();
+        let plan = tree.k3warden(&["diff", "--format", "json"]).json();
         prop_assert_eq!(plan["changes"].as_array().unwrap().len(), 0, "{:#}\nafter\n{}", plan, applied.stdout);
-        run(&tree, &["apply"]);
+        tree.k3warden(&["apply"]);
         prop_assert_eq!(difference(&after, &tree.snapshot(), "/"), Vec::<String>::new());
-        let reverted = run(&tree, &["revert"]);
+        let reverted = tree.k3warden(&["revert"]);
         prop_assert_eq!(difference(&before, &tree.snapshot(), "/var/lib/rancher/k3s/server/tls"), Vec::<String>::new(), "{}", reverted.stdout);
     }
 }

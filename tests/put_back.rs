@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod tree;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use k3warden::host::{Host, Root, Thing};
@@ -20,6 +21,7 @@ use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use k3warden::reconcile::service::stay::{Running, must_stay};
 use k3warden::reconcile::{Pass, Seen, Written};
+use tree::{SERVER_UNIT, Tree};
 
 const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const SERVER: &str = "var/lib/rancher/k3s/server";
@@ -28,7 +30,7 @@ const AUDIT_POLICY: &str = "var/lib/rancher/k3s/server/audit.yaml";
 const PATIENCE: Duration = Duration::from_secs(10);
 const WITH_77_DAYS: &str = "[control.audit-log-retention]\nmax_age_days = 77\n";
 
-struct Node(tempfile::TempDir);
+struct Node(Tree);
 
 impl Node {
     /// A new server that is hardened, and whose K3s has settled with that.
@@ -38,11 +40,8 @@ impl Node {
 
     /// The same with another K3s.
     fn settled_with(version: &str) -> Self {
-        let node = Self(tempfile::tempdir().unwrap());
-        node.write(
-            "etc/systemd/system/k3s.service",
-            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
-        );
+        let node = Self(Tree::new());
+        node.write("etc/systemd/system/k3s.service", SERVER_UNIT);
         node.write(
             "etc/k3warden/config.toml",
             &format!("k3s_version = \"{version}\"\nnew_cluster = true\n"),
@@ -63,30 +62,20 @@ impl Node {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+        self.0.at(path)
     }
 
     fn write(&self, path: &str, text: &str) {
-        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
-        fs::write(self.path(path), text).unwrap();
+        self.0.write(path, text);
     }
 
     fn drop_in(&self) -> String {
-        fs::read_to_string(self.path(DROP_IN)).unwrap_or_default()
+        self.0.text(DROP_IN)
     }
 
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .args(["--no-sync", "--root"])
-            .arg(self.0.path())
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&text).into_owned(),
-        )
+        let answer = self.0.run(&[&["--no-sync"], arguments].concat());
+        (answer.code, answer.said())
     }
 
     fn with_pass<T>(&self, work: impl FnOnce(&Pass<'_>, &mut Ledger) -> T) -> T {
@@ -231,6 +220,15 @@ fn retry_says_when_there_is_nothing_and_lifts_what_cannot_be_read() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("could not be read"), "{said}");
     assert!(!node.path("var/lib/k3warden/quarantine.json").exists());
+}
+
+#[test]
+fn what_cannot_be_lifted_is_not_said_to_be() {
+    let node = Node::settled();
+    fs::create_dir(node.path("var/lib/k3warden/quarantine.json")).unwrap();
+    let (code, said) = node.run(&["retry"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(!said.contains("Lifted"), "{said}");
 }
 
 #[test]

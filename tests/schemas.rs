@@ -8,59 +8,38 @@
 )]
 
 mod schema;
+mod tree;
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use k3warden::report::status::{K3sStatus, Status};
 use serde_json::Value;
-use tempfile::TempDir;
+use tree::Tree;
 
 /// A root with a server that is not hardened and has something of every kind to report.
-fn server() -> TempDir {
-    let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    write(
+fn server() -> Tree {
+    let tree = Tree::new();
+    tree.write(
         "etc/systemd/system/k3s.service",
         "[Service]\nExecStart=/usr/local/bin/k3s server --kubelet-arg=event-qps=1\n",
     );
-    write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
-    write(
+    tree.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    tree.write(
         "etc/rancher/k3s/config.yaml",
         "token: not-to-be-seen\nnode-label: [a=b]\ndisable: [traefik]\ndisable: [servicelb]\n",
     );
-    write(
+    tree.write(
         "etc/k3warden/config.toml",
         "[[exception]]\ncontrol = \"vm-panic-on-oom\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2099-01-31\n",
     );
-    root
+    tree
 }
 
-fn report(root: &Path, command: &str) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-        .arg("--root")
-        .arg(root)
-        .args([
-            "--k3s-version",
-            "1.36.3",
-            "--no-sync",
-            command,
-            "--format",
-            "json",
-        ])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(!text.contains("not-to-be-seen"), "{command} shows a secret");
-    serde_json::from_str(&text).unwrap_or_else(|error| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        panic!("{command}: {error}; it said: {said}")
-    })
+fn report(tree: &Tree, command: &str) -> Value {
+    let answer = tree.k3warden(&[command, "--format", "json"]);
+    let shows = answer.stdout.contains("not-to-be-seen");
+    assert!(!shows, "{command} shows a secret");
+    answer.json()
 }
 
 fn expect_described(name: &str, report: &Value) {
@@ -72,8 +51,8 @@ fn expect_described(name: &str, report: &Value) {
 
 #[test]
 fn check_prints_what_its_schema_says() {
-    let root = server();
-    let report = report(root.path(), "check");
+    let tree = server();
+    let report = report(&tree, "check");
     expect_described("check", &report);
     let excepted = &report["summary"]["excepted"];
     assert_eq!(excepted, 1, "the exception is part of what was compared");
@@ -81,21 +60,21 @@ fn check_prints_what_its_schema_says() {
 
 #[test]
 fn diff_prints_what_its_schema_says() {
-    let root = server();
-    let report = report(root.path(), "diff");
+    let tree = server();
+    let report = report(&tree, "diff");
     expect_described("plan", &report);
     assert_ne!(report["changes"], serde_json::json!([]));
 }
 
 #[test]
 fn diff_prints_what_its_schema_says_of_what_is_given_back_and_not_done() {
-    let root = server();
-    report(root.path(), "apply");
+    let tree = server();
+    report(&tree, "apply");
     let policy = "on_disable = \"revert\"\n[control.kernel-panic]\nstate = \"off\"\n\
                   [control.audit-policy]\nstate = \"off\"\n[control.k3s-configuration-files]\nstate = \"off\"\n";
-    fs::write(root.path().join("etc/k3warden/config.toml"), policy).unwrap();
-    fs::write(root.path().join("etc/k3warden/disabled"), "").unwrap();
-    let report = report(root.path(), "diff");
+    tree.write("etc/k3warden/config.toml", policy);
+    tree.write("etc/k3warden/disabled", "");
+    let report = report(&tree, "diff");
     expect_described("plan", &report);
     assert_eq!(report["not_done"].as_array().unwrap().len(), 1);
     let given_back = report["given_back"].as_array().unwrap();
@@ -106,16 +85,16 @@ fn diff_prints_what_its_schema_says_of_what_is_given_back_and_not_done() {
 
 #[test]
 fn apply_prints_what_its_schema_says() {
-    let root = server();
-    let report = report(root.path(), "apply");
+    let tree = server();
+    let report = report(&tree, "apply");
     expect_described("apply", &report);
     assert_ne!(report["changes"], serde_json::json!([]));
 }
 
 #[test]
 fn effective_prints_what_its_schema_says() {
-    let root = server();
-    let report = report(root.path(), "effective");
+    let tree = server();
+    let report = report(&tree, "effective");
     expect_described("effective", &report);
     assert_eq!(report["options"]["token"]["value"], "{secret}");
 }
@@ -157,8 +136,8 @@ fn the_published_status_is_what_its_schema_says() {
 
 #[test]
 fn a_report_with_a_field_that_no_schema_names_is_noticed() {
-    let root = server();
-    let mut report = report(root.path(), "check");
+    let tree = server();
+    let mut report = report(&tree, "check");
     report["node"]["colour"] = "green".into();
     report["controls"][0]["verdict"] = "fine".into();
     report["summary"].as_object_mut().unwrap().remove("unknown");

@@ -12,7 +12,7 @@ mod tree;
 
 use std::process::Command;
 
-use tree::{Answer, Tree, answer, difference};
+use tree::{Answer, Tree, VERSION, answer, difference};
 
 const HOST: &str = "\
 755 root:root d /var/lib/rancher/k3s
@@ -29,8 +29,6 @@ const HOST: &str = "\
 | ExecStart=/usr/local/bin/k3s server
 ";
 
-const VERSION: [&str; 2] = ["--k3s-version", "1.36.3"];
-
 fn traced(tree: &Tree, options: &[&str], command: &str) -> Answer {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq"]).args(options);
@@ -41,10 +39,6 @@ fn traced(tree: &Tree, options: &[&str], command: &str) -> Answer {
         .args(VERSION)
         .arg(command);
     answer(strace.env_clear().env("PATH", "/usr/bin:/bin"))
-}
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&VERSION, command].concat())
 }
 
 /// The calls of a run that change access, by path: `fchown` gives an owner, `fchmod` bits.
@@ -124,7 +118,7 @@ fn a_signal_ends_a_run_after_the_change_in_hand() {
     let start = Tree::of(HOST);
     let before = start.snapshot();
     let hardened = start.copy();
-    run(&hardened, &["apply"]);
+    hardened.k3warden(&["apply"]);
     let after = hardened.snapshot();
     for (tree, command, wanted, other) in [
         (&start, "apply", &after, &before),
@@ -159,8 +153,8 @@ fn a_signal_ends_a_run_after_the_change_in_hand() {
                     });
                 assert!(whole, "{command} {signal}: {path} is half done");
             }
-            assert_eq!(run(&tree, &["ledger", "--verify"]).code, Some(0));
-            run(&tree, &[command]);
+            assert_eq!(tree.k3warden(&["ledger", "--verify"]).code, Some(0));
+            tree.k3warden(&[command]);
             assert_eq!(
                 difference(wanted, &tree.snapshot(), "/nothing"),
                 Vec::<String>::new()

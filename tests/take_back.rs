@@ -9,7 +9,7 @@
 
 mod tree;
 
-use tree::{Answer, Tree, difference};
+use tree::{Tree, difference};
 
 const HOST: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -26,35 +26,27 @@ const HOST: &str = "\
 const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const CREDENTIALS: &str = "/var/lib/rancher/k3s/server/cred";
 
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
-fn text(tree: &Tree, path: &str) -> String {
-    std::fs::read_to_string(tree.at(path)).unwrap_or_default()
-}
-
 #[test]
 fn one_control_takes_its_line_alone_out_of_the_drop_in() {
     let tree = Tree::of(HOST);
     let before = tree.snapshot();
-    run(&tree, &["apply"]);
-    let whole = text(&tree, DROP_IN);
+    tree.k3warden(&["apply"]);
+    let whole = tree.text(DROP_IN);
     let line = |text: &str| {
         text.lines()
             .any(|line| line.ends_with("# audit-log-retention"))
     };
     assert!(line(&whole), "{whole}");
 
-    let reverted = run(&tree, &["revert", "audit-log-retention"]);
+    let reverted = tree.k3warden(&["revert", "audit-log-retention"]);
     assert_eq!(reverted.code, Some(0), "{reverted:?}");
-    let rest = text(&tree, DROP_IN);
+    let rest = tree.text(DROP_IN);
     assert!(!line(&rest), "{rest}");
     assert_eq!(rest.lines().count() + 1, whole.lines().count(), "{rest}");
 
-    run(&tree, &["apply"]);
-    assert_eq!(text(&tree, DROP_IN), whole);
-    run(&tree, &["revert"]);
+    tree.k3warden(&["apply"]);
+    assert_eq!(tree.text(DROP_IN), whole);
+    tree.k3warden(&["revert"]);
     assert_eq!(
         difference(&before, &tree.snapshot(), "/nothing"),
         Vec::<String>::new()
@@ -74,27 +66,27 @@ fn a_file_of_ours_that_others_could_write_decides_nothing() {
         let other = tree.at("/etc/sysctl.d/95-site.conf");
         std::fs::write(&other, operators).unwrap();
         let before = tree.snapshot();
-        run(&tree, &["apply"]);
+        tree.k3warden(&["apply"]);
         let ours = tree.at(&format!("/etc/sysctl.d/{name}"));
         for path in [&ours, &other] {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).unwrap();
         }
-        let check = run(&tree, &["check", "kernel-panic"]);
+        let check = tree.k3warden(&["check", "kernel-panic"]);
         assert_eq!(check.code, Some(1), "{check:?}");
         assert!(
             check.stdout.contains("others than root may write it"),
             "{check:?}"
         );
-        let applied = run(&tree, &["apply"]);
+        let applied = tree.k3warden(&["apply"]);
         assert_eq!(mode(&ours) & 0o777, 0o644, "{applied:?}");
         assert_eq!(
             mode(&other) & 0o777,
             0o666,
             "an operator's own file is theirs"
         );
-        assert_eq!(run(&tree, &["check", "kernel-panic"]).code, Some(0));
+        assert_eq!(tree.k3warden(&["check", "kernel-panic"]).code, Some(0));
         std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
-        run(&tree, &["revert"]);
+        tree.k3warden(&["revert"]);
         let left = difference(&before, &tree.snapshot(), "/nothing");
         assert_eq!(left, Vec::<String>::new());
     }
@@ -104,25 +96,22 @@ fn a_file_of_ours_that_others_could_write_decides_nothing() {
 fn a_directory_that_others_could_write_waits_for_what_is_in_it() {
     let tree = Tree::of(HOST);
     let before = tree.snapshot();
-    run(&tree, &["apply"]);
-    let reverted = run(&tree, &["revert", "credentials-directory"]);
+    tree.k3warden(&["apply"]);
+    let reverted = tree.k3warden(&["revert", "credentials-directory"]);
     assert!(
         reverted.stdout.contains("something of k3warden's is in it"),
         "{reverted:?}"
     );
     assert_eq!(tree.snapshot()[CREDENTIALS].mode, 0o700);
 
-    let reverted = run(
-        &tree,
-        &[
-            "revert",
-            "scheduler-kubeconfig",
-            "control-plane-credentials",
-        ],
-    );
+    let reverted = tree.k3warden(&[
+        "revert",
+        "scheduler-kubeconfig",
+        "control-plane-credentials",
+    ]);
     assert_eq!(reverted.code, Some(0), "{reverted:?}");
     assert_eq!(tree.snapshot()[CREDENTIALS], before[CREDENTIALS]);
-    run(&tree, &["revert"]);
+    tree.k3warden(&["revert"]);
     assert_eq!(
         difference(&before, &tree.snapshot(), "/nothing"),
         Vec::<String>::new()
@@ -139,19 +128,19 @@ fn a_directory_made_for_one_control_stays_for_the_file_of_another_and_goes_with_
     let manifests = "/var/lib/rancher/k3s/server/manifests";
     tree.add(&policy("observe"));
     let before = tree.snapshot();
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     assert!(tree.at(manifests).is_dir());
     tree.add(&policy("enforce"));
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     let manifest = format!("{manifests}/k3warden-netpol-kube-public.yaml");
     assert!(tree.at(&manifest).is_file());
 
-    run(&tree, &["revert", "manifests-directory"]);
+    tree.k3warden(&["revert", "manifests-directory"]);
     assert!(tree.at(&manifest).is_file());
-    let reverted = run(&tree, &["revert", "network-policy-kube-public"]);
+    let reverted = tree.k3warden(&["revert", "network-policy-kube-public"]);
     assert_eq!(reverted.code, Some(0), "{reverted:?}");
     assert!(!tree.at(manifests).exists(), "{reverted:?}");
-    run(&tree, &["revert"]);
+    tree.k3warden(&["revert"]);
     let left = difference(&before, &tree.snapshot(), "/nothing");
     let policy_alone = left
         .iter()
@@ -162,10 +151,10 @@ fn a_directory_made_for_one_control_stays_for_the_file_of_another_and_goes_with_
 #[test]
 fn nothing_is_put_back_while_the_kill_switch_is_thrown() {
     let tree = Tree::of(HOST);
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     tree.add("644 root:root f /etc/k3warden/disabled\n");
     let hardened = tree.snapshot();
-    let reverted = run(&tree, &["revert"]);
+    let reverted = tree.k3warden(&["revert"]);
     assert_eq!(reverted.code, Some(2), "{reverted:?}");
     assert!(
         reverted.stdout.contains("/etc/k3warden/disabled exists"),
@@ -175,7 +164,7 @@ fn nothing_is_put_back_while_the_kill_switch_is_thrown() {
         difference(&hardened, &tree.snapshot(), "/"),
         Vec::<String>::new()
     );
-    let status = run(&tree, &["status"]);
+    let status = tree.k3warden(&["status"]);
     assert!(
         status.stderr.contains("/etc/k3warden/disabled exists"),
         "{status:?}"
@@ -190,18 +179,18 @@ fn what_stays_because_somebody_changed_it_can_be_taken_back_by_force_later() {
         let tree = Tree::of(&format!("{HOST}{loose}"));
         let before = tree.snapshot();
         let agent = tree.at("/var/lib/rancher/k3s/agent");
-        run(&tree, &["apply"]);
+        tree.k3warden(&["apply"]);
         std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o750)).unwrap();
 
         for _ in 0..2 {
-            let kept = run(&tree, &[&["revert"], named].concat());
+            let kept = tree.k3warden(&[&["revert"], named].concat());
             assert_eq!(kept.code, Some(1), "{kept:?}");
             assert!(kept.stdout.contains("--force takes it back"), "{kept:?}");
         }
-        let forced = run(&tree, &[&["revert", "--force"], named].concat());
+        let forced = tree.k3warden(&[&["revert", "--force"], named].concat());
         assert_eq!(forced.code, Some(0), "{forced:?}");
         assert_eq!(tree.snapshot()["/var/lib/rancher/k3s/agent"].mode, 0o755);
-        run(&tree, &["revert"]);
+        tree.k3warden(&["revert"]);
         let left = difference(&before, &tree.snapshot(), "/nothing");
         assert_eq!(left, Vec::<String>::new());
     }
@@ -216,23 +205,23 @@ fn one_apply_makes_content_and_bits_right_and_both_come_back() {
             "{HOST}755 root:root d /etc/rancher/k3s/config.yaml.d\n{operators}"
         ));
         let before = tree.snapshot();
-        let applied = run(&tree, &["apply"]);
+        let applied = tree.k3warden(&["apply"]);
         assert!(
             !applied.stdout.contains("about to be changed"),
             "{applied:?}"
         );
-        let written = text(&tree, DROP_IN);
+        let written = tree.text(DROP_IN);
         assert!(written.contains("protect-kernel-defaults"), "{applied:?}");
         assert_eq!(tree.snapshot()[DROP_IN].mode, 0o600);
 
         // Both drift at once.
         std::fs::write(tree.at(DROP_IN), "").unwrap();
         tree::set_mode(&tree.at(DROP_IN), 0o644);
-        run(&tree, &["apply"]);
-        assert_eq!(text(&tree, DROP_IN), written);
+        tree.k3warden(&["apply"]);
+        assert_eq!(tree.text(DROP_IN), written);
         assert_eq!(tree.snapshot()[DROP_IN].mode, 0o600);
 
-        run(&tree, &["revert"]);
+        tree.k3warden(&["revert"]);
         assert_eq!(
             difference(&before, &tree.snapshot(), "/nothing"),
             Vec::<String>::new()
@@ -245,31 +234,28 @@ fn one_apply_makes_content_and_bits_right_and_both_come_back() {
 fn a_line_that_could_not_go_goes_when_what_held_it_is_gone() {
     let path = "/etc/sysctl.d/90-kubelet.conf";
     let tree = Tree::of(HOST);
-    run(&tree, &["apply"]);
-    let held = run(&tree, &["revert", "kernel-panic"]);
+    tree.k3warden(&["apply"]);
+    let held = tree.k3warden(&["revert", "kernel-panic"]);
     assert_eq!(held.code, Some(1), "{held:?}");
     assert!(
         held.stdout.contains("sets protect-kernel-defaults"),
         "{held:?}"
     );
-    run(&tree, &["revert", "protect-kernel-defaults"]);
-    let gone = run(&tree, &["revert", "kernel-panic"]);
-    assert!(!text(&tree, path).contains("kernel.panic = 10"), "{gone:?}");
-    assert!(text(&tree, path).contains("vm.panic_on_oom"), "{gone:?}");
+    tree.k3warden(&["revert", "protect-kernel-defaults"]);
+    let gone = tree.k3warden(&["revert", "kernel-panic"]);
+    assert!(!tree.text(path).contains("kernel.panic = 10"), "{gone:?}");
+    assert!(tree.text(path).contains("vm.panic_on_oom"), "{gone:?}");
 
     let tree = Tree::of(&format!(
         "{HOST}644 root:root f /etc/k3warden/config.toml\n| [control.protect-kernel-defaults]\n| state = \"off\"\n"
     ));
-    run(&tree, &["apply"]);
-    let edited = text(&tree, path) + "net.ipv4.ip_forward = 1\n";
+    tree.k3warden(&["apply"]);
+    let edited = tree.text(path) + "net.ipv4.ip_forward = 1\n";
     std::fs::write(tree.at(path), edited).unwrap();
-    let kept = run(&tree, &["revert", "kernel-panic"]);
+    let kept = tree.k3warden(&["revert", "kernel-panic"]);
     assert!(kept.stdout.contains("--force takes it back"), "{kept:?}");
-    let forced = run(&tree, &["revert", "--force", "kernel-panic"]);
-    assert!(
-        !text(&tree, path).contains("kernel.panic = 10"),
-        "{forced:?}"
-    );
+    let forced = tree.k3warden(&["revert", "--force", "kernel-panic"]);
+    assert!(!tree.text(path).contains("kernel.panic = 10"), "{forced:?}");
 }
 
 /// The guide names this file, so a configuration tool may write it long after we made it.
@@ -277,27 +263,20 @@ fn a_line_that_could_not_go_goes_when_what_held_it_is_gone() {
 fn lines_that_somebody_wrote_into_a_file_of_ours_stay_when_ours_go() {
     const GUIDE: &str = "/etc/sysctl.d/90-kubelet.conf";
     let tree = Tree::of(HOST);
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     let theirs = "# of the site\nnet.ipv4.ip_forward = 1\n";
     std::fs::write(tree.at(GUIDE), format!("{theirs}kernel.panic = 10\n")).unwrap();
-    run(&tree, &["apply"]);
-    assert!(
-        text(&tree, GUIDE).starts_with(theirs),
-        "{}",
-        text(&tree, GUIDE)
-    );
+    tree.k3warden(&["apply"]);
+    assert!(tree.text(GUIDE).starts_with(theirs), "{}", tree.text(GUIDE));
 
-    run(
-        &tree,
-        &["revert", "protect-kernel-defaults", "vm-panic-on-oom"],
-    );
-    let rest = text(&tree, GUIDE);
+    tree.k3warden(&["revert", "protect-kernel-defaults", "vm-panic-on-oom"]);
+    let rest = tree.text(GUIDE);
     assert!(
         rest.starts_with(theirs)
             && rest.contains("kernel.panic = 10")
             && !rest.contains("vm.panic_on_oom"),
         "{rest}"
     );
-    let said = run(&tree, &["revert"]);
-    assert_eq!(text(&tree, GUIDE), theirs, "{said:?}");
+    let said = tree.k3warden(&["revert"]);
+    assert_eq!(tree.text(GUIDE), theirs, "{said:?}");
 }

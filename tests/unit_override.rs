@@ -7,34 +7,26 @@
     reason = "a test that fails says so by a panic"
 )]
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+mod tree;
 
-use serde_json::Value;
+use tree::Tree;
 
 const DROP_IN: &str = "etc/systemd/system/k3s.service.d/zz-k3warden.conf";
 
 /// A server in a root of its own.
-struct Server(tempfile::TempDir);
+struct Server(Tree);
 
 impl Server {
     fn new(command: &str, policy: &str) -> Self {
-        let server = Self(tempfile::tempdir().unwrap());
+        let server = Self(Tree::new());
         server.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         server.write("etc/k3warden/config.toml", policy);
         server.install(command);
         server
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        let path = self.0.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        path
-    }
-
     fn write(&self, path: &str, text: &str) {
-        fs::write(self.path(path), text).unwrap();
+        self.0.write(path, text);
     }
 
     /// As install.sh does it: the unit is written anew.
@@ -45,43 +37,28 @@ impl Server {
         self.write("etc/systemd/system/k3s.service", &text);
     }
 
-    fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .arg("--root")
-            .arg(self.0.path())
-            .arg("--no-sync")
-            .args(if arguments.first() == Some(&"--k3s-version") {
-                &[][..]
-            } else {
-                &["--k3s-version", "1.36.3"]
-            })
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        (output.status.code().unwrap(), text)
+    fn run(&self, arguments: &[&str]) -> String {
+        self.0.k3warden(arguments).said()
     }
 
     fn apply(&self) -> String {
-        self.run(&["apply"]).1
+        self.run(&["apply"])
     }
 
     fn exists(&self, path: &str) -> bool {
-        self.0.path().join(path).exists()
+        self.0.at(path).exists()
     }
 
     /// The command of our drop-in; `None` where there is none.
     fn drop_in(&self) -> Option<String> {
-        let text = fs::read_to_string(self.0.path().join(DROP_IN)).ok()?;
+        let text = self.0.text(DROP_IN);
         let command = text.lines().rfind(|line| line.starts_with("ExecStart="));
         command.map(|line| line.trim_start_matches("ExecStart=").to_owned())
     }
 
     /// The last value of an argument of the apiserver at the next start.
     fn argument(&self, flag: &str) -> Option<String> {
-        let output = self.run(&["effective", "--format", "json"]).1;
-        let report: Value = serde_json::from_str(&output).unwrap();
+        let report = self.0.k3warden(&["effective", "--format", "json"]).json();
         let line = report["arguments"]["kube-apiserver"].as_array().unwrap();
         let flag = format!("--{flag}=");
         let mut values = line.iter().rev().filter_map(|word| word.as_str());
@@ -89,11 +66,8 @@ impl Server {
     }
 
     fn verdict(&self, control: &str) -> (String, String) {
-        let output = self.run(&["check", control, "--format", "json"]).1;
-        let report: Value = serde_json::from_str(&output).unwrap();
-        let control = &report["controls"][0];
-        let verdict = control["verdict"].as_str().unwrap().to_owned();
-        (verdict, control["findings"].to_string())
+        let check = ["check", control, "--format", "json"];
+        self.0.k3warden(&check).verdict()
     }
 }
 
@@ -137,7 +111,7 @@ fn only_the_word_that_outranks_is_exchanged() {
         assert_eq!(server.drop_in(), Some(expected), "{said}");
         assert_eq!(server.argument("audit-log-maxage").unwrap(), "30");
         assert_eq!(server.verdict("audit-log-retention").0, "compliant");
-        let (_, again) = server.run(&["diff"]);
+        let again = server.run(&["diff"]);
         assert!(
             !again.contains("zz-k3warden.conf"),
             "applied twice: {again}"
@@ -232,7 +206,7 @@ fn it_sorts_after_every_drop_in_of_the_operator() {
     server.apply();
     assert_eq!(server.drop_in(), None);
     let late = "etc/systemd/system/k3s.service.d/zzzz-k3warden.conf";
-    let text = fs::read_to_string(server.0.path().join(late)).unwrap();
+    let text = server.0.text(late);
     assert!(text.contains("audit-log-maxage=30"), "{text}");
     assert_eq!(server.argument("audit-log-maxage").unwrap(), "30");
 }
@@ -241,16 +215,10 @@ fn it_sorts_after_every_drop_in_of_the_operator() {
 fn the_ledger_knows_it_and_revert_takes_it_away() {
     let server = Server::new(WEAK, OVERRIDE);
     server.apply();
-    assert!(server.run(&["ledger"]).1.contains("zz-k3warden.conf"));
-    let (_, said) = server.run(&["revert"]);
+    assert!(server.run(&["ledger"]).contains("zz-k3warden.conf"));
+    let said = server.run(&["revert"]);
     assert_eq!(server.drop_in(), None, "{said}");
-    assert!(
-        !server
-            .0
-            .path()
-            .join("etc/systemd/system/k3s.service.d")
-            .exists()
-    );
+    assert!(!server.exists("etc/systemd/system/k3s.service.d"));
     assert_eq!(server.argument("audit-log-maxage").unwrap(), "7");
 }
 
@@ -273,10 +241,13 @@ fn what_only_our_drop_in_kept_goes_with_it() {
     );
     server.apply();
     assert!(server.drop_in().is_some() && server.exists("etc/sysctl.d/90-kubelet.conf"));
-    let (code, said) = server.run(&["revert"]);
-    assert_eq!(code, 0, "{said}");
-    assert_eq!(server.drop_in(), None, "{said}");
-    assert!(!server.exists("etc/sysctl.d/90-kubelet.conf"), "{said}");
+    let reverted = server.0.k3warden(&["revert"]);
+    assert_eq!(reverted.code, Some(0), "{reverted:?}");
+    assert_eq!(server.drop_in(), None, "{reverted:?}");
+    assert!(
+        !server.exists("etc/sysctl.d/90-kubelet.conf"),
+        "{reverted:?}"
+    );
 }
 
 #[test]
@@ -299,11 +270,11 @@ fn a_token_of_the_command_is_never_shown() {
             &["ledger", "--format", "json"],
             &["status"],
         ] {
-            let (_, said) = server.run(arguments);
+            let said = server.run(arguments);
             assert!(!said.contains("SEKRET"), "{arguments:?}: {said}");
         }
     };
-    let (_, said) = server.run(&["diff"]);
+    let said = server.run(&["diff"]);
     let hidden = "+ExecStart=/usr/local/bin/k3s server '--token={secret}' --agent-token '{secret}' '--etcd-arg=initial-cluster-token={secret}' '--kube-apiserver-arg=audit-log-maxage=30'";
     assert!(said.contains(hidden), "{said}");
     silent(&server);
@@ -335,7 +306,7 @@ fn a_secret_that_slipped_into_a_word_of_its_own_is_never_shown() {
             &["effective"],
             &["effective", "--format", "json"],
         ] {
-            let (_, said) = server.run(&[&["--k3s-version", version], arguments].concat());
+            let said = server.0.with_k3s(version, arguments).said();
             assert!(!said.contains("SEKRET"), "{arguments:?}: {said}");
         }
     }
@@ -344,8 +315,8 @@ fn a_secret_that_slipped_into_a_word_of_its_own_is_never_shown() {
 impl Server {
     /// All elements of a list of the apiserver at the next start.
     fn elements(&self, version: &str, flag: &str) -> Vec<String> {
-        let (_, output) = self.run(&["--k3s-version", version, "effective", "--format", "json"]);
-        let report: Value = serde_json::from_str(&output).unwrap();
+        let effective = ["effective", "--format", "json"];
+        let report = self.0.with_k3s(version, &effective).json();
         let line = report["arguments"]["kube-apiserver"].as_array().unwrap();
         let flag = format!("--{flag}=");
         let values = line
@@ -395,7 +366,7 @@ fn elements_of_a_list_on_the_command_stay_beside_ours() {
                 &format!("/usr/local/bin/k3s server --kube-apiserver-arg={PLUGINS}{words}"),
                 policy,
             );
-            let (_, said) = server.run(&["--k3s-version", version, "apply"]);
+            let said = server.0.with_k3s(version, &["apply"]).said();
             let there = server.elements(version, PLUGINS);
             let case = format!("{version} {words} {policy}: {there:?}: {said}");
             assert!(
@@ -416,7 +387,7 @@ fn elements_of_a_list_on_the_command_stay_beside_ours() {
             once.sort();
             once.dedup();
             assert_eq!(once.len(), there.len(), "{case}");
-            let (_, again) = server.run(&["--k3s-version", version, "diff"]);
+            let again = server.0.with_k3s(version, &["diff"]).said();
             assert!(
                 !again.contains("k3warden.conf") && !again.contains("zz-k3warden.yaml"),
                 "{again}"

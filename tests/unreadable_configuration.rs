@@ -14,7 +14,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
-use tree::{Answer, Tree, difference};
+use tree::{Tree, difference};
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const UNIT: &str = "/etc/systemd/system/k3s.service";
@@ -35,27 +35,19 @@ const SERVER: &str = "\
 | ExecStart=/usr/local/bin/k3s server
 ";
 
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
-
-fn text(tree: &Tree, path: &str) -> String {
-    fs::read_to_string(tree.at(path)).unwrap_or_default()
-}
-
 /// A hardened server whose K3s has made its key.
 fn server() -> Tree {
     let tree = Tree::of(SERVER);
-    run(&tree, &["apply"]);
-    assert!(text(&tree, DROP_IN).contains("secrets-encryption: true"));
+    tree.k3warden(&["apply"]);
+    assert!(tree.text(DROP_IN).contains("secrets-encryption: true"));
     fs::write(tree.at(KEY), "{}").unwrap();
     fs::create_dir_all(tree.at("/data/k3s/server/db")).unwrap();
-    run(&tree, &["apply"]);
+    tree.k3warden(&["apply"]);
     tree
 }
 
 fn verdict(tree: &Tree, control: &str) -> (String, String) {
-    let answer = run(tree, &["check", "--all", "--format", "json"]);
+    let answer = tree.k3warden(&["check", "--all", "--format", "json"]);
     let report: Value = serde_json::from_str(&answer.stdout).unwrap();
     let controls = report["controls"].as_array().unwrap();
     let found = controls.iter().find(|found| found["id"] == control);
@@ -81,9 +73,9 @@ fn a_slip_of_the_operator_costs_no_line_of_ours() {
         let tree = server();
         fs::write(tree.at(CONFIG), slip).unwrap();
         let before = tree.snapshot();
-        let applied = run(&tree, &["apply"]);
+        let applied = tree.k3warden(&["apply"]);
         assert_eq!(applied.code, Some(2), "{slip:?} {applied:?}");
-        run(&tree, &["apply", "--before-start", "k3s.service"]);
+        tree.k3warden(&["apply", "--before-start", "k3s.service"]);
         let changed = difference(&before, &tree.snapshot(), "/var/lib/k3warden");
         assert_eq!(changed, Vec::<String>::new(), "{slip:?}");
 
@@ -100,7 +92,7 @@ fn what_is_in_the_data_dir_is_held_where_it_was_last_known_to_be() {
         fs::write(tree.at(CONFIG), slip).unwrap();
         let credentials = tree.at("/data/k3s/server/cred");
         fs::set_permissions(&credentials, fs::Permissions::from_mode(0o755)).unwrap();
-        run(&tree, &["apply"]);
+        tree.k3warden(&["apply"]);
         let mode = fs::metadata(&credentials).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{slip:?}");
     }
@@ -111,7 +103,7 @@ fn where_nothing_was_noted_what_is_in_the_data_dir_is_unknown() {
     let tree = Tree::of(SERVER);
     fs::write(tree.at(CONFIG), "data-dir: [\n").unwrap();
     let before = tree.snapshot();
-    let applied = run(&tree, &["apply"]);
+    let applied = tree.k3warden(&["apply"]);
     assert_eq!(applied.code, Some(2), "{applied:?}");
     let (word, all) = verdict(&tree, "server-directory");
     assert_eq!(word, "unknown", "{all}");
@@ -132,8 +124,8 @@ fn the_encryption_line_outlives_a_revert_under_a_slip_and_without_a_unit() {
     for hide in hides {
         let tree = server();
         hide(&tree);
-        let reverted = run(&tree, &["revert"]);
-        let left = text(&tree, DROP_IN);
+        let reverted = tree.k3warden(&["revert"]);
+        let left = tree.text(DROP_IN);
         assert!(
             left.contains("secrets-encryption: true"),
             "{left} {reverted:?}"
@@ -146,14 +138,20 @@ fn under_a_slip_a_revert_leaves_what_the_next_start_may_need() {
     let tree = server();
     let line = "data-dir: /data/k3s\nprotect-kernel-defaults: true\n";
     fs::write(tree.at(CONFIG), format!("{line}debug: maybe\n")).unwrap();
-    run(&tree, &["revert"]);
-    assert!(text(&tree, "/etc/sysctl.d/90-kubelet.conf").contains("kernel.panic"));
-    assert!(text(&tree, "/data/k3s/server/psa.yaml").contains("PodSecurity"));
+    tree.k3warden(&["revert"]);
+    assert!(
+        tree.text("/etc/sysctl.d/90-kubelet.conf")
+            .contains("kernel.panic")
+    );
+    assert!(
+        tree.text("/data/k3s/server/psa.yaml")
+            .contains("PodSecurity")
+    );
     assert!(tree.at("/data/k3s/server/logs").is_dir());
     fs::write(tree.at(CONFIG), "data-dir: /data/k3s\n").unwrap();
-    run(&tree, &["revert"]);
-    assert_eq!(text(&tree, "/etc/sysctl.d/90-kubelet.conf"), "");
-    assert_eq!(text(&tree, "/data/k3s/server/psa.yaml"), "");
+    tree.k3warden(&["revert"]);
+    assert_eq!(tree.text("/etc/sysctl.d/90-kubelet.conf"), "");
+    assert_eq!(tree.text("/data/k3s/server/psa.yaml"), "");
 }
 
 #[test]
@@ -161,7 +159,7 @@ fn an_environment_file_that_cannot_be_read_leaves_nothing_green() {
     let environment = "/etc/systemd/system/k3s.service.env";
     let tree = Tree::of(SERVER);
     nix::unistd::mkfifo(&tree.at(environment), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let check = run(&tree, &["check"]);
+    let check = tree.k3warden(&["check"]);
     assert_eq!(check.code, Some(2), "{check:?}");
     for control in ["audit-log-retention", "server-directory"] {
         let (word, all) = verdict(&tree, control);
@@ -191,12 +189,12 @@ fn a_unit_that_systemd_would_not_start_is_no_node_without_k3s() {
     ] {
         let tree = Tree::of(SERVER);
         fs::write(tree.at(UNIT), unit).unwrap();
-        let check = run(&tree, &["check"]);
+        let check = tree.k3warden(&["check"]);
         assert_eq!(check.code, Some(2), "{check:?}");
         let (word, all) = verdict(&tree, "audit-log-retention");
         assert_eq!(word, "unknown", "{all}");
         assert!(all.contains("systemd would not start k3s.service"), "{all}");
-        let effective = run(&tree, &["effective"]);
+        let effective = tree.k3warden(&["effective"]);
         assert_eq!(effective.code, Some(2));
         assert!(effective.stderr.contains(UNIT), "{effective:?}");
     }

@@ -36,8 +36,7 @@ impl Node {
     }
 
     fn write(&self, path: &str, content: &str) {
-        std::fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
-        std::fs::write(self.at(path), content).unwrap();
+        self.0.write(path, content);
     }
 
     fn policy(&self, text: &str) {
@@ -53,8 +52,7 @@ impl Node {
     }
 
     fn run(&self, version: &str, command: &[&str]) -> Answer {
-        self.0
-            .run(&[&["--k3s-version", version, "--no-sync"], command].concat())
+        self.0.with_k3s(version, command)
     }
 
     /// Applies and expects that nothing is refused for the sake of a start, and that K3s would start.

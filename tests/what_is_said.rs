@@ -7,7 +7,7 @@ mod tree;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use tree::{Answer, Tree, difference};
+use tree::{Tree, difference};
 
 const SERVER: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -21,10 +21,6 @@ const SERVER: &str = "\
 | ExecStart=/usr/local/bin/k3s server
 ";
 const POLICY: &str = "755 root:root d /etc/k3warden\n644 root:root f /etc/k3warden/config.toml\n";
-
-fn run(tree: &Tree, command: &[&str]) -> Answer {
-    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
-}
 
 fn with_policy(lines: &[&str]) -> Tree {
     let tree = Tree::of(SERVER);
@@ -64,7 +60,7 @@ fn output_that_is_lost_is_no_success_and_a_reader_who_has_enough_is_no_failure()
 fn diff_shows_what_enforcing_would_do_while_everything_is_observed() {
     let tree = with_policy(&["mode = \"observe\""]);
     let before = tree.snapshot();
-    let diff = run(&tree, &["diff"]);
+    let diff = tree.k3warden(&["diff"]);
     assert_eq!(diff.code, Some(1), "{diff:?}");
     let place = "mode = \"observe\" at /etc/k3warden/config.toml:1";
     assert!(
@@ -76,7 +72,7 @@ fn diff_shows_what_enforcing_would_do_while_everything_is_observed() {
         "{diff:?}"
     );
 
-    let apply = run(&tree, &["apply"]);
+    let apply = tree.k3warden(&["apply"]);
     assert!(
         apply
             .stdout
@@ -91,16 +87,16 @@ fn diff_shows_what_enforcing_would_do_while_everything_is_observed() {
 #[test]
 fn a_control_that_is_only_observed_says_so_below_it() {
     let tree = with_policy(&["[control.kernel-panic]", "state = \"observe\""]);
-    let said = run(&tree, &["check"]).stdout;
+    let said = tree.k3warden(&["check"]).stdout;
     let restricts = "[control.network-policy-default] state = \"enforce\"";
     assert!(said.contains(restricts), "{said}");
     assert!(
         said.contains("only observed: /etc/k3warden/config.toml:2"),
         "{said}"
     );
-    let explained = run(&tree, &["explain", "network-policy-default"]).stdout;
+    let explained = tree.k3warden(&["explain", "network-policy-default"]).stdout;
     assert!(explained.contains(restricts), "{explained}");
-    let json = run(&tree, &["check", "--format", "json"]).json();
+    let json = tree.k3warden(&["check", "--format", "json"]).json();
     let none = |control: &&serde_json::Value| {
         control["verdict"] == "divergent"
             && control["enforcement"] == "observe"
@@ -125,7 +121,7 @@ fn an_exception_says_who_answers_for_it_why_and_until_when() {
         "owner = \"ops\"",
         &format!("expires = {day}"),
     ]);
-    let said = run(&tree, &["check"]).stdout;
+    let said = tree.k3warden(&["check"]).stdout;
     assert!(
         said.contains(&format!("the watchdog wants it (ops, until {day})")),
         "{said}"
@@ -141,17 +137,15 @@ fn an_exception_says_who_answers_for_it_why_and_until_when() {
 #[test]
 fn a_cis_number_names_its_controls_for_check_as_for_explain() {
     let tree = Tree::of(SERVER);
-    let check = run(
-        &tree,
-        &[
+    let check = tree
+        .k3warden(&[
             "check",
             "--format",
             "json",
             "4.2.6",
             "protect-kernel-defaults",
-        ],
-    )
-    .json();
+        ])
+        .json();
     let ids: Vec<&str> = check["controls"]
         .as_array()
         .unwrap()
@@ -168,14 +162,14 @@ fn a_cis_number_names_its_controls_for_check_as_for_explain() {
 #[test]
 fn editions_stand_in_their_order_and_nobody_else_is_said_to_ask_for_a_control() {
     let tree = Tree::of(SERVER);
-    let said = run(&tree, &["explain", "network-policy-default"]).stdout;
+    let said = tree.k3warden(&["explain", "network-policy-default"]).stdout;
     assert!(said.contains("1.7, 1.8, 1.9, 1.10, 1.11"), "{said}");
     tree.add(
         "755 root:root d /etc/k3warden/catalogue.d\n644 root:root f /etc/k3warden/catalogue.d/site.toml\n\
          | [[control]]\n| id = \"my-x\"\n| title = \"t\"\n| why = \"w\"\n| role = \"any\"\n\
          | [[control.directory]]\n| path = \"/srv/x\"\n| mode = \"0700\"\n",
     );
-    let said = run(&tree, &["explain", "my-x"]).stdout;
+    let said = tree.k3warden(&["explain", "my-x"]).stdout;
     assert!(
         said.contains("CIS:         no number of its own\n"),
         "{said}"
@@ -186,7 +180,7 @@ fn editions_stand_in_their_order_and_nobody_else_is_said_to_ask_for_a_control() 
 fn what_keeps_protect_kernel_defaults_away_is_named_with_its_line() {
     for (state, how) in [("off", "off"), ("observe", "only observed")] {
         let tree = with_policy(&["[control.kernel-panic]", &format!("state = \"{state}\"")]);
-        let diff = run(&tree, &["diff"]);
+        let diff = tree.k3warden(&["diff"]);
         let said = format!("{diff:?}");
         let place = format!(
             "does not set kernel/panic to 10; kernel-panic is {how} at /etc/k3warden/config.toml:2"
@@ -203,7 +197,8 @@ fn what_keeps_protect_kernel_defaults_away_is_named_with_its_line() {
 fn an_operators_audit_policy_that_k3s_would_not_take_is_judged_with_the_reason() {
     let tree = Tree::of(SERVER);
     tree.add("600 root:root f /var/lib/rancher/k3s/server/audit.yaml\n| apiVersion: audit.k8s.io/v1\n| kind: Policy\n| rules: []\n");
-    let said = run(&tree, &["check", "--format", "json", "audit-policy"])
+    let said = tree
+        .k3warden(&["check", "--format", "json", "audit-policy"])
         .json()
         .to_string();
     assert!(said.contains("the operator's own, not valid: "), "{said}");
@@ -212,7 +207,7 @@ fn an_operators_audit_policy_that_k3s_would_not_take_is_judged_with_the_reason()
 #[test]
 fn a_control_that_is_not_there_is_answered_with_those_that_are() {
     let tree = with_policy(&["[control.panic-on-kernel]", "state = \"off\""]);
-    let check = run(&tree, &["check"]);
+    let check = tree.k3warden(&["check"]);
     assert_eq!(check.code, Some(2));
     assert!(
         check.stderr.contains("there are `") && check.stderr.contains("`kernel-panic"),
@@ -241,15 +236,15 @@ fn the_kill_switch_is_said_where_changes_are_shown_and_where_they_would_help() {
     let tree = Tree::of(SERVER);
     tree.add("644 root:root f /etc/k3warden/disabled\n");
     let switch = "/etc/k3warden/disabled exists";
-    let diff = run(&tree, &["diff"]);
+    let diff = tree.k3warden(&["diff"]);
     assert!(
         diff.stdout.starts_with(&format!("not done: {switch}\n")),
         "{diff:?}"
     );
-    let json = run(&tree, &["diff", "--format", "json"]);
+    let json = tree.k3warden(&["diff", "--format", "json"]);
     assert_eq!(json.json()["not_done"][0], switch);
     assert!(json.stderr.contains(switch), "{json:?}");
-    let check = run(&tree, &["check"]);
+    let check = tree.k3warden(&["check"]);
     assert!(
         check
             .stdout
@@ -265,13 +260,13 @@ fn a_cis_number_names_what_is_reverted_where_it_names_one_control() {
         "755 root:root d /var/lib/rancher/k3s/server/tls\n\
          644 root:root f /var/lib/rancher/k3s/server/tls/server-ca.key\n| secret\n",
     );
-    run(&tree, &["apply"]);
-    let reverted = run(&tree, &["revert", "1.1.21"]);
+    tree.k3warden(&["apply"]);
+    let reverted = tree.k3warden(&["revert", "1.1.21"]);
     assert_eq!(reverted.code, Some(0), "{reverted:?}");
     let key = "put back   /var/lib/rancher/k3s/server/tls/server-ca.key: 0644";
     assert!(reverted.stdout.contains(key), "{reverted:?}");
 
-    let many = run(&tree, &["revert", "5.3.2"]);
+    let many = tree.k3warden(&["revert", "5.3.2"]);
     assert_eq!(many.code, Some(2), "{many:?}");
     for part in [
         "5.3.2 is the number of ",
@@ -280,7 +275,7 @@ fn a_cis_number_names_what_is_reverted_where_it_names_one_control() {
     ] {
         assert!(many.stderr.contains(part), "{part}: {many:?}");
     }
-    let none = run(&tree, &["revert", "99.1"]);
+    let none = tree.k3warden(&["revert", "99.1"]);
     assert!(
         none.stderr.contains("there is no control `99.1`"),
         "{none:?}"

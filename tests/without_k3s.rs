@@ -7,7 +7,9 @@
     reason = "a test that fails says so by a panic"
 )]
 
-use std::process::Command;
+mod tree;
+
+use tree::Tree;
 
 #[test]
 fn apply_and_check_succeed_where_no_role_is_known() {
@@ -17,17 +19,10 @@ fn apply_and_check_succeed_where_no_role_is_known() {
 }
 
 fn succeed(options: &[&str]) {
-    let root = tempfile::tempdir().unwrap();
+    let tree = Tree::new();
     let run = |command: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .arg("--root")
-            .arg(root.path())
-            .args(options)
-            .args(["--no-sync", command])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), said)
+        let answer = tree.run(&[options, &["--no-sync", command]].concat());
+        (answer.code, answer.stdout)
     };
     let (code, said) = run("apply");
     assert_eq!(code, Some(0), "{said}");
@@ -44,5 +39,5 @@ fn succeed(options: &[&str]) {
     let expected =
         "install K3s, or set role = \"server\" or \"agent\" in /etc/k3warden/config.toml";
     assert_eq!(mend, expected);
-    assert!(root.path().join("etc/sysctl.d/90-kubelet.conf").exists());
+    assert!(tree.at("etc/sysctl.d/90-kubelet.conf").exists());
 }

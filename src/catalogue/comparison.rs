@@ -1,9 +1,7 @@
 //! Comparing the value of an option or argument with what the catalogue asks, as the types that they are.
 
-use std::time::Duration;
-
 use super::{Requirement, is_loopback};
-use crate::k3s::component::{boolean, gate_pairs, integer};
+use crate::k3s::component::{boolean, gate_pairs, integer, nanoseconds};
 use crate::k3s::{SECRET, hides};
 
 /// A value that K3s or a component would run with.
@@ -103,9 +101,8 @@ pub(crate) fn holds(require: &Requirement, value: &Value, absent_holds: bool) ->
         Requirement::OneOf(allowed) => allowed.iter().any(|known| same(&text, known)),
         Requirement::Absent(absent) => !absent,
         Requirement::Present(present) => *present && !text.is_empty(),
-        Requirement::NonzeroDuration(_) => {
-            duration(&text).is_some_and(|duration| !duration.is_zero())
-        }
+        // A negative one is none that a component would wait for.
+        Requirement::NonzeroDuration(_) => nanoseconds(&text).is_some_and(i64::is_positive),
         Requirement::GateNotOff(gate) => !is_off(gate, &value.elements()),
         Requirement::Loopback(_) => is_loopback(&text),
     }
@@ -125,37 +122,6 @@ fn is_off(gate: &str, pairs: &[&str]) -> bool {
     };
     let said = last(gate).or_else(|| last("AllBeta"));
     said.is_some_and(|(_, value)| value.and_then(boolean) != Some(true))
-}
-
-/// A duration as Go's `time.ParseDuration` reads it, negative ones left out: `300s`, `4h0m0s`, `1.5h`.
-fn duration(text: &str) -> Option<Duration> {
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = 0.0_f64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
-        let (number, unit) = rest.split_at_checked(digits)?;
-        let letters = unit
-            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
-            .unwrap_or(unit.len());
-        let (unit, after) = unit.split_at_checked(letters)?;
-        let seconds = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * seconds;
-        rest = after;
-    }
-    (!text.is_empty())
-        .then(|| Duration::try_from_secs_f64(total).ok())
-        .flatten()
 }
 
 #[cfg(test)]
@@ -276,6 +242,7 @@ mod tests {
             ("0s", false),
             ("0", false),
             ("1.5h", true),
+            ("-5m", false),
             ("5", false),
             ("x", false),
             ("", false),

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::load::place;
 use super::{Control, Placeholders, Requirement, Setting, SettingBody, Value, holds};
 use crate::host::SysctlKey;
+use crate::k3s::addon;
 
 /// The first setting that contradicts one before, of another control or of its own, with its line.
 pub(super) fn of(before: &[Control], control: &Control) -> Option<(usize, Fault)> {
@@ -90,7 +91,7 @@ fn contradict(ours: Placed<'_>, theirs: Placed<'_>) -> bool {
             file.path == directory.path
         }
         (SettingBody::Manifest(one), SettingBody::Manifest(other)) => {
-            is_one_addon(&one.name, &other.name)
+            addon(&one.name) == addon(&other.name)
                 && (&one.name, &one.content) != (&other.name, &other.content)
         }
         (SettingBody::Option(one), SettingBody::Option(other)) => {
@@ -104,12 +105,6 @@ fn contradict(ours: Placed<'_>, theirs: Placed<'_>) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether K3s takes two manifests for one, each of which takes the other's objects away (K3s pkg/deploy/controller.go).
-fn is_one_addon(name: &str, other: &str) -> bool {
-    let stem = |name: &str| name.split('.').next().map(str::to_owned);
-    stem(name) == stem(other)
 }
 
 type Asked<'s> = (&'s Requirement, &'s Option<String>);

@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Datastore, Numbers, Requirement, Setting, SettingBody, VersionRange, is_label};
-use crate::k3s::Role;
+use super::{Datastore, Numbers, Requirement, Setting, SettingBody, VersionRange};
+use crate::k3s::{Role, is_label};
 
 /// The name of a control: lower-case words joined by dashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

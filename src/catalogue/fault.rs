@@ -9,8 +9,8 @@ mod value;
 use std::collections::BTreeSet;
 
 use super::{
-    Control, Editions, FileSetting, ManifestSetting, PermissionsSetting, Setting, SettingBody,
-    SysctlSetting,
+    Control, Each, Editions, FileSetting, ManifestSetting, PermissionsSetting, Setting,
+    SettingBody, SysctlSetting,
 };
 use crate::host::SysctlKey;
 
@@ -125,7 +125,7 @@ fn of_file(file: &FileSetting, control: &Control) -> Option<Fault> {
 
 fn of_manifest(manifest: &ManifestSetting, control: &Control) -> Option<Fault> {
     manifest::of_name(&manifest.name).or_else(|| {
-        let each = manifest::each(&manifest.name);
+        let each = Each::of(&manifest.name).map(|each| each.parameter);
         let of_each = each.and_then(|parameter| text::of_each(parameter, control));
         of_each.or_else(|| text::of_content(&manifest.content, each, control))
     })

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::entry::{self, BUILT_IN_SOURCE};
 use super::fault::{self, Fault};
-use super::{Control, Editions, Problem, Source, content, contradiction};
+use super::{Control, Editions, Problem, Source, content, contradiction, hexadecimal};
 
 /// What `build.rs` made of `controls/*.toml`.
 const BUILT_IN: &str = include_str!(concat!(env!("OUT_DIR"), "/controls.json"));
@@ -88,7 +88,7 @@ impl Catalogue {
             catalogue.add(path, text)?;
         }
         catalogue.controls.shrink_to_fit();
-        catalogue.digest = hex(&digest.finalize());
+        catalogue.digest = hexadecimal(&digest.finalize());
         Ok(catalogue)
     }
 
@@ -167,10 +167,6 @@ pub(super) fn place(control: &Control, line: usize) -> String {
         BUILT_IN_SOURCE => "a built-in one".to_owned(),
         file => format!("at {file}:{line}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

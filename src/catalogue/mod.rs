@@ -12,7 +12,7 @@ mod describe;
 mod edition;
 mod entry;
 mod fault;
-mod label;
+mod hexadecimal;
 mod load;
 mod nearest;
 mod numbers;
@@ -32,18 +32,16 @@ pub use control::{
     Control, ControlId, Enforcement, Parameter, ParameterKind, ParameterValue, Runbook,
 };
 pub use edition::{Edition, Editions};
-pub use label::is_label;
 pub use load::{Catalogue, CatalogueError};
 pub use nearest::nearest;
 pub use numbers::Numbers;
 pub use problem::{Problem, Problems};
 
 pub(crate) use comparison::{Value, holds};
+pub(crate) use hexadecimal::hexadecimal;
 pub(crate) use nearest::did_you_mean;
-pub(crate) use placeholder::{PLACES, Placeholders};
+pub(crate) use placeholder::{Each, PLACES, Placeholders};
 pub(crate) use problem::{Source, shown};
-
-use label::is_subdomain_part;
 
 pub use requirement::{Requirement, is_loopback};
 pub use setting::{

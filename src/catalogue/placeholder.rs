@@ -43,6 +43,27 @@ impl<'t> Iterator for Placeholders<'t> {
     }
 }
 
+/// `{each:PARAMETER}` in the name of a manifest: one file for each name of a parameter, which stands in its content too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Each<'t> {
+    /// The parameter.
+    pub parameter: &'t str,
+}
+
+impl<'t> Each<'t> {
+    /// That of a name, if it has one.
+    pub fn of(name: &'t str) -> Option<Self> {
+        let (_, rest) = name.split_once("{each:")?;
+        let (parameter, _) = rest.split_once('}')?;
+        Some(Self { parameter })
+    }
+
+    /// A text with one of the names in its place.
+    pub fn filled(self, text: &str, name: &str) -> String {
+        text.replace(&format!("{{each:{}}}", self.parameter), name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use crate::reconcile::{
     Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, give_back, running,
 };
 
-use crate::report::{AppliedReport, to_json};
+use crate::report::{AppliedReport, Listed, to_json};
 
 /// Who we are, for others that wait for the lock.
 const WHO: &str = "k3warden apply";
@@ -117,7 +117,7 @@ impl Apply {
                     }
                     _ => tell!("{}", report.changes_text()),
                 }
-                check::print_table(&report.check, false);
+                check::print_table(&report.check, Listed::Telling);
             }
         }
         check::exit(judgements, |judgement| {

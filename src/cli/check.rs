@@ -6,7 +6,7 @@ use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Format, Global};
 use crate::reconcile::{Judgement, Verdict};
-use crate::report::{Assessment, Table, Terminal, to_json};
+use crate::report::{Assessment, Listed, Table, Terminal, to_json};
 
 /// Show which controls hold, with the evidence.
 #[derive(Debug, Args)]
@@ -37,7 +37,10 @@ impl Check {
         let assessment = session.assessment(&pass, &judgements);
         match self.format {
             Format::Json => tell!("{}", to_json(&assessment)),
-            Format::Table => print_table(&assessment, self.all || !self.controls.is_empty()),
+            Format::Table => {
+                let named = !self.controls.is_empty();
+                print_table(&assessment, Listed::all_if(self.all || named));
+            }
         }
         Ok(exit(&judgements, |judgement| {
             judgement.verdict == Verdict::Divergent
@@ -45,11 +48,9 @@ impl Check {
     }
 }
 
-pub(super) fn print_table(assessment: &Assessment, all: bool) {
-    tell!(
-        "{}",
-        Table::new(assessment, Terminal::of_stdout(), all).render()
-    );
+pub(super) fn print_table(assessment: &Assessment, listed: Listed) {
+    let table = Table::new(assessment, Terminal::of_stdout(), listed);
+    tell!("{}", table.render());
 }
 
 /// 2 if an enforced control is unknown, 1 if a control fails the test, else 0.

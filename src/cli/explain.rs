@@ -8,7 +8,7 @@ use super::{Exit, Global, check};
 use crate::catalogue::{Control, Editions, Numbers, Runbook, Setting, SettingBody};
 use crate::policy::PolicyPlace;
 use crate::reconcile::Judgement;
-use crate::report::Enforcement;
+use crate::report::{Enforcement, Listed};
 
 /// Show why a control exists, what it sets and where its values come from.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ impl Explain {
             print_runbook(&session, control);
             print_standing(&session, &judgement);
             say!();
-            check::print_table(&session.assessment(&pass, &[judgement]), true);
+            check::print_table(&session.assessment(&pass, &[judgement]), Listed::All);
         }
         Ok(Exit::Holds)
     }

@@ -17,11 +17,14 @@ impl Retry {
         let session = Session::open(global)?;
         session.require_root("k3warden retry")?;
         let records = Records::at(&session.host.root, STATE)?;
-        match Quarantine::load(&records) {
-            Found::Nothing => {
-                say!("Nothing is in quarantine.");
-                return Ok(Exit::Holds);
-            }
+        let found = Quarantine::load(&records);
+        if matches!(found, Found::Nothing) {
+            say!("Nothing is in quarantine.");
+            return Ok(Exit::Holds);
+        }
+        let _lock = session.lock("k3warden retry")?;
+        Quarantine::lift(&records)?;
+        match found {
             Found::Record(quarantine) => {
                 say!(
                     "Lifted. K3s did not live with it because: {}",
@@ -32,9 +35,8 @@ impl Retry {
                 }
             }
             Found::Unreadable(reason) => say!("Lifted, though it could not be read: {reason}"),
+            Found::Nothing => {}
         }
-        let _lock = session.lock("k3warden retry")?;
-        Quarantine::lift(&records)?;
         say!("The daemon, `k3warden apply` or the next start of K3s writes it again.");
         Ok(Exit::Holds)
     }

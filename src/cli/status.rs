@@ -10,7 +10,7 @@ use crate::host::Root;
 use crate::policy::KillSwitch;
 use crate::reconcile::Verdict;
 use crate::report::status::{FILE, Status};
-use crate::report::{Enforcement, Terminal};
+use crate::report::{Enforcement, Listed, Terminal};
 
 const LIMIT_BYTES: u64 = 1 << 20;
 
@@ -40,7 +40,8 @@ impl StatusCommand {
             Format::Json => tell!("{}", String::from_utf8_lossy(&text)),
             Format::Table => {
                 let now = jiff::Timestamp::now().as_second();
-                tell!("{}", status.render(Terminal::of_stdout(), self.all, now));
+                let listed = Listed::all_if(self.all);
+                tell!("{}", status.render(Terminal::of_stdout(), listed, now));
             }
         }
         if !is_running(status.pid) {

@@ -1,10 +1,11 @@
 //! What stands at a path.
 
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{FileStat, SFlag};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 
-use super::{Attributes, FileMode};
+use super::{Attributes, FileMode, HostError};
 
 /// What kind of thing a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,14 @@ pub struct Found {
 }
 
 impl Entry {
+    /// What a descriptor stands for; the path is for the message.
+    pub(super) fn of(descriptor: impl AsFd, path: &Path) -> Result<Self, HostError> {
+        match fstat(descriptor) {
+            Ok(stat) => Ok(Self::new(&stat)),
+            Err(errno) => Err(HostError::system("inspect", path, errno)),
+        }
+    }
+
     // The integer types of stat differ between 32 and 64 bit machines.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
     pub(super) fn new(stat: &FileStat) -> Self {

@@ -161,4 +161,13 @@ impl HostError {
             }
         )
     }
+
+    /// The sentence for somebody who looks, with what they can do where privilege is missing.
+    #[must_use]
+    pub fn with_mend(&self) -> String {
+        match self.is_permission_denied() {
+            true => format!("{self} (run as root to see it)"),
+            false => self.to_string(),
+        }
+    }
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
+use nix::unistd::{Gid, Uid, fchown};
 
-use super::resolve::Located;
+use super::located::Located;
 use super::{Attributes, Entry, FileMode, HostError, Kind, Root, Step, Touches};
 
 impl Root {
@@ -42,10 +42,9 @@ impl Root {
         let Some(located) = self.located_for_removal(path)? else {
             return Ok(Step::Overtaken);
         };
-        let Some(stat) = located.stat(path)? else {
+        let Some(entry) = located.look(path)? else {
             return Ok(Step::Overtaken);
         };
-        let entry = Entry::new(&stat);
         let kind = match entry.kind {
             Kind::Directory => Kind::Directory,
             _ => Kind::File,
@@ -73,8 +72,7 @@ impl Root {
         let descriptor = located
             .open(OFlag::O_RDONLY | OFlag::O_NONBLOCK)
             .map_err(|errno| HostError::system("open", path, errno))?;
-        let stat = fstat(&descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
-        if Entry::new(&stat).identity != entry.identity {
+        if Entry::of(&descriptor, path)?.identity != entry.identity {
             return Err(HostError::system("change", path, Errno::EAGAIN));
         }
         change(&descriptor, &entry.attributes, attributes)
@@ -108,27 +106,6 @@ impl Root {
         // The umask, and a parent with the set-group-ID bit, have their say at the birth.
         let born = Entry::new(&fstat(&descriptor).map_err(failed)?).attributes;
         change(&descriptor, &born, attributes).map_err(failed)?;
-        self.sync_directory(&located.parent, path)
-    }
-
-    /// Removes an empty directory; nothing there is as good.
-    ///
-    /// # Errors
-    /// When it is not empty, no directory, or the kernel refuses.
-    pub fn remove_directory(&self, path: &Path) -> Result<(), HostError> {
-        let Some(located) = self.located_for_removal(path)? else {
-            return Ok(());
-        };
-        if self.changeable(&located, path, Kind::Directory)?.is_none() {
-            return Ok(());
-        }
-        unlinkat(
-            &located.parent,
-            located.name.as_os_str(),
-            UnlinkatFlags::RemoveDir,
-        )
-        .map_err(|errno| HostError::system("remove directory", path, errno))
-        .map_err(|error| self.explain_denial(path, Touches::Name, error))?;
         self.sync_directory(&located.parent, path)
     }
 }

@@ -15,7 +15,7 @@ use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, linkat, unlinkat
 
 use carried::Carried;
 
-use super::resolve::Located;
+use super::located::Located;
 use super::{Attributes, Durability, Entry, Found, HostError, Kind, Refusal, Root, Touches};
 
 /// Temporary names start with this and end with [`TEMPORARY_SUFFIX`]: K3s loads and deploys `*.yaml` and `*.json`
@@ -37,16 +37,17 @@ impl Root {
     ) -> Result<(), HostError> {
         let located = self.located_for_change(path)?;
         let old = self.changeable(&located, path, Kind::File)?;
-        let carried = match old {
-            Some(_) => self.carried(&located, path)?,
-            None => Carried::default(),
+        let (carried, target) = match old {
+            Some(_) => (self.carried(&located, path)?, Target::Taken),
+            None => (Carried::default(), Target::Free),
         };
         let new = NewFile {
             root: self,
             located: &located,
             path,
+            target,
         };
-        new.write(content, attributes, &carried, old.is_none())
+        new.write(content, attributes, &carried)
             .map_err(|error| self.explain_denial(path, Touches::Name, error))
     }
 
@@ -54,27 +55,6 @@ impl Root {
         let opened = located.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK);
         let read = opened.and_then(|file| Carried::of(&file));
         read.map_err(|errno| HostError::system("read the extended attributes of", path, errno))
-    }
-
-    /// Removes a file; nothing there is as good.
-    ///
-    /// # Errors
-    /// As for [`Root::replace`].
-    pub fn remove_file(&self, path: &Path) -> Result<(), HostError> {
-        let Some(located) = self.located_for_removal(path)? else {
-            return Ok(());
-        };
-        if self.changeable(&located, path, Kind::File)?.is_none() {
-            return Ok(());
-        }
-        unlinkat(
-            &located.parent,
-            located.name.as_os_str(),
-            UnlinkatFlags::NoRemoveDir,
-        )
-        .map_err(|errno| HostError::system("remove", path, errno))
-        .map_err(|error| self.explain_denial(path, Touches::Name, error))?;
-        self.sync_directory(&located.parent, path)
     }
 
     /// Removes what a killed process left in a directory: temporary files of ours. Returns how many.
@@ -120,10 +100,9 @@ impl Root {
         path: &Path,
         expected: Kind,
     ) -> Result<Option<Entry>, HostError> {
-        let Some(stat) = located.stat(path)? else {
+        let Some(entry) = located.look(path)? else {
             return Ok(None);
         };
-        let entry = Entry::new(&stat);
         match self.hazard(&entry, path, expected)? {
             Some(reason) => Err(HostError::refused(path, reason)),
             None => Ok(Some(entry)),
@@ -208,6 +187,16 @@ struct NewFile<'a> {
     root: &'a Root,
     located: &'a Located,
     path: &'a Path,
+    target: Target,
+}
+
+/// What its name stands for until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// Nothing: what somebody makes there meanwhile was never looked at and stays.
+    Free,
+    /// The old file.
+    Taken,
 }
 
 impl NewFile<'_> {
@@ -216,13 +205,12 @@ impl NewFile<'_> {
         content: &[u8],
         attributes: &Attributes,
         carried: &Carried,
-        fresh: bool,
     ) -> Result<(), HostError> {
         let temporary = temporary_name();
         let (descriptor, mut named) = self.create(&temporary)?;
         let result = self
             .fill(descriptor, content, attributes, carried)
-            .and_then(|file| self.publish(&file, &temporary, &mut named, fresh));
+            .and_then(|file| self.publish(&file, &temporary, &mut named));
         if result.is_err() && named {
             // The name would only be swept at the next start; nothing more can be done if this fails too.
             let _ = unlinkat(
@@ -282,12 +270,11 @@ impl NewFile<'_> {
         file: &File,
         temporary: &OsString,
         named: &mut bool,
-        fresh: bool,
     ) -> Result<(), HostError> {
         let failed = |errno| HostError::system("replace", self.path, errno);
         let (parent, name) = (&self.located.parent, &self.located.name);
-        if !*named && fresh {
-            // EEXIST: someone was faster. What they made was never looked at and stays.
+        if !*named && self.target == Target::Free {
+            // EEXIST: someone was faster.
             link_descriptor(file, parent, name).map_err(failed)?;
             return self.root.sync_directory(parent, self.path);
         }
@@ -295,16 +282,16 @@ impl NewFile<'_> {
             link_descriptor(file, parent, temporary).map_err(failed)?;
             *named = true;
         }
-        rename(parent, temporary, name, fresh).map_err(failed)?;
+        rename(parent, temporary, name, self.target).map_err(failed)?;
         *named = false;
         self.root.sync_directory(parent, self.path)
     }
 }
 
 /// Renames over what stands there; where nothing should stand, over nothing, if the file system knows how.
-fn rename(parent: &OwnedFd, from: &OsString, to: &OsString, fresh: bool) -> Result<(), Errno> {
+fn rename(parent: &OwnedFd, from: &OsString, to: &OsString, target: Target) -> Result<(), Errno> {
     let (from, to) = (from.as_os_str(), to.as_os_str());
-    if fresh {
+    if target == Target::Free {
         let flags = rustix::fs::RenameFlags::NOREPLACE;
         match rustix::fs::renameat_with(parent, from, parent, to, flags) {
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}

@@ -11,8 +11,9 @@ use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
-use nix::sys::stat::{Mode, fstat};
+use nix::sys::stat::Mode;
 
+use super::located::Located;
 use super::{Attributes, Entry, HostError, Kind, Refusal, Root};
 
 /// As many as the kernel follows (MAXSYMLINKS, path_resolution(7)).
@@ -29,13 +30,6 @@ enum Resolver {
     /// Component by component with `O_PATH|O_NOFOLLOW`: an older kernel, or the filter of `RestrictSUIDSGID=` in our
     /// own unit, which lets openat2 answer ENOSYS because it cannot look into its argument structure.
     Walk,
-}
-
-/// A name in an open directory. What stands there may be anything or nothing.
-#[derive(Debug)]
-pub(super) struct Located {
-    pub parent: Arc<OwnedFd>,
-    pub name: OsString,
 }
 
 /// The directory that holds a path, and the first one on the way there that others than root write.
@@ -169,9 +163,8 @@ impl Root {
         }
         let mut way = look.way_into(directory, || self.way_to(path))?;
         if let Some(parent) = &way.parent {
-            let stat = fstat(parent.as_ref())
-                .map_err(|errno| HostError::system("inspect", directory, errno))?;
-            if !self.only_root_writes(&Entry::new(&stat).attributes) {
+            let entry = Entry::of(parent.as_ref(), directory)?;
+            if !self.only_root_writes(&entry.attributes) {
                 way.writable.get_or_insert_with(|| directory.to_path_buf());
             }
         }
@@ -181,8 +174,7 @@ impl Root {
     /// Walks to the directory of a path, and judges each one on the way by its descriptor. Links that others than root
     /// may have made are refused.
     pub(super) fn way_to(&self, path: &Path) -> Result<Way, HostError> {
-        let failed = |errno| HostError::system("inspect", Path::new("/"), errno);
-        let top = Entry::new(&fstat(&self.descriptor).map_err(failed)?);
+        let top = Entry::of(&*self.descriptor, Path::new("/"))?;
         let mut walk = Walk::new(self, path, Links::Trusted);
         walk.saw(PathBuf::from("/"), &top);
         let located = walk.run()?;
@@ -289,9 +281,8 @@ impl<'a> Walk<'a> {
         let path = || self.here().join(name);
         match nix::fcntl::openat(self.directory(), name, flags, Mode::empty()) {
             Ok(descriptor) => {
-                let stat = fstat(&descriptor)
-                    .map_err(|errno| HostError::system("inspect", &path(), errno))?;
-                Ok(Some((descriptor, Entry::new(&stat))))
+                let entry = Entry::of(&descriptor, &path())?;
+                Ok(Some((descriptor, entry)))
             }
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             Err(errno) => Err(HostError::system("open", &path(), errno)),
@@ -322,8 +313,7 @@ impl<'a> Walk<'a> {
         if self.is_sealed(here)? {
             return Ok(false);
         }
-        let failed = |errno| HostError::system("inspect", here, errno);
-        let directory = Entry::new(&fstat(self.directory()).map_err(failed)?);
+        let directory = Entry::of(self.directory(), here)?;
         let Some((_, link)) = self.enter(name)? else {
             return Ok(false);
         };
@@ -346,9 +336,7 @@ impl<'a> Walk<'a> {
             return Ok(false);
         };
         for (descriptor, path) in &self.at {
-            let stat =
-                fstat(descriptor).map_err(|errno| HostError::system("inspect", path, errno))?;
-            if Entry::new(&stat).identity == sealed.identity {
+            if Entry::of(descriptor, path)?.identity == sealed.identity {
                 return Ok(true);
             }
         }

@@ -153,10 +153,10 @@ impl Reader<'_> {
     /// A file that is not there: fatal up to 1.30.2 where the configuration was named, else all files are left out.
     fn missing(&self, path: &Path, because_of: Option<&Path>) -> Reading {
         if self.location.named.is_some() && self.version < NAMED_FILE_MAY_BE_MISSING {
-            return Reading::Ends(Ending {
-                reason: format!("stat {}: no such file or directory", path.display()),
-                from: self.location.named.clone(),
-            });
+            return Reading::Ends(Ending::new(
+                format!("stat {}: no such file or directory", path.display()),
+                self.location.named.clone(),
+            ));
         }
         Reading::Nothing {
             because_of: because_of.map(Path::to_path_buf),
@@ -174,10 +174,10 @@ impl Reader<'_> {
             Ok(Some(kind)) if kind != Kind::Directory
         );
         if is_other {
-            return Ok(Err(Ending {
-                reason: format!("readdir {}: not a directory", directory.display()),
-                from: None,
-            }));
+            return Ok(Err(Ending::new(
+                format!("readdir {}: not a directory", directory.display()),
+                None,
+            )));
         }
         match self.files.listing(&directory) {
             Ok(names) => Ok(Ok(names
@@ -186,10 +186,10 @@ impl Reader<'_> {
                 .filter(|name| !name.is_directory && is_yaml(&name.name))
                 .map(|name| directory.join(name.name))
                 .collect())),
-            Err(HostError::System { errno, .. }) => Ok(Err(Ending {
-                reason: format!("open {}: {}", directory.display(), errno.desc()),
-                from: None,
-            })),
+            Err(HostError::System { errno, .. }) => Ok(Err(Ending::new(
+                format!("open {}: {}", directory.display(), errno.desc()),
+                None,
+            ))),
             Err(error) => Err(error.into()),
         }
     }
@@ -199,19 +199,19 @@ impl Reader<'_> {
         path: &Path,
     ) -> Result<Result<Option<Vec<Entry>>, Ending>, ConfigurationError> {
         if let Some(problem) = url_problem(path) {
-            return Ok(Err(Ending {
-                reason: format!(
+            return Ok(Err(Ending::new(
+                format!(
                     "failed to parse config location {}: {problem}",
                     path.display()
                 ),
-                from: None,
-            }));
+                None,
+            )));
         }
         if self.files.kind(path).ok().flatten() == Some(Kind::Directory) {
-            return Ok(Err(Ending {
-                reason: format!("read {}: is a directory", path.display()),
-                from: None,
-            }));
+            return Ok(Err(Ending::new(
+                format!("read {}: is a directory", path.display()),
+                None,
+            )));
         }
         let content = match self.files.read(path) {
             Ok(content) => content,
@@ -240,16 +240,16 @@ impl Reader<'_> {
                 line,
                 column,
                 problem,
-            }) => Ok(Err(Ending {
-                reason: format!(
+            }) => Ok(Err(Ending::new(
+                format!(
                     "{}: line {line}, column {column}: {problem}",
                     path.display()
                 ),
-                from: Some(Place::File {
+                Some(Place::File {
                     path: path.to_path_buf(),
                     line,
                 }),
-            })),
+            ))),
         }
     }
 
@@ -258,10 +258,10 @@ impl Reader<'_> {
     fn unreadable(&self, error: HostError, path: &Path) -> Result<Reading, ConfigurationError> {
         match error {
             HostError::System { errno, .. } if !error.is_permission_denied() => {
-                Ok(Reading::Ends(Ending {
-                    reason: format!("open {}: {}", path.display(), errno.desc()),
-                    from: self.location.named.clone(),
-                }))
+                Ok(Reading::Ends(Ending::new(
+                    format!("open {}: {}", path.display(), errno.desc()),
+                    self.location.named.clone(),
+                )))
             }
             error => Err(error.into()),
         }

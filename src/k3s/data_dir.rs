@@ -161,13 +161,13 @@ fn find_in_files(
         // The real K3s reads drop-ins without a main file in these releases too, the wrapper does not.
         return Ok(match location.named {
             None => Ok(None),
-            named => Err(Ending {
-                reason: format!(
+            named => Err(Ending::new(
+                format!(
                     "stat {}: no such file or directory",
                     location.path.display()
                 ),
-                from: named,
-            }),
+                named,
+            )),
         });
     }
     // Without drop-ins K3s reads as 1.20 did.
@@ -182,10 +182,10 @@ fn find_in_files(
             Reading::Nothing { because_of: None } => Ok(None),
             Reading::Nothing {
                 because_of: Some(path),
-            } => Err(Ending {
-                reason: format!("open {}: no such file or directory", path.display()),
-                from: None,
-            }),
+            } => Err(Ending::new(
+                format!("open {}: no such file or directory", path.display()),
+                None,
+            )),
             Reading::Ends(ending) => Err(ending),
         },
     )

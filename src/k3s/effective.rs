@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::component::{self, Facts, Start};
 use super::{
-    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Remark, merge,
+    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Remark,
+    SkippedKey, merge,
 };
 
 /// Everything that K3s of one release makes of one node's configuration.
@@ -85,11 +86,10 @@ impl Effective {
     /// What K3s would warn about, or do without a word and the operator should know.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.configuration
-            .merge
-            .warnings
+        let skipped = &self.configuration.skipped;
+        skipped
             .iter()
-            .cloned()
+            .map(SkippedKey::to_string)
             .chain(self.configuration.remarks.iter().map(Remark::to_string))
             .chain(self.start.swallowed.iter().cloned())
             .chain(self.start.warnings.iter().cloned())

@@ -1,5 +1,6 @@
-//! How Go reads and prints the values of flags: `strconv` and `time`.
+//! How Go reads the values of flags: `strconv`.
 
+use super::go_duration::{self, nanoseconds};
 use super::options::OptionKind;
 
 /// What Go's parser says of a value that it does not take.
@@ -22,27 +23,38 @@ impl Refused {
 pub(super) fn normalize(kind: OptionKind, text: &str) -> Result<String, Refused> {
     match kind {
         OptionKind::Text | OptionKind::List => Ok(text.to_owned()),
-        OptionKind::Bool => parse_bool(text)
+        OptionKind::Bool => boolean(text)
             .map(|value| value.to_string())
             .ok_or(Refused::Syntax),
-        OptionKind::Integer => parse_integer(text).map(|value| value.to_string()),
-        OptionKind::Duration => parse_duration(text)
-            .map(print_duration)
+        OptionKind::Integer => {
+            let value = whole_number(text)?;
+            let in_range = i64::try_from(value).map_err(|_| Refused::Range)?;
+            Ok(in_range.to_string())
+        }
+        OptionKind::Duration => nanoseconds(text)
+            .map(go_duration::print)
             .ok_or(Refused::Syntax),
     }
 }
 
 /// `strconv.ParseBool`.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
+#[must_use]
+pub fn boolean(value: &str) -> Option<bool> {
+    match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
         _ => None,
     }
 }
 
-/// `strconv.ParseInt(text, 0, 64)`.
-fn parse_integer(text: &str) -> Result<i64, Refused> {
+/// `strconv.ParseInt` with base 0: prefixes and single underscores between digits are taken. How many bits the number may
+/// have is for the caller to say.
+#[must_use]
+pub fn integer(text: &str) -> Option<i128> {
+    whole_number(text).ok()
+}
+
+fn whole_number(text: &str) -> Result<i128, Refused> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -71,154 +83,36 @@ fn parse_integer(text: &str) -> Result<i64, Refused> {
     if underscores || digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
         return Err(Refused::Syntax);
     }
-    let magnitude = u64::from_str_radix(&digits, radix).map_err(|_| Refused::Range)?;
-    let value = if negative {
-        0i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    };
-    value.ok_or(Refused::Range)
+    let magnitude = i128::from_str_radix(&digits, radix).map_err(|_| Refused::Range)?;
+    Ok(if negative { -magnitude } else { magnitude })
 }
 
-/// `time.ParseDuration`, in nanoseconds.
-pub(super) fn parse_duration(text: &str) -> Option<i64> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+/// `strconv.ParseFloat`, which takes `0x1p-10` too.
+pub(super) fn float(value: &str) -> Option<f64> {
+    let value = value.replace('_', "").to_ascii_lowercase();
+    let (sign, digits) = match value.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, value.strip_prefix('+').unwrap_or(&value)),
     };
-    if rest == "0" {
-        return Some(0);
+    match digits.strip_prefix("0x") {
+        Some(hex) => Some(sign * hexadecimal(hex)?),
+        None => value.parse().ok(),
     }
-    if rest.is_empty() {
+}
+
+/// `1.8p3`: the exponent, of two, is in decimals and may not be missing.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once('p')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && part.is_empty() {
         return None;
     }
-    let mut total: u64 = 0;
-    while !rest.is_empty() {
-        let (part, after) = duration_part(rest)?;
-        total = total.checked_add(part).filter(|sum| *sum <= 1 << 63)?;
-        rest = after;
-    }
-    if negative {
-        return 0i64.checked_sub_unsigned(total);
-    }
-    i64::try_from(total).ok()
-}
-
-/// What `time.ParseDuration` says of a text that is no duration.
-pub(super) fn why_no_duration(text: &str) -> String {
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    while !rest.is_empty() && rest != "0" {
-        let after = rest.trim_start_matches(|digit: char| digit.is_ascii_digit() || digit == '.');
-        if after.len() == rest.len() {
-            break;
-        }
-        let end = after
-            .find(|letter: char| letter == '.' || letter.is_ascii_digit())
-            .unwrap_or(after.len());
-        let (unit, next) = after.split_at(end);
-        match unit {
-            "" => return format!("time: missing unit in duration {text:?}"),
-            "ns" | "us" | "\u{b5}s" | "\u{3bc}s" | "ms" | "s" | "m" | "h" => rest = next,
-            _ => return format!("time: unknown unit {unit:?} in duration {text:?}"),
-        }
-    }
-    format!("time: invalid duration {text:?}")
-}
-
-/// One number with its unit, and what follows it.
-fn duration_part(text: &str) -> Option<(u64, &str)> {
-    let digits_end = |text: &str| {
-        text.find(|digit: char| !digit.is_ascii_digit())
-            .unwrap_or(text.len())
-    };
-    let (whole, rest) = text.split_at_checked(digits_end(text))?;
-    let (fraction, rest) = match rest.strip_prefix('.') {
-        Some(rest) => rest.split_at_checked(digits_end(rest))?,
-        None => ("", rest),
-    };
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    let unit_end = rest
-        .find(|letter: char| letter == '.' || letter.is_ascii_digit())
-        .unwrap_or(rest.len());
-    let (unit, rest) = rest.split_at_checked(unit_end)?;
-    let nanoseconds: u64 = match unit {
-        "ns" => 1,
-        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        _ => return None,
-    };
-    let whole: u64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    let value = whole
-        .checked_mul(nanoseconds)
-        .filter(|value| *value <= 1 << 63)?
-        .checked_add(fraction_of(fraction, nanoseconds))
-        .filter(|value| *value <= 1 << 63)?;
-    Some((value, rest))
-}
-
-/// Digits after the point, in nanoseconds, cut off as Go does.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "Go computes `f * (unit / scale)` in floats and truncates"
-)]
-fn fraction_of(digits: &str, unit: u64) -> u64 {
-    let mut value: u64 = 0;
-    let mut scale = 1.0_f64;
-    for digit in digits.bytes() {
-        let next = value
-            .checked_mul(10)
-            .and_then(|value| value.checked_add(u64::from(digit.saturating_sub(b'0'))));
-        let Some(next) = next.filter(|next| *next <= 1 << 63) else {
-            break;
-        };
-        value = next;
-        scale *= 10.0;
-    }
-    (value as f64 * (unit as f64 / scale)) as u64
-}
-
-/// `time.Duration.String`.
-fn print_duration(nanoseconds: i64) -> String {
-    let sign = if nanoseconds < 0 { "-" } else { "" };
-    let total = nanoseconds.unsigned_abs();
-    if total == 0 {
-        return "0s".to_owned();
-    }
-    let (unit, name) = match total {
-        ..1_000 => (1, "ns"),
-        1_000..1_000_000 => (1_000, "\u{b5}s"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    let fraction = match total % unit {
-        0 => String::new(),
-        rest => {
-            let width = usize::try_from(unit.ilog10()).unwrap_or(0);
-            let digits = format!("{rest:0width$}");
-            format!(".{}", digits.trim_end_matches('0'))
-        }
-    };
-    let whole = total / unit;
-    if name != "s" {
-        return format!("{sign}{whole}{fraction}{name}");
-    }
-    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{sign}{seconds}{fraction}s"),
-        (0, _) => format!("{sign}{minutes}m{seconds}{fraction}s"),
-        _ => format!("{sign}{hours}h{minutes}m{seconds}{fraction}s"),
-    }
+    let add =
+        |number: Option<f64>, digit: char| Some(number? * 16.0 + f64::from(digit.to_digit(16)?));
+    let number = whole.chars().chain(part.chars()).fold(Some(0.0), add)?;
+    let digits = i32::try_from(part.len()).ok()?;
+    Some(number * 2_f64.powi(exponent.saturating_sub(digits.saturating_mul(4))))
 }
 
 #[cfg(test)]
@@ -245,28 +139,21 @@ mod tests {
         for text in ["", "1__0", "_1", "1_", "08", "1.5", "0x"] {
             assert_eq!(integer(text), Err(Refused::Syntax), "{text}");
         }
+        assert_eq!(
+            integer("-9223372036854775808"),
+            Ok("-9223372036854775808".into())
+        );
         assert_eq!(integer("9223372036854775808"), Err(Refused::Range));
     }
 
     #[test]
-    fn a_duration_is_read_and_printed_as_go_does() {
-        for (written, printed) in [
-            ("5m", "5m0s"),
-            ("1h30m", "1h30m0s"),
-            ("1.5s", "1.5s"),
-            ("90s", "1m30s"),
-            ("1500us", "1.5ms"),
-            ("0", "0s"),
-            ("-1.05h", "-1h3m0s"),
-        ] {
-            assert_eq!(normalize(OptionKind::Duration, written), Ok(printed.into()));
-        }
-        for text in ["", "5", "m", "5x", "-", "1h-1m"] {
-            assert_eq!(
-                normalize(OptionKind::Duration, text),
-                Err(Refused::Syntax),
-                "{text}"
-            );
+    fn fractions_are_read_as_go_reads_them() {
+        assert_eq!(float("0.5"), Some(0.5));
+        assert_eq!(float("0x1p-10"), Some(1.0 / 1024.0));
+        assert_eq!(float("-0X1.8P1"), Some(-3.0));
+        assert!(float("NaN").is_some_and(f64::is_nan));
+        for bad in ["", "x", "0x1", "0xp1", "0x1p", "0xgp1", "1,5"] {
+            assert_eq!(float(bad), None, "{bad}");
         }
     }
 }

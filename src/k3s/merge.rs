@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Place, shown, shown_value};
+use super::{Ending, Place, shown, shown_value};
 
 /// A value and the place that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,24 +25,6 @@ pub struct SetOption {
     pub overrode: Vec<Sourced>,
 }
 
-/// Why K3s would end when it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// One sentence for the operator.
-    pub reason: String,
-    /// The place to mend, where there is one.
-    pub from: Option<Place>,
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.from {
-            Some(from) => write!(formatter, "{} ({from})", self.reason),
-            None => formatter.write_str(&self.reason),
-        }
-    }
-}
-
 /// The configuration that K3s has after its merge. Secrets are in it; what shows it hides them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Merge {
@@ -50,7 +32,7 @@ pub struct Merge {
     pub words: Vec<String>,
     /// Options that something has set, by long name.
     pub options: BTreeMap<String, SetOption>,
-    /// What K3s or we would warn about.
+    /// What K3s would warn about, in its words.
     pub warnings: Vec<String>,
     /// K3s would end at start.
     pub ends: Option<Ending>,

@@ -1,20 +1,26 @@
 //! How K3s reads its configuration: files, drop-ins, the unit's command line and environment, merged as K3s
 //! merges them, and what its components are started with.
 
+mod addon;
 mod command_line;
 pub mod component;
 mod config_file;
 mod config_merge;
 mod data_dir;
 mod effective;
+mod ending;
 mod environment;
 mod files;
+mod go_duration;
 mod go_value;
 mod invocation;
+mod label;
 mod merge;
+mod merging;
 mod node_configuration;
 mod options;
 mod place;
+mod remark;
 mod role;
 mod secret;
 mod unit;
@@ -24,21 +30,25 @@ pub mod yaml;
 #[cfg(test)]
 mod hostile_tests;
 
+pub use addon::{MANIFEST_ENDINGS, addon, is_deployed};
 pub use command_line::{Word, shown};
 pub use config_file::{
     CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory, remote_address,
 };
 pub use data_dir::{DEFAULT_DATA_DIR, DataDir};
 pub use effective::Effective;
+pub use ending::{Ending, Slip};
 pub use environment::{Environment, Variable};
 pub use files::{FILE_LIMIT_BYTES, Files, Input};
 pub use invocation::Invocation;
-pub use merge::{Ending, Merge, SetOption, Sourced};
-pub use node_configuration::{ConfigurationError, NodeConfiguration, Remark, merge};
+pub use label::{is_label, is_subdomain, is_subdomain_part};
+pub use merge::{Merge, SetOption, Sourced};
+pub use node_configuration::{ConfigurationError, NodeConfiguration, merge};
 pub use options::{
     KnownOption, NEWEST_CATALOGUED_MINOR, NEWEST_KNOWN_MINOR, OptionKind, Options, option_names,
 };
 pub use place::Place;
+pub use remark::{Remark, SkippedKey};
 pub use role::Role;
 pub use secret::{SECRET, hides, is_secret, shown_value, without_credentials};
 pub use unit::{

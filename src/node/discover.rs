@@ -52,7 +52,6 @@ pub fn discover(
 pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
-    let (surroundings, given) = (beside.surroundings, beside.k3s_version);
     let found = find_loaded_k3s_units(&Files::new(root), &|name| beside.loaded.status(name));
     let (unit, unit_problem) = match found {
         Ok(found) => {
@@ -86,14 +85,14 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         datastore: None,
         disabled: Vec::new(),
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
-        surroundings,
+        surroundings: beside.surroundings,
         unit_problem,
         configuration_problem: None,
         data_dir_problem: None,
         problems,
         warnings,
     };
-    node.version = find_version(root, policy, (given, beside.patience), &mut node);
+    node.version = find_version(root, policy, beside, &mut node);
     look_into_configuration(root, policy, &mut node);
     node
 }
@@ -123,17 +122,17 @@ pub(super) fn source<T>(given: &Given<T>) -> String {
 fn find_version(
     root: &Root,
     policy: &Policy,
-    (given, patience): (Option<K3sVersion>, Duration),
+    beside: Beside<'_>,
     node: &mut Node,
 ) -> Option<Fact<K3sVersion>> {
-    if let Some(value) = given {
+    if let Some(value) = beside.k3s_version {
         return Some(Fact {
             value,
             source: "--k3s-version".to_owned(),
         });
     }
     if let Some(binary) = node.binary().filter(|_| node.surroundings.is_machine()) {
-        match version::ask(root, &binary, patience) {
+        match version::ask(root, &binary, beside.patience) {
             Ok(Some(value)) => {
                 let source = format!("{} --version", binary.display());
                 return Some(Fact { value, source });
@@ -183,13 +182,10 @@ fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
 
 /// Where and what the options say is not known.
 fn cannot_be_known(node: &mut Node, error: ConfigurationError) {
-    let hint = match &error {
-        ConfigurationError::Host(error) if error.is_permission_denied() => {
-            " (run as root to see it)"
-        }
-        _ => "",
+    let problem = match &error {
+        ConfigurationError::Host(error) => error.with_mend(),
+        error => error.to_string(),
     };
-    let problem = format!("{error}{hint}");
     node.configuration_problem = Some(problem.clone());
     node.data_dir_problem = Some(problem);
     node.new_cluster = false;

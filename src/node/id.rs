@@ -4,7 +4,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::hexadecimal;
 use crate::host::Root;
+
+/// As much of the digest as nobody meets twice.
+const LENGTH_BYTES: usize = 16;
 
 /// A name for the node that gives nothing away: its machine id is confidential (machine-id(5)), a keyed digest of it
 /// is not.
@@ -19,11 +23,5 @@ pub fn id(root: &Root) -> Option<String> {
         .chain_update("k3warden node id")
         .chain_update(text)
         .finalize();
-    Some(
-        digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    digest.get(..LENGTH_BYTES).map(hexadecimal)
 }

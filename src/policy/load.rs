@@ -11,8 +11,7 @@ use super::{
     ByteSize, ControlRules, Exception, Given, PolicyError, PolicyPlace, RestartMode, RestartRules,
     document, files,
 };
-use crate::catalogue::{Catalogue, ControlId};
-use crate::catalogue::{Problems, Source};
+use crate::catalogue::{Catalogue, ControlId, Problems, Source, hexadecimal};
 use crate::host::Root;
 use crate::host::systemd::UnitName;
 use crate::k3s::{K3sVersion, Role};
@@ -231,6 +230,5 @@ fn digest_of(files: &[(PathBuf, String)]) -> String {
             digest.update(part);
         }
     }
-    let bytes = digest.finalize();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&digest.finalize())
 }

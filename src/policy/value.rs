@@ -10,9 +10,9 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
 use super::{ByteSize, Window, quantity};
-use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, is_label, shown};
+use crate::catalogue::{Control, ParameterKind, ParameterValue, did_you_mean, shown};
 use crate::host::systemd::UnitName;
-use crate::k3s::{K3sVersion, is_k3s_name};
+use crate::k3s::{K3sVersion, is_k3s_name, is_label};
 
 /// A value as the parser hands it out, with the bytes that it stands on.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;

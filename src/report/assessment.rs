@@ -1,7 +1,5 @@
 //! The report of one pass: the node, every control and what was seen.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::catalogue::SettingBody;
@@ -91,9 +89,20 @@ pub struct ControlReport {
     /// Why it does not apply, cannot be known or is only observed.
     pub note: Option<String>,
     /// The exception in force.
-    pub exception: Option<BTreeMap<&'static str, String>>,
+    pub exception: Option<ExceptionReport>,
     /// What was observed.
     pub findings: Vec<FindingReport>,
+}
+
+/// That the operator accepts a divergence.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExceptionReport {
+    /// The last day, in local time.
+    pub expires: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One observation.
@@ -257,12 +266,10 @@ fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) ->
             .note
             .clone()
             .or_else(|| only_observed(policy, judgement)),
-        exception: judgement.exception().map(|exception| {
-            BTreeMap::from([
-                ("reason", exception.reason.clone()),
-                ("owner", exception.owner.clone()),
-                ("expires", exception.expires.to_string()),
-            ])
+        exception: judgement.exception().map(|exception| ExceptionReport {
+            expires: exception.expires.to_string(),
+            owner: exception.owner.clone(),
+            reason: exception.reason.clone(),
         }),
         findings: judgement.findings.iter().map(finding).collect(),
     }

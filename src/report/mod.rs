@@ -9,6 +9,7 @@ mod enforcement;
 pub mod event;
 pub mod journal;
 mod json;
+mod listing;
 mod metrics;
 mod plan;
 mod slips;
@@ -17,7 +18,9 @@ mod table;
 mod terminal;
 
 pub use applied::{AppliedChange, AppliedReport};
-pub use assessment::{Assessment, ControlReport, FindingReport, NodeReport, Summary};
+pub use assessment::{
+    Assessment, ControlReport, ExceptionReport, FindingReport, NodeReport, Summary,
+};
 pub use beside_next_start::{DifferenceReport, OnDiskReport, RunningReport};
 pub use change::{ChangeReport, RefusedReport, describe, one_line};
 pub use effective::{
@@ -25,6 +28,7 @@ pub use effective::{
 };
 pub use enforcement::Enforcement;
 pub use json::to_json;
+pub use listing::Listed;
 pub use metrics::{METRICS_BEGIN_WITH, metrics};
 pub use plan::{GivenBackReport, PlanReport};
 pub use table::Table;

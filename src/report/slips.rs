@@ -6,25 +6,23 @@ use std::path::Path;
 
 use crate::catalogue::nearest;
 use crate::host::Root;
-use crate::k3s::component::known_flags;
-use crate::k3s::{Effective, Ending, FILE_LIMIT_BYTES, Options, Place, Remark, Role};
+use crate::k3s::component::{Component, known_flags};
+use crate::k3s::{
+    Effective, Ending, FILE_LIMIT_BYTES, Options, Place, Remark, Role, SkippedKey, Slip,
+};
 
 /// What K3s would end on, pass over, or read otherwise than it is written.
 pub(super) fn of(root: &Root, effective: &Effective) -> Vec<String> {
-    let mut slips: Vec<String> = effective
-        .endings()
-        .map(|ending| end(effective, ending))
-        .collect();
-    let remarks = &effective.configuration.remarks;
-    // K3s's own words, which the remark about the same key repeats with its place.
-    let said_twice = |warning: &String| remarks.iter().any(|remark| remark.text == *warning);
-    let own = effective.configuration.merge.warnings.iter();
-    slips.extend(own.filter(|warning| !said_twice(warning)).cloned());
-    slips.extend(remarks.iter().map(|remark| passed_over(effective, remark)));
-    slips.extend(effective.start.swallowed.iter().cloned());
-    slips.extend(effective.start.warnings.iter().cloned());
-    slips.extend(octals(root, effective));
-    slips
+    let configuration = &effective.configuration;
+    let ends = effective.endings().map(|ending| end(effective, ending));
+    let skips = configuration.skipped.iter();
+    let remarks = configuration.remarks.iter();
+    ends.chain(skips.map(|key| passed_over(effective, key)))
+        .chain(remarks.map(Remark::to_string))
+        .chain(effective.start.swallowed.iter().cloned())
+        .chain(effective.start.warnings.iter().cloned())
+        .chain(octals(root, effective))
+        .collect()
 }
 
 fn end(effective: &Effective, ending: &Ending) -> String {
@@ -32,8 +30,9 @@ fn end(effective: &Effective, ending: &Ending) -> String {
         Some(from) => format!(" ({from})"),
         None => String::new(),
     };
-    let when = when(&ending.reason);
-    let mend = mend(effective, &ending.reason).map_or_else(String::new, |mend| format!("; {mend}"));
+    let when = ending.component.map_or("", when);
+    let mend = ending.slip.as_ref().and_then(|slip| mend(effective, slip));
+    let mend = mend.map_or_else(String::new, |mend| format!("; {mend}"));
     format!(
         "K3s would end at its next start{when}: {}{from}{mend}",
         ending.reason
@@ -41,39 +40,37 @@ fn end(effective: &Effective, ending: &Ending) -> String {
 }
 
 /// The components that start after a server has told systemd that it is ready (K3s pkg/daemons/control/server.go).
-fn when(reason: &str) -> &'static str {
-    let late = [
-        "scheduler exited",
-        "controller-manager exited",
-        "kubelet exited",
-    ];
-    if late.iter().any(|exited| reason.starts_with(exited)) {
-        ", after systemd was told that it is ready"
-    } else {
-        ""
+const fn when(component: Component) -> &'static str {
+    match component {
+        Component::Scheduler | Component::ControllerManager | Component::Kubelet => {
+            ", after systemd was told that it is ready"
+        }
+        _ => "",
     }
 }
 
-fn mend(effective: &Effective, reason: &str) -> Option<String> {
-    if reason.contains("cgroup v1") {
-        return Some(
+fn mend(effective: &Effective, slip: &Slip) -> Option<String> {
+    match slip {
+        Slip::CgroupV1 => Some(
             "boot with systemd.unified_cgroup_hierarchy=1, or give kubelet-arg fail-cgroupv1=false as long as that lasts"
                 .to_owned(),
-        );
+        ),
+        Slip::UnknownFlag(flag) => Some(other_flag(effective, flag)),
+        Slip::UnknownOption(option) => meant(effective, option),
     }
-    if let Some((_, flag)) = reason.split_once("unknown flag: --") {
-        if flag.contains('_') {
-            return Some(format!("write --{}", flag.replace('_', "-")));
-        }
-        let flags = known_flags(effective.version);
-        return Some(match nearest(flag, flags.iter().copied()) {
-            Some(near) if near == flag => format!("--{flag} belongs to another component"),
-            Some(near) => format!("take it out; did you mean --{near}?"),
-            None => "take it out".to_owned(),
-        });
+}
+
+/// What to do about a flag that the component does not have.
+fn other_flag(effective: &Effective, flag: &str) -> String {
+    if flag.contains('_') {
+        return format!("write --{}", flag.replace('_', "-"));
     }
-    let (_, option) = reason.split_once("flag provided but not defined: -")?;
-    meant(effective, option.trim_start_matches('-'))
+    let flags = known_flags(effective.version);
+    match nearest(flag, flags.iter().copied()) {
+        Some(near) if near == flag => format!("--{flag} belongs to another component"),
+        Some(near) => format!("take it out; did you mean --{near}?"),
+        None => "take it out".to_owned(),
+    }
 }
 
 /// What somebody meant who wrote an option that this K3s does not have.
@@ -88,22 +85,12 @@ fn meant(effective: &Effective, option: &str) -> Option<String> {
     Some(format!("did you mean `{near}`?"))
 }
 
-fn passed_over(effective: &Effective, remark: &Remark) -> String {
-    let key = remark
-        .text
-        .strip_prefix("Unknown flag --")
-        .and_then(|rest| rest.split_once(" found in "));
-    let Some((key, _)) = key else {
-        return remark.to_string();
-    };
+fn passed_over(effective: &Effective, skipped: &SkippedKey) -> String {
+    let key = skipped.flag.trim_start_matches('-');
     let mend = meant(effective, key).map_or_else(String::new, |mend| format!("; {mend}"));
-    let from = match &remark.from {
-        Some(from) => format!("{from}: "),
-        None => String::new(),
-    };
     format!(
-        "{from}`{key}` is no option of K3s {}, which passes over it{mend}",
-        effective.version
+        "{}: `{key}` is no option of K3s {}, which passes over it{mend}",
+        skipped.place, effective.version
     )
 }
 

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::listing::{VERDICT_WIDTH, tone};
 use super::terminal::Tone;
-use super::{Enforcement, Summary, Terminal};
+use super::{Enforcement, Listed, Summary, Terminal};
 use crate::reconcile::Verdict;
 
 /// The name of the format; a field is only ever added within one version.
@@ -175,15 +176,12 @@ pub struct ControlStatus {
 }
 
 impl Status {
-    /// The status as a table for people.
+    /// The status as a table for people; now is in seconds since 1970.
     #[must_use]
-    pub fn render(&self, terminal: Terminal, all: bool, now: i64) -> String {
+    pub fn render(&self, terminal: Terminal, listed: Listed, now: i64) -> String {
         let mut text = format!("{}\n", self.sentence);
         self.render_warnings(&mut text, terminal, now);
-        let shown = |control: &&ControlStatus| {
-            all || control.repairs > 0
-                || !matches!(control.verdict, Verdict::Compliant | Verdict::NotApplicable)
-        };
+        let shown = |control: &&ControlStatus| control.repairs > 0 || listed.lists(control.verdict);
         let shown: Vec<&ControlStatus> = self.controls.iter().filter(shown).collect();
         let width = shown
             .iter()
@@ -194,13 +192,8 @@ impl Status {
             text.push('\n');
         }
         for control in shown {
-            let tone = match control.verdict {
-                Verdict::Compliant => Tone::Good,
-                Verdict::Divergent => Tone::Bad,
-                Verdict::Excepted | Verdict::Unknown => Tone::Doubtful,
-                Verdict::NotApplicable => Tone::Faint,
-            };
-            let verdict = terminal.paint(tone, format!("{:<14}", control.verdict.name()));
+            let name = format!("{:<VERDICT_WIDTH$}", control.verdict.name());
+            let verdict = terminal.paint(tone(control.verdict), name);
             let _ = write!(text, "{verdict}  {:<width$}", control.id);
             let mut notes = Vec::new();
             if let Some(until) = &control.excepted_until {

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use crate::reconcile::Verdict;
 
+use super::listing::{VERDICT_WIDTH, tone};
 use super::terminal::Tone;
-use super::{Assessment, ControlReport, FindingReport, Terminal};
+use super::{Assessment, ControlReport, FindingReport, Listed, Terminal};
 
 const COLUMN_GAP: &str = "  ";
-const VERDICT_WIDTH: usize = 14;
 /// Where nobody has said how wide a line may be, no cell is broken, and none is filled up beyond this: a long one would
 /// push the columns behind it out of sight in every row.
 const PADDED_COLUMNS: usize = 120;
@@ -20,8 +20,7 @@ const NARROWEST: usize = 12;
 pub struct Table<'a> {
     assessment: &'a Assessment,
     terminal: Terminal,
-    /// Controls that hold or do not apply are listed too.
-    all: bool,
+    listed: Listed,
 }
 
 enum Row {
@@ -37,11 +36,11 @@ enum Row {
 impl<'a> Table<'a> {
     /// A table for a terminal.
     #[must_use]
-    pub const fn new(assessment: &'a Assessment, terminal: Terminal, all: bool) -> Self {
+    pub const fn new(assessment: &'a Assessment, terminal: Terminal, listed: Listed) -> Self {
         Self {
             assessment,
             terminal,
-            all,
+            listed,
         }
     }
 
@@ -95,7 +94,7 @@ impl<'a> Table<'a> {
         self.assessment
             .controls
             .iter()
-            .filter(|control| self.all || !is_quiet(control))
+            .filter(|control| self.listed.lists(control.verdict))
             .flat_map(rows_of)
             .collect()
     }
@@ -201,16 +200,12 @@ impl<'a> Table<'a> {
 
 const HEADINGS: [&str; 5] = ["CONTROL", "CIS", "WANTED", "OBSERVED", "SEEN AT"];
 
-fn is_quiet(control: &ControlReport) -> bool {
-    matches!(control.verdict, Verdict::Compliant | Verdict::NotApplicable)
-}
-
 /// One line for a control, one more for each further finding that is not as it should be, and what is to be known of it.
 fn rows_of(control: &ControlReport) -> Vec<Row> {
     let mut telling: Vec<&FindingReport> = control
         .findings
         .iter()
-        .filter(|finding| !matches!(finding.verdict, Verdict::Compliant | Verdict::NotApplicable))
+        .filter(|finding| Listed::Telling.lists(finding.verdict))
         .collect();
     if telling.is_empty() {
         telling.extend(control.findings.first());
@@ -263,22 +258,10 @@ fn rows_of(control: &ControlReport) -> Vec<Row> {
 /// Who answers for it that the control does not hold, why and how long.
 fn exception(control: &ControlReport) -> Option<String> {
     let exception = control.exception.as_ref()?;
-    let part = |key: &str| exception.get(key).map_or("", String::as_str);
     Some(format!(
         "{} ({}, until {})",
-        part("reason"),
-        part("owner"),
-        part("expires")
+        exception.reason, exception.owner, exception.expires
     ))
-}
-
-const fn tone(verdict: Verdict) -> Tone {
-    match verdict {
-        Verdict::Compliant => Tone::Good,
-        Verdict::Divergent => Tone::Bad,
-        Verdict::Excepted | Verdict::Unknown => Tone::Doubtful,
-        Verdict::NotApplicable => Tone::Faint,
-    }
 }
 
 /// The text in lines of a width, broken after a space or within a path or an id, and nowhere else if that can be had. What

@@ -1,6 +1,7 @@
 //! Component arguments: what the next start would give each component.
 
 use crate::catalogue::{ArgumentSetting, Value, holds};
+use crate::host::HostError;
 use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, Place};
 
@@ -16,6 +17,10 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     };
     let (value, place) = match in_force(effective, setting.component, &setting.flag) {
         Observed::Value(value, place) => (value, place),
+        Observed::Unseen(error) => {
+            let unknown = Outcome::Unknown(error.with_mend());
+            return vec![finding(setting, "unknown", "", unknown)];
+        }
         Observed::NotRunning => {
             let reason = format!("{} does not run on this node", setting.component);
             return vec![finding(
@@ -71,12 +76,8 @@ fn judge_running(
         Ok(lines) => lines,
         Err(reason) => {
             let reason = format!("what the running K3s was started with is not known: {reason}");
-            return Some(running_finding(
-                setting,
-                "unknown",
-                "",
-                Outcome::Unknown(reason),
-            ));
+            let unknown = Outcome::Unknown(reason);
+            return Some(finding(setting, "unknown", "", unknown).of_running());
         }
     };
     let component = setting.component;
@@ -91,57 +92,41 @@ fn judge_running(
             setting.component
         );
         let unknown = Outcome::Unknown(reason);
-        return runs.then(|| running_finding(setting, "unknown", "", unknown));
+        return runs.then(|| finding(setting, "unknown", "", unknown).of_running());
     };
-    let value = match in_force_on_line(component, words, &setting.flag, effective.version) {
-        InForce::NotRunning | InForce::NoSuchFlag => return None,
-        InForce::Absent if component == Component::Kubelet => {
-            let mut next = effective.start.components.values(component, &setting.flag);
-            next.next()?;
-            Value::Absent
-        }
-        InForce::Absent => Value::Absent,
-        InForce::One { value, .. } => Value::Scalar(value),
-        InForce::Emptied { .. } => Value::List(Vec::new()),
-        InForce::List { elements } => {
-            Value::List(elements.into_iter().map(|(element, _)| element).collect())
-        }
+    let on_line = in_force_on_line(component, words, &setting.flag, effective.version);
+    let Observed::Value(value, _) = observed(on_line) else {
+        return None;
     };
+    if component == Component::Kubelet && value == Value::Absent {
+        let mut next = effective.start.components.values(component, &setting.flag);
+        next.next()?;
+    }
     let outcome = if holds(&setting.require, &value, setting.absent_holds) {
         Outcome::Holds
     } else {
         Outcome::Diverges(vec![Remedy::Restart])
     };
-    let seen_at = started.arguments_seen_at;
-    Some(running_finding(
-        setting,
-        &value.shown_as(&setting.flag),
-        seen_at,
-        outcome,
-    ))
-}
-
-fn running_finding(
-    setting: &ArgumentSetting,
-    observed: &str,
-    seen_at: &str,
-    outcome: Outcome,
-) -> Finding {
-    let mut finding = finding(setting, observed, seen_at, outcome);
-    finding.what.push_str(" (running)");
-    finding
+    let shown = value.shown_as(&setting.flag);
+    Some(finding(setting, &shown, started.arguments_seen_at, outcome).of_running())
 }
 
 /// What a flag comes to.
 pub(super) enum Observed {
     Value(Value, Place),
+    Unseen(HostError),
     NotRunning,
     NoSuchFlag,
 }
 
 pub(super) fn in_force(effective: &Effective, component: Component, flag: &str) -> Observed {
-    match effective.start.in_force(component, flag, effective.version) {
+    observed(effective.start.in_force(component, flag, effective.version))
+}
+
+fn observed(found: InForce) -> Observed {
+    match found {
         InForce::NotRunning => Observed::NotRunning,
+        InForce::Unseen(error) => Observed::Unseen(error),
         InForce::NoSuchFlag => Observed::NoSuchFlag,
         InForce::Absent => Observed::Value(Value::Absent, Place::Default),
         InForce::One { value, place } => Observed::Value(Value::Scalar(value), place),

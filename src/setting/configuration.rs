@@ -162,7 +162,7 @@ impl Wish {
                 component, flag, ..
             } => match argument_in_force(effective, *component, flag) {
                 Observed::Value(value, place) => Some((value, place)),
-                Observed::NotRunning | Observed::NoSuchFlag => None,
+                Observed::Unseen(_) | Observed::NotRunning | Observed::NoSuchFlag => None,
             },
         }
     }
@@ -224,9 +224,11 @@ fn elements(base: &Effective, component: Component, flag: &str) -> Vec<(String, 
             .split(',')
             .map(|element| (element.to_owned(), place.clone()))
             .collect(),
-        InForce::NotRunning | InForce::NoSuchFlag | InForce::Absent | InForce::Emptied { .. } => {
-            Vec::new()
-        }
+        InForce::NotRunning
+        | InForce::NoSuchFlag
+        | InForce::Unseen(_)
+        | InForce::Absent
+        | InForce::Emptied { .. } => Vec::new(),
     }
 }
 

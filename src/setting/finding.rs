@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::{HostError, Refusal, Root, State, Thing, Touches};
+use crate::host::{HostError, Refusal, Root, State, SysctlKey, Thing, Touches};
 
 /// When in a pass a change is made: earlier ones first, and the reverse on revert.
 ///
@@ -95,8 +95,8 @@ impl Change {
 /// A kernel parameter that must be set at the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
-    /// Normalised key with slashes.
-    pub key: String,
+    /// The parameter.
+    pub key: SysctlKey,
     /// Value.
     pub value: String,
 }
@@ -145,6 +145,15 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The same finding, of the K3s that runs and not of its next start.
+    #[must_use]
+    pub fn of_running(self) -> Self {
+        Self {
+            what: format!("{} (running)", self.what),
+            ..self
+        }
+    }
+
     /// The same finding where the divergence cannot be removed: what stands there is left untouched.
     #[must_use]
     pub fn untouched(self, refusal: &Refusal) -> Self {
@@ -175,16 +184,12 @@ impl Finding {
         error: &HostError,
     ) -> Self {
         let what = what.into();
-        let mut reason = error.to_string();
-        if error.is_permission_denied() {
-            reason.push_str(" (run as root to see it)");
-        }
         Self {
             seen_at: what.clone(),
             what,
             wanted: wanted.into(),
             observed: "unknown".to_owned(),
-            outcome: Outcome::Unknown(reason),
+            outcome: Outcome::Unknown(error.with_mend()),
         }
     }
 }

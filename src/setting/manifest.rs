@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::catalogue::{ManifestSetting, ParameterValue, content};
+use crate::catalogue::{Each, ManifestSetting, ParameterValue, content};
 use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::manifest_beside::{self, Hindrance};
@@ -55,7 +55,6 @@ struct Instance {
 }
 
 fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> {
-    const EACH: &str = "{each:";
     let directory = subject.places.data_dir.join("server/manifests");
     let text = content(&setting.content).unwrap_or_default();
     let fill = |name: &str, text: &str| Instance {
@@ -64,26 +63,15 @@ fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> 
             .map(String::into_bytes)
             .map_err(|parameter| format!("its control has no parameter `{parameter}`")),
     };
-    let parameter = setting
-        .name
-        .split_once(EACH)
-        .and_then(|(_, rest)| rest.split_once('}'))
-        .map(|(parameter, _)| parameter);
-    let Some(parameter) = parameter else {
+    let Some(each) = Each::of(&setting.name) else {
         return vec![fill(&setting.name, text)];
     };
-    let Some(ParameterValue::Names(names)) = (subject.parameter)(parameter) else {
+    let Some(ParameterValue::Names(names)) = (subject.parameter)(each.parameter) else {
         return Vec::new();
     };
-    let mark = format!("{EACH}{parameter}}}");
     // The kind of the parameter sees to it that each can be the name of a namespace.
-    let each = |name: &String| {
-        fill(
-            &setting.name.replace(&mark, name),
-            &text.replace(&mark, name),
-        )
-    };
-    names.iter().map(each).collect()
+    let of_name = |name: &String| fill(&each.filled(&setting.name, name), &each.filled(text, name));
+    names.iter().map(of_name).collect()
 }
 
 impl Instance {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Subject;
 use crate::host::{HostError, Root};
+use crate::k3s::{addon, is_deployed};
 
 /// K3s walks all of the tree; deeper than this nobody nests manifests.
 const DEEPEST: usize = 8;
@@ -28,7 +29,7 @@ pub(super) fn hindrance(
     let (Some(directory), Some(name)) = (manifest.parent(), file_name(manifest)) else {
         return Ok(None);
     };
-    let stem = stem(name);
+    let stem = addon(name);
     if subject.disabled.iter().any(|disabled| disabled == stem) {
         return Ok(Some(Hindrance::Disabled(place_of(subject, stem))));
     }
@@ -39,7 +40,7 @@ pub(super) fn hindrance(
         let other = file_name(&path)?;
         let what = if other == skip {
             "K3s skips it, because of this file"
-        } else if path != manifest && is_deployed(other) && self::stem(other) == stem {
+        } else if path != manifest && is_deployed(other) && addon(other) == stem {
             "another file of this name, which K3s takes for the same: each takes the other's objects away"
         } else {
             return None;
@@ -54,17 +55,6 @@ pub(super) fn hindrance(
 
 fn file_name(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
-}
-
-/// What K3s calls the Addon of a file.
-fn stem(name: &str) -> &str {
-    name.split('.').next().unwrap_or_default()
-}
-
-fn is_deployed(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let endings = [".yaml", ".yml", ".json"];
-    !name.starts_with('.') && endings.iter().any(|ending| lower.ends_with(ending))
 }
 
 fn walk(

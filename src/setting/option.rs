@@ -22,6 +22,9 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
             Outcome::NotApplicable(reason),
         )];
     };
+    if let Some(error) = effective.start.effect_unseen(&setting.name) {
+        return vec![unknown(setting, &error.with_mend())];
+    }
     let outcome = if holds(&setting.require, &value, setting.absent_holds) {
         Outcome::Holds
     } else {
@@ -76,9 +79,7 @@ fn judge_running(
             ("unknown".to_owned(), "", outcome)
         }
     };
-    let mut finding = finding(setting, &observed, seen_at, outcome);
-    finding.what.push_str(" (running)");
-    Some(finding)
+    Some(finding(setting, &observed, seen_at, outcome).of_running())
 }
 
 /// Where the options of a start are kept.

@@ -118,9 +118,8 @@ fn judge_live(setting: &SysctlSetting, key: &SysctlKey, value: &str, whose: Kern
 
 fn judge_next_boot(setting: &SysctlSetting, key: &SysctlKey, subject: &Subject<'_>) -> Finding {
     let remedy = || {
-        let key = key.as_str().to_owned();
         let want = Want {
-            key,
+            key: key.clone(),
             value: setting.value.clone(),
         };
         match sysctl_file::persist(subject, std::slice::from_ref(&want)) {

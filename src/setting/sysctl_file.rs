@@ -29,8 +29,8 @@ const HEADING: &str =
 pub struct Persisted {
     /// The change.
     pub change: Change,
-    /// Normalised keys.
-    pub keys: Vec<String>,
+    /// The parameters that it is for.
+    pub keys: Vec<SysctlKey>,
 }
 
 /// The changes after which the next boot sets every wanted value.
@@ -95,13 +95,7 @@ pub fn with_settings(
     in_directory(thing)?;
     let wants: Vec<Want> = settings
         .iter()
-        .filter_map(|setting| match setting {
-            SettingBody::Sysctl(sysctl) => Some(Want {
-                key: SysctlKey::parse(&sysctl.key).ok()?.as_str().to_owned(),
-                value: sysctl.value.clone(),
-            }),
-            _ => None,
-        })
+        .filter_map(|setting| want(setting))
         .collect();
     let (old, attributes) = match before {
         State::File {
@@ -128,13 +122,8 @@ pub fn without_ours(
     ours: &[&SettingBody],
 ) -> Option<State> {
     let path = in_directory(thing)?;
-    let keys: Vec<SysctlKey> = ours
-        .iter()
-        .filter_map(|setting| match setting {
-            SettingBody::Sysctl(sysctl) => SysctlKey::parse(&sysctl.key).ok(),
-            _ => None,
-        })
-        .collect();
+    let wants = ours.iter().filter_map(|setting| want(setting));
+    let keys: Vec<SysctlKey> = wants.map(|want| want.key).collect();
     let (old, attributes) = match before {
         State::File {
             content,
@@ -153,6 +142,17 @@ pub fn without_ours(
         content: [theirs, own_before].concat(),
         attributes: attributes.unwrap_or(found),
     })
+}
+
+/// What a setting wants of sysctl.d, if it is one of a kernel parameter.
+fn want(setting: &SettingBody) -> Option<Want> {
+    match setting {
+        SettingBody::Sysctl(sysctl) => Some(Want {
+            key: SysctlKey::parse(&sysctl.key).ok()?,
+            value: sysctl.value.clone(),
+        }),
+        _ => None,
+    }
 }
 
 /// The path of a thing that is a file of sysctl.d.
@@ -187,22 +187,20 @@ fn fresh(root: &Root) -> Attributes {
 
 /// Whether a line in the guide's file would lose to another file, or to its own later line.
 fn outranked(next_boot: &NextBoot, want: &Want, guide_file: &Path) -> bool {
-    let Ok(key) = SysctlKey::parse(&want.key) else {
-        return false;
-    };
+    let key = &want.key;
     let is_later = |path: &Path| path != guide_file && path.file_name() > guide_file.file_name();
     // A bare `-key` after ours undoes it.
-    let excluded = next_boot.exclusion(&key);
+    let excluded = next_boot.exclusion(key);
     let later = next_boot
-        .assignment(&key)
+        .assignment(key)
         .is_some_and(|winner| is_later(&winner.path))
         || excluded.is_some_and(|exclusion| is_later(&exclusion.path));
     // Said rightly in the guide's file and yet not what the boot sets: it loses there, whatever the reason.
-    let said = next_boot.all(&key).iter().any(|statement| {
+    let said = next_boot.all(key).iter().any(|statement| {
         statement.path() == guide_file && statement.value() == Some(want.value.as_str())
     });
     let wins = next_boot
-        .assignment(&key)
+        .assignment(key)
         .is_some_and(|winner| winner.path == guide_file && winner.value == want.value);
     later || (said && !wins)
 }
@@ -276,13 +274,10 @@ fn with_lines(
 /// The file's lines without other values for these keys, and one line for each key at the end. The operator's lines
 /// stay as they are to the byte, whatever their encoding.
 fn merged(old: &[u8], wants: &[&Want]) -> Vec<u8> {
-    let keys: Vec<SysctlKey> = wants
-        .iter()
-        .filter_map(|want| SysctlKey::parse(&want.key).ok())
-        .collect();
     let mut content = Vec::with_capacity(old.len());
     for line in old.split_inclusive(|byte| *byte == b'\n') {
-        let sets_one_of_ours = assigned_key(line).is_some_and(|key| keys.contains(&key));
+        let sets_one_of_ours =
+            assigned_key(line).is_some_and(|key| wants.iter().any(|want| want.key == key));
         if !sets_one_of_ours {
             content.extend_from_slice(line);
         }
@@ -292,8 +287,8 @@ fn merged(old: &[u8], wants: &[&Want]) -> Vec<u8> {
     } else if content.last() != Some(&b'\n') {
         content.push(b'\n');
     }
-    for (want, key) in wants.iter().zip(&keys) {
-        content.extend_from_slice(format!("{key} = {}\n", want.value).as_bytes());
+    for Want { key, value } in wants {
+        content.extend_from_slice(format!("{key} = {value}\n").as_bytes());
     }
     content
 }

@@ -92,9 +92,7 @@ impl Server {
     }
 
     pub fn write(&self, path: &str, content: &str) {
-        let place = self.tree.at(path);
-        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-        std::fs::write(place, content).unwrap();
+        self.tree.write(path, content);
     }
 
     pub fn set_mode(&self, path: &Path, mode: u32) {
@@ -112,7 +110,7 @@ impl Server {
     }
 
     pub fn read(&self, path: &str) -> String {
-        std::fs::read_to_string(self.tree.at(path)).unwrap_or_default()
+        self.tree.text(path)
     }
 
     /// Our lines for K3s's configuration; empty where there are none.

@@ -27,6 +27,12 @@ use std::process::Command;
 /// What k3warden keeps for itself is no part of the host that it changes.
 const OWN_STATE: &str = "/var/lib/k3warden";
 
+/// The K3s of every case that is not about its release.
+pub const VERSION: [&str; 2] = ["--k3s-version", "1.36.3"];
+
+/// The content of a server's unit.
+pub const SERVER_UNIT: &str = "[Service]\nExecStart=/usr/local/bin/k3s server\n";
+
 /// A host in a directory, gone with the test.
 pub struct Tree {
     directory: tempfile::TempDir,
@@ -58,6 +64,18 @@ impl Answer {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.stdout, self.stderr))
+    }
+
+    /// All that it printed.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// The verdict of the first control of a report, and its findings as text.
+    pub fn verdict(&self) -> (String, String) {
+        let control = &self.json()["controls"][0];
+        let verdict = control["verdict"].as_str().unwrap().to_owned();
+        (verdict, control["findings"].to_string())
     }
 }
 
@@ -98,6 +116,24 @@ impl Tree {
 
     pub fn at(&self, path: &str) -> PathBuf {
         self.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file that others may read, and the directories on the way to it.
+    pub fn write(&self, path: &str, text: &str) {
+        let place = self.at(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+
+    /// What a file says; nothing where there is none.
+    pub fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    /// The permission bits of what stands there.
+    pub fn mode(&self, path: &str) -> u32 {
+        let found = fs::symlink_metadata(self.at(path)).unwrap();
+        found.permissions().mode() & 0o7777
     }
 
     /// Builds what the lines describe. Modes are set last, so that a directory that nobody may enter can be filled.
@@ -158,7 +194,6 @@ impl Tree {
     pub fn snapshot(&self) -> Snapshot {
         let mut items = Snapshot::new();
         self.take(self.path(), "", &mut items);
-        // Made for our state where the host had no such directory.
         items
     }
 
@@ -218,6 +253,16 @@ impl Tree {
                 .args(arguments)
                 .env_clear(),
         )
+    }
+
+    /// Runs k3warden as on a node with that K3s; nothing waits until a disk has what was written.
+    pub fn with_k3s(&self, version: &str, command: &[&str]) -> Answer {
+        self.run(&[&["--k3s-version", version, "--no-sync"], command].concat())
+    }
+
+    /// The same with the K3s of every case that is not about its release.
+    pub fn k3warden(&self, command: &[&str]) -> Answer {
+        self.with_k3s(VERSION[1], command)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Names of manifests: what K3s's deploy controller reads, and what it takes two files for (K3s pkg/deploy/controller.go).
 
 use super::Fault;
-use crate::catalogue::{is_subdomain_part, shown};
+use crate::catalogue::{Each, shown};
+use crate::k3s::{MANIFEST_ENDINGS, is_subdomain_part};
 
 /// The manifests that K3s lays out itself, up to the first dot: it writes them again at each start (K3s manifests/).
 const PACKAGED: [&str; 13] = [
@@ -19,21 +20,13 @@ const PACKAGED: [&str; 13] = [
     "runtimes",
     "traefik",
 ];
-/// Other endings the controller passes over.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// A file name has no more room (`NAME_MAX` is 255), and an object's name not either.
 const LONGEST: usize = 253;
 
-/// The parameter of `{each:PARAMETER}` in a name.
-pub(super) fn each(name: &str) -> Option<&str> {
-    let (_, rest) = name.split_once("{each:")?;
-    rest.split_once('}').map(|(parameter, _)| parameter)
-}
-
 /// A name that is no file in `server/manifests`, or one that K3s would not deploy, or not for long.
 pub(super) fn of_name(name: &str) -> Option<Fault> {
-    let sample = match each(name) {
-        Some(parameter) => name.replace(&format!("{{each:{parameter}}}"), "each"),
+    let sample = match Each::of(name) {
+        Some(each) => each.filled(name, "each"),
         None => name.to_owned(),
     };
     let (stem, ending) = sample.split_once('.').unwrap_or((&sample, ""));
@@ -48,8 +41,8 @@ pub(super) fn of_name(name: &str) -> Option<Fault> {
             "K3s makes an Addon of it: lower-case letters, digits and `-` up to the first dot"
                 .to_owned(),
         )
-    } else if !ENDINGS.contains(&ending) {
-        let begins_alike = ENDINGS
+    } else if !MANIFEST_ENDINGS.contains(&ending) {
+        let begins_alike = MANIFEST_ENDINGS
             .iter()
             .any(|known| ending.ends_with(&format!(".{known}")));
         let mend = match begins_alike {

@@ -88,6 +88,26 @@ impl Statement {
     }
 }
 
+impl Assignment {
+    /// The place as `path:line`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(&self.path, self.line)
+    }
+}
+
+impl Exclusion {
+    /// The place as `path:line`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(&self.path, self.line)
+    }
+}
+
+fn place(path: &Path, line: usize) -> String {
+    format!("{}:{line}", path.display())
+}
+
 /// Every statement of a file in order. Lines that are none are passed over, as systemd does with a warning.
 pub(super) fn parse(content: &[u8], path: &Path) -> Vec<Entry> {
     lines(content)

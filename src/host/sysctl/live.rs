@@ -257,7 +257,8 @@ mod tests {
             "{said}"
         );
         assert!(live.write(&network, "8").is_err() && live.pin(&network).is_err());
-        assert!(live.read(&key("kernel.panic")).is_ok());
+        let panic = live.read(&key("kernel.panic")).unwrap();
+        assert_eq!(panic.as_deref(), Some("3"));
     }
 
     #[test]

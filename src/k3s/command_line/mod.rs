@@ -8,7 +8,7 @@ mod word;
 use super::go_value::{Refused, normalize};
 use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options};
 use super::secret::shown_name;
-use super::{Ending, K3sVersion, Place};
+use super::{Ending, K3sVersion, Place, SECRET, Slip};
 
 use library::{Library, reorder};
 pub(super) use library::{drops_an_empty_item, empty_number_is_unset};
@@ -72,10 +72,10 @@ pub(super) fn parse(
 }
 
 fn prints_help(place: &Place) -> Ending {
-    Ending {
-        reason: "K3s is asked for its help, prints it and ends".to_owned(),
-        from: Some(place.clone()),
-    }
+    Ending::new(
+        "K3s is asked for its help, prints it and ends",
+        Some(place.clone()),
+    )
 }
 
 struct Parser<'a> {
@@ -145,10 +145,9 @@ impl Parser<'_> {
                     .push((name.to_owned(), word.place.clone(), wanted == "true"));
                 return Ok(false);
             }
-            return Err(ending(
-                word,
-                format!("flag provided but not defined: -{}", shown_name(name)),
-            ));
+            let shown = shown_name(name);
+            let ending = ending(word, format!("flag provided but not defined: -{shown}"));
+            return Err(ending.over(Slip::UnknownOption(shown.to_owned())));
         };
         let (text, took_next, place) = match (option.kind, value, next) {
             (_, Some(value), _) => (value, false, &word.place),
@@ -195,10 +194,10 @@ impl Parser<'_> {
             .iter()
             .find(|form| first.is_some_and(|first| first.0 != form.0))
         {
-            Some((name, place, _)) => Err(Ending {
-                reason: format!("Cannot use two forms of the same flag: help and {name}"),
-                from: Some(place.clone()),
-            }),
+            Some((name, place, _)) => Err(Ending::new(
+                format!("Cannot use two forms of the same flag: help and {name}"),
+                Some(place.clone()),
+            )),
             None => Ok(()),
         }
     }
@@ -209,10 +208,10 @@ fn two_forms(option: &KnownOption, first: &str, second: &str, place: &Place) -> 
         option.name,
         if first == option.name { second } else { first },
     );
-    Ending {
-        reason: format!("Cannot use two forms of the same flag: {short} {name}"),
-        from: Some(place.clone()),
-    }
+    Ending::new(
+        format!("Cannot use two forms of the same flag: {short} {name}"),
+        Some(place.clone()),
+    )
 }
 
 /// The value as K3s holds it, or the words with which it ends.
@@ -224,7 +223,7 @@ fn checked(
     secret: bool,
 ) -> Result<String, Ending> {
     normalize(kind, text).map_err(|refused: Refused| {
-        let shown = if secret { "{secret}" } else { text };
+        let shown = if secret { SECRET } else { text };
         let reason = match kind {
             OptionKind::Bool => format!("invalid boolean value \"{shown}\" for -{name}"),
             _ => format!("invalid value \"{shown}\" for flag -{name}"),
@@ -234,8 +233,5 @@ fn checked(
 }
 
 fn ending(word: &Word, reason: String) -> Ending {
-    Ending {
-        reason,
-        from: Some(word.place.clone()),
-    }
+    Ending::new(reason, Some(word.place.clone()))
 }

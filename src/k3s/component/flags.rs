@@ -1,11 +1,14 @@
 //! The flags that a component of a Kubernetes minor knows, and what it makes of a command line.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::LazyLock;
 
+use super::csv;
 use super::sections::Sections;
-use super::value::{self, Kind};
+use super::value::Kind;
 use super::{Argument, Component, minors};
+use crate::k3s::go_value::integer;
 
 const TABLE: &str = include_str!("data/flags.txt");
 
@@ -59,6 +62,24 @@ pub fn flags_of(component: Component) -> impl Iterator<Item = &'static str> {
     KNOWN.lines_of(component.name()).lines().map(name_of)
 }
 
+/// Why a component refuses an argument when it reads its command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It has no such flag: its name as it may be shown.
+    UnknownFlag(String),
+    /// Anything else, in its own words.
+    Argument(String),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownFlag(flag) => write!(formatter, "unknown flag: --{flag}"),
+            Self::Argument(words) => formatter.write_str(words),
+        }
+    }
+}
+
 /// The flags of one component at one minor.
 #[derive(Debug, Clone)]
 pub(super) struct Flags {
@@ -102,15 +123,16 @@ impl Flags {
         kinds.last()
     }
 
-    /// Why the component would refuse an argument when it reads its command line, in its own words.
-    pub(super) fn refuses(&self, argument: &Argument) -> Option<String> {
+    /// Why the component would refuse an argument when it reads its command line.
+    pub(super) fn refuses(&self, argument: &Argument) -> Option<Refused> {
         let Argument { flag, value, .. } = argument;
         if flag.is_empty() || flag.starts_with(['-', '=']) {
-            return Some(format!("bad flag syntax: {}", argument.shown()));
+            let words = format!("bad flag syntax: {}", argument.shown());
+            return Some(Refused::Argument(words));
         }
-        match self.kind(flag) {
+        let words = match self.kind(flag) {
             None if self.minor > minors::NEWEST => None,
-            None => Some(format!("unknown flag: --{}", argument.shown_flag())),
+            None => return Some(Refused::UnknownFlag(argument.shown_flag().to_owned())),
             // Both are bools to the parser, and false asks for nothing.
             Some(Kind::Help) if value != "false" => {
                 Some("--help prints its flags and ends".to_owned())
@@ -121,7 +143,8 @@ impl Flags {
             Some(kind) => kind
                 .refuses(value)
                 .map(|why| format!("invalid argument {value:?} for \"--{flag}\" flag: {why}")),
-        }
+        };
+        words.map(Refused::Argument)
     }
 
     /// The arguments of a flag that count: all where they unite, else the last.
@@ -151,7 +174,7 @@ impl Flags {
         // pflag reads the words of a string slice as CSV (string_slice.go readAsCSV): a quoted one keeps its commas.
         let is_csv = self.kind(flag) == Some(Kind::List);
         let split = |argument: &'a Argument| match is_csv {
-            true => value::csv_fields(&argument.value),
+            true => csv::fields_or_words(&argument.value),
             false => argument.value.split(',').collect(),
         };
         self.effective(line, flag)
@@ -172,7 +195,7 @@ impl Flags {
         flag: &str,
     ) -> Option<(i128, &'a Argument)> {
         let argument = self.last(line, flag)?;
-        value::integer(&argument.value).map(|number| (number, argument))
+        integer(&argument.value).map(|number| (number, argument))
     }
 }
 
@@ -196,7 +219,9 @@ mod tests {
         let refused = apiserver.refuses(&argument("terminated-pod-gc-threshold", "10"));
         assert_eq!(
             refused,
-            Some("unknown flag: --terminated-pod-gc-threshold".to_owned())
+            Some(Refused::UnknownFlag(
+                "terminated-pod-gc-threshold".to_owned()
+            ))
         );
         assert_eq!(apiserver.refuses(&argument("advertise-port", "6443")), None);
     }
@@ -225,9 +250,13 @@ mod tests {
     #[test]
     fn help_and_version_that_are_false_ask_for_nothing() {
         let flags = Flags::of(Component::Apiserver, 36);
-        for flag in ["help", "version"] {
+        for (flag, words) in [
+            ("help", "--help prints its flags and ends"),
+            ("version", "--version prints the version and ends"),
+        ] {
             assert_eq!(flags.refuses(&argument(flag, "false")), None);
-            assert!(flags.refuses(&argument(flag, "true")).is_some());
+            let refused = flags.refuses(&argument(flag, "true")).unwrap();
+            assert_eq!(refused.to_string(), words);
         }
     }
 

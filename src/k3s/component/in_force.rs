@@ -2,6 +2,7 @@
 
 use super::flags::Flags;
 use super::{Argument, Component, Components, Start};
+use crate::host::HostError;
 use crate::k3s::{K3sVersion, Place};
 
 const FEATURE_GATES: &str = "feature-gates";
@@ -13,6 +14,8 @@ pub enum InForce {
     NotRunning,
     /// The component of this release knows no such flag.
     NoSuchFlag,
+    /// The files that may give it cannot be looked at, and why.
+    Unseen(HostError),
     /// Nothing gives it; the component's own default counts.
     Absent,
     /// One value.
@@ -46,6 +49,11 @@ impl Start {
         let Some(kind) = flags.kind(flag) else {
             return InForce::NoSuchFlag;
         };
+        if component == Component::Kubelet
+            && let Some(error) = &self.kubelet_unseen
+        {
+            return InForce::Unseen(error.clone());
+        }
         if component == Component::Kubelet
             && let Some(setting) = self
                 .kubelet
@@ -119,6 +127,7 @@ pub fn in_force_on_line(
     let logged = Start {
         components,
         kubelet: None,
+        kubelet_unseen: None,
         encryption: None,
         endings: Vec::new(),
         swallowed: Vec::new(),

@@ -5,6 +5,7 @@
 //! (`data/flags.txt`); what K3s and Kubernetes do with them is code.
 
 mod argument;
+mod csv;
 mod defaults;
 mod document;
 mod extra;
@@ -33,12 +34,15 @@ pub use judge::{
 };
 pub use kubelet::{Eviction, KubeletSettings, Setting};
 pub use name::Component;
-pub use value::{boolean, gate_pairs, integer};
+pub use value::gate_pairs;
 
 use std::path::PathBuf;
 
+use crate::host::HostError;
+pub use crate::k3s::go_duration::nanoseconds;
+pub use crate::k3s::go_value::{boolean, integer};
 use crate::k3s::{Ending, Files, K3sVersion, Merge, Place, Role, SECRET, Sourced};
-use kubelet::Extracted;
+use kubelet::{Extracted, NoSettings};
 use options::Options;
 use situation::Situation;
 
@@ -83,6 +87,8 @@ pub struct Start {
     pub components: Components,
     /// The kubelet's settings after flags and files; `None` where none runs or its files cannot be read.
     pub kubelet: Option<KubeletSettings>,
+    /// Why the kubelet's files could not be looked at, so that nobody knows its settings.
+    pub kubelet_unseen: Option<HostError>,
     /// Whether an operator's own argument has Secrets encrypted or not, and what gives it; `None` where the option tells.
     pub encryption: Option<(bool, Place)>,
     /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
@@ -103,8 +109,14 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
     let extracted = extracted(options, node);
     let components = components(options, node, &situation, &extracted);
     let line = components.line(Component::Kubelet);
-    let settings =
+    let read =
         (!line.is_empty()).then(|| kubelet::effective(line, &extracted, &situation, node, files));
+    let (settings, kubelet_unseen) = match read {
+        Some(Ok(settings)) => (Some(Ok(settings)), None),
+        Some(Err(NoSettings::Ends(ending))) => (Some(Err(ending)), None),
+        Some(Err(NoSettings::Unseen(error))) => (None, Some(error)),
+        None => (None, None),
+    };
     let endings = judge::endings(
         options,
         &components,
@@ -116,6 +128,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
     );
     Start {
         kubelet: settings.and_then(Result::ok),
+        kubelet_unseen,
         encryption: judge::encryption(&components, node, files),
         endings,
         swallowed: judge::swallowed(&extracted, node),

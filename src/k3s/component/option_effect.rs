@@ -1,6 +1,7 @@
 //! What an option of K3s comes to where an argument or a file of a component has the last word on the same thing.
 
 use super::{Component, InForce, Start};
+use crate::host::HostError;
 use crate::k3s::{K3sVersion, Place};
 
 impl Start {
@@ -13,6 +14,15 @@ impl Start {
                 _ => None,
             },
             "secrets-encryption" => self.encryption.clone(),
+            _ => None,
+        }
+    }
+
+    /// Why what may have the last word over an option cannot be looked at.
+    #[must_use]
+    pub fn effect_unseen(&self, option: &str) -> Option<&HostError> {
+        match option {
+            "protect-kernel-defaults" => self.kubelet_unseen.as_ref(),
             _ => None,
         }
     }

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use super::document::Document;
 use super::minors;
-use super::value::nanoseconds;
-use crate::k3s::go_value::why_no_duration;
+use crate::k3s::go_duration::{nanoseconds, why_no_duration};
 
 /// What may stand in a field.
 #[derive(Debug)]
@@ -191,25 +190,6 @@ pub(super) fn repeated(document: &Document) -> Option<String> {
     }
 }
 
-/// An RFC 1123 label (apimachinery `pkg/util/validation/validation.go` IsDNS1123Label).
-pub(super) fn is_label(name: &str) -> bool {
-    is_part(name) && name.len() <= 63
-}
-
-/// An RFC 1123 subdomain, whose parts may be longer than a label (IsDNS1123Subdomain).
-pub(super) fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_part)
-}
-
-/// Why a name is no subdomain.
-pub(super) const NO_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
-    characters, '-' or '.', and must start and end with an alphanumeric character";
-
-fn is_part(name: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !name.is_empty() && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,16 +275,5 @@ mod tests {
         );
         assert_eq!(reason("gates: {A: true}\nlate: true"), None);
         assert_eq!(FILE.strict(&parse("new: 1"), minors::NEWEST + 1), None);
-    }
-
-    #[test]
-    fn a_subdomain_is_made_of_small_letters_digits_and_hyphens() {
-        for good in ["a", "a.b-c", "1.2", "rbac.authorization.k8s.io"] {
-            assert!(is_subdomain(good), "{good}");
-        }
-        for bad in ["", "a_b", "a.", ".a", "A", "a/b", "-a", "a-.b"] {
-            assert!(!is_subdomain(bad), "{bad}");
-        }
-        assert!(is_label("kube-system") && !is_label("a.b"));
     }
 }

@@ -147,6 +147,28 @@ fn flags_that_went_away_end_k3s_from_the_release_on_that_lost_them() {
     }
 }
 
+/// The directory is closed to everybody but root on a node as K3s makes it.
+#[test]
+fn what_the_kubelet_reads_where_nobody_can_look_is_unknown_and_no_default() {
+    let tree = tempfile::tempdir().unwrap();
+    let place = tree.path().join("var/lib/rancher/k3s/agent/etc");
+    std::fs::create_dir_all(&place).unwrap();
+    std::os::unix::fs::symlink("kubelet.conf.d", place.join("kubelet.conf.d")).unwrap();
+    let root = Root::open(tree.path()).unwrap();
+    let node = Node {
+        version: K3sVersion::new(36, 3),
+        role: Role::Server,
+        data_dir: "/var/lib/rancher/k3s".into(),
+    };
+    let files = Files::new(&root);
+    let start = start(&Merge::default(), &node, &Facts::default(), &files);
+    let flag = "streaming-connection-idle-timeout";
+    let found = start.in_force(Component::Kubelet, flag, node.version);
+    assert!(matches!(found, InForce::Unseen(_)), "{found:?}");
+    let found = start.in_force(Component::Apiserver, "anonymous-auth", node.version);
+    assert!(matches!(found, InForce::One { .. }), "{found:?}");
+}
+
 #[test]
 fn a_release_newer_than_the_tables_has_no_unknown_flags() {
     let options = vec![("kube-apiserver-arg", vec!["brand-new-flag=1"])];

@@ -1,7 +1,10 @@
 //! What Go's flag types take as a value, with the words in which they refuse.
 
-use crate::k3s::go_value::{parse_duration, why_no_duration};
 use std::net::IpAddr;
+
+use super::csv;
+use crate::k3s::go_duration::{nanoseconds, why_no_duration};
+use crate::k3s::go_value::{boolean, float, integer};
 
 /// The kinds of flags, as `data/flags.txt` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +131,7 @@ impl Kind {
                 .split(',')
                 .any(|word| integer(word).is_none_or(|number| !fits(number, 32)))
                 .then(|| "not a list of numbers".to_owned()),
-            Self::List => csv(value)
+            Self::List => csv::fields(value)
                 .is_none()
                 .then(|| "parse error: a quote out of place".to_owned()),
             Self::Pair => {
@@ -149,130 +152,13 @@ impl Kind {
     }
 }
 
-/// Go's `strconv.ParseBool`.
-#[must_use]
-pub fn boolean(value: &str) -> Option<bool> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
-/// Go's `strconv.ParseInt` with base 0: prefixes and single underscores between digits are taken.
-#[must_use]
-pub fn integer(value: &str) -> Option<i128> {
-    let (negative, rest) = match value.as_bytes().first()? {
-        b'-' => (true, value.get(1..)?),
-        b'+' => (false, value.get(1..)?),
-        _ => (false, value),
-    };
-    let lower = rest.to_ascii_lowercase();
-    let (base, digits) = if let Some(digits) = lower.strip_prefix("0x") {
-        (16, digits)
-    } else if let Some(digits) = lower.strip_prefix("0b") {
-        (2, digits)
-    } else if let Some(digits) = lower.strip_prefix("0o") {
-        (8, digits)
-    } else if lower.len() > 1 && lower.starts_with('0') {
-        (8, lower.get(1..)?)
-    } else {
-        (10, lower.as_str())
-    };
-    let prefixed = digits.len() < lower.len();
-    let underscores =
-        digits.contains("__") || digits.ends_with('_') || (digits.starts_with('_') && !prefixed);
-    if underscores || digits.starts_with(['+', '-']) {
-        return None;
-    }
-    let number = i128::from_str_radix(&digits.replace('_', ""), base).ok()?;
-    Some(if negative { -number } else { number })
-}
-
 fn fits(number: i128, bits: u32) -> bool {
     let limit = 1_i128 << (bits - 1);
     (-limit..limit).contains(&number)
 }
 
-/// The fields of a line as Go's csv reader takes it: a quote opens a field at its start only, and is closed at its end.
-/// `None` where it would refuse the line. Two quotes within a field, which stand for one, are left as they are.
-fn csv(value: &str) -> Option<Vec<&str>> {
-    let mut fields = Vec::new();
-    let mut rest = value;
-    loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let after = behind_quote(quoted)?;
-                (quoted.get(..quoted.len() - after.len() - 1)?, after)
-            }
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let (field, after) = rest.split_at_checked(end)?;
-                if field.contains('"') {
-                    return None;
-                }
-                (field, after)
-            }
-        };
-        fields.push(field);
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
-            None => return after.is_empty().then_some(fields),
-        }
-    }
-}
-
-/// The fields of a line of comma-separated values; of one that Go would refuse, what stands between its commas.
-pub(super) fn csv_fields(value: &str) -> Vec<&str> {
-    csv(value).unwrap_or_else(|| value.split(',').collect())
-}
-
-/// Go's `strconv.ParseFloat`, which takes `0x1p-10` too.
-pub(super) fn float(value: &str) -> Option<f64> {
-    let value = value.replace('_', "").to_ascii_lowercase();
-    let (sign, digits) = match value.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, value.strip_prefix('+').unwrap_or(&value)),
-    };
-    match digits.strip_prefix("0x") {
-        Some(hex) => Some(sign * hexadecimal(hex)?),
-        None => value.parse().ok(),
-    }
-}
-
-/// `1.8p3`: the exponent, of two, is in decimals and may not be missing.
-fn hexadecimal(text: &str) -> Option<f64> {
-    let (mantissa, exponent) = text.split_once('p')?;
-    let exponent: i32 = exponent.parse().ok()?;
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.is_empty() && part.is_empty() {
-        return None;
-    }
-    let add =
-        |number: Option<f64>, digit: char| Some(number? * 16.0 + f64::from(digit.to_digit(16)?));
-    let number = whole.chars().chain(part.chars()).fold(Some(0.0), add)?;
-    let digits = i32::try_from(part.len()).ok()?;
-    Some(number * 2_f64.powi(exponent.saturating_sub(digits.saturating_mul(4))))
-}
-
-/// What follows the quote that closes a field; two quotes in it are one.
-fn behind_quote(mut quoted: &str) -> Option<&str> {
-    loop {
-        let (_, after) = quoted.split_once('"')?;
-        match after.strip_prefix('"') {
-            Some(more) => quoted = more,
-            None => return Some(after),
-        }
-    }
-}
-
 fn fits_unsigned(number: i128, bits: u32) -> bool {
     (0..1_i128 << bits).contains(&number)
-}
-
-/// A duration as Go reads it, in nanoseconds.
-pub(super) fn nanoseconds(value: &str) -> Option<i128> {
-    parse_duration(value).map(i128::from)
 }
 
 fn malformed(value: &str, separator: char) -> Option<String> {
@@ -346,61 +232,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_as_go_reads_them() {
-        assert_eq!(integer("0x1F"), Some(31));
-        assert_eq!(integer("010"), Some(8));
-        assert_eq!(integer("-7"), Some(-7));
-        assert_eq!(integer("1_000"), Some(1000));
-        for bad in ["", "abc", "1__0", "_1", "1_", "1.5", "--1", "0x", "09"] {
-            assert_eq!(integer(bad), None, "{bad}");
-        }
-        assert!(Kind::Int(32).refuses("2147483648").is_some());
-        assert!(Kind::Uint(64).refuses("-1").is_some());
-    }
-
-    #[test]
-    fn quotes_open_and_close_whole_words_of_a_list() {
-        for good in ["", "a,b", "\"a,b\",c", "\"a\"\"b\""] {
-            assert!(csv(good).is_some(), "{good}");
-        }
-        for bad in ["\"", "a\"", "\"a\"b", "a,\"b"] {
-            assert!(csv(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn fractions_are_read_as_go_reads_them() {
-        assert_eq!(float("0.5"), Some(0.5));
-        assert_eq!(float("0x1p-10"), Some(1.0 / 1024.0));
-        assert_eq!(float("-0X1.8P1"), Some(-3.0));
-        assert!(float("NaN").is_some_and(f64::is_nan));
-        for bad in ["", "x", "0x1", "0xp1", "0x1p", "0xgp1", "1,5"] {
-            assert_eq!(float(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(nanoseconds("1h30m"), Some(5_400_000_000_000));
-        assert_eq!(nanoseconds("-1.5s"), Some(-1_500_000_000));
-        assert_eq!(nanoseconds("0"), Some(0));
-        for bad in ["", "5", "5x", "m", "1.s.s"] {
-            assert_eq!(nanoseconds(bad), None, "{bad}");
-        }
+    fn a_number_has_the_bits_of_its_kind() {
+        let refuses = |kind: Kind, value| kind.refuses(value).unwrap_or_default();
+        assert_eq!(refuses(Kind::Int(32), "2147483647"), "");
+        let why = "strconv.ParseInt: parsing \"2147483648\": invalid syntax";
+        assert_eq!(refuses(Kind::Int(32), "2147483648"), why);
+        assert_eq!(refuses(Kind::Uint(64), "18446744073709551615"), "");
+        let why = "strconv.ParseUint: parsing \"-1\": invalid syntax";
+        assert_eq!(refuses(Kind::Uint(64), "-1"), why);
     }
 
     #[test]
     fn pairs_gates_addresses_and_port_ranges_are_checked() {
-        assert!(Kind::Pairs.refuses("a=b,c=").is_none());
-        assert!(Kind::Pairs.refuses("a").is_some());
-        assert!(Kind::Gates.refuses("A=true, B=0").is_none());
-        assert!(Kind::Gates.refuses("A=yes").is_some());
-        assert!(Kind::Gates.refuses("A").is_some());
-        assert!(Kind::Ip.refuses("0.0.0.0").is_none());
-        assert!(Kind::Ip.refuses("localhost").is_some());
-        assert!(Kind::IpPort.refuses("127.0.0.1:10249").is_none());
-        assert!(Kind::IpPort.refuses("nowhere").is_some());
-        assert!(Kind::PortRange.refuses("30000-31000").is_none());
-        assert!(Kind::PortRange.refuses("31000-30000").is_some());
+        for (kind, good, bad, why) in [
+            (
+                Kind::Pairs,
+                "a=b,c=",
+                "a",
+                "malformed pair, expect string=string",
+            ),
+            (
+                Kind::Gates,
+                "A=true, B=0",
+                "A=yes",
+                "invalid value of A=yes, err: strconv.ParseBool",
+            ),
+            (Kind::Gates, "", "A", "missing bool value for A"),
+            (
+                Kind::Ip,
+                "0.0.0.0",
+                "localhost",
+                "failed to parse IP: \"localhost\"",
+            ),
+            (
+                Kind::IpPort,
+                "127.0.0.1:10249",
+                "nowhere",
+                "\"nowhere\" is not a valid IP address with or without port",
+            ),
+            (
+                Kind::PortRange,
+                "30000-31000",
+                "31000-30000",
+                "not a valid port range",
+            ),
+        ] {
+            assert_eq!(kind.refuses(good), None, "{good}");
+            assert_eq!(kind.refuses(bad).as_deref(), Some(why), "{bad}");
+        }
     }
 }

@@ -1,11 +1,25 @@
 //! Characters of a document with their place.
 
+use super::YamlError;
+
 /// A place in the document, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Mark {
     pub(super) index: usize,
     pub(super) line: usize,
     pub(super) column: usize,
+}
+
+impl Mark {
+    /// The line as people count, from 1.
+    pub(super) const fn line_number(self) -> usize {
+        self.line.saturating_add(1)
+    }
+}
+
+/// K3s would refuse the document, for what stands there.
+pub(super) fn invalid(mark: Mark, problem: impl Into<String>) -> YamlError {
+    YamlError::invalid(mark.line_number(), mark.column.saturating_add(1), problem)
 }
 
 /// Reads a document character by character. The end reads as NUL, which no document may hold.

@@ -1,52 +1,11 @@
 //! From the tree to what `yaml.Unmarshal` leaves in K3s's `yaml.MapSlice`.
 
+use super::cursor::invalid;
+use super::growth::{Growth, Through};
 use super::scalar::{base64, resolve_plain, resolve_tagged};
 use super::tree::{Kind, Node, NodeId, Scalar, Tree};
-use super::{DEPTH_LIMIT, REPEATED_LIMIT_BYTES, YamlError, to_text};
-
-/// A typed value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// `null`, `~` or nothing.
-    Null,
-    /// `true`, and what YAML 1.1 takes for it.
-    Bool(bool),
-    /// A number in 64 bits.
-    Integer(i64),
-    /// A number above that.
-    Unsigned(u64),
-    /// A number with a fraction or an exponent.
-    Float(f64),
-    /// Everything else.
-    Text(String),
-    /// A list.
-    List(Vec<Located>),
-    /// A mapping below the top level.
-    Map(Vec<(Value, Value)>),
-}
-
-/// A value and the line where it is written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Located {
-    /// The value.
-    pub value: Value,
-    /// Line, counted from 1.
-    pub line: usize,
-}
-
-/// One key of the document, as text, in the order of the file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The key as K3s prints it, a trailing `+` included.
-    pub key: String,
-    /// Line of the key.
-    pub line: usize,
-    /// Its value.
-    pub value: Located,
-}
-
-/// The keys of a document in order; a key can come twice.
-pub type Decoded = Vec<Entry>;
+use super::value::{Decoded, Entry, Located, Value};
+use super::{DEPTH_LIMIT, YamlError, to_text};
 
 /// Decodes the first document of a file as K3s does.
 ///
@@ -90,9 +49,7 @@ struct Decoder<'a> {
     /// Aliases that are being followed, to see one that contains itself.
     following: Vec<NodeId>,
     depth: usize,
-    decoded: usize,
-    through_alias: usize,
-    aliased_bytes: usize,
+    growth: Growth,
 }
 
 impl<'a> Decoder<'a> {
@@ -102,9 +59,7 @@ impl<'a> Decoder<'a> {
             merges: false,
             following: Vec::new(),
             depth: 0,
-            decoded: 0,
-            through_alias: 0,
-            aliased_bytes: 0,
+            growth: Growth::default(),
         }
     }
 
@@ -124,9 +79,9 @@ impl<'a> Decoder<'a> {
             }
             Kind::Scalar(_) => match self.value(root)?.value {
                 Value::Null => Ok(Vec::new()),
-                _ => Err(invalid(node, "a mapping of options is expected here")),
+                _ => Err(invalid(node.mark, "a mapping of options is expected here")),
             },
-            Kind::Alias(_) => Err(invalid(node, "an alias cannot be the document")),
+            Kind::Alias(_) => Err(invalid(node.mark, "an alias cannot be the document")),
         }
     }
 
@@ -153,16 +108,16 @@ impl<'a> Decoder<'a> {
         let node = self.node(self.target(id)?)?;
         let mut entry = Entry {
             key: String::new(),
-            line: node.mark.line.saturating_add(1),
+            line: node.mark.line_number(),
             value: Located {
                 value: Value::Null,
-                line: node.mark.line.saturating_add(1),
+                line: node.mark.line_number(),
             },
         };
         let Kind::Mapping(children) = &node.kind else {
             return match self.value(id)?.value {
                 Value::Null => Ok(entry),
-                _ => Err(invalid(node, "options are a mapping, not a list")),
+                _ => Err(invalid(node.mark, "options are a mapping, not a list")),
             };
         };
         for field in self.entries(children)? {
@@ -184,10 +139,10 @@ impl<'a> Decoder<'a> {
 
     fn value(&mut self, id: NodeId) -> Result<Located, YamlError> {
         let node = self.node(id)?;
-        self.count(node)?;
+        self.growth.count(node.mark, self.through())?;
         if self.depth > 2 * DEPTH_LIMIT {
             return Err(YamlError::TooDeep {
-                line: node.mark.line.saturating_add(1),
+                line: node.mark.line_number(),
                 limit: 2 * DEPTH_LIMIT,
             });
         }
@@ -200,7 +155,8 @@ impl<'a> Decoder<'a> {
     fn value_of(&mut self, id: NodeId, node: &'a Node) -> Result<Located, YamlError> {
         let value = match &node.kind {
             Kind::Scalar(written) => {
-                self.count_text(node, written)?;
+                let through = self.through();
+                self.growth.count_text(node.mark, &written.text, through)?;
                 scalar(node, written)?
             }
             Kind::Sequence(children) => Value::List(
@@ -214,7 +170,7 @@ impl<'a> Decoder<'a> {
         };
         Ok(Located {
             value,
-            line: node.mark.line.saturating_add(1),
+            line: node.mark.line_number(),
         })
     }
 
@@ -250,17 +206,27 @@ impl<'a> Decoder<'a> {
         Ok(maps.flatten().collect())
     }
 
+    fn through(&self) -> Through {
+        match self.following.is_empty() {
+            true => Through::Nothing,
+            false => Through::Alias,
+        }
+    }
+
     fn alias(&mut self, id: NodeId, target: NodeId) -> Result<Located, YamlError> {
         let node = self.node(id)?;
         if self.following.contains(&id) {
-            return Err(invalid(node, "the value of this anchor contains itself"));
+            return Err(invalid(
+                node.mark,
+                "the value of this anchor contains itself",
+            ));
         }
         self.following.push(id);
         let value = self.value(target)?.value;
         self.following.pop();
         Ok(Located {
             value,
-            line: node.mark.line.saturating_add(1),
+            line: node.mark.line_number(),
         })
     }
 
@@ -285,50 +251,14 @@ impl<'a> Decoder<'a> {
         for source in sources {
             let target = self.node(self.target(source)?)?;
             if !matches!(target.kind, Kind::Mapping(_)) {
-                return Err(invalid(node, "`<<` wants a mapping or a list of mappings"));
+                return Err(invalid(
+                    node.mark,
+                    "`<<` wants a mapping or a list of mappings",
+                ));
             }
             values.push(self.value(source)?.value);
         }
         Ok(values)
-    }
-
-    /// Text that comes through an alias is copied here, and shared in K3s.
-    fn count_text(&mut self, node: &Node, written: &Scalar) -> Result<(), YamlError> {
-        if !self.following.is_empty() {
-            self.aliased_bytes = self.aliased_bytes.saturating_add(written.text.len());
-        }
-        if self.aliased_bytes <= REPEATED_LIMIT_BYTES {
-            return Ok(());
-        }
-        Err(YamlError::TooLarge {
-            line: node.mark.line.saturating_add(1),
-            limit_bytes: REPEATED_LIMIT_BYTES,
-        })
-    }
-
-    /// The guard of yaml.v2 against documents that grow through aliases (`allowedAliasRatio`).
-    fn count(&mut self, node: &Node) -> Result<(), YamlError> {
-        const LOW: usize = 400_000;
-        const HIGH: usize = 4_000_000;
-        self.decoded = self.decoded.saturating_add(1);
-        if !self.following.is_empty() {
-            self.through_alias = self.through_alias.saturating_add(1);
-        }
-        if self.through_alias <= 100 || self.decoded <= 1000 {
-            return Ok(());
-        }
-        // In parts of a hundred: 99 for small documents, down to 10 for very large ones.
-        let allowed = match self.decoded {
-            ..=LOW => 9900,
-            HIGH.. => 1000,
-            decoded => {
-                9900usize.saturating_sub((decoded - LOW).saturating_mul(8900) / (HIGH - LOW))
-            }
-        };
-        if self.through_alias.saturating_mul(10_000) > self.decoded.saturating_mul(allowed) {
-            return Err(invalid(node, "document contains excessive aliasing"));
-        }
-        Ok(())
     }
 }
 
@@ -344,22 +274,13 @@ fn scalar(node: &Node, written: &Scalar) -> Result<Value, YamlError> {
     match tag.strip_prefix(SCHEMA) {
         Some(kind @ ("str" | "bool" | "int" | "float" | "null" | "timestamp")) => {
             resolve_tagged(kind, text)
-                .ok_or_else(|| invalid(node, format!("`{text}` is no {kind}")))
+                .ok_or_else(|| invalid(node.mark, format!("`{text}` is no {kind}")))
         }
         Some("binary") => base64(text)
             .map(|bytes| Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
-            .ok_or_else(|| invalid(node, "this is no base64")),
+            .ok_or_else(|| invalid(node.mark, "this is no base64")),
         _ => Ok(Value::Text(text.to_owned())),
     }
-}
-
-fn invalid(node: &Node, problem: impl Into<String>) -> YamlError {
-    let mark = node.mark;
-    YamlError::invalid(
-        mark.line.saturating_add(1),
-        mark.column.saturating_add(1),
-        problem,
-    )
 }
 
 fn put(entries: &mut Vec<(Value, Value)>, key: Value, value: Value) {

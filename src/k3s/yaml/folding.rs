@@ -1,8 +1,9 @@
 //! Scalars over several lines: plain, quoted and block.
 
 use super::YamlError;
-use super::cursor::{Cursor, is_blank, is_blank_or_end, is_break, is_break_or_end};
-use super::scanner::{Kind, Scanner, Token, invalid};
+use super::cursor::{Cursor, invalid, is_blank, is_blank_or_end, is_break, is_break_or_end};
+use super::scanner::Scanner;
+use super::token::{Kind, Token};
 
 /// Blanks and line breaks between two parts of a scalar.
 #[derive(Debug, Default)]

@@ -6,12 +6,18 @@
 mod cursor;
 mod decode;
 mod encoding;
+mod flow;
 mod folding;
 mod go_print;
+mod growth;
+mod parser;
+mod possible_key;
 mod scalar;
 mod scanner;
 mod tag;
+mod token;
 mod tree;
+mod value;
 
 /// Deeper than anybody nests a K3s configuration. K3s itself stops at 10000.
 const DEPTH_LIMIT: usize = 100;
@@ -23,8 +29,9 @@ const NODES_LIMIT: usize = 20_000;
 /// More text than anybody repeats by aliases, or by handles of tags.
 const REPEATED_LIMIT_BYTES: usize = 16 << 20;
 
-pub use decode::{Decoded, Entry, Located, Value, decode, decode_value};
+pub use decode::{decode, decode_value};
 pub use go_print::to_text;
+pub use value::{Decoded, Entry, Located, Value};
 
 /// Why a document cannot be used, with the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

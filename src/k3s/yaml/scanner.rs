@@ -6,59 +6,10 @@
 
 use std::collections::VecDeque;
 
-use super::cursor::{Cursor, Mark, is_blank, is_blank_or_end, is_break, is_name};
+use super::cursor::{Cursor, Mark, invalid, is_blank, is_blank_or_end, is_break};
+use super::possible_key::PossibleKeys;
+use super::token::{Kind, Token};
 use super::{DEPTH_LIMIT, YamlError};
-
-/// What a token is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    StreamEnd,
-    /// `%YAML` with major and minor number.
-    Version(u8, u8),
-    /// `%TAG` with handle and prefix.
-    TagPrefix(String, String),
-    DocumentStart,
-    DocumentEnd,
-    BlockSequenceStart,
-    BlockMappingStart,
-    BlockEnd,
-    FlowSequenceStart,
-    FlowSequenceEnd,
-    FlowMappingStart,
-    FlowMappingEnd,
-    BlockEntry,
-    FlowEntry,
-    Key,
-    Value,
-    Alias(String),
-    Anchor(String),
-    /// Handle and suffix.
-    Tag(String, String),
-    /// The text, and whether it was written without quotes.
-    Scalar(String, bool),
-}
-
-/// A token and where it begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) mark: Mark,
-}
-
-/// A token that becomes a key if a `:` follows on its line.
-#[derive(Debug, Clone, Copy, Default)]
-struct PossibleKey {
-    possible: bool,
-    /// It stands at the indentation of its mapping, so that it must be a key.
-    required: bool,
-    token_number: usize,
-    mark: Mark,
-    /// The scanner waits for its `:` before it gives the token away.
-    awaited: bool,
-}
-
-/// An implicit key is at most this long, in characters.
-const KEY_LIMIT: usize = 1024;
 
 /// The scanner.
 #[derive(Debug)]
@@ -67,20 +18,11 @@ pub(super) struct Scanner {
     tokens: VecDeque<Token>,
     /// Tokens given away.
     taken: usize,
-    /// One for the block and one for each open bracket.
-    keys: Vec<PossibleKey>,
+    keys: PossibleKeys,
     key_allowed: bool,
     /// Columns of the open blocks; none at the top.
     indents: Vec<usize>,
     ended: bool,
-}
-
-pub(super) fn invalid(mark: Mark, problem: &str) -> YamlError {
-    YamlError::invalid(
-        mark.line.saturating_add(1),
-        mark.column.saturating_add(1),
-        problem,
-    )
 }
 
 impl Scanner {
@@ -89,7 +31,7 @@ impl Scanner {
             cursor: Cursor::new(text),
             tokens: VecDeque::new(),
             taken: 0,
-            keys: vec![PossibleKey::default()],
+            keys: PossibleKeys::default(),
             key_allowed: true,
             indents: Vec::new(),
             ended: false,
@@ -98,7 +40,9 @@ impl Scanner {
 
     /// The next token, left where it is.
     pub(super) fn peek(&mut self) -> Result<&Token, YamlError> {
-        while !self.ended && (self.tokens.is_empty() || self.head_may_be_key()?) {
+        while !self.ended
+            && (self.tokens.is_empty() || self.keys.may_become_key(self.taken, self.cursor.mark)?)
+        {
             self.fetch()?;
         }
         let end = self.cursor.mark;
@@ -118,7 +62,7 @@ impl Scanner {
     }
 
     pub(super) fn in_flow(&self) -> bool {
-        self.keys.len() > 1
+        self.keys.brackets() > 0
     }
 
     /// The column of the innermost block; `None` at the top.
@@ -128,33 +72,6 @@ impl Scanner {
 
     pub(super) fn allow_key(&mut self) {
         self.key_allowed = true;
-    }
-
-    /// Whether the token at the head of the queue can still turn out to be a key.
-    fn head_may_be_key(&mut self) -> Result<bool, YamlError> {
-        let head = self.taken;
-        let found = self
-            .keys
-            .iter()
-            .position(|key| key.awaited && key.token_number == head);
-        match found {
-            Some(level) => self.key_is_valid(level),
-            None => Ok(false),
-        }
-    }
-
-    fn key_is_valid(&mut self, level: usize) -> Result<bool, YamlError> {
-        let here = self.cursor.mark;
-        let Some(key) = self.keys.get_mut(level).filter(|key| key.possible) else {
-            return Ok(false);
-        };
-        let gone =
-            key.mark.line < here.line || key.mark.index.saturating_add(KEY_LIMIT) < here.index;
-        if gone && key.required {
-            return Err(invalid(key.mark, "a `:` is missing after this key"));
-        }
-        key.possible = !gone;
-        Ok(!gone)
     }
 
     fn fetch(&mut self) -> Result<(), YamlError> {
@@ -176,10 +93,10 @@ impl Scanner {
             '-' if spaced => self.block_entry(),
             '?' if self.in_flow() || spaced => self.key(),
             ':' if self.in_flow() || spaced => self.value(),
-            '*' | '&' => self.anchor(),
+            '*' | '&' => self.fetch_scalar_like(Self::scan_anchor),
             '!' => self.fetch_scalar_like(Self::scan_tag),
             '|' | '>' if !self.in_flow() => {
-                self.remove_key()?;
+                self.keys.remove()?;
                 self.key_allowed = true;
                 let token = self.scan_block_scalar()?;
                 self.tokens.push_back(token);
@@ -245,32 +162,9 @@ impl Scanner {
         if !self.key_allowed {
             return Ok(());
         }
-        self.remove_key()?;
-        let saved = PossibleKey {
-            possible: true,
-            required: !self.in_flow() && self.indent() == Some(self.cursor.mark.column),
-            token_number: self.next_number(),
-            mark: self.cursor.mark,
-            awaited: true,
-        };
-        if let Some(key) = self.keys.last_mut() {
-            *key = saved;
-        }
-        Ok(())
-    }
-
-    fn remove_key(&mut self) -> Result<(), YamlError> {
-        match self.keys.last_mut() {
-            Some(key) if key.possible && key.required => {
-                Err(invalid(key.mark, "a `:` is missing after this key"))
-            }
-            Some(key) => {
-                key.awaited &= !key.possible;
-                key.possible = false;
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        let must_be_one = !self.in_flow() && self.indent() == Some(self.cursor.mark.column);
+        let token_number = self.next_number();
+        self.keys.save(token_number, self.cursor.mark, must_be_one)
     }
 
     /// Opens a block at a column, if that lies deeper than the present one.
@@ -310,7 +204,7 @@ impl Scanner {
     fn refuse_too_deep(&self, depth: usize) -> Result<(), YamlError> {
         if depth > DEPTH_LIMIT {
             return Err(YamlError::TooDeep {
-                line: self.cursor.mark.line.saturating_add(1),
+                line: self.cursor.mark.line_number(),
                 limit: DEPTH_LIMIT,
             });
         }
@@ -319,7 +213,7 @@ impl Scanner {
 
     fn stream_end(&mut self) -> Result<(), YamlError> {
         self.unroll(None);
-        self.remove_key()?;
+        self.keys.remove()?;
         self.key_allowed = false;
         self.ended = true;
         self.push(Kind::StreamEnd, self.cursor.mark);
@@ -328,7 +222,7 @@ impl Scanner {
 
     fn directive(&mut self) -> Result<(), YamlError> {
         self.unroll(None);
-        self.remove_key()?;
+        self.keys.remove()?;
         self.key_allowed = false;
         let token = self.scan_directive()?;
         self.tokens.push_back(token);
@@ -337,7 +231,7 @@ impl Scanner {
 
     fn document_mark(&mut self, kind: Kind) -> Result<(), YamlError> {
         self.unroll(None);
-        self.remove_key()?;
+        self.keys.remove()?;
         self.key_allowed = false;
         self.push(kind, self.cursor.mark);
         for _ in 0..3 {
@@ -348,26 +242,17 @@ impl Scanner {
 
     fn flow_start(&mut self, kind: Kind) -> Result<(), YamlError> {
         self.save_key()?;
-        self.keys.push(PossibleKey {
-            token_number: self.next_number(),
-            ..PossibleKey::default()
-        });
-        self.refuse_too_deep(self.keys.len())?;
+        let token_number = self.next_number();
+        self.keys.open(token_number);
+        self.refuse_too_deep(self.keys.brackets().saturating_add(1))?;
         self.key_allowed = true;
         self.push_one(kind);
         Ok(())
     }
 
     fn flow_end(&mut self, kind: Kind) -> Result<(), YamlError> {
-        self.remove_key()?;
-        if self.in_flow()
-            && let Some(closed) = self.keys.pop()
-        {
-            // yaml.v2 2.4 forgets here to wait for the `:` behind an empty `{}` or `[]`.
-            for key in &mut self.keys {
-                key.awaited &= key.token_number != closed.token_number;
-            }
-        }
+        self.keys.remove()?;
+        self.keys.close();
         self.key_allowed = false;
         self.push_one(kind);
         Ok(())
@@ -379,7 +264,7 @@ impl Scanner {
     }
 
     fn flow_entry(&mut self) -> Result<(), YamlError> {
-        self.remove_key()?;
+        self.keys.remove()?;
         self.key_allowed = true;
         self.push_one(Kind::FlowEntry);
         Ok(())
@@ -393,7 +278,7 @@ impl Scanner {
             }
             self.roll(mark.column, None, Kind::BlockSequenceStart, mark)?;
         }
-        self.remove_key()?;
+        self.keys.remove()?;
         self.key_allowed = true;
         self.push_one(Kind::BlockEntry);
         Ok(())
@@ -407,7 +292,7 @@ impl Scanner {
             }
             self.roll(mark.column, None, Kind::BlockMappingStart, mark)?;
         }
-        self.remove_key()?;
+        self.keys.remove()?;
         self.key_allowed = !self.in_flow();
         self.push_one(Kind::Key);
         Ok(())
@@ -415,9 +300,7 @@ impl Scanner {
 
     fn value(&mut self) -> Result<(), YamlError> {
         let mark = self.cursor.mark;
-        let level = self.keys.len().saturating_sub(1);
-        if self.key_is_valid(level)? {
-            let key = self.keys.get(level).copied().unwrap_or_default();
+        if let Some(key) = self.keys.take(mark)? {
             self.insert(key.token_number, Kind::Key, key.mark);
             self.roll(
                 key.mark.column,
@@ -425,10 +308,6 @@ impl Scanner {
                 Kind::BlockMappingStart,
                 key.mark,
             )?;
-            if let Some(key) = self.keys.get_mut(level) {
-                key.possible = false;
-                key.awaited = false;
-            }
             self.key_allowed = false;
         } else {
             if !self.in_flow() {
@@ -453,32 +332,6 @@ impl Scanner {
         let token = scan(self)?;
         self.tokens.push_back(token);
         Ok(())
-    }
-
-    fn anchor(&mut self) -> Result<(), YamlError> {
-        self.fetch_scalar_like(|scanner| {
-            let mark = scanner.cursor.mark;
-            let is_alias = scanner.cursor.take() == '*';
-            let mut name = String::new();
-            while is_name(scanner.cursor.next()) {
-                name.push(scanner.cursor.take());
-            }
-            let next = scanner.cursor.next();
-            let ends = is_blank_or_end(next)
-                || matches!(next, '?' | ':' | ',' | ']' | '}' | '%' | '@' | '`');
-            if name.is_empty() || !ends {
-                return Err(invalid(
-                    scanner.cursor.mark,
-                    "the name of an anchor has letters, digits, `_` and `-` only",
-                ));
-            }
-            let kind = if is_alias {
-                Kind::Alias(name)
-            } else {
-                Kind::Anchor(name)
-            };
-            Ok(Token { kind, mark })
-        })
     }
 
     /// Ends a line behind a directive or a block scalar's header: blanks, a comment, a break.

@@ -1,8 +1,9 @@
-//! Tags and directives.
+//! Tags, anchors and directives.
 
 use super::YamlError;
-use super::cursor::{Mark, is_blank, is_blank_or_end, is_name};
-use super::scanner::{Kind, Scanner, Token, invalid};
+use super::cursor::{Mark, invalid, is_blank, is_blank_or_end, is_name};
+use super::scanner::Scanner;
+use super::token::{Kind, Token};
 
 impl Scanner {
     /// `!name`, `!!name`, `!handle!name` or `!<name>`.
@@ -91,6 +92,31 @@ impl Scanner {
         .ok_or_else(|| invalid(start, "two hexadecimal digits are missing"))
     }
 
+    /// `&name`, or `*name` for what has that anchor.
+    pub(super) fn scan_anchor(&mut self) -> Result<Token, YamlError> {
+        let mark = self.cursor.mark;
+        let is_alias = self.cursor.take() == '*';
+        let mut name = String::new();
+        while is_name(self.cursor.next()) {
+            name.push(self.cursor.take());
+        }
+        let next = self.cursor.next();
+        let ends =
+            is_blank_or_end(next) || matches!(next, '?' | ':' | ',' | ']' | '}' | '%' | '@' | '`');
+        if name.is_empty() || !ends {
+            return Err(invalid(
+                self.cursor.mark,
+                "the name of an anchor has letters, digits, `_` and `-` only",
+            ));
+        }
+        let kind = if is_alias {
+            Kind::Alias(name)
+        } else {
+            Kind::Anchor(name)
+        };
+        Ok(Token { kind, mark })
+    }
+
     /// `%YAML 1.1` or `%TAG ! prefix`.
     pub(super) fn scan_directive(&mut self) -> Result<Token, YamlError> {
         let mark = self.cursor.mark;
@@ -137,7 +163,7 @@ impl Scanner {
         self.cursor.skip_blanks();
         let handle = self.handle()?;
         let mark = self.cursor.mark;
-        if handle != "!" && !handle.ends_with('!') || !is_blank(self.cursor.next()) {
+        if !handle.ends_with('!') || !is_blank(self.cursor.next()) {
             return Err(invalid(mark, "a handle begins and ends with `!`"));
         }
         self.cursor.skip_blanks();

@@ -6,7 +6,8 @@ use super::{Line, common, files};
 use crate::host::Kind;
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
-use crate::k3s::component::schema::{NO_SUBDOMAIN, Shape, TEXTS, is_subdomain};
+use crate::k3s::component::schema::{Shape, TEXTS};
+use crate::k3s::label::{NO_SUBDOMAIN, is_subdomain};
 
 const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
 const STAGES: [&str; 4] = [

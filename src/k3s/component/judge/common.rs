@@ -1,10 +1,12 @@
 //! What every component checks: its flags, feature gates and TLS.
 
 use super::Line;
-use crate::k3s::Place;
+use crate::k3s::component::flags::Refused;
 use crate::k3s::component::minors::{self, GATES};
-use crate::k3s::component::value::{Kind, boolean, gate_pairs};
+use crate::k3s::component::value::{Kind, gate_pairs};
 use crate::k3s::component::{AUTO, Argument, SECRET};
+use crate::k3s::go_value::boolean;
+use crate::k3s::{Place, Slip};
 
 /// Cipher suites that Go's crypto/tls has, and the two short names that Kubernetes keeps.
 const CIPHERS: &[&str] = &[
@@ -69,8 +71,12 @@ pub(super) fn is_given(argument: &Argument) -> bool {
 /// What K3s gives by itself is not judged: a K3s is built with the components that take it.
 pub(super) fn command_line(line: &mut Line<'_>) {
     for argument in line.arguments.iter().filter(|given| is_given(given)) {
-        if let Some(reason) = line.flags.refuses(argument) {
-            line.end(&reason, Some(argument));
+        if let Some(refused) = line.flags.refuses(argument) {
+            let ending = line.ending(&refused.to_string(), Some(argument));
+            line.endings.push(match refused {
+                Refused::UnknownFlag(flag) => ending.over(Slip::UnknownFlag(flag)),
+                Refused::Argument(_) => ending,
+            });
             return;
         }
     }

@@ -4,8 +4,8 @@ use super::{Line, common, files};
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::network::Network;
-use crate::k3s::component::value::boolean;
 use crate::k3s::component::{Argument, Component, Components};
+use crate::k3s::go_value::boolean;
 
 /// kube-controller-manager (`cmd/kube-controller-manager/app/options`).
 pub(super) fn manager(line: &mut Line<'_>, components: &Components) {

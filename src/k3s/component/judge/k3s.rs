@@ -7,8 +7,9 @@ use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
-use crate::k3s::component::value::{is_port_range, nanoseconds};
+use crate::k3s::component::value::is_port_range;
 use crate::k3s::component::{Component, Node};
+use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::{Ending, Place, Role};
 
 /// K3s's own refusals, in the order of its code.
@@ -33,10 +34,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
 }
 
 fn ending(reason: String, from: Option<&Place>) -> Ending {
-    Ending {
-        reason,
-        from: from.cloned(),
-    }
+    Ending::new(reason, from.cloned())
 }
 
 fn addresses(options: Options<'_>, names: &[&str]) -> Vec<Ending> {

@@ -2,7 +2,8 @@
 //! `pkg/server/options`). Held to a real one of 1.20 by `tests/kubernetes`.
 
 use super::{Line, common};
-use crate::k3s::component::value::{boolean, float, nanoseconds};
+use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::go_value::{boolean, float};
 
 /// Durations that may not be negative.
 const DURATIONS: [&str; 3] = [
@@ -10,8 +11,8 @@ const DURATIONS: [&str; 3] = [
     "livez-grace-period",
     "shutdown-delay-duration",
 ];
-const HOUR_NS: i128 = 3_600_000_000_000;
-const SECOND_NS: i128 = 1_000_000_000;
+const HOUR_NS: i64 = 3_600_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
 pub(super) fn judge(line: &mut Line<'_>) {
     common::range(line, "secure-port", 1, 65535);
@@ -42,7 +43,7 @@ fn of_every_server(line: &mut Line<'_>) {
     }
     for flag in DURATIONS {
         if let Some(argument) = line.last(flag)
-            && nanoseconds(&argument.value).is_some_and(i128::is_negative)
+            && nanoseconds(&argument.value).is_some_and(i64::is_negative)
         {
             let reason = format!("--{flag} can not be negative value");
             line.end(&reason, Some(argument));

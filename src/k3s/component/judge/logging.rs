@@ -4,20 +4,21 @@ use super::{Line, common};
 use crate::k3s::Ending;
 use crate::k3s::Files;
 use crate::k3s::component::options::Options;
-use crate::k3s::component::value::{integer, nanoseconds};
 use crate::k3s::component::{Argument, Component, Components, Node, kubelet};
+use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::go_value::integer;
 
 /// From here on K3s lets a component set the process's logging once more only if it is the same
 /// (`ReapplyHandlingIgnoreUnchanged`, K3s af50e1b09).
 const ONCE_SINCE_MINOR: u16 = 28;
 /// Kubernetes' own default (component-base `logs/api/v1`).
-const FLUSH_FREQUENCY_NS: i128 = 5_000_000_000;
+const FLUSH_FREQUENCY_NS: i64 = 5_000_000_000;
 
 /// What one component makes of the process's logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Logging {
     format: String,
-    flush_ns: i128,
+    flush_ns: i64,
     verbosity: i128,
     /// Every pattern, in order: those of several flags add up.
     patterns: Vec<String>,

@@ -81,33 +81,25 @@ impl<'a> Line<'a> {
         self.node.version.minor
     }
 
-    /// The words with which K3s names the component when it ends.
-    fn name(&self) -> &'static str {
-        match self.component {
-            Component::Apiserver => "apiserver",
-            Component::Scheduler => "scheduler",
-            Component::ControllerManager => "controller-manager",
-            other => other.name(),
-        }
-    }
-
     /// K3s would end; the operator's argument is the place to mend.
     fn end(&mut self, reason: &str, argument: Option<&Argument>) {
-        let from = argument
-            .map(|argument| argument.place.clone())
-            .filter(|place| *place != Place::Default);
+        let ending = self.ending(reason, argument);
+        self.endings.push(ending);
+    }
+
+    fn ending(&self, reason: &str, argument: Option<&Argument>) -> Ending {
         // Reasons can cite the value. One that does not is about a word of many in it.
         let cited = argument
             .map(|argument| argument.value.as_str())
             .filter(|value| !value.is_empty() && reason.contains(value));
         let reason = match cited {
             Some(value) if argument.is_some_and(Argument::is_secret) => {
-                reason.replace(value, SECRET)
+                &reason.replace(value, SECRET)
             }
-            _ => reason.to_owned(),
+            _ => reason,
         };
-        let reason = format!("{} exited: {reason}", self.name());
-        self.endings.push(Ending { reason, from });
+        let from = argument.map(|argument| argument.place.clone());
+        Ending::of(self.component, reason, from)
     }
 
     fn last(&self, flag: &str) -> Option<&'a Argument> {

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use super::{Line, common, files};
 use crate::k3s::component::network::Network;
-use crate::k3s::component::value::{Kind, nanoseconds};
+use crate::k3s::component::value::Kind;
 use crate::k3s::component::{AUTO, Argument};
+use crate::k3s::go_duration::nanoseconds;
 
 const MODES: [&str; 5] = [
     "ClusterCIDR",
@@ -16,7 +17,7 @@ const MODES: [&str; 5] = [
 ];
 /// From here on the field of a mode is looked at; 1.20 took any mode and then none of its own.
 const DETECTS_SINCE_MINOR: u16 = 36;
-const SECOND_NS: i128 = 1_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// Judges what its validation finds.
 pub(super) fn judge(line: &mut Line<'_>) {
@@ -140,7 +141,7 @@ fn durations(line: &mut Line<'_>) {
     ] {
         if let Some(argument) = line
             .last(flag)
-            .filter(|_| time(line, flag).is_some_and(i128::is_negative))
+            .filter(|_| time(line, flag).is_some_and(i64::is_negative))
         {
             let field = format!("{conntrack}.{field}");
             invalid(line, &field, argument, "must be greater than or equal to 0");

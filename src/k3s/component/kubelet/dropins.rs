@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Extracted;
-use crate::host::Kind;
+use super::{Extracted, NoSettings};
+use crate::host::{HostError, Kind};
 use crate::k3s::Files;
-use crate::k3s::component::Node;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::schema::repeated;
+use crate::k3s::component::{Component, Node};
 use crate::k3s::{Ending, Place};
 
 /// Directories below the drop-in directory are walked; deeper than this nobody nests them.
@@ -50,15 +50,15 @@ impl DropIn {
 /// The kubelet walks the directory in byte order, goes into directories, and reads the names that end in `.conf`.
 ///
 /// # Errors
-/// The reason for which the kubelet, or K3s before it, would end.
+/// The reason for which the kubelet, or K3s before it, would end; or a file that cannot be looked at.
 pub(super) fn read(
     directory: &Path,
     extracted: &Extracted,
     node: &Node,
     files: &Files<'_>,
-) -> Result<Vec<DropIn>, Ending> {
+) -> Result<Vec<DropIn>, NoSettings> {
     let mut sources = Vec::new();
-    walk(directory, "", files, DEEPEST, &mut sources);
+    walk(directory, "", files, DEEPEST, &mut sources)?;
     if let Some(file) = &extracted.file {
         let path = node.named_file(&file.value);
         if !path.starts_with(directory) {
@@ -70,10 +70,10 @@ pub(super) fn read(
         let path = node.named_file(&given.value);
         if !path.starts_with(directory) {
             if !matches!(files.kind(&path), Ok(Some(_))) {
-                return Err(missing("config-dir", &path, &given.place));
+                return Err(missing("config-dir", &path, &given.place).into());
             }
             let mut nested = Vec::new();
-            walk(&path, "20-cli-config-dir/", files, DEEPEST, &mut nested);
+            walk(&path, "20-cli-config-dir/", files, DEEPEST, &mut nested)?;
             for source in nested {
                 replace(&mut sources, &source.name, source.path);
             }
@@ -84,7 +84,7 @@ pub(super) fn read(
     sources
         .into_iter()
         .filter(|source| source.name != DEFAULTS)
-        .map(|source| load(source, files).and_then(|file| without_repeats(file, directory)))
+        .map(|source| Ok(without_repeats(load(source, files)?, directory)?))
         .collect()
 }
 
@@ -94,29 +94,29 @@ fn without_repeats(file: DropIn, directory: &Path) -> Result<DropIn, Ending> {
     let Some(reason) = repeated(&file.content) else {
         return Ok(file);
     };
-    Err(Ending {
-        reason: format!(
-            "kubelet exited: failed to merge kubelet configs: failed to walk through kubelet dropin directory {directory:?}: \
-             failed to load kubelet dropin file, path: {}, error: strict decoding error: {reason}",
-            file.path.display()
-        ),
-        from: Some(file.place()),
-    })
+    let reason = format!(
+        "failed to merge kubelet configs: failed to walk through kubelet dropin directory {directory:?}: failed to load \
+         kubelet dropin file, path: {}, error: strict decoding error: {reason}",
+        file.path.display()
+    );
+    Err(Ending::of(Component::Kubelet, &reason, Some(file.place())))
 }
 
 /// Reads the one configuration file of a kubelet before 1.32 (`kubelet-arg: config=FILE`).
 ///
 /// # Errors
-/// The reason for which the kubelet would end.
-pub(super) fn read_one(path: PathBuf, place: &Place, files: &Files<'_>) -> Result<DropIn, Ending> {
+/// As [`read`].
+pub(super) fn read_one(
+    path: PathBuf,
+    place: &Place,
+    files: &Files<'_>,
+) -> Result<DropIn, NoSettings> {
     if !matches!(files.kind(&path), Ok(Some(Kind::File))) {
-        return Err(Ending {
-            reason: format!(
-                "kubelet exited: failed to load kubelet config file, path: {}: no such file",
-                path.display()
-            ),
-            from: Some(place.clone()),
-        });
+        let reason = format!(
+            "failed to load kubelet config file, path: {}: no such file",
+            path.display()
+        );
+        return Err(Ending::of(Component::Kubelet, &reason, Some(place.clone())).into());
     }
     let name = String::new();
     load(Source { name, path }, files)
@@ -130,44 +130,50 @@ fn replace(sources: &mut Vec<Source>, name: &str, path: PathBuf) {
     });
 }
 
-fn walk(directory: &Path, prefix: &str, files: &Files<'_>, depth: usize, found: &mut Vec<Source>) {
+fn walk(
+    directory: &Path,
+    prefix: &str,
+    files: &Files<'_>,
+    depth: usize,
+    found: &mut Vec<Source>,
+) -> Result<(), HostError> {
     if depth == 0 {
-        return;
+        return Ok(());
     }
-    for entry in files.listing(directory).ok().flatten().unwrap_or_default() {
+    for entry in files.listing(directory)?.unwrap_or_default() {
         let path = directory.join(&entry.name);
         let name = format!("{prefix}{}", entry.name.to_string_lossy());
         if entry.is_directory {
-            walk(&path, &format!("{name}/"), files, depth - 1, found);
+            walk(&path, &format!("{name}/"), files, depth - 1, found)?;
         } else if name.ends_with(".conf") {
             found.push(Source { name, path });
         }
     }
+    Ok(())
 }
 
-fn load(source: Source, files: &Files<'_>) -> Result<DropIn, Ending> {
-    let refuse = |reason: String| Ending {
-        reason: format!(
-            "kubelet exited: drop-in {}: {reason}",
-            source.path.display()
-        ),
-        from: Some(Place::File {
-            path: source.path.clone(),
-            line: 1,
-        }),
+/// What the kernel refuses us for want of privilege, it need not refuse K3s.
+fn load(source: Source, files: &Files<'_>) -> Result<DropIn, NoSettings> {
+    let refuse = |reason: String| {
+        let path = source.path.clone();
+        let reason = format!("drop-in {}: {reason}", path.display());
+        let from = Place::File { path, line: 1 };
+        Ending::of(Component::Kubelet, &reason, Some(from))
     };
     let bytes = match files.read(&source.path) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Err(refuse("it points at nothing".to_owned())),
-        Err(error) => return Err(refuse(error.to_string())),
+        Ok(None) => return Err(refuse("it points at nothing".to_owned()).into()),
+        Err(error) if error.is_permission_denied() => return Err(error.into()),
+        Err(error) => return Err(refuse(error.to_string()).into()),
     };
     let content =
         Document::parse(&bytes).map_err(|reason| refuse(format!("not YAML: {reason}")))?;
     let (version, kind) = (content.text("apiVersion"), content.text("kind"));
     if (version, kind) != ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") {
-        return Err(refuse(format!(
+        let reason = format!(
             "apiVersion {version:?} and kind {kind:?} are not kubelet.config.k8s.io/v1beta1 KubeletConfiguration"
-        )));
+        );
+        return Err(refuse(reason).into());
     }
     Ok(DropIn {
         before_defaults: source.name.as_str() < DEFAULTS,
@@ -184,11 +190,11 @@ fn readable(path: &Path, files: &Files<'_>, flag: &str, place: &Place) -> Result
 }
 
 fn missing(flag: &str, path: &Path, place: &Place) -> Ending {
-    Ending {
-        reason: format!(
+    Ending::new(
+        format!(
             "failed to start kubelet: {} of kubelet-arg {flag} cannot be copied: no such file",
             path.display()
         ),
-        from: Some(place.clone()),
-    }
+        Some(place.clone()),
+    )
 }

@@ -13,9 +13,31 @@ pub(super) use extract::{Extracted, extract};
 pub(super) use settings::effective;
 
 use super::releases::Since;
-use crate::k3s::K3sVersion;
+use crate::host::HostError;
+use crate::k3s::{Ending, K3sVersion};
 
 /// From 1.32 on K3s configures the kubelet by files in `agent/etc/kubelet.conf.d`.
 pub(super) fn reads_dropins(version: K3sVersion) -> bool {
     Since::parse("1.32.0").is_some_and(|since| since.reached(version))
+}
+
+/// Why the kubelet's files give no settings.
+#[derive(Debug)]
+pub(super) enum NoSettings {
+    /// The kubelet would end over them, or K3s before it.
+    Ends(Ending),
+    /// They cannot be looked at, so nobody knows.
+    Unseen(HostError),
+}
+
+impl From<Ending> for NoSettings {
+    fn from(ending: Ending) -> Self {
+        Self::Ends(ending)
+    }
+}
+
+impl From<HostError> for NoSettings {
+    fn from(error: HostError) -> Self {
+        Self::Unseen(error)
+    }
 }

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use super::dropins::{self, DropIn};
 use super::fields::CONFIGURATION;
-use super::{Eviction, Extracted, reads_dropins};
+use super::{Eviction, Extracted, NoSettings, reads_dropins};
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
+use crate::k3s::component::minors;
 use crate::k3s::component::situation::Situation;
-use crate::k3s::component::value::{boolean, gate_pairs, integer, nanoseconds};
+use crate::k3s::component::value::gate_pairs;
 use crate::k3s::component::{Argument, Component, Node};
-use crate::k3s::{Ending, K3sVersion, Place};
+use crate::k3s::go_duration::{self, nanoseconds};
+use crate::k3s::go_value::{boolean, integer};
+use crate::k3s::{Ending, Place};
 
 /// A setting's value and what gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +48,8 @@ impl KubeletSettings {
     /// A setting by the flag that sets it too; `None` for one that is not judged here.
     #[must_use]
     pub fn of_flag(&self, flag: &str) -> Option<&Setting> {
-        let row = ROWS.iter().find(|row| row.1 == flag)?;
-        self.get(row.0)
+        let row = Row::all(minors::NEWEST).find(|row| row.flag == flag)?;
+        self.get(row.path)
     }
 
     /// A switch; `None` if it is no switch that is judged here.
@@ -94,6 +97,20 @@ impl KubeletSettings {
     }
 }
 
+const TABLE: &str = include_str!("../data/kubelet.txt");
+
+/// One line of the table at a minor.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    path: &'static str,
+    flag: &'static str,
+    shape: Shape,
+    /// The kubelet's own value.
+    default: &'static str,
+    /// K3s's own from 1.32 on; `None` where it sets none.
+    of_k3s: Option<&'static str>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Bool,
@@ -103,138 +120,64 @@ enum Shape {
     List,
 }
 
-/// Path in the file, flag, shape, default of the kubelet, K3s's own from 1.32 on (`-` if it sets none).
-type Row = (
-    &'static str,
-    &'static str,
-    Shape,
-    &'static str,
-    &'static str,
-);
+impl Shape {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "bool" => Self::Bool,
+            "number" => Self::Number,
+            "duration" => Self::Duration,
+            "text" => Self::Text,
+            "list" => Self::List,
+            _ => return None,
+        })
+    }
+}
 
-const ROWS: &[Row] = &[
-    (
-        "allowedUnsafeSysctls",
-        "allowed-unsafe-sysctls",
-        Shape::List,
-        "",
-        "-",
-    ),
-    (
-        "authentication.anonymous.enabled",
-        "anonymous-auth",
-        Shape::Bool,
-        "false",
-        "false",
-    ),
-    (
-        "authentication.webhook.enabled",
-        "authentication-token-webhook",
-        Shape::Bool,
-        "true",
-        "true",
-    ),
-    (
-        "authentication.x509.clientCAFile",
-        "client-ca-file",
-        Shape::Text,
-        "",
-        "{agent}/client-ca.crt",
-    ),
-    (
-        "authorization.mode",
-        "authorization-mode",
-        Shape::Text,
-        "Webhook",
-        "Webhook",
-    ),
-    ("eventRecordQPS", "event-qps", Shape::Number, "50", "-"),
-    ("failCgroupV1", "fail-cgroupv1", Shape::Bool, "true", "-"),
-    (
-        "healthzBindAddress",
-        "healthz-bind-address",
-        Shape::Text,
-        "127.0.0.1",
-        "{node-loopback}",
-    ),
-    (
-        "makeIPTablesUtilChains",
-        "make-iptables-util-chains",
-        Shape::Bool,
-        "true",
-        "-",
-    ),
-    ("maxPods", "max-pods", Shape::Number, "110", "-"),
-    ("podPidsLimit", "pod-max-pids", Shape::Number, "-1", "-"),
-    (
-        "protectKernelDefaults",
-        "protect-kernel-defaults",
-        Shape::Bool,
-        "false",
-        "-",
-    ),
-    ("readOnlyPort", "read-only-port", Shape::Number, "0", "-"),
-    (
-        "rotateCertificates",
-        "rotate-certificates",
-        Shape::Bool,
-        "false",
-        "-",
-    ),
-    (
-        "seccompDefault",
-        "seccomp-default",
-        Shape::Bool,
-        "false",
-        "-",
-    ),
-    (
-        "serverTLSBootstrap",
-        "rotate-server-certificates",
-        Shape::Bool,
-        "false",
-        "-",
-    ),
-    (
-        "streamingConnectionIdleTimeout",
-        "streaming-connection-idle-timeout",
-        Shape::Duration,
-        "4h0m0s",
-        "4h0m0s",
-    ),
-    (
-        "tlsCertFile",
-        "tls-cert-file",
-        Shape::Text,
-        "",
-        "{agent}/serving-kubelet.crt",
-    ),
-    ("tlsCipherSuites", "tls-cipher-suites", Shape::List, "", "-"),
-    ("tlsMinVersion", "tls-min-version", Shape::Text, "", "-"),
-    (
-        "tlsPrivateKeyFile",
-        "tls-private-key-file",
-        Shape::Text,
-        "",
-        "{agent}/serving-kubelet.key",
-    ),
-];
+impl Row {
+    fn read(columns: &[&'static str]) -> Option<Self> {
+        let [path, flag, shape, default, of_k3s] = *columns else {
+            return None;
+        };
+        let given = |column: &'static str| (column != "-").then_some(column);
+        Some(Self {
+            path,
+            flag,
+            shape: Shape::named(shape)?,
+            default: given(default).unwrap_or_default(),
+            of_k3s: given(of_k3s),
+        })
+    }
+
+    /// The settings of a minor, read from the table's text each time: taken apart they would stay in memory.
+    fn all(minor: u16) -> impl Iterator<Item = Self> {
+        minors::lines(TABLE, minor).filter_map(|columns| Self::read(&columns))
+    }
+
+    fn default(&self) -> Setting {
+        Setting {
+            value: self.default.to_owned(),
+            place: Place::Default,
+        }
+    }
+}
 
 /// Works out the settings in force after the next start.
 ///
 /// # Errors
-/// Why K3s or the kubelet would end over its configuration files.
+/// Why K3s or the kubelet would end over its configuration files, or one of them cannot be looked at.
 pub(in crate::k3s::component) fn effective(
     line: &[Argument],
     extracted: &Extracted,
     situation: &Situation,
     node: &Node,
     files: &Files<'_>,
-) -> Result<KubeletSettings, Ending> {
-    let mut settings = KubeletSettings::default();
-    for row in ROWS {
-        settings.values.insert(row.0, default(row, node.version));
-    }
+) -> Result<KubeletSettings, NoSettings> {
+    let minor = node.version.minor;
+    let defaults = Row::all(minor).map(|row| (row.path, row.default()));
+    let mut settings = KubeletSettings {
+        values: defaults.collect(),
+        ..KubeletSettings::default()
+    };
     let mut read = Vec::new();
     if reads_dropins(node.version) {
         let directory = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
@@ -242,24 +185,24 @@ pub(in crate::k3s::component) fn effective(
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
             files.iter().partition(|file| file.before_defaults);
         for file in before {
-            merge(&mut settings, file, node.version);
+            merge(&mut settings, file, minor);
         }
-        k3s_defaults(&mut settings, situation);
+        k3s_defaults(&mut settings, situation, minor);
         for file in &after {
-            merge(&mut settings, file, node.version);
+            merge(&mut settings, file, minor);
         }
         let merging = "failed to merge kubelet configs: failed to unmarshal merged JSON into kubelet configuration";
         decodes(&after, node, merging)?;
         read = files;
     }
-    let flags = Flags::of(Component::Kubelet, node.version.minor);
+    let flags = Flags::of(Component::Kubelet, minor);
     if !reads_dropins(node.version)
         && let Some(argument) = flags
             .last(line, "config")
             .filter(|argument| !argument.value.is_empty())
     {
         let file = dropins::read_one(node.named_file(&argument.value), &argument.place, files)?;
-        merge(&mut settings, &file, node.version);
+        merge(&mut settings, &file, minor);
         let loading = format!(
             "failed to load kubelet config file, path: {}, error: failed to decode",
             file.path.display()
@@ -269,7 +212,7 @@ pub(in crate::k3s::component) fn effective(
     }
     settings.eviction = Eviction::of(line, &flags, &read);
     settings.gates = gates(line, &flags, &read);
-    for row in ROWS {
+    for row in Row::all(minor) {
         flag(&mut settings, row, &flags, line);
     }
     settings.files = read;
@@ -291,10 +234,9 @@ fn decodes(files: &[&DropIn], node: &Node, prefix: &str) -> Result<(), Ending> {
         .iter()
         .rev()
         .find(|file| unfit(&file.content).is_some());
-    Err(Ending {
-        reason: format!("kubelet exited: {prefix}: {reason}"),
-        from: guilty.map(|file| file.place()),
-    })
+    let reason = format!("{prefix}: {reason}");
+    let from = guilty.map(|file| file.place());
+    Err(Ending::of(Component::Kubelet, &reason, from))
 }
 
 /// The gates of the files, each replaced by one of the same name in a later file, and all by the flags' (cmd/kubelet/app
@@ -328,29 +270,15 @@ fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String,
     gates
 }
 
-fn default(row: &Row, version: K3sVersion) -> Setting {
-    let value = match row.0 {
-        // Kubernetes 1.35 turned it on, 1.27 raised the rate; without a file anonymous requests are allowed
-        // and everything is, which K3s up to 1.31 overrides by flags.
-        "failCgroupV1" if version.minor < 35 => "false",
-        "eventRecordQPS" if version.minor < 27 => "5",
-        _ => row.3,
-    };
-    Setting {
-        value: value.to_owned(),
-        place: Place::Default,
-    }
-}
-
-fn k3s_defaults(settings: &mut KubeletSettings, situation: &Situation) {
+fn k3s_defaults(settings: &mut KubeletSettings, situation: &Situation, minor: u16) {
     let mut set = |path: &'static str, value: &str, decided_by: &str| {
         let place = situation.place(decided_by).unwrap_or(Place::Default);
         let value = value.to_owned();
         settings.values.insert(path, Setting { value, place });
     };
-    for (path, _, _, _, own) in ROWS {
-        if *own != "-" {
-            set(path, &situation.fill(own), "");
+    for row in Row::all(minor) {
+        if let Some(own) = row.of_k3s {
+            set(row.path, &situation.fill(own), "");
         }
     }
     if situation.holds("protect-kernel-defaults") {
@@ -364,12 +292,12 @@ fn k3s_defaults(settings: &mut KubeletSettings, situation: &Situation) {
 }
 
 /// Lays one drop-in over what is there, as a JSON merge patch does: `null` takes a value away.
-fn merge(settings: &mut KubeletSettings, file: &DropIn, version: K3sVersion) {
-    for row in ROWS {
-        let setting = match file.content.at(row.0) {
+fn merge(settings: &mut KubeletSettings, file: &DropIn, minor: u16) {
+    for row in Row::all(minor) {
+        let setting = match file.content.at(row.path) {
             None => continue,
-            Some(Document::Null) => default(row, version),
-            Some(value) => match read(value, row.2) {
+            Some(Document::Null) => row.default(),
+            Some(value) => match read(value, row.shape) {
                 Some(value) => Setting {
                     value,
                     place: file.place(),
@@ -377,7 +305,7 @@ fn merge(settings: &mut KubeletSettings, file: &DropIn, version: K3sVersion) {
                 None => continue,
             },
         };
-        settings.values.insert(row.0, setting);
+        settings.values.insert(row.path, setting);
     }
 }
 
@@ -386,7 +314,7 @@ fn read(value: &Document, shape: Shape) -> Option<String> {
     match (shape, value) {
         (Shape::Bool, Document::Bool(value)) => Some(value.to_string()),
         (Shape::Number, Document::Number(text)) => Some(text.parse::<i64>().ok()?.to_string()),
-        (Shape::Duration, Document::Text(text)) => Some(go_duration(nanoseconds(text)?)),
+        (Shape::Duration, Document::Text(text)) => Some(go_duration::print(nanoseconds(text)?)),
         (Shape::Text, Document::Text(text)) => Some(text.clone()),
         (Shape::List, Document::List(items)) => {
             let words: Option<Vec<&str>> = items
@@ -402,14 +330,13 @@ fn read(value: &Document, shape: Shape) -> Option<String> {
     }
 }
 
-fn flag(settings: &mut KubeletSettings, row: &Row, flags: &Flags, line: &[Argument]) {
-    let (path, name, shape, _, _) = *row;
-    let given = flags.effective(line, name);
+fn flag(settings: &mut KubeletSettings, row: Row, flags: &Flags, line: &[Argument]) {
+    let given = flags.effective(line, row.flag);
     let Some(last) = given.last() else { return };
-    let value = match shape {
+    let value = match row.shape {
         Shape::Bool => boolean(&last.value).map(|value| value.to_string()),
         Shape::Number => integer(&last.value).map(|number| number.to_string()),
-        Shape::Duration => nanoseconds(&last.value).map(go_duration),
+        Shape::Duration => nanoseconds(&last.value).map(go_duration::print),
         Shape::Text => Some(last.value.clone()),
         Shape::List => {
             let values: Vec<&str> = given.iter().map(|given| given.value.as_str()).collect();
@@ -417,44 +344,13 @@ fn flag(settings: &mut KubeletSettings, row: &Row, flags: &Flags, line: &[Argume
         }
     };
     // The seccomp default is on where the flag or the file says so.
-    let file_says_so = path == "seccompDefault" && settings.on(path) == Some(true);
+    let file_says_so = row.path == "seccompDefault" && settings.on(row.path) == Some(true);
     if let Some(value) = value
         && !file_says_so
     {
         let place = last.place.clone();
-        settings.values.insert(path, Setting { value, place });
+        settings.values.insert(row.path, Setting { value, place });
     }
-}
-
-/// How Go prints a duration: `4h0m0s`, `1m30s`, `1.5s`, `0s`.
-fn go_duration(nanoseconds: i128) -> String {
-    let sign = if nanoseconds < 0 { "-" } else { "" };
-    let total = nanoseconds.unsigned_abs();
-    let (seconds, rest) = (total / 1_000_000_000, total % 1_000_000_000);
-    if seconds == 0 && rest != 0 {
-        let (unit, size) = match rest {
-            1_000_000.. => ("ms", 1_000_000),
-            1_000.. => ("µs", 1_000),
-            _ => ("ns", 1),
-        };
-        return format!("{sign}{}{unit}", fraction(rest / size, rest % size, size));
-    }
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    let seconds = fraction(seconds % 60, rest, 1_000_000_000);
-    match (hours, minutes) {
-        (0, 0) => format!("{sign}{seconds}s"),
-        (0, _) => format!("{sign}{minutes}m{seconds}s"),
-        _ => format!("{sign}{hours}h{minutes}m{seconds}s"),
-    }
-}
-
-fn fraction(whole: u128, part: u128, size: u128) -> String {
-    if part == 0 {
-        return whole.to_string();
-    }
-    let digits = size.ilog10() as usize;
-    let text = format!("{whole}.{part:0digits$}");
-    text.trim_end_matches('0').to_owned()
 }
 
 #[cfg(test)]
@@ -462,17 +358,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_printed_as_go_prints_them() {
-        for (text, printed) in [
-            ("4h", "4h0m0s"),
-            ("5m", "5m0s"),
-            ("90s", "1m30s"),
-            ("1.5s", "1.5s"),
-            ("250ms", "250ms"),
-            ("0", "0s"),
-            ("-2m", "-2m0s"),
-        ] {
-            assert_eq!(go_duration(nanoseconds(text).unwrap()), printed);
+    fn the_table_has_every_setting_once_at_each_minor() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+        let mut paths: Vec<&str> = lines.filter_map(|line| line.split(' ').next()).collect();
+        paths.dedup();
+        for minor in 20..=minors::NEWEST + 1 {
+            let found: Vec<&str> = Row::all(minor).map(|row| row.path).collect();
+            assert_eq!(found, paths, "1.{minor}");
         }
     }
 }

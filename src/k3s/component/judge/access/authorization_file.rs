@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::wrong_kind;
 use crate::k3s::component::document::Document;
-use crate::k3s::component::schema::{NO_SUBDOMAIN, Shape, is_subdomain};
+use crate::k3s::component::schema::Shape;
+use crate::k3s::label::{NO_SUBDOMAIN, is_subdomain};
 
 /// That names are checked and unknown fields are not let through is known of the releases with version v1 of the file.
 const STABLE_SINCE_MINOR: u16 = 32;

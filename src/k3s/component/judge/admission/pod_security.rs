@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Refusal, refused_kind};
 use crate::k3s::component::document::Document;
-use crate::k3s::component::schema::{Shape, TEXTS, is_label};
+use crate::k3s::component::schema::{Shape, TEXTS};
+use crate::k3s::{is_label, is_subdomain};
 
 const MODES: [&str; 6] = [
     "enforce",
@@ -100,7 +101,7 @@ fn is_policy_version(text: &str) -> bool {
 fn exempt(exemptions: &Document) -> Option<String> {
     for (key, is_good) in [
         ("namespaces", is_label as fn(&str) -> bool),
-        ("runtimeClasses", |name| name.split('.').all(is_label)),
+        ("runtimeClasses", is_subdomain),
         ("usernames", |name| !name.is_empty()),
     ] {
         let mut seen = BTreeSet::new();
@@ -145,6 +146,16 @@ mod tests {
         assert!(security("exemptions: {namespaces: [a, a]}").is_some());
         assert!(security("exemptions: {namespaces: [Kube]}").is_some());
         assert_eq!(security("exemptions: {namespaces: [kube-system]}"), None);
+    }
+
+    /// Subdomains, whose parts may be longer than a label.
+    #[test]
+    fn an_exempted_runtime_class_has_a_name_of_253_characters_at_the_most() {
+        let exempting = |name: &str| security(&format!("exemptions: {{runtimeClasses: [{name}]}}"));
+        assert_eq!(exempting(&"x".repeat(64)), None);
+        let too_long = vec!["x".repeat(63); 4].join(".");
+        let expected = format!("exemptions.runtimeClasses: Invalid value: {too_long:?}");
+        assert!(exempting(&too_long).is_some_and(|reason| reason.contains(&expected)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod keys;
 use super::{Line, files};
 use crate::k3s::Place;
 use crate::k3s::component::document::Document;
-use crate::k3s::component::value::boolean;
+use crate::k3s::go_value::boolean;
 
 const FLAG: &str = "encryption-provider-config";
 const PROVIDERS: [&str; 5] = ["aesgcm", "aescbc", "secretbox", "identity", "kms"];

@@ -8,11 +8,13 @@ mod policies;
 mod taints;
 
 use super::{CgroupVersion, Facts, Line, common};
+use crate::k3s::component::Component;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::kubelet::{Extracted, KubeletSettings, Setting};
 use crate::k3s::component::minors::{self, GATES};
-use crate::k3s::component::value::{Kind, boolean};
-use crate::k3s::{Ending, Place};
+use crate::k3s::component::value::Kind;
+use crate::k3s::go_value::boolean;
+use crate::k3s::{Ending, Place, Slip};
 
 /// The values that `protectKernelDefaults` demands (component-helpers `node/util/sysctl`).
 pub const KERNEL_PARAMETERS: [(&str, i64); 6] = [
@@ -31,12 +33,10 @@ pub(super) fn files(
     extracted: &Extracted,
 ) {
     if let Some(item) = &extracted.empty {
-        line.endings.push(Ending {
-            reason:
-                "failed to start kubelet: value required for kubelet-arg --config or --config-dir"
-                    .to_owned(),
-            from: Some(item.place.clone()),
-        });
+        line.endings.push(Ending::new(
+            "failed to start kubelet: value required for kubelet-arg --config or --config-dir",
+            Some(item.place.clone()),
+        ));
     } else if let Some(Err(ending)) = settings {
         line.endings.push(ending.clone());
     }
@@ -71,7 +71,8 @@ pub(super) fn judge(
         && facts.cgroup == Some(CgroupVersion::V1)
     {
         let reason = "kubelet is configured to not run on a host using cgroup v1";
-        end(line, reason, setting);
+        let ending = Ending::of(Component::Kubelet, reason, Some(setting.place.clone()));
+        line.endings.push(ending.over(Slip::CgroupV1));
     }
     kernel(line, settings, facts);
 }
@@ -128,10 +129,8 @@ fn named(flag: &str, field: &str) -> String {
 }
 
 fn end_at(line: &mut Line<'_>, reason: &str, place: Place) {
-    line.endings.push(Ending {
-        reason: format!("kubelet exited: {reason}"),
-        from: Some(place).filter(|place| *place != Place::Default),
-    });
+    let ending = Ending::of(Component::Kubelet, reason, Some(place));
+    line.endings.push(ending);
 }
 
 /// Gates of files, which panic; those of flags are judged with the command line.

@@ -4,7 +4,8 @@
 use super::{Given, INVALID, KubeletSettings, Line, end_at, named};
 use crate::k3s::Place;
 use crate::k3s::component::document::Document;
-use crate::k3s::component::value::{integer, nanoseconds};
+use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::go_value::integer;
 
 const I32: i128 = i32::MAX as i128;
 const I64: i128 = i64::MAX as i128;
@@ -34,9 +35,9 @@ const SETTINGS: [(&str, &str, i128, i128); 2] = [
 ];
 const HIGH: &str = "imageGCHighThresholdPercent";
 const LOW: &str = "imageGCLowThresholdPercent";
-const MICROSECOND_NS: i128 = 1_000;
-const MILLISECOND_NS: i128 = 1_000_000;
-const SECOND_NS: i128 = 1_000_000_000;
+const MICROSECOND_NS: i64 = 1_000;
+const MILLISECOND_NS: i64 = 1_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
 pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
     for (flag, field, least, most) in RANGES.into_iter().chain(SETTINGS) {

@@ -2,7 +2,7 @@
 
 use super::{Given, INVALID, KubeletSettings, Line, common, end_at, named};
 use crate::k3s::component::AUTO;
-use crate::k3s::component::value::boolean;
+use crate::k3s::go_value::boolean;
 
 const TOPOLOGY: [&str; 4] = ["none", "best-effort", "restricted", "single-numa-node"];
 const SCOPES: [&str; 2] = ["container", "pod"];

@@ -1,5 +1,8 @@
 //! What every command starts from: the machine, the policy, the catalogue and the node.
 
+mod controls;
+mod record;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -8,23 +11,17 @@ use jiff::civil::Date;
 
 use super::Global;
 use super::exit::CliError;
-use crate::catalogue::{Catalogue, Control, nearest};
+use crate::catalogue::Catalogue;
 use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
-use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
-use crate::reconcile::give_back::{self, Foreseen, foresee};
-use crate::reconcile::ledger::{self, Damage, Keeping, Ledger, WAY_OUT};
-use crate::reconcile::lock::{Lock, LockError};
+use crate::policy::{self, KillSwitch, Policy, PolicyError};
+use crate::reconcile::ledger::Damage;
+use crate::reconcile::lock::LockError;
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::service::rollback::Who;
-use crate::reconcile::service::{cluster, last_data_dir};
-use crate::reconcile::{Judgement, Pass, Plan, Seen, Written};
+use crate::reconcile::{Judgement, Pass, Seen, Written};
 use crate::report::Assessment;
 use crate::setting::Running;
-
-/// How long a command waits for a change of another process.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One run of a command.
 #[derive(Debug)]
@@ -221,117 +218,6 @@ impl Session {
         }
     }
 
-    /// The same after changes: what we wrote is looked up again.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn seen_again(mut self, ledger: &mut Ledger) -> Result<Self, CliError> {
-        let lock = self.lock("k3warden")?;
-        self.written = Written::of(ledger, &lock)?;
-        Ok(self)
-    }
-
-    /// Waits for the lock that keeps changes apart.
-    ///
-    /// # Errors
-    /// When another process holds it for too long.
-    pub fn lock(&self, who: &str) -> Result<Lock, CliError> {
-        Ok(Lock::acquire(&self.host.root, self.patience(), who)?)
-    }
-
-    /// Waits for others until then, from now on: reading everything may have taken a slow machine its time.
-    pub fn be_patient_until(&mut self, until: Instant) {
-        self.busy = None;
-        self.patient_until = Some(until);
-    }
-
-    /// How long to wait for a change of another process now.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        self.patient_until.map_or(LOCK_PATIENCE, |until| {
-            until.saturating_duration_since(Instant::now())
-        })
-    }
-
-    /// Opens the ledger for recording.
-    ///
-    /// # Errors
-    /// When it cannot be read or another process holds the lock for too long.
-    pub fn open_ledger(&self, who: &str) -> Result<Ledger, CliError> {
-        if let Some(busy) = &self.busy {
-            return Err(busy.clone().into());
-        }
-        let lock = self.lock(who)?;
-        let keeping = Keeping {
-            limit_bytes: self.policy.ledger_limit.value.bytes(),
-            ..Keeping::of(&self.host.root)
-        };
-        Ok(Ledger::open(&self.host.root, keeping, &lock)?)
-    }
-
-    /// What we wrote, for commands that only look: nothing is created, and what cannot be read is not ours.
-    fn read_ledger(&mut self) {
-        if !matches!(ledger::is_kept(&self.host.root), Ok(true)) {
-            return;
-        }
-        let read = self.open_ledger("k3warden").and_then(|mut ledger| {
-            self.damage = ledger.damage().cloned();
-            self.recall(&mut ledger, "k3warden")
-        });
-        // Who waited in vain at the start of a command does not wait as long once more.
-        self.busy = read
-            .as_ref()
-            .err()
-            .and_then(|error| error.downcast_ref::<LockError>().cloned());
-        // Who only looks takes what cannot be read for nobody's.
-        self.unread = read.err().map(|error| error.to_string());
-    }
-
-    /// Takes from the record what we wrote, and what was decided about the cluster.
-    ///
-    /// # Errors
-    /// When it cannot be read, or another process holds the lock for too long.
-    pub fn recall(&mut self, ledger: &mut Ledger, who: &str) -> Result<(), CliError> {
-        let lock = self.lock(who)?;
-        self.written = Written::of(ledger, &lock)?;
-        last_data_dir::recall(&mut self.node, ledger, &lock)?;
-        let root = self.host.root.clone();
-        self.host.root = root.sealed_below(&self.node.places.data_dir);
-        let root = &self.host.root;
-        cluster::recall(root, &self.policy, &mut self.node, ledger, &lock)?;
-        self.unread = None;
-        Ok(())
-    }
-
-    /// Why it is not known what we wrote, though there is a record: then nothing of it may be taken for an operator's.
-    #[must_use]
-    pub fn unread(&self) -> Option<&str> {
-        self.unread.as_deref()
-    }
-
-    /// For those who wait for the lock, and for how long we do.
-    pub fn who(&self, name: &'static str) -> Who {
-        Who {
-            name,
-            patience: self.patience(),
-        }
-    }
-
-    /// What an apply would give back after this plan, and what of that stays; nothing where there is no record to look at.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read, or another process holds the lock for too long.
-    pub fn given_back(&self, pass: &Pass<'_>, plan: &Plan) -> Result<Vec<Foreseen>, CliError> {
-        let may_be = self.policy.on_disable.value == OnDisable::Revert;
-        if !may_be || !matches!(ledger::is_kept(&self.host.root), Ok(true)) {
-            return Ok(Vec::new());
-        }
-        let mut ledger = self.open_ledger("k3warden")?;
-        let who = || self.who("k3warden");
-        let controls = give_back::turned_off(pass, &mut ledger, who())?;
-        Ok(foresee(pass, plan, &mut ledger, &controls, who())?)
-    }
-
     /// Why nothing of a plan would be carried out, whatever the policy says: the kill switch, a damaged record.
     ///
     /// # Errors
@@ -341,32 +227,10 @@ impl Session {
         Ok(switch.into_iter().chain(self.damage_said()).collect())
     }
 
-    /// What a damaged record means for changes, and the way out.
-    fn damage_said(&self) -> Option<String> {
-        let damage = self.damage.as_ref()?;
-        Some(format!(
-            "the ledger is damaged: {damage}; nothing is changed that has to be recorded first. `k3warden revert` puts \
-             back what is still proven, then {WAY_OUT}"
-        ))
-    }
-
     /// Looks again for a part of ours that is not to be written.
     pub fn look_for_quarantine(&mut self) {
         let now = circumstances(&self.policy, &self.catalogue, &self.node);
         self.held = Held::look(&self.host.root, &now);
-    }
-
-    /// Removes what a killed run left behind, where we write files.
-    ///
-    /// # Errors
-    /// When another process changes something for too long: what it is writing must not be taken for a leftover.
-    pub fn sweep(&self, who: &str) -> Result<(), CliError> {
-        let _lock = self.lock(who)?;
-        for directory in self.node.places.written_directories() {
-            // What cannot be swept now is swept next time; it is loaded by nobody.
-            let _ = self.host.root.sweep(&directory);
-        }
-        Ok(())
     }
 
     /// Refuses to change a machine without being root there.
@@ -375,60 +239,6 @@ impl Session {
     /// When we are not root and the machine is not a directory of our own.
     pub fn require_root(&self, command: &str) -> Result<(), CliError> {
         require_root(&self.host.root, command)
-    }
-
-    /// The controls of these names.
-    ///
-    /// # Errors
-    /// When one is not in the catalogue; names the nearest one.
-    pub fn named(&self, names: &[String]) -> Result<Vec<&Control>, CliError> {
-        names.iter().map(|name| self.control(name)).collect()
-    }
-
-    /// The same, where a name may be a CIS number of this node's edition too; each once.
-    ///
-    /// # Errors
-    /// As for [`Session::named`].
-    pub fn named_or_numbered(&self, names: &[String]) -> Result<Vec<&Control>, CliError> {
-        let mut controls: Vec<&Control> = Vec::new();
-        for name in names {
-            let found = match self.numbered(name) {
-                none if none.is_empty() => vec![self.control(name)?],
-                numbered => numbered,
-            };
-            for control in found {
-                if !controls.iter().any(|known| known.id == control.id) {
-                    controls.push(control);
-                }
-            }
-        }
-        Ok(controls)
-    }
-
-    /// The controls of a CIS number of this node's edition; none where it is no number.
-    #[must_use]
-    pub fn numbered(&self, number: &str) -> Vec<&Control> {
-        let edition = self.pass().edition();
-        edition.map_or_else(Vec::new, |edition| {
-            self.catalogue.with_number(edition, number)
-        })
-    }
-
-    fn control(&self, name: &str) -> Result<&Control, CliError> {
-        if let Some(control) = self.catalogue.control(name) {
-            return Ok(control);
-        }
-        let ids = self
-            .catalogue
-            .controls()
-            .iter()
-            .map(|control| control.id.as_str());
-        Err(match nearest(name, ids) {
-            Some(near) => format!("there is no control `{name}`; did you mean `{near}`?").into(),
-            None => {
-                format!("there is no control `{name}`; `k3warden check --all` lists them").into()
-            }
-        })
     }
 
     /// The report of judgements.
