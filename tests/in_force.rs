@@ -204,6 +204,52 @@ fn secrets_are_encrypted_where_the_apiserver_does_it() {
     assert!(lines.contains("secrets-encryption: true"), "{lines}{said}");
 }
 
+/// `k3s secrets-encrypt disable` and `enable` leave a file that begins with `identity`: the option is on and Secrets are
+/// written as they are.
+#[test]
+fn secrets_are_not_encrypted_while_k3s_s_own_file_does_not_begin_with_a_key() {
+    let control = "secrets-encryption";
+    let on = "secrets-encryption: true\n";
+    let file = |providers: &str| {
+        format!(
+            r#"{{"kind":"EncryptionConfiguration","apiVersion":"apiserver.config.k8s.io/v1","resources":[{{"resources":["secrets"],"providers":[{providers}]}}]}}"#
+        )
+    };
+    let key = r#"{"aescbc":{"keys":[{"name":"k","secret":"MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}]}}"#;
+    let identity = r#"{"identity":{}}"#;
+    let path = format!("{SERVER}/cred/encryption-config.json");
+    for (content, expected) in [
+        (
+            file(&format!("{key},{identity}")),
+            ("compliant", "config.yaml:1"),
+        ),
+        (
+            file(&format!("{identity},{key}")),
+            ("divergent", "cred/encryption-config.json"),
+        ),
+        (file(identity), ("divergent", "cred/encryption-config.json")),
+        // K3s makes its own in the place of an empty one.
+        (String::new(), ("compliant", "config.yaml:1")),
+    ] {
+        case("1.36.3", control, on, &[(&path, &content)], expected);
+    }
+
+    // The operator's line, and ours in a cluster that we began.
+    let disabled = file(&format!("{identity},{key}"));
+    let node = Node::new("1.36.3", on, &[(&path, &disabled)]);
+    let (lines, said) = node.lines();
+    assert!(!lines.contains("secrets-encryption"), "{lines}{said}");
+    assert!(said.contains("does not begin with a key"), "{said}");
+    let new = [("etc/k3warden/config.toml", "new_cluster = true\n")];
+    let node = Node::new("1.36.3", "", &new);
+    node.lines();
+    node.write(&path, &disabled);
+    let (lines, said) = node.lines();
+    assert!(lines.contains("secrets-encryption: true"), "{lines}{said}");
+    assert!(said.contains("does not begin with a key"), "{said}");
+    assert!(!said.contains("change it there"), "{said}");
+}
+
 #[test]
 fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
     let apiserver = |item: &str| format!("kube-apiserver-arg: ['{item}']\n");

@@ -9,7 +9,7 @@ use crate::host::{NextBoot, State, SysctlKey, Thing};
 use crate::k3s::component::{
     Component, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
-use crate::k3s::{Effective, Files};
+use crate::k3s::{Effective, Files, Place};
 use crate::policy::Stance;
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
@@ -39,6 +39,11 @@ impl Conditions<'_, '_> {
         let Line::Option { name, value } = line else {
             return self.no_directory_for_logs(line);
         };
+        if name == "secrets-encryption"
+            && let Some(reason) = self.writes_plain_secrets()
+        {
+            return Some(reason);
+        }
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
             ("secrets-encryption", _) if self.may_begin_encrypted() => None,
@@ -122,6 +127,25 @@ impl Conditions<'_, '_> {
         let node = self.pass.node;
         let has_data = cluster::has_data(&self.pass.host.root, &node.places.data_dir);
         node.new_cluster && (self.encrypts || !has_data)
+    }
+
+    /// Why the option brings nothing: K3s's own file tells the apiserver to write Secrets as they are.
+    pub(super) fn writes_plain_secrets(&self) -> Option<String> {
+        let effective = self.pass.effective().as_ref().ok()?;
+        let decided = effective
+            .start
+            .effect_of("secrets-encryption", effective.version);
+        let Some((false, Place::File { path, .. })) = decided else {
+            return None;
+        };
+        let credentials = self.pass.node.places.data_dir.join("server/cred");
+        path.starts_with(credentials).then(|| {
+            format!(
+                "secrets-encryption is on, but {} does not begin with a key, and Secrets are written as they are; \
+                 `k3s secrets-encrypt status` says how that came, and `k3warden explain secrets-encryption` has the way on",
+                path.display()
+            )
+        })
     }
 
     pub(super) fn has_encryption_key(&self) -> bool {

@@ -38,7 +38,7 @@ pub(super) struct Draft<'p, 'a> {
 }
 
 impl<'p, 'a> Draft<'p, 'a> {
-    fn conditions(&self) -> Conditions<'p, 'a> {
+    pub(super) fn conditions(&self) -> Conditions<'p, 'a> {
         let ours = self.present.values();
         let encrypts = |(content, _): &(Vec<u8>, Attributes)| {
             parse(&String::from_utf8_lossy(content))
