@@ -250,6 +250,53 @@ fn secrets_are_not_encrypted_while_k3s_s_own_file_does_not_begin_with_a_key() {
     assert!(!said.contains("change it there"), "{said}");
 }
 
+/// A drop-in's `null` takes away what K3s set, and what is left is the kubelet's own default: no client authority and a
+/// certificate that nobody can check.
+#[test]
+fn what_a_drop_in_of_the_kubelet_takes_away_is_named_with_its_line() {
+    for (text, control, expected) in [
+        (
+            "authentication:\n  x509:\n    clientCAFile: null\n",
+            "kubelet-client-ca",
+            ("divergent", "90-x.conf:5"),
+        ),
+        (
+            "authentication:\n",
+            "kubelet-client-ca",
+            ("divergent", "90-x.conf:3"),
+        ),
+        (
+            "# ours\ntlsCertFile: ~\n",
+            "kubelet-serving-certificate",
+            ("divergent", "90-x.conf:4"),
+        ),
+        (
+            "authentication:\n  anonymous:\n    enabled: true\n",
+            "kubelet-anonymous-requests",
+            ("divergent", "90-x.conf:5"),
+        ),
+        (
+            "featureGates:\n  A: true\n  RotateKubeletServerCertificate: false\n",
+            "kubelet-serving-certificate-rotation",
+            ("divergent", "90-x.conf:5"),
+        ),
+        // As secure without K3s's value as with it.
+        (
+            "authentication:\n  anonymous:\n    enabled: null\n",
+            "kubelet-anonymous-requests",
+            ("compliant", "false"),
+        ),
+        (
+            "rotateCertificates: null\n",
+            "kubelet-client-certificate-rotation",
+            ("compliant", "not set"),
+        ),
+    ] {
+        let text = format!("{KUBELET_HEAD}{text}");
+        case("1.36.3", control, "", &[(KUBELET, &text)], expected);
+    }
+}
+
 #[test]
 fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
     let apiserver = |item: &str| format!("kube-apiserver-arg: ['{item}']\n");

@@ -38,7 +38,8 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     };
     // The kubelet's own defaults are values too; where the catalogue says that nothing need be set, they hold.
     let by_default = setting.absent_holds && place == Place::Default;
-    let outcome = if by_default || holds(&setting.require, &value, setting.absent_holds) {
+    let is_right = holds(&setting.require, &value, setting.absent_holds);
+    let outcome = if by_default || is_right {
         Outcome::Holds
     } else {
         Outcome::Diverges(vec![match wish(setting, subject) {
@@ -46,9 +47,15 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
             None => Remedy::ByOperator,
         }])
     };
+    // That nobody sets it is what holds then, not what the kubelet makes of it (`rotate-certificates` is false there).
+    let observed = if is_right || !by_default {
+        value
+    } else {
+        Value::Absent
+    };
     let mut findings = vec![finding(
         setting,
-        &value.shown_as(&setting.flag),
+        &observed.shown_as(&setting.flag),
         &place.to_string(),
         outcome,
     )];

@@ -8,6 +8,7 @@ mod decode;
 mod encoding;
 mod folding;
 mod go_print;
+mod lines;
 mod scalar;
 mod scanner;
 mod tag;
@@ -25,6 +26,7 @@ const REPEATED_LIMIT_BYTES: usize = 16 << 20;
 
 pub use decode::{Decoded, Entry, Located, Value, decode, decode_value};
 pub use go_print::to_text;
+pub use lines::key_lines;
 
 /// Why a document cannot be used, with the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -58,7 +58,7 @@ impl KubeletSettings {
     /// What the operator's files give for a field, and the file that gives it.
     pub(in crate::k3s::component) fn of_files(&self, path: &str) -> Option<(&Document, Place)> {
         let mut files = self.files.iter().rev();
-        let found = files.find_map(|file| Some((file.content.at(path)?, file.place())));
+        let found = files.find_map(|file| Some((file.content.at(path)?, file.place_of(path))));
         found.filter(|(value, _)| **value != Document::Null)
     }
 
@@ -76,7 +76,7 @@ impl KubeletSettings {
                             }
                             value => {
                                 let value = value.map_or("", Document::shown).to_owned();
-                                let place = file.place();
+                                let place = file.place_of(&format!("{path}.{key}"));
                                 united.insert(key.to_owned(), Setting { value, place });
                             }
                         }
@@ -302,7 +302,6 @@ fn decodes(files: &[&DropIn], node: &Node, prefix: &str) -> Result<(), Ending> {
 fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String, Setting> {
     let mut gates = BTreeMap::new();
     for file in files {
-        let place = file.place();
         let Some(map) = file.content.get("featureGates") else {
             continue;
         };
@@ -310,7 +309,7 @@ fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String,
             if let Some(Document::Bool(value)) = map.get(name) {
                 let setting = Setting {
                     value: value.to_string(),
-                    place: place.clone(),
+                    place: file.place_of(&format!("featureGates.{name}")),
                 };
                 gates.insert(name.to_owned(), setting);
             }
@@ -368,11 +367,21 @@ fn merge(settings: &mut KubeletSettings, file: &DropIn, version: K3sVersion) {
     for row in ROWS {
         let setting = match file.content.at(row.0) {
             None => continue,
-            Some(Document::Null) => default(row, version),
+            Some(Document::Null) => {
+                let value = default(row, version).value;
+                if settings
+                    .get(row.0)
+                    .is_some_and(|setting| setting.value == value)
+                {
+                    continue;
+                }
+                let place = file.place_of(row.0);
+                Setting { value, place }
+            }
             Some(value) => match read(value, row.2) {
                 Some(value) => Setting {
                     value,
-                    place: file.place(),
+                    place: file.place_of(row.0),
                 },
                 None => continue,
             },
