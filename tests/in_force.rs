@@ -297,6 +297,75 @@ fn what_a_drop_in_of_the_kubelet_takes_away_is_named_with_its_line() {
     }
 }
 
+/// A flag beside the file ends K3s, so none of ours is written, and all others are.
+#[test]
+fn what_a_file_of_the_apiserver_decides_is_judged_by_that_file_and_left_to_it() {
+    let authentication = |text: &str| {
+        format!("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n{text}")
+    };
+    let authorization = |kinds: &[&str]| {
+        let items = kinds
+            .iter()
+            .map(|kind| format!("- {{type: {kind}, name: {}}}\n", kind.to_lowercase()));
+        let items: String = items.collect();
+        format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n{items}"
+        )
+    };
+    let off = authentication("anonymous:\n  enabled: false\n");
+    let on = authentication("anonymous:\n  enabled: true\n");
+    let both = authorization(&["Node", "RBAC"]);
+    let one = authorization(&["RBAC"]);
+    for (option, control, text, expected) in [
+        (
+            "authentication-config",
+            "anonymous-requests",
+            &off,
+            ("compliant", "/etc/own.yaml:4"),
+        ),
+        (
+            "authentication-config",
+            "anonymous-requests",
+            &on,
+            ("divergent", "/etc/own.yaml:4"),
+        ),
+        (
+            "authorization-config",
+            "authorization-node",
+            &both,
+            ("compliant", "/etc/own.yaml:3"),
+        ),
+        (
+            "authorization-config",
+            "authorization-node",
+            &one,
+            ("divergent", "/etc/own.yaml:3"),
+        ),
+        (
+            "authorization-config",
+            "authorization-rbac",
+            &one,
+            ("compliant", "/etc/own.yaml:3"),
+        ),
+    ] {
+        let config = format!("kube-apiserver-arg: ['{option}=/etc/own.yaml']\n");
+        let policy = format!("[control.{control}]\nstate = \"enforce\"\n");
+        let files = [
+            ("etc/own.yaml", text.as_str()),
+            ("etc/k3warden/config.toml", &policy),
+        ];
+        case("1.36.3", control, &config, &files, expected);
+        let node = Node::new("1.36.3", &config, &files);
+        let (lines, said) = node.lines();
+        assert!(lines.contains("audit-log-maxage"), "{lines}{said}");
+        assert!(!lines.contains("authorization-mode"), "{lines}{said}");
+        assert!(!lines.contains("anonymous-auth"), "{lines}{said}");
+        let refused = said.contains("is decided by /etc/own.yaml:");
+        assert_eq!(refused, expected.0 == "divergent", "{said}");
+        assert_eq!(node.ends(), "null");
+    }
+}
+
 #[test]
 fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
     let apiserver = |item: &str| format!("kube-apiserver-arg: ['{item}']\n");

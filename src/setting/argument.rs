@@ -100,7 +100,14 @@ fn judge_running(
         let unknown = Outcome::Unknown(reason);
         return runs.then(|| running_finding(setting, "unknown", "", unknown));
     };
-    let value = match in_force_on_line(component, words, &setting.flag, effective.version) {
+    let found = match in_force_on_line(component, words, &setting.flag, effective.version) {
+        InForce::Absent => effective
+            .start
+            .in_force_by_the_same_file(component, words, &setting.flag)
+            .unwrap_or(InForce::Absent),
+        found => found,
+    };
+    let value = match found {
         InForce::NotRunning | InForce::NoSuchFlag => return None,
         InForce::Absent if component == Component::Kubelet => {
             let mut next = effective.start.components.values(component, &setting.flag);

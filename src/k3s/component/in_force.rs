@@ -1,5 +1,7 @@
 //! The value of one flag that a component would run with, whatever way it comes.
 
+use std::collections::BTreeMap;
+
 use super::flags::Flags;
 use super::{Argument, Component, Components, Start};
 use crate::k3s::{K3sVersion, Place};
@@ -46,6 +48,11 @@ impl Start {
         let Some(kind) = flags.kind(flag) else {
             return InForce::NoSuchFlag;
         };
+        if component == Component::Apiserver
+            && let Some(decided) = self.by_files.get(flag)
+        {
+            return decided.clone();
+        }
         if component == Component::Kubelet
             && let Some(setting) = self
                 .kubelet
@@ -97,6 +104,32 @@ impl Start {
     }
 }
 
+impl Start {
+    /// What a file stands for in the place of a flag, where the running apiserver was given that file too. It reads both files
+    /// anew when they change (apiserver `pkg/server/options/{authentication,authorization}`), so what they say counts at once.
+    #[must_use]
+    pub fn in_force_by_the_same_file(
+        &self,
+        component: Component,
+        words: &[String],
+        flag: &str,
+    ) -> Option<InForce> {
+        let named_by = match (component, flag) {
+            (Component::Apiserver, "anonymous-auth") => "authentication-config",
+            (Component::Apiserver, "authorization-mode") => "authorization-config",
+            _ => return None,
+        };
+        let next = self.components.values(component, named_by).last()?;
+        let prefix = format!("--{named_by}=");
+        let runs_with = words
+            .iter()
+            .filter_map(|word| word.strip_prefix(&prefix))
+            .next_back()?;
+        let decided = self.by_files.get(flag)?;
+        (runs_with == next.value).then(|| decided.clone())
+    }
+}
+
 /// The value of a flag on a command line that K3s logged.
 #[must_use]
 pub fn in_force_on_line(
@@ -120,9 +153,44 @@ pub fn in_force_on_line(
         components,
         kubelet: None,
         encryption: None,
+        by_files: BTreeMap::new(),
         endings: Vec::new(),
         swallowed: Vec::new(),
         warnings: Vec::new(),
     };
     logged.in_force(component, flag, version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_stands_for_a_flag_of_the_running_apiserver_that_was_given_it_too() {
+        let decided = InForce::One {
+            value: "false".to_owned(),
+            place: Place::Default,
+        };
+        let argument = Argument {
+            flag: "authentication-config".to_owned(),
+            value: "/etc/a.yaml".to_owned(),
+            place: Place::Default,
+            overrode: Vec::new(),
+        };
+        let mut start = Start::default();
+        let lines = &mut start.components.lines;
+        lines.insert(Component::Apiserver, vec![argument]);
+        start.by_files.insert("anonymous-auth", decided.clone());
+        let ran_with = |word: &str, flag: &str| {
+            start.in_force_by_the_same_file(Component::Apiserver, &[word.to_owned()], flag)
+        };
+        let same = "--authentication-config=/etc/a.yaml";
+        assert_eq!(ran_with(same, "anonymous-auth"), Some(decided));
+        assert_eq!(ran_with(same, "profiling"), None);
+        assert_eq!(
+            ran_with("--authentication-config=/etc/b.yaml", "anonymous-auth"),
+            None
+        );
+        assert_eq!(ran_with("--profiling=false", "anonymous-auth"), None);
+    }
 }

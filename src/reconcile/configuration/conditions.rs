@@ -7,7 +7,7 @@ use crate::catalogue::{ControlId, SettingBody};
 use crate::host::sysctl::same_value;
 use crate::host::{NextBoot, State, SysctlKey, Thing};
 use crate::k3s::component::{
-    Component, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
+    Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
 use crate::k3s::{Effective, Files, Place};
 use crate::policy::Stance;
@@ -105,6 +105,9 @@ impl Conditions<'_, '_> {
             let lines: Vec<Line> = lines.keys().filter(concerned).cloned().collect();
             (!lines.is_empty()).then_some(Unfit { lines, reason })
         };
+        if let Some(unfit) = decided_by_a_file(lines, base) {
+            return Some(unfit);
+        }
         let unready = plugins_without_section(after, files).into_iter().find_map(|plugin| {
             let reason = format!(
                 "K3s would end with the admission plugin {plugin} without a section for it in the file that \
@@ -230,6 +233,33 @@ impl Conditions<'_, '_> {
             _ => Some(live.read(key).ok().flatten().unwrap_or_default()),
         }
     }
+}
+
+/// The flag that cannot be given beside the operator's file that decides the same.
+fn decided_by_a_file(lines: &BTreeMap<Line, ControlId>, base: &Effective) -> Option<Unfit> {
+    lines.keys().find_map(|line| {
+        let Line::Argument {
+            component: Component::Apiserver,
+            flag,
+            ..
+        } = line
+        else {
+            return None;
+        };
+        let place = match base.start.by_files.get(flag.trim_end_matches('+'))? {
+            InForce::One { place, .. } | InForce::Emptied { place } => place,
+            InForce::List { elements } => &elements.first()?.1,
+            _ => return None,
+        };
+        let reason = format!(
+            "{} is decided by {place}, and K3s would not start with the flag beside that file; change it there",
+            line.what()
+        );
+        Some(Unfit {
+            lines: vec![line.clone()],
+            reason,
+        })
+    })
 }
 
 /// The kubelet's lines where an operator's item without `=` stands before them: K3s takes the first of ours for its value.
