@@ -366,6 +366,23 @@ fn what_a_file_of_the_apiserver_decides_is_judged_by_that_file_and_left_to_it() 
     }
 }
 
+/// Another admission configuration of the operator's stands, if it says something of Pod Security.
+#[test]
+fn an_admission_configuration_without_pod_security_gives_no_defaults() {
+    let config = "kube-apiserver-arg: [admission-control-config-file=/etc/own.yaml]\n";
+    let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:";
+    let section = "\n- name: PodSecurity\n  configuration:\n    apiVersion: pod-security.admission.config.k8s.io/v1\n    \
+                   kind: PodSecurityConfiguration\n    defaults:\n      enforce: baseline\n";
+    for (plugins, expected) in [
+        (" []\n", ("divergent", "which has no section PodSecurity")),
+        (section, ("compliant", "config.yaml:1")),
+    ] {
+        let text = format!("{head}{plugins}");
+        let files = [("etc/own.yaml", text.as_str())];
+        case("1.36.3", "pod-security-defaults", config, &files, expected);
+    }
+}
+
 #[test]
 fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
     let apiserver = |item: &str| format!("kube-apiserver-arg: ['{item}']\n");

@@ -1,11 +1,12 @@
 //! Component arguments: what the next start would give each component.
 
-use crate::catalogue::{ArgumentSetting, Value, holds};
+use crate::catalogue::{ArgumentSetting, KeepKind, Value, holds};
+use crate::host::READ_LIMIT_BYTES;
 use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, Place};
 
 use super::configuration::{Line, Wish};
-use super::{Finding, Outcome, Remedy, Running, Subject};
+use super::{Finding, Outcome, Remedy, Running, Subject, Validity};
 
 pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let effective = match (subject.effective)() {
@@ -53,14 +54,33 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     } else {
         Value::Absent
     };
-    let mut findings = vec![finding(
-        setting,
-        &observed.shown_as(&setting.flag),
-        &place.to_string(),
-        outcome,
-    )];
+    let mut shown = observed.shown_as(&setting.flag);
+    let mut outcome = outcome;
+    if let Some(section) = lacks_section(setting, subject, effective, &observed) {
+        shown = format!("{shown}, which has no section {section}");
+        outcome = Outcome::Diverges(vec![Remedy::ByOperator]);
+    }
+    let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
     findings.extend(judge_running(setting, subject, effective));
     findings
+}
+
+/// The section that is asked of the file which the flag names, where an operator's file is there, is taken and has none.
+fn lacks_section<'s>(
+    setting: &'s ArgumentSetting,
+    subject: &Subject<'_>,
+    effective: &Effective,
+    value: &Value,
+) -> Option<&'s str> {
+    let section = setting.section.as_deref()?;
+    let Value::Scalar(name) = value else {
+        return None;
+    };
+    let path = effective.named_file(name);
+    let content = subject.host.root.read(&path, READ_LIMIT_BYTES).ok()??;
+    let kind = KeepKind::AdmissionConfiguration;
+    let validity = (subject.validity)(kind, Some(section), &content);
+    matches!(validity, Validity::Lacks(_)).then_some(section)
 }
 
 /// The same flag of the K3s that runs now. What the kubelet takes from files is not in what K3s logs, so a flag that is
