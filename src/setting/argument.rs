@@ -120,13 +120,7 @@ fn judge_running(
         let unknown = Outcome::Unknown(reason);
         return runs.then(|| running_finding(setting, "unknown", "", unknown));
     };
-    let found = match in_force_on_line(component, words, &setting.flag, effective.version) {
-        InForce::Absent => effective
-            .start
-            .in_force_by_the_same_file(component, words, &setting.flag)
-            .unwrap_or(InForce::Absent),
-        found => found,
-    };
+    let found = found_running(setting, effective, words);
     let value = match found {
         InForce::NotRunning | InForce::NoSuchFlag => return None,
         InForce::Absent if component == Component::Kubelet => {
@@ -153,6 +147,19 @@ fn judge_running(
         seen_at,
         outcome,
     ))
+}
+
+/// What the running component was told by its command line, or by a file that the line names and it reads anew itself.
+fn found_running(setting: &ArgumentSetting, effective: &Effective, words: &[String]) -> InForce {
+    let (component, flag) = (setting.component, &setting.flag);
+    match in_force_on_line(component, words, flag, effective.version) {
+        InForce::Absent => {
+            let start = &effective.start;
+            let by_file = start.in_force_by_the_same_file(component, words, flag);
+            by_file.unwrap_or(InForce::Absent)
+        }
+        found => found,
+    }
 }
 
 fn running_finding(
