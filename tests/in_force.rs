@@ -182,6 +182,187 @@ fn secrets_are_encrypted_where_the_apiserver_does_it() {
     assert!(lines.contains("secrets-encryption: true"), "{lines}{said}");
 }
 
+/// `k3s secrets-encrypt disable` and `enable` leave a file that begins with `identity`: the option is on and Secrets are
+/// written as they are.
+#[test]
+fn secrets_are_not_encrypted_while_k3s_s_own_file_does_not_begin_with_a_key() {
+    let control = "secrets-encryption";
+    let on = "secrets-encryption: true\n";
+    let file = |providers: &str| {
+        format!(
+            r#"{{"kind":"EncryptionConfiguration","apiVersion":"apiserver.config.k8s.io/v1","resources":[{{"resources":["secrets"],"providers":[{providers}]}}]}}"#
+        )
+    };
+    let key = r#"{"aescbc":{"keys":[{"name":"k","secret":"MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}]}}"#;
+    let identity = r#"{"identity":{}}"#;
+    let path = format!("{SERVER}/cred/encryption-config.json");
+    for (content, expected) in [
+        (
+            file(&format!("{key},{identity}")),
+            ("compliant", "config.yaml:1"),
+        ),
+        (
+            file(&format!("{identity},{key}")),
+            ("divergent", "cred/encryption-config.json"),
+        ),
+        (file(identity), ("divergent", "cred/encryption-config.json")),
+        // K3s makes its own in the place of an empty one.
+        (String::new(), ("compliant", "config.yaml:1")),
+    ] {
+        case("1.36.3", control, on, &[(&path, &content)], expected);
+    }
+
+    // The operator's line, and ours in a cluster that we began.
+    let disabled = file(&format!("{identity},{key}"));
+    let node = Node::new("1.36.3", on, &[(&path, &disabled)]);
+    let (lines, said) = node.lines();
+    assert!(!lines.contains("secrets-encryption"), "{lines}{said}");
+    assert!(said.contains("does not begin with a key"), "{said}");
+    let new = [("etc/k3warden/config.toml", "new_cluster = true\n")];
+    let node = Node::new("1.36.3", "", &new);
+    node.lines();
+    node.write(&path, &disabled);
+    let (lines, said) = node.lines();
+    assert!(lines.contains("secrets-encryption: true"), "{lines}{said}");
+    assert!(said.contains("does not begin with a key"), "{said}");
+    assert!(!said.contains("change it there"), "{said}");
+}
+
+/// A drop-in's `null` takes away what K3s set, and what is left is the kubelet's own default: no client authority and a
+/// certificate that nobody can check.
+#[test]
+fn what_a_drop_in_of_the_kubelet_takes_away_is_named_with_its_line() {
+    for (text, control, expected) in [
+        (
+            "authentication:\n  x509:\n    clientCAFile: null\n",
+            "kubelet-client-ca",
+            ("divergent", "90-x.conf:5"),
+        ),
+        (
+            "authentication:\n",
+            "kubelet-client-ca",
+            ("divergent", "90-x.conf:3"),
+        ),
+        (
+            "# ours\ntlsCertFile: ~\n",
+            "kubelet-serving-certificate",
+            ("divergent", "90-x.conf:4"),
+        ),
+        (
+            "authentication:\n  anonymous:\n    enabled: true\n",
+            "kubelet-anonymous-requests",
+            ("divergent", "90-x.conf:5"),
+        ),
+        (
+            "featureGates:\n  A: true\n  RotateKubeletServerCertificate: false\n",
+            "kubelet-serving-certificate-rotation",
+            ("divergent", "90-x.conf:5"),
+        ),
+        // As secure without K3s's value as with it.
+        (
+            "authentication:\n  anonymous:\n    enabled: null\n",
+            "kubelet-anonymous-requests",
+            ("compliant", "false"),
+        ),
+        (
+            "rotateCertificates: null\n",
+            "kubelet-client-certificate-rotation",
+            ("compliant", "not set"),
+        ),
+    ] {
+        let text = format!("{KUBELET_HEAD}{text}");
+        case("1.36.3", control, "", &[(KUBELET, &text)], expected);
+    }
+}
+
+fn authentication(text: &str) -> String {
+    format!("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n{text}")
+}
+
+fn authorization(kinds: &[&str]) -> String {
+    let items = kinds
+        .iter()
+        .map(|kind| format!("- {{type: {kind}, name: {}}}\n", kind.to_lowercase()));
+    let items: String = items.collect();
+    format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n{items}"
+    )
+}
+
+/// A flag beside the file ends K3s, so none of ours is written, and all others are.
+#[test]
+fn what_a_file_of_the_apiserver_decides_is_judged_by_that_file_and_left_to_it() {
+    let off = authentication("anonymous:\n  enabled: false\n");
+    let on = authentication("anonymous:\n  enabled: true\n");
+    let both = authorization(&["Node", "RBAC"]);
+    let one = authorization(&["RBAC"]);
+    for (option, control, text, expected) in [
+        (
+            "authentication-config",
+            "anonymous-requests",
+            &off,
+            ("compliant", "/etc/own.yaml:4"),
+        ),
+        (
+            "authentication-config",
+            "anonymous-requests",
+            &on,
+            ("divergent", "/etc/own.yaml:4"),
+        ),
+        (
+            "authorization-config",
+            "authorization-node",
+            &both,
+            ("compliant", "/etc/own.yaml:3"),
+        ),
+        (
+            "authorization-config",
+            "authorization-node",
+            &one,
+            ("divergent", "/etc/own.yaml:3"),
+        ),
+        (
+            "authorization-config",
+            "authorization-rbac",
+            &one,
+            ("compliant", "/etc/own.yaml:3"),
+        ),
+    ] {
+        let config = format!("kube-apiserver-arg: ['{option}=/etc/own.yaml']\n");
+        let policy = format!("[control.{control}]\nstate = \"enforce\"\n");
+        let files = [
+            ("etc/own.yaml", text.as_str()),
+            ("etc/k3warden/config.toml", &policy),
+        ];
+        case("1.36.3", control, &config, &files, expected);
+        let node = Node::new("1.36.3", &config, &files);
+        let (lines, said) = node.lines();
+        assert!(lines.contains("audit-log-maxage"), "{lines}{said}");
+        assert!(!lines.contains("authorization-mode"), "{lines}{said}");
+        assert!(!lines.contains("anonymous-auth"), "{lines}{said}");
+        let refused = said.contains("is decided by /etc/own.yaml:");
+        assert_eq!(refused, expected.0 == "divergent", "{said}");
+        assert_eq!(node.ends(), "null");
+    }
+}
+
+/// Another admission configuration of the operator's stands, if it says something of Pod Security.
+#[test]
+fn an_admission_configuration_without_pod_security_gives_no_defaults() {
+    let config = "kube-apiserver-arg: [admission-control-config-file=/etc/own.yaml]\n";
+    let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:";
+    let section = "\n- name: PodSecurity\n  configuration:\n    apiVersion: pod-security.admission.config.k8s.io/v1\n    \
+                   kind: PodSecurityConfiguration\n    defaults:\n      enforce: baseline\n";
+    for (plugins, expected) in [
+        (" []\n", ("divergent", "which has no section PodSecurity")),
+        (section, ("compliant", "config.yaml:1")),
+    ] {
+        let text = format!("{head}{plugins}");
+        let files = [("etc/own.yaml", text.as_str())];
+        case("1.36.3", "pod-security-defaults", config, &files, expected);
+    }
+}
+
 #[test]
 fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
     let apiserver = |item: &str| format!("kube-apiserver-arg: ['{item}']\n");

@@ -170,6 +170,33 @@ fn a_component_that_is_disabled_gets_no_policy_and_loses_ours() {
     assert!(there("k3warden-netpol-kube-system-dns.yaml"));
 }
 
+/// K3s deploys from servers that have an apiserver of their own: there is nothing to hold on an etcd-only server, and a file
+/// of ours there says nothing of the cluster.
+#[test]
+fn a_server_without_an_apiserver_gets_no_manifest_and_none_there_is_called_right() {
+    let server = Server::new();
+    server.write(
+        "/etc/rancher/k3s/config.yaml",
+        "cluster-init: true\ndisable-apiserver: true\n",
+    );
+    server.apply();
+    assert!(server.manifests().is_empty(), "{:?}", server.manifests());
+
+    let server = Server::new();
+    server.apply();
+    server.write(
+        "/etc/rancher/k3s/config.yaml",
+        "cluster-init: true\ndisable-apiserver: true\n",
+    );
+    for control in ["network-policy-default", "default-service-accounts"] {
+        server.judge(control, |judged| {
+            let said = format!("{:?}", judged.findings);
+            assert!(said.contains("deploys no manifest from it"), "{said}");
+            assert_eq!(judged.verdict.to_string(), "not-applicable", "{said}");
+        });
+    }
+}
+
 #[test]
 fn further_namespaces_have_a_file_each() {
     let server = Server::new();

@@ -86,6 +86,34 @@ fn without_the_policy_the_line_and_both_mends_are_named() {
     assert_eq!(server.verdict("audit-log-retention").0, "divergent");
 }
 
+/// A list keeps what any file puts into it, and the kubelet's drop-ins come after K3s's options: there another command of the
+/// unit is no mend, and none is offered.
+#[test]
+fn what_a_file_decides_is_to_be_changed_in_that_file() {
+    let kubelet = "var/lib/rancher/k3s/agent/etc/kubelet.conf.d/90-x.conf";
+    for (path, text) in [
+        (
+            "etc/rancher/k3s/config.yaml",
+            "kubelet-arg: ['tls-cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256']\n",
+        ),
+        (
+            kubelet,
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nprotectKernelDefaults: false\n",
+        ),
+    ] {
+        for policy in ["", "unit_override = true\n"] {
+            let server = Server::new("/usr/local/bin/k3s server", policy);
+            server.write(path, text);
+            let said = server.apply();
+            let expected = format!("is decided by /{path}:");
+            let line = said.lines().find(|line| line.contains(&expected));
+            let line = line.unwrap_or_else(|| panic!("{path}: {said}"));
+            assert!(line.contains("change it there"), "{line}");
+            assert!(!line.contains("unit_override"), "{line}");
+        }
+    }
+}
+
 #[test]
 fn only_the_word_that_outranks_is_exchanged() {
     let ours = "'--kube-apiserver-arg=audit-log-maxage=30'";

@@ -163,6 +163,58 @@ fn the_policies_go_whatever_the_policy_says_of_their_control_now() {
     }
 }
 
+/// Nothing new is written for it, and nothing that it may not have is left for it.
+#[test]
+fn a_k3s_newer_than_the_catalogue_keeps_what_it_may_have_and_no_more() {
+    let node = Node::server();
+    node.apply("1.36.3");
+    let lines = node.lines();
+    node.start();
+    node.door("1.38.1");
+    assert_eq!(node.lines(), lines);
+    node.policy("new_cluster = true\n[control.audit-log-retention]\nmax_age_days = 90\n");
+    node.apply("1.38.1");
+    assert_eq!(node.lines(), lines, "a new value is new");
+    // The kubelet would not start after the next boot.
+    node.write("/etc/sysctl.d/zzzz-site.conf", "kernel.panic = 0\n");
+    node.policy(
+        "[[exception]]\ncontrol = \"kernel-panic\"\nreason = \"a watchdog\"\nowner = \"ops\"\nexpires = 2999-01-01\n",
+    );
+    node.apply("1.38.1");
+    let lines = node.lines();
+    assert!(!lines.contains("protect-kernel-defaults"), "{lines}");
+    assert!(lines.contains("audit-log-maxage=30"), "{lines}");
+
+    let node = Node::server();
+    node.policy("new_cluster = true\n[control.deny-service-external-ips]\nstate = \"enforce\"\n");
+    node.apply("1.24.17");
+    node.start();
+    node.door("1.38.1");
+    let lines = node.lines();
+    assert!(!lines.contains("PodSecurityPolicy"), "{lines}");
+    assert!(
+        lines.contains("enable-admission-plugins=NodeRestriction,DenyServiceExternalIPs"),
+        "{lines}"
+    );
+    assert!(!node.psp());
+
+    let node = Node::server();
+    node.apply("1.38.1");
+    assert!(!node.has(DROP_IN));
+}
+
+/// It reads drop-ins and ends on the `key+` of our lists.
+#[test]
+fn a_downgrade_to_the_release_without_appending_leaves_options_alone() {
+    let node = Node::server();
+    node.apply("1.22.4");
+    node.start();
+    node.door("1.21.0");
+    let lines = node.lines();
+    assert!(lines.contains("protect-kernel-defaults: true"), "{lines}");
+    assert!(!lines.contains("+:"), "{lines}");
+}
+
 #[test]
 fn an_operators_own_file_of_such_a_name_stays() {
     let node = Node::server();

@@ -63,11 +63,16 @@ impl fmt::Display for Setting {
             SettingBody::Option(option) => {
                 write!(formatter, "K3s option {}: {}", option.name, option.require)?;
             }
-            SettingBody::Argument(argument) => write!(
-                formatter,
-                "{} --{}: {}",
-                argument.component, argument.flag, argument.require
-            )?,
+            SettingBody::Argument(argument) => {
+                write!(
+                    formatter,
+                    "{} --{}: {}",
+                    argument.component, argument.flag, argument.require
+                )?;
+                if let Some(section) = &argument.section {
+                    write!(formatter, ", with a section {section} in the file")?;
+                }
+            }
             SettingBody::Manifest(manifest) => {
                 write!(
                     formatter,

@@ -150,6 +150,8 @@ pub struct ArgumentSetting {
     pub absent_holds: bool,
     /// What we write; nothing means that we only judge.
     pub set: Option<String>,
+    /// The section that the admission configuration which the flag names must have.
+    pub section: Option<String>,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,

@@ -40,7 +40,11 @@ pub fn control(control: &Control, node: &Node) -> Applies {
                     Role::Server => "servers",
                     Role::Agent => "agents",
                 };
-                return Applies::No(format!("for {others} only; this node is a {}", fact.value));
+                let this = match fact.value {
+                    Role::Server => "a server",
+                    Role::Agent => "an agent",
+                };
+                return Applies::No(format!("for {others} only; this node is {this}"));
             }
             Some(_) => {}
         }

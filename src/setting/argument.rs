@@ -1,12 +1,12 @@
 //! Component arguments: what the next start would give each component.
 
-use crate::catalogue::{ArgumentSetting, Value, holds};
-use crate::host::HostError;
+use crate::catalogue::{ArgumentSetting, KeepKind, Value, holds};
+use crate::host::{HostError, READ_LIMIT_BYTES};
 use crate::k3s::component::{Component, InForce, in_force_on_line};
 use crate::k3s::{Effective, Place};
 
 use super::configuration::{Line, Wish};
-use super::{Finding, Outcome, Remedy, Running, Subject};
+use super::{Finding, Outcome, Remedy, Running, Subject, Validity};
 
 pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {
     let effective = match (subject.effective)() {
@@ -43,7 +43,8 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     };
     // The kubelet's own defaults are values too; where the catalogue says that nothing need be set, they hold.
     let by_default = setting.absent_holds && place == Place::Default;
-    let outcome = if by_default || holds(&setting.require, &value, setting.absent_holds) {
+    let is_right = holds(&setting.require, &value, setting.absent_holds);
+    let outcome = if by_default || is_right {
         Outcome::Holds
     } else {
         Outcome::Diverges(vec![match wish(setting, subject) {
@@ -51,14 +52,39 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
             None => Remedy::ByOperator,
         }])
     };
-    let mut findings = vec![finding(
-        setting,
-        &value.shown_as(&setting.flag),
-        &place.to_string(),
-        outcome,
-    )];
+    // That nobody sets it is what holds then, not what the kubelet makes of it (`rotate-certificates` is false there).
+    let observed = if is_right || !by_default {
+        value
+    } else {
+        Value::Absent
+    };
+    let mut shown = observed.shown_as(&setting.flag);
+    let mut outcome = outcome;
+    if let Some(section) = lacks_section(setting, subject, effective, &observed) {
+        shown = format!("{shown}, which has no section {section}");
+        outcome = Outcome::Diverges(vec![Remedy::ByOperator]);
+    }
+    let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
     findings.extend(judge_running(setting, subject, effective));
     findings
+}
+
+/// The section that is asked of the file which the flag names, where an operator's file is there, is taken and has none.
+fn lacks_section<'s>(
+    setting: &'s ArgumentSetting,
+    subject: &Subject<'_>,
+    effective: &Effective,
+    value: &Value,
+) -> Option<&'s str> {
+    let section = setting.section.as_deref()?;
+    let Value::Scalar(name) = value else {
+        return None;
+    };
+    let path = effective.named_file(name);
+    let content = subject.host.root.read(&path, READ_LIMIT_BYTES).ok()??;
+    let kind = KeepKind::AdmissionConfiguration;
+    let validity = (subject.validity)(kind, Some(section), &content);
+    matches!(validity, Validity::Lacks(_)).then_some(section)
 }
 
 /// The same flag of the K3s that runs now. What the kubelet takes from files is not in what K3s logs, so a flag that is
@@ -94,8 +120,7 @@ fn judge_running(
         let unknown = Outcome::Unknown(reason);
         return runs.then(|| finding(setting, "unknown", "", unknown).of_running());
     };
-    let on_line = in_force_on_line(component, words, &setting.flag, effective.version);
-    let Observed::Value(value, _) = observed(on_line) else {
+    let Observed::Value(value, _) = observed(found_running(setting, effective, words)) else {
         return None;
     };
     if component == Component::Kubelet && value == Value::Absent {
@@ -109,6 +134,19 @@ fn judge_running(
     };
     let shown = value.shown_as(&setting.flag);
     Some(finding(setting, &shown, started.arguments_seen_at, outcome).of_running())
+}
+
+/// What the running component was told by its command line, or by a file that the line names and it reads anew itself.
+fn found_running(setting: &ArgumentSetting, effective: &Effective, words: &[String]) -> InForce {
+    let (component, flag) = (setting.component, &setting.flag);
+    match in_force_on_line(component, words, flag, effective.version) {
+        InForce::Absent => {
+            let start = &effective.start;
+            let by_file = start.in_force_by_the_same_file(component, words, flag);
+            by_file.unwrap_or(InForce::Absent)
+        }
+        found => found,
+    }
 }
 
 /// What a flag comes to.

@@ -60,6 +60,33 @@ impl Line {
         matches!(self, Self::Option { name, .. } if ENCRYPTION.contains(&name.as_str()))
     }
 
+    /// The same list with those elements alone that another line for it has too; `None` where that leaves none.
+    #[must_use]
+    pub fn with_elements_among(self, other: &Self) -> Option<Self> {
+        let (
+            Self::Argument {
+                component,
+                flag,
+                value,
+            },
+            Self::Argument { value: among, .. },
+        ) = (self, other)
+        else {
+            return None;
+        };
+        let among: Vec<&str> = among.split(',').map(str::trim).collect();
+        let elements: Vec<&str> = value
+            .split(',')
+            .map(str::trim)
+            .filter(|element| among.contains(element))
+            .collect();
+        (!elements.is_empty()).then(|| Self::Argument {
+            component,
+            flag,
+            value: elements.join(","),
+        })
+    }
+
     /// The same list with the elements of another line for it.
     #[must_use]
     pub fn with_elements_of(self, other: &Self) -> Self {

@@ -1,5 +1,7 @@
 //! The value of one flag that a component would run with, whatever way it comes.
 
+use std::collections::BTreeMap;
+
 use super::flags::Flags;
 use super::{Argument, Component, Components, Start};
 use crate::host::HostError;
@@ -49,37 +51,15 @@ impl Start {
         let Some(kind) = flags.kind(flag) else {
             return InForce::NoSuchFlag;
         };
-        if component == Component::Kubelet
-            && let Some(error) = &self.kubelet_unseen
+        if component == Component::Apiserver
+            && let Some(decided) = self.by_files.get(flag)
         {
-            return InForce::Unseen(error.clone());
+            return decided.clone();
         }
         if component == Component::Kubelet
-            && let Some(setting) = self
-                .kubelet
-                .as_ref()
-                .and_then(|settings| settings.of_flag(flag))
+            && let Some(decided) = self.by_kubelet_files(flag)
         {
-            return match (setting.value.is_empty(), &setting.place) {
-                (true, Place::Default) => InForce::Absent,
-                // Given empty on purpose or by mistake: `client-ca-file=` turns certificates off.
-                (_, place) => InForce::One {
-                    value: setting.value.clone(),
-                    place: place.clone(),
-                },
-            };
-        }
-        if component == Component::Kubelet
-            && flag == FEATURE_GATES
-            && let Some(settings) = &self.kubelet
-            && !settings.gates.is_empty()
-        {
-            let gates = settings.gates.iter().map(|(gate, setting)| {
-                (format!("{gate}={}", setting.value), setting.place.clone())
-            });
-            return InForce::List {
-                elements: gates.collect(),
-            };
+            return decided;
         }
         if kind.unites() {
             let words = flags.words(line, flag);
@@ -102,6 +82,56 @@ impl Start {
                 place: argument.place.clone(),
             },
         }
+    }
+
+    /// What the kubelet's files and flags come to together; `None` where the flags alone decide.
+    fn by_kubelet_files(&self, flag: &str) -> Option<InForce> {
+        if let Some(error) = &self.kubelet_unseen {
+            return Some(InForce::Unseen(error.clone()));
+        }
+        let settings = self.kubelet.as_ref()?;
+        if let Some(setting) = settings.of_flag(flag) {
+            return Some(match (setting.value.is_empty(), &setting.place) {
+                (true, Place::Default) => InForce::Absent,
+                // Given empty on purpose or by mistake: `client-ca-file=` turns certificates off.
+                (_, place) => InForce::One {
+                    value: setting.value.clone(),
+                    place: place.clone(),
+                },
+            });
+        }
+        if flag != FEATURE_GATES || settings.gates.is_empty() {
+            return None;
+        }
+        let gates = settings.gates.iter();
+        let elements = gates
+            .map(|(gate, setting)| (format!("{gate}={}", setting.value), setting.place.clone()))
+            .collect();
+        Some(InForce::List { elements })
+    }
+
+    /// What a file stands for in the place of a flag, where the running apiserver was given that file too. It reads both files
+    /// anew when they change (apiserver `pkg/server/options/{authentication,authorization}`), so what they say counts at once.
+    #[must_use]
+    pub fn in_force_by_the_same_file(
+        &self,
+        component: Component,
+        words: &[String],
+        flag: &str,
+    ) -> Option<InForce> {
+        let named_by = match (component, flag) {
+            (Component::Apiserver, "anonymous-auth") => "authentication-config",
+            (Component::Apiserver, "authorization-mode") => "authorization-config",
+            _ => return None,
+        };
+        let next = self.components.values(component, named_by).last()?;
+        let prefix = format!("--{named_by}=");
+        let runs_with = words
+            .iter()
+            .filter_map(|word| word.strip_prefix(&prefix))
+            .next_back()?;
+        let decided = self.by_files.get(flag)?;
+        (runs_with == next.value).then(|| decided.clone())
     }
 }
 
@@ -129,9 +159,44 @@ pub fn in_force_on_line(
         kubelet: None,
         kubelet_unseen: None,
         encryption: None,
+        by_files: BTreeMap::new(),
         endings: Vec::new(),
         swallowed: Vec::new(),
         warnings: Vec::new(),
     };
     logged.in_force(component, flag, version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_stands_for_a_flag_of_the_running_apiserver_that_was_given_it_too() {
+        let decided = InForce::One {
+            value: "false".to_owned(),
+            place: Place::Default,
+        };
+        let argument = Argument {
+            flag: "authentication-config".to_owned(),
+            value: "/etc/a.yaml".to_owned(),
+            place: Place::Default,
+            overrode: Vec::new(),
+        };
+        let mut start = Start::default();
+        let lines = &mut start.components.lines;
+        lines.insert(Component::Apiserver, vec![argument]);
+        start.by_files.insert("anonymous-auth", decided.clone());
+        let ran_with = |word: &str, flag: &str| {
+            start.in_force_by_the_same_file(Component::Apiserver, &[word.to_owned()], flag)
+        };
+        let same = "--authentication-config=/etc/a.yaml";
+        assert_eq!(ran_with(same, "anonymous-auth"), Some(decided));
+        assert_eq!(ran_with(same, "profiling"), None);
+        assert_eq!(
+            ran_with("--authentication-config=/etc/b.yaml", "anonymous-auth"),
+            None
+        );
+        assert_eq!(ran_with("--profiling=false", "anonymous-auth"), None);
+    }
 }

@@ -36,6 +36,7 @@ pub use kubelet::{Eviction, KubeletSettings, Setting};
 pub use name::Component;
 pub use value::gate_pairs;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::host::HostError;
@@ -91,6 +92,8 @@ pub struct Start {
     pub kubelet_unseen: Option<HostError>,
     /// Whether an operator's own argument has Secrets encrypted or not, and what gives it; `None` where the option tells.
     pub encryption: Option<(bool, Place)>,
+    /// The apiserver's flags for which a file stands (`authentication-config`, `authorization-config`), and what it says.
+    pub by_files: BTreeMap<&'static str, InForce>,
     /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
     pub endings: Vec<Ending>,
     /// The operator's items that K3s would lose without a word, each with its place and mend.
@@ -130,6 +133,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         kubelet: settings.and_then(Result::ok),
         kubelet_unseen,
         encryption: judge::encryption(&components, node, files),
+        by_files: judge::decided_by_files(&components, node, files),
         endings,
         swallowed: judge::swallowed(&extracted, node),
         warnings: judge::unknown_flags(&components, node),

@@ -10,6 +10,7 @@ mod flow;
 mod folding;
 mod go_print;
 mod growth;
+mod lines;
 mod parser;
 mod possible_key;
 mod scalar;
@@ -31,6 +32,7 @@ const REPEATED_LIMIT_BYTES: usize = 16 << 20;
 
 pub use decode::{decode, decode_value};
 pub use go_print::to_text;
+pub use lines::key_lines;
 pub use value::{Decoded, Entry, Located, Value};
 
 /// Why a document cannot be used, with the place.

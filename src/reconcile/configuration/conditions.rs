@@ -7,9 +7,9 @@ use crate::catalogue::{ControlId, SettingBody};
 use crate::host::sysctl::same_value;
 use crate::host::{NextBoot, State, SysctlKey, Thing};
 use crate::k3s::component::{
-    Component, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
+    Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
-use crate::k3s::{Effective, Files};
+use crate::k3s::{Effective, Files, Place};
 use crate::policy::Stance;
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
@@ -39,6 +39,11 @@ impl Conditions<'_, '_> {
         let Line::Option { name, value } = line else {
             return self.no_directory_for_logs(line);
         };
+        if name == "secrets-encryption"
+            && let Some(reason) = self.writes_plain_secrets()
+        {
+            return Some(reason);
+        }
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
             ("secrets-encryption", _) if self.may_begin_encrypted() => None,
@@ -100,6 +105,9 @@ impl Conditions<'_, '_> {
             let lines: Vec<Line> = lines.keys().filter(concerned).cloned().collect();
             (!lines.is_empty()).then_some(Unfit { lines, reason })
         };
+        if let Some(unfit) = decided_by_a_file(lines, base) {
+            return Some(unfit);
+        }
         let unready = plugins_without_section(after, files).into_iter().find_map(|plugin| {
             let reason = format!(
                 "K3s would end with the admission plugin {plugin} without a section for it in the file that \
@@ -122,6 +130,25 @@ impl Conditions<'_, '_> {
         let node = self.pass.node;
         let has_data = cluster::has_data(&self.pass.host.root, &node.places.data_dir);
         node.new_cluster && (self.encrypts || !has_data)
+    }
+
+    /// Why the option brings nothing: K3s's own file tells the apiserver to write Secrets as they are.
+    pub(super) fn writes_plain_secrets(&self) -> Option<String> {
+        let effective = self.pass.effective().as_ref().ok()?;
+        let decided = effective
+            .start
+            .effect_of("secrets-encryption", effective.version);
+        let Some((false, Place::File { path, .. })) = decided else {
+            return None;
+        };
+        let credentials = self.pass.node.places.data_dir.join("server/cred");
+        path.starts_with(credentials).then(|| {
+            format!(
+                "secrets-encryption is on, but {} does not begin with a key, and Secrets are written as they are; \
+                 `k3s secrets-encrypt status` says how that came, and `k3warden explain secrets-encryption` has the way on",
+                path.display()
+            )
+        })
     }
 
     pub(super) fn has_encryption_key(&self) -> bool {
@@ -206,6 +233,33 @@ impl Conditions<'_, '_> {
             _ => Some(live.read(key).ok().flatten().unwrap_or_default()),
         }
     }
+}
+
+/// The flag that cannot be given beside the operator's file that decides the same.
+fn decided_by_a_file(lines: &BTreeMap<Line, ControlId>, base: &Effective) -> Option<Unfit> {
+    lines.keys().find_map(|line| {
+        let Line::Argument {
+            component: Component::Apiserver,
+            flag,
+            ..
+        } = line
+        else {
+            return None;
+        };
+        let place = match base.start.by_files.get(flag.trim_end_matches('+'))? {
+            InForce::One { place, .. } | InForce::Emptied { place } => place,
+            InForce::List { elements } => &elements.first()?.1,
+            _ => return None,
+        };
+        let reason = format!(
+            "{} is decided by {place}, and K3s would not start with the flag beside that file; change it there",
+            line.what()
+        );
+        Some(Unfit {
+            lines: vec![line.clone()],
+            reason,
+        })
+    })
 }
 
 /// The kubelet's lines where an operator's item without `=` stands before them: K3s takes the first of ours for its value.

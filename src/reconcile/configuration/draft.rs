@@ -21,6 +21,17 @@ use super::unit_override::UnitOverride;
 /// It can hold no secret, but the directory's other files can, and one mode for all is easier to judge.
 pub(super) const MODE: FileMode = FileMode::new(0o600);
 
+/// What a drop-in may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Extent {
+    /// All that is wanted.
+    New,
+    /// Of that, what we wrote earlier.
+    Earlier,
+    /// Of that, K3s's own options: this release ends on the `key+` of our lists.
+    EarlierOptions,
+}
+
 /// A drop-in while it is being worked out.
 pub(super) struct Draft<'p, 'a> {
     pub pass: &'p Pass<'a>,
@@ -35,10 +46,11 @@ pub(super) struct Draft<'p, 'a> {
     /// What the unit's command outranks.
     pub outranked: Vec<(ControlId, Wish)>,
     pub refused: Vec<Refused>,
+    pub extent: Extent,
 }
 
 impl<'p, 'a> Draft<'p, 'a> {
-    fn conditions(&self) -> Conditions<'p, 'a> {
+    pub(super) fn conditions(&self) -> Conditions<'p, 'a> {
         let ours = self.present.values();
         let encrypts = |(content, _): &(Vec<u8>, Attributes)| {
             parse(&String::from_utf8_lossy(content))
@@ -122,7 +134,42 @@ impl<'p, 'a> Draft<'p, 'a> {
             }
             self.wishes.push((control, wish));
         }
+        match self.extent {
+            Extent::New => lines,
+            Extent::Earlier => self.of_what_is_there(lines),
+            Extent::EarlierOptions => {
+                let mut lines = self.of_what_is_there(lines);
+                lines.retain(|line, _| matches!(line, Line::Option { .. }));
+                lines
+            }
+        }
+    }
+
+    /// The lines and elements of lists that we wrote earlier, as far as they are still among these.
+    fn of_what_is_there(&self, lines: BTreeMap<Line, ControlId>) -> BTreeMap<Line, ControlId> {
+        let texts = self
+            .present
+            .values()
+            .map(|(content, _)| String::from_utf8_lossy(content));
+        let there: Vec<Line> = texts.flat_map(|text| parse(&text).into_keys()).collect();
+        let of_earlier = |line: Line| {
+            let what = line.what();
+            let earlier = there.iter().find(|earlier| earlier.what() == what)?;
+            match self.is_list(&line) {
+                true => line.with_elements_among(earlier),
+                false => Some(earlier.clone()),
+            }
+        };
         lines
+            .into_iter()
+            .filter_map(|(line, control)| Some((of_earlier(line)?, control)))
+            .collect()
+    }
+
+    /// Whether it is about a list, which holds what several controls want.
+    pub(super) fn is_list(&self, line: &Line) -> bool {
+        let mut wishes = self.wishes.iter().map(|(_, wish)| wish);
+        wishes.any(|wish| wish.extends_a_list() && wish.line.what() == line.what())
     }
 
     /// Lines of ours that stay although no enforced control wants them: what a control changed is kept when it is

@@ -20,7 +20,7 @@ use crate::setting::configuration::{Line, Wish};
 
 use super::{Judgement, Pass, Refused, RefusedBy};
 use conditions::Conditions;
-use draft::Draft;
+use draft::{Draft, Extent};
 pub use own_files::is_our_configuration;
 pub(super) use own_files::{CONFIGURATION, own_files};
 pub(super) use trial::files_after;
@@ -52,17 +52,26 @@ pub(super) fn plan(
     let version = present.version;
     if version.minor > NEWEST_CATALOGUED_MINOR {
         let why = "is newer than this catalogue, so nothing new is written for it";
-        return refuse(&wishes, format!("K3s {version} {why}"));
+        let said = refuse(&wishes, format!("K3s {version} {why}"));
+        return what_may_stay(pass, judgements, planned, wishes, (said, Extent::Earlier));
     }
     let by_hand = |why: String| by_hand(pass, planned, present, &wishes, &why);
     if version < FIRST_WITH_APPENDING {
-        return by_hand(match version < FIRST_WITH_DROP_INS {
-            true => format!("K3s {version} reads no drop-ins; to be added to config.yaml by hand"),
-            false => format!(
-                "K3s {version} knows no `key+`, without which a drop-in takes the place of your lists; to be put into \
-                 config.yaml by hand, into the list that is there"
-            ),
-        });
+        if version < FIRST_WITH_DROP_INS {
+            let why = "reads no drop-ins; to be added to config.yaml by hand";
+            return by_hand(format!("K3s {version} {why}"));
+        }
+        let said = by_hand(format!(
+            "K3s {version} knows no `key+`, without which a drop-in takes the place of your lists; to be put into \
+             config.yaml by hand, into the list that is there"
+        ));
+        return what_may_stay(
+            pass,
+            judgements,
+            planned,
+            wishes,
+            (said, Extent::EarlierOptions),
+        );
     }
     if let Some(address) = remote_address(config_file) {
         return by_hand(format!(
@@ -90,9 +99,44 @@ pub(super) fn plan(
             wishes,
             outranked: Vec::new(),
             refused: Vec::new(),
+            extent: Extent::New,
         }
         .settle(judgements),
     }
+}
+
+/// Where nothing new is written, what lies there of ours stays but for what may not: the line of a control that is not for
+/// this release, one that protects kernel values which are not right any more, and what this release does not read.
+fn what_may_stay(
+    pass: &Pass<'_>,
+    judgements: &[Judgement<'_>],
+    planned: &[Change],
+    wishes: Vec<(ControlId, Wish)>,
+    (mut plan, extent): (ConfigurationPlan, Extent),
+) -> ConfigurationPlan {
+    let config_file = &pass.node.places.config_file;
+    if remote_address(config_file).is_some() || !config_file.is_absolute() {
+        return plan;
+    }
+    let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
+    let Some((path, present)) = own.ok().filter(|(_, present)| !present.is_empty()) else {
+        return plan;
+    };
+    let draft = Draft {
+        pass,
+        planned,
+        path,
+        present,
+        unit: None,
+        wishes,
+        outranked: Vec::new(),
+        refused: Vec::new(),
+        extent,
+    };
+    let left = draft.settle(judgements);
+    plan.changes = left.changes;
+    plan.refused.extend(left.refused);
+    plan
 }
 
 fn refuse(wishes: &[(ControlId, Wish)], reason: String) -> ConfigurationPlan {

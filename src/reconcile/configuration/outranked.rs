@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
-use crate::k3s::Effective;
+use crate::k3s::{Effective, Place};
 use crate::reconcile::{Refused, RefusedBy};
 use crate::setting::configuration::{Line, Wish};
 
@@ -66,11 +66,20 @@ impl Draft<'_, '_> {
         more: &str,
     ) {
         let what = wish.line.what();
-        let reason = match wish.decided_by(base) {
-            Some(place) => format!(
+        let by_nature = wish
+            .line
+            .is_about_encryption()
+            .then(|| self.conditions().writes_plain_secrets())
+            .flatten();
+        let reason = match (by_nature, wish.decided_by(base)) {
+            (Some(reason), _) => reason,
+            (None, Some(place @ Place::File { .. })) => format!(
+                "{what} is decided by {place}, and a line of ours beside it does not change that; change it there"
+            ),
+            (None, Some(place)) => format!(
                 "{what} is decided by {place}, which outranks every drop-in; change it there ({more})"
             ),
-            None => format!(
+            (None, None) => format!(
                 "{what} is at K3s's default, and with a line of ours it would not be {} either: another line of ours sets it, \
                  or K3s does not take it; `k3warden effective` shows which",
                 wish.require

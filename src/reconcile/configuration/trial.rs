@@ -81,15 +81,11 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// One line for a list that several controls have elements in: up to 1.23.5 the last of several would count alone.
     pub(super) fn united(&self, lines: &BTreeMap<Line, ControlId>) -> BTreeMap<Line, ControlId> {
-        let is_list = |line: &Line| {
-            let mut wishes = self.wishes.iter().map(|(_, wish)| wish);
-            wishes.any(|wish| wish.extends_a_list() && wish.line.what() == line.what())
-        };
         let mut united: BTreeMap<Line, ControlId> = BTreeMap::new();
         for (line, control) in lines {
             let other = united
                 .keys()
-                .find(|other| other.what() == line.what() && is_list(line))
+                .find(|other| other.what() == line.what() && self.is_list(line))
                 .cloned();
             match other.and_then(|other| united.remove_entry(&other)) {
                 Some((other, first)) => united.insert(other.with_elements_of(line), first),

@@ -26,7 +26,7 @@ use super::flags::Flags;
 use super::kubelet::{Extracted, KubeletSettings};
 use super::options::Options;
 use super::value::Kind;
-use super::{Argument, Component, Components, Node, Place};
+use super::{Argument, Component, Components, InForce, Node, Place};
 use crate::k3s::Files;
 use crate::k3s::secret::shown_name;
 use crate::k3s::{Ending, SECRET, Sourced, shown_value};
@@ -178,6 +178,15 @@ pub(super) fn encryption(
     files: &Files<'_>,
 ) -> Option<(bool, Place)> {
     encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
+}
+
+/// The apiserver's flags for which a file of the operator's stands.
+pub(super) fn decided_by_files(
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> BTreeMap<&'static str, InForce> {
+    access::decided(&Line::of(Component::Apiserver, components, node, files))
 }
 
 /// The operator's flags that no table can tell of, because the release is newer than all of them.

@@ -1,5 +1,6 @@
 //! The files that the kubelet merges from its drop-in directory, in its order.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Extracted, NoSettings};
@@ -8,6 +9,7 @@ use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::schema::repeated;
 use crate::k3s::component::{Component, Node};
+use crate::k3s::yaml::key_lines;
 use crate::k3s::{Ending, Place};
 
 /// Directories below the drop-in directory are walked; deeper than this nobody nests them.
@@ -33,14 +35,34 @@ pub(in crate::k3s::component) struct DropIn {
     pub(super) path: PathBuf,
     /// What is in it.
     pub(super) content: Document,
+    /// Where its keys stand, by their paths.
+    lines: BTreeMap<String, usize>,
 }
 
 impl DropIn {
-    /// The file as what gave a value.
+    /// The file as a whole.
     pub(super) fn place(&self) -> Place {
+        self.line(1)
+    }
+
+    /// What gave the value of a field, `authentication.anonymous.enabled`: its line, or that of what it is in.
+    pub(super) fn place_of(&self, field: &str) -> Place {
+        let mut path = field;
+        loop {
+            if let Some(line) = self.lines.get(path) {
+                return self.line(*line);
+            }
+            let Some((parent, _)) = path.rsplit_once('.') else {
+                return self.place();
+            };
+            path = parent;
+        }
+    }
+
+    fn line(&self, line: usize) -> Place {
         Place::File {
             path: self.path.clone(),
-            line: 1,
+            line,
         }
     }
 }
@@ -179,6 +201,7 @@ fn load(source: Source, files: &Files<'_>) -> Result<DropIn, NoSettings> {
         before_defaults: source.name.as_str() < DEFAULTS,
         path: source.path,
         content,
+        lines: key_lines(&bytes),
     })
 }
 

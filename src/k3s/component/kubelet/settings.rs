@@ -61,7 +61,7 @@ impl KubeletSettings {
     /// What the operator's files give for a field, and the file that gives it.
     pub(in crate::k3s::component) fn of_files(&self, path: &str) -> Option<(&Document, Place)> {
         let mut files = self.files.iter().rev();
-        let found = files.find_map(|file| Some((file.content.at(path)?, file.place())));
+        let found = files.find_map(|file| Some((file.content.at(path)?, file.place_of(path))));
         found.filter(|(value, _)| **value != Document::Null)
     }
 
@@ -79,7 +79,7 @@ impl KubeletSettings {
                             }
                             value => {
                                 let value = value.map_or("", Document::shown).to_owned();
-                                let place = file.place();
+                                let place = file.place_of(&format!("{path}.{key}"));
                                 united.insert(key.to_owned(), Setting { value, place });
                             }
                         }
@@ -244,7 +244,6 @@ fn decodes(files: &[&DropIn], node: &Node, prefix: &str) -> Result<(), Ending> {
 fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String, Setting> {
     let mut gates = BTreeMap::new();
     for file in files {
-        let place = file.place();
         let Some(map) = file.content.get("featureGates") else {
             continue;
         };
@@ -252,7 +251,7 @@ fn gates(line: &[Argument], flags: &Flags, files: &[DropIn]) -> BTreeMap<String,
             if let Some(Document::Bool(value)) = map.get(name) {
                 let setting = Setting {
                     value: value.to_string(),
-                    place: place.clone(),
+                    place: file.place_of(&format!("featureGates.{name}")),
                 };
                 gates.insert(name.to_owned(), setting);
             }
@@ -296,11 +295,19 @@ fn merge(settings: &mut KubeletSettings, file: &DropIn, minor: u16) {
     for row in Row::all(minor) {
         let setting = match file.content.at(row.path) {
             None => continue,
-            Some(Document::Null) => row.default(),
+            Some(Document::Null) => {
+                let value = row.default().value;
+                let present = settings.get(row.path);
+                if present.is_some_and(|setting| setting.value == value) {
+                    continue;
+                }
+                let place = file.place_of(row.path);
+                Setting { value, place }
+            }
             Some(value) => match read(value, row.shape) {
                 Some(value) => Setting {
                     value,
-                    place: file.place(),
+                    place: file.place_of(row.path),
                 },
                 None => continue,
             },

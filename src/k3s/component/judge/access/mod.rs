@@ -4,12 +4,15 @@
 
 mod authentication_file;
 mod authorization_file;
+mod decided;
 
 use std::collections::BTreeSet;
 
 use super::{Line, files};
 use crate::k3s::component::Argument;
 use crate::k3s::component::document::Document;
+
+pub(super) use decided::decided;
 
 /// Judges both.
 pub(super) fn judge(line: &mut Line<'_>) {

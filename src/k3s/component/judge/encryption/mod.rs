@@ -69,19 +69,22 @@ fn reload_of_nothing(line: &mut Line<'_>) {
     line.end(&format!("--{flag} must be set with --{FLAG}"), Some(blamed));
 }
 
-/// Whether Secrets are encrypted, where the operator's own argument decides that: empty turns it off, and of a file the
-/// first provider for Secrets writes them.
+/// Whether Secrets are encrypted, where a file or an operator's argument decides that: an empty argument turns it off, and
+/// of a file the first provider for Secrets writes them. K3s makes a file of its own only where there is none
+/// (pkg/daemons/control/deps/deps.go genEncryptionConfigAndState): one that `k3s secrets-encrypt disable` or `enable` left
+/// with `identity` first encrypts nothing, whatever the option says.
 pub(super) fn in_force(line: &Line<'_>) -> Option<(bool, Place)> {
     let argument = line.last(FLAG)?;
-    if files::made_by_k3s(line, &argument.value) {
-        return None;
-    }
-    let read = || {
-        let path = line.node.named_file(&argument.value);
-        let bytes = line.files.read(&path).ok().flatten()?;
-        Document::parse(&bytes).ok()
+    let path = line.node.named_file(&argument.value);
+    let read = || line.files.read(&path).ok().flatten();
+    let encrypts = |bytes: Vec<u8>| {
+        Document::parse(&bytes).is_ok_and(|configuration| encrypts_secrets(&configuration))
     };
-    let is_on = !argument.value.is_empty() && read().is_some_and(|file| encrypts_secrets(&file));
+    if files::made_by_k3s(line, &argument.value) {
+        let is_off = read().is_some_and(|bytes| !bytes.is_empty() && !encrypts(bytes));
+        return is_off.then_some((false, Place::File { path, line: 1 }));
+    }
+    let is_on = !argument.value.is_empty() && read().is_some_and(encrypts);
     Some((is_on, argument.place.clone()))
 }
 
