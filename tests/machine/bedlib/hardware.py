@@ -13,9 +13,8 @@ def qemu_command(image, share, memory_mib):
     """QEMU's command line, to be run in the machine's own directory, where disk and sockets are."""
     return [
         "qemu-system-x86_64",
-        # Always the emulator: some machines show a /dev/kvm that cannot run this kernel. A processor with erms or fsrm promises that its
-        # string instructions copy fast, and kernel and C library believe it; emulated they copy byte by byte.
-        "-accel", "tcg,thread=multi,tb-size=256", "-M", "pc,smm=off", "-cpu", "max,-erms,-fsrm", "-smp", "2", "-m", str(memory_mib),
+        # Always the emulator: some machines show a /dev/kvm that cannot run this kernel.
+        "-accel", "tcg,thread=multi,tb-size=256", "-M", "pc,smm=off", "-cpu", "max", "-smp", "2", "-m", str(memory_mib),
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-kernel", image.kernel, "-initrd", image.initrd, "-append", KERNEL_ARGUMENTS,
         "-drive", "id=disk,file=disk.qcow2,format=qcow2,if=none,cache=unsafe", "-device", "virtio-blk-pci,drive=disk",
