@@ -60,6 +60,24 @@ fn toml_pieces(text: &str) -> Vec<String> {
     pieces
 }
 
+/// The files that cloud-init's user data lays down.
+fn written_by_cloud_init(text: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix("content: |") else {
+            continue;
+        };
+        let mut file = String::new();
+        while let Some(inside) = lines.next_if(|next| next.starts_with(&format!("{indent}  "))) {
+            file += inside.trim_start();
+            file += "\n";
+        }
+        files.push(file);
+    }
+    files
+}
+
 fn backquoted(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().filter(|line| !line.starts_with("```"));
     lines.flat_map(|line| line.split('`').skip(1).step_by(2))
@@ -86,7 +104,10 @@ fn policy_error(text: &str) -> Option<String> {
 fn every_policy_and_catalogue_example_is_understood() {
     let mut seen = 0;
     for (path, text) in documents() {
-        for piece in toml_pieces(&text) {
+        for piece in toml_pieces(&text)
+            .into_iter()
+            .chain(written_by_cloud_init(&text))
+        {
             seen += 1;
             let error = if piece.contains("[[control]]") {
                 let file = (PathBuf::from("example.toml"), piece.clone());
@@ -100,7 +121,7 @@ fn every_policy_and_catalogue_example_is_understood() {
             assert_eq!(error, None, "{}:\n{piece}", path.display());
         }
     }
-    assert!(seen >= 8, "only {seen} examples were found");
+    assert!(seen >= 9, "only {seen} examples were found");
 }
 
 /// Command lines in code: a line of an indented or fenced block, or a span in backquotes, that begins with the command.
@@ -199,4 +220,86 @@ fn the_pictures_are_of_the_program_as_it_prints_now() {
     let head = now.lines().next().unwrap();
     let shows = |line: &str| head.split_whitespace().all(|word| line.contains(word));
     assert!(recorded.lines().any(shows), "{head:?}");
+}
+
+/// Its own page says what may stand in the policy; `packaging/config.toml` holds every key, as a test of the policy's sees to.
+#[test]
+fn the_manual_page_of_the_policy_has_every_key() {
+    let page = fs::read_to_string("man/k3warden.toml.5").unwrap();
+    let policy = fs::read_to_string("packaging/config.toml").unwrap();
+    let mut seen = 0;
+    for line in policy.lines().filter_map(|line| line.strip_prefix('#')) {
+        let key = match line.split_once(" = ") {
+            Some((key, _)) if key.starts_with(char::is_alphabetic) => key.trim_end(),
+            _ => continue,
+        };
+        // A parameter of one control, whose names `explain` shows.
+        if key == "namespaces" {
+            continue;
+        }
+        seen += 1;
+        let stands = page.contains(&format!(".It Ic {key} No ="))
+            || page
+                .lines()
+                .any(|line| line.starts_with(&format!("{key} ")) && line.contains("= "));
+        assert!(stands, "k3warden.toml(5) has no `{key}`");
+    }
+    assert!(seen > 20, "only {seen} keys were found");
+}
+
+/// What a catalogue file may say, by where; asked of the parser with a key that there is not.
+#[test]
+fn the_manual_page_of_the_catalogue_has_every_key() {
+    let page = fs::read_to_string("man/k3warden-catalogue.5").unwrap();
+    let control = "[[control]]\nid = \"a-b\"\ntitle = \"A\"\nwhy = \"B\"\nrole = \"any\"\n";
+    let mut seen = 0;
+    for place in [
+        "",
+        "[[control.runbook]]\n",
+        "[control.parameter.a]\n",
+        "[[control.sysctl]]\n",
+        "[[control.directory]]\n",
+        "[[control.file]]\n",
+        "[[control.permissions]]\n",
+        "[[control.option]]\n",
+        "[[control.argument]]\n",
+        "[[control.manifest]]\n",
+        "[[control.option]]\nname = \"a\"\nrequire = { no-such-key = 1 }\n",
+    ] {
+        let file = format!("{control}{place}no-such-key = 1\n");
+        let error = Catalogue::with_operator_files(&[(PathBuf::from("a.toml"), file)])
+            .unwrap_err()
+            .to_string();
+        let (_, valid) = error.split_once("expected ").expect(&error);
+        let valid = valid.lines().next().unwrap();
+        for key in backquoted(valid) {
+            seen += 1;
+            let words = page.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+            assert!(
+                words.into_iter().any(|word| word == key),
+                "k3warden-catalogue(5) has no `{key}`, which may stand in {place:?}"
+            );
+        }
+    }
+    assert!(seen > 50, "only {seen} keys were found");
+}
+
+/// Alerts on a metric that nobody writes never ring.
+#[test]
+fn every_metric_that_is_named_is_one_that_is_written() {
+    let written = include_str!("../src/report/metrics.rs");
+    let mut seen = 0;
+    for (path, text) in documents() {
+        let names = text.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        for name in names.filter_map(|word| word.strip_prefix("k3warden_")) {
+            // The package's file, k3warden_0.1.0-1_amd64.deb.
+            if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+                continue;
+            }
+            seen += 1;
+            let stands = written.contains(&format!("\"{name}\""));
+            assert!(stands, "{}: k3warden_{name}", path.display());
+        }
+    }
+    assert!(seen > 0, "no metric was found");
 }

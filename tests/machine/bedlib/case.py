@@ -50,6 +50,7 @@ class Result:
     case: Case
     passed: bool
     seconds: float
+    processor_s: float
     output: str
 
 
@@ -126,4 +127,4 @@ def run_case(guest, case, product, helpers):
                 break
     except GuestError as error:
         code, output = 1, f"{output}{error}\n"
-    return Result(case, code == 0, time.monotonic() - started, output)
+    return Result(case, code == 0, time.monotonic() - started, guest.used_s(), output)

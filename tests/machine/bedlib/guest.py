@@ -41,6 +41,8 @@ class Guest:
         self.process = None
         self.agent = None
         self.qmp = None
+        # Processor time of the machines that were this one before a reboot or a power cut.
+        self.used_before_s = 0.0
 
     def restore(self):
         """Start from the snapshot: a machine that has booted, with clean disk and memory, in about a second."""
@@ -78,15 +80,18 @@ class Guest:
         """Reboot in order, by systemd, with the same disk."""
         # A moment later, so that the agent can still answer; reboot.target by name, as logind (masked) is what "reboot" asks.
         self.run("(sleep 0.3; systemctl --no-block --job-mode=replace-irreversibly start reboot.target) >/dev/null 2>&1 &", 60)
+        used = self.used_s()
         try:
             self.process.wait(SHUTDOWN_LIMIT_S)
         except subprocess.TimeoutExpired:
             raise GuestError(f"machine {self.name} did not shut down within {SHUTDOWN_LIMIT_S} s") from None
+        self.used_before_s = used
         self.disconnect()
         return self.boot()
 
     def cut_power(self):
         """Take the power away: what the guest had not written to its disk is lost. Then boot again."""
+        self.used_before_s = self.used_s()
         self.kill()
         return self.boot()
 
@@ -94,6 +99,15 @@ class Guest:
         """Run a bash script in the guest; returns its exit code and its output (both streams as they came)."""
         with self.machine_errors("a script"):
             return self.agent.run(script, limit_s)
+
+    def used_s(self):
+        """Processor time that emulating this machine took so far."""
+        if self.process is None or self.process.poll() is not None:
+            return self.used_before_s
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        # utime and stime of proc_pid_stat(5)
+        return self.used_before_s + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def new_disk(self, backing, backing_format):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format,
