@@ -16,7 +16,7 @@ use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::Cause;
 use crate::reconcile::restart::own_part::OurPart;
-use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::restart::standing::Standing;
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::circumstances::{Knowledge, now};
@@ -29,8 +29,6 @@ use crate::reconcile::service::stay::Running;
 use crate::report::describe;
 
 const WHO: &str = "k3warden apply --restart";
-/// Between two looks at a start that is followed.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// K3s's unit on the machine that runs.
 pub(super) struct Service {
@@ -180,7 +178,7 @@ impl Service {
                 eprintln!("Nobody knows whether K3s settles: {reason}.");
                 Ok(Exit::Unable)
             }
-            Settling::Waiting { what_for } => {
+            Settling::Waiting { what_for, .. } => {
                 eprintln!("Ended while waiting for {what_for}.");
                 Ok(Exit::Unable)
             }
@@ -189,12 +187,14 @@ impl Service {
 
     fn follow(&self, follower: &mut Follower, interrupt: &Interrupt) -> Result<Settling, CliError> {
         let mut said = "";
+        let mut pause = LOOK_INTERVAL;
         loop {
-            std::thread::sleep(LOOK_INTERVAL);
+            std::thread::sleep(std::mem::replace(&mut pause, LOOK_INTERVAL));
             // systemd may be busy; it is asked again.
             let answer = follower.look(&self.manager, &SystemClock);
             match answer {
-                Ok(Settling::Waiting { what_for }) if !interrupt.is_wanted() => {
+                Ok(Settling::Waiting { what_for, again }) if !interrupt.is_wanted() => {
+                    pause = again;
                     if said != what_for {
                         eprintln!("Waiting for {what_for}.");
                         said = what_for;

@@ -9,19 +9,17 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::reloads::Dated;
-use crate::host::SystemClock;
 use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
+use crate::host::{Clock, SystemClock};
 use crate::node::Surroundings;
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
-use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::report::event::Kind;
 
 /// A question is answered within milliseconds or after its own time limit of some seconds.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two looks at a start that is followed.
-pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// A burst of changes is over after this.
 const QUIET: Duration = Duration::from_secs(10);
 /// No burst lasts longer than this; beyond it somebody writes without end.
@@ -90,10 +88,19 @@ impl Followed {
     }
 }
 
+/// What is asked beside the loop. A test plays both.
+#[derive(Debug, Clone)]
+pub struct Seam {
+    /// systemd and the journal.
+    pub manager: Arc<dyn ServiceManager>,
+    /// For how long a start has lived.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// What the loop knows of K3s.
 #[derive(Debug, Default)]
 pub struct Keeper {
-    manager: Option<Arc<dyn ServiceManager>>,
+    seam: Option<Seam>,
     answer: Option<Receiver<Answer>>,
     /// The start that is followed.
     pub following: Option<Followed>,
@@ -126,18 +133,21 @@ impl Keeper {
     /// Where systemd runs; elsewhere nothing is ever asked.
     #[must_use]
     pub fn of(surroundings: Surroundings) -> Self {
-        let manager = surroundings.systemd();
+        let seam = surroundings.systemd().map(|manager| Seam {
+            manager: Arc::new(manager),
+            clock: Arc::new(SystemClock),
+        });
         Self {
-            manager: manager.map(|manager| Arc::new(manager) as Arc<dyn ServiceManager>),
+            seam,
             ..Self::default()
         }
     }
 
-    /// With another service manager, for tests.
+    /// With another one, for tests.
     #[cfg(test)]
-    pub fn with(manager: Arc<dyn ServiceManager>) -> Self {
+    pub fn with(seam: Seam) -> Self {
         Self {
-            manager: Some(manager),
+            seam: Some(seam),
             ..Self::default()
         }
     }
@@ -145,7 +155,7 @@ impl Keeper {
     /// Whether there is a systemd to ask.
     #[must_use]
     pub const fn is_here(&self) -> bool {
-        self.manager.is_some()
+        self.seam.is_some()
     }
 
     /// When the next thing is due.
@@ -197,15 +207,14 @@ impl Keeper {
 
     /// Asks something in a thread. False if one question is open still; it is asked again then.
     pub fn ask(&mut self, task: Task, now: Instant) -> bool {
-        let (Some(manager), None) = (&self.manager, &self.answer) else {
+        let (Some(Seam { manager, clock }), None) = (self.seam.clone(), &self.answer) else {
             return false;
         };
-        let manager = Arc::clone(manager);
         let (sender, receiver) = sync_channel(1);
         let work = move || {
             let answer = match task {
                 Task::Follow(mut follower) => {
-                    let settling = follower.look(&*manager, &SystemClock);
+                    let settling = follower.look(&*manager, &*clock);
                     Answer::Followed(follower, settling)
                 }
                 Task::Show(unit) => Answer::Shown(Box::new(manager.show(&unit))),

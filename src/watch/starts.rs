@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use super::agent::Agent;
-use super::k3s::{Answer, Followed, LOOK_INTERVAL, Task};
+use super::k3s::{Answer, Followed, Task};
 use crate::host::systemd::{ServiceError, UnitName, invocation};
 use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::own_part::OurPart;
-use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::sandbox;
 use crate::reconcile::service::circumstances::Knowledge;
 use crate::reconcile::service::following::following;
@@ -171,21 +171,18 @@ impl Agent<'_> {
         }
         self.keep_arguments(&mut start, &follower, now);
         self.k3s.start = match &settling {
-            Ok(Settling::Waiting { what_for }) => Some(format!("waiting for {what_for}")),
+            Ok(Settling::Waiting { what_for, .. }) => Some(format!("waiting for {what_for}")),
             Ok(Settling::Broken { reason }) => Some((*reason).to_owned()),
             Ok(Settling::Settled { .. } | Settling::Failed { .. }) => None,
             Err(error) => Some(error.to_string()),
         };
         match settling {
-            Ok(Settling::Waiting { .. }) | Err(_) => {
-                let pause = if settling.is_ok() {
-                    LOOK_INTERVAL
-                } else {
-                    AGAIN
-                };
-                start.follower = Some(follower);
-                self.keeper.following = Some(start);
-                self.keeper.look = Some(now + pause);
+            Ok(Settling::Waiting { again, .. }) => {
+                self.look_again(start, follower, now + again);
+                return;
+            }
+            Err(_) => {
+                self.look_again(start, follower, now + AGAIN);
                 return;
             }
             Ok(Settling::Settled { ready, .. }) => self.on_settled(&start, &follower, ready),
@@ -198,6 +195,12 @@ impl Agent<'_> {
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
             self.follow_seen(unit, true, now);
         }
+    }
+
+    fn look_again(&mut self, mut start: Followed, follower: Box<Follower>, at: Instant) {
+        start.follower = Some(follower);
+        self.keeper.following = Some(start);
+        self.keeper.look = Some(at);
     }
 
     /// Our part as that start read it, where that is known.
