@@ -3,6 +3,7 @@
 
 pub mod circumstances;
 pub mod cluster;
+pub mod directory_time;
 pub mod following;
 pub mod inputs;
 pub mod kernel;
