@@ -12,10 +12,9 @@ use super::reloads::Dated;
 use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
 use crate::host::{Clock, SystemClock};
 use crate::node::Surroundings;
-use crate::reconcile::restart::follow::Follower;
-use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
+use crate::reconcile::service::start::Start;
 use crate::report::event::Kind;
 
 /// A question is answered within milliseconds or after its own time limit of some seconds.
@@ -31,7 +30,7 @@ const STACK_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub enum Task {
     /// How the start goes that is followed.
-    Follow(Box<Follower>),
+    Follow(Box<Start>),
     /// What K3s's unit is.
     Show(UnitName),
     /// What our own unit is.
@@ -48,7 +47,7 @@ pub enum Task {
 #[derive(Debug)]
 pub enum Answer {
     /// How the start goes.
-    Followed(Box<Follower>, Result<Settling, ServiceError>),
+    Followed(Box<Start>, Result<Settling, ServiceError>),
     /// What the unit is.
     Shown(Box<Result<UnitStatus, ServiceError>>),
     /// What our own is.
@@ -63,11 +62,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Followed {
     /// `None` while a thread has it.
-    pub follower: Option<Box<Follower>>,
-    /// Our part as it was when the start was seen, and at the first look: the door may have written in between.
-    pub parts: Vec<OurPart>,
-    /// We saw it begin, so nothing was read before the first of [`Self::parts`].
-    pub seen_to_begin: bool,
+    pub start: Option<Box<Start>>,
     /// Why we restarted K3s, if it was us.
     pub by_us: Option<String>,
     /// So many arguments were kept already.
@@ -75,14 +70,12 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// A start that nobody of ours asked for; our part as it is now.
+    /// A start that we asked for, for a reason, or that somebody else did.
     #[must_use]
-    pub fn new(follower: Follower, parts: Vec<OurPart>, seen_to_begin: bool) -> Self {
+    pub fn new(start: Start, by_us: Option<String>) -> Self {
         Self {
-            follower: Some(Box::new(follower)),
-            parts,
-            seen_to_begin,
-            by_us: None,
+            start: Some(Box::new(start)),
+            by_us,
             kept_arguments: 0,
         }
     }
@@ -213,9 +206,9 @@ impl Keeper {
         let (sender, receiver) = sync_channel(1);
         let work = move || {
             let answer = match task {
-                Task::Follow(mut follower) => {
-                    let settling = follower.look(&*manager, &*clock);
-                    Answer::Followed(follower, settling)
+                Task::Follow(mut start) => {
+                    let settling = start.look(&*manager, &*clock);
+                    Answer::Followed(start, settling)
                 }
                 Task::Show(unit) => Answer::Shown(Box::new(manager.show(&unit))),
                 Task::ShowOwn(unit) => Answer::OwnShown(Box::new(manager.show(&unit))),
