@@ -8,6 +8,7 @@ use super::session::Session;
 use super::{Exit, Format, Global, check, door, revert};
 use crate::host::Interrupt;
 use crate::reconcile::ledger::Ledger;
+use crate::reconcile::service::directory_time::Before;
 use crate::reconcile::service::last_data_dir;
 use crate::reconcile::{
     Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, give_back, running,
@@ -51,7 +52,7 @@ impl Apply {
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger(WHO)?;
         session.sweep(WHO)?;
-        let plan = {
+        let (plan, directory) = {
             let pass = session.pass();
             let judgements = pass.judge();
             let plan = Plan::of(&pass, &judgements);
@@ -61,15 +62,16 @@ impl Apply {
                 let exit = self.report(&session, &pass, &judgements, (&[], &plan.refused));
                 return Ok(with_pending(Service::of(&session), &session, exit));
             }
-            last_data_dir::note(&session.node, &mut ledger, &session.lock(WHO)?)?;
-            if let Err(error) = running::keep(&pass) {
-                eprintln!("k3warden: what K3s was started with cannot be kept: {error}");
-            }
-            plan
+            let directory = keep(&session, &pass, &mut ledger)?;
+            (plan, directory)
         };
         let refused = plan.refused.clone();
         let stop = || interrupt.is_wanted();
         let outcomes = apply(&session.host, &mut ledger, plan, WHO, &stop);
+        if let Some(directory) = directory {
+            // Not kept, revert leaves the time of its own change.
+            let _ = directory.made(&session.host.root);
+        }
         let made = outcomes.iter().filter(|outcome| outcome.result.is_ok());
         let mut session = session;
         if session.read_units_again(made.map(|outcome| &outcome.planned.change.thing)) {
@@ -124,6 +126,19 @@ impl Apply {
             judgement.is_enforced() && judgement.verdict == Verdict::Divergent
         })
     }
+}
+
+/// Keeps what the first change of ours hides.
+fn keep(
+    session: &Session,
+    pass: &Pass<'_>,
+    ledger: &mut Ledger,
+) -> Result<Option<Before>, CliError> {
+    last_data_dir::note(&session.node, ledger, &session.lock(WHO)?)?;
+    if let Err(error) = running::keep(pass) {
+        eprintln!("k3warden: what K3s was started with cannot be kept: {error}");
+    }
+    Ok(Before::look(pass))
 }
 
 /// Gives back what controls changed that the policy has turned off since, where it says so, and tells of it.

@@ -9,28 +9,22 @@ use super::session::Session;
 use crate::host::systemd::{ServiceError, ServiceManager, Systemd, UnitName};
 use crate::host::{Interrupt, SystemClock};
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted};
 use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::Cause;
-use crate::reconcile::restart::own_part::OurPart;
-use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::restart::standing::Standing;
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::circumstances::{Knowledge, now};
-use crate::reconcile::service::following::following;
-use crate::reconcile::service::part;
-use crate::reconcile::service::part_read::part_read;
-use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, roll_back};
+use crate::reconcile::service::rollback::{RollBack, RolledBack, roll_back};
 use crate::reconcile::service::standing::{self, Asked};
+use crate::reconcile::service::start::Start;
 use crate::reconcile::service::stay::Running;
 use crate::report::describe;
 
 const WHO: &str = "k3warden apply --restart";
-/// Between two looks at a start that is followed.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// K3s's unit on the machine that runs.
 pub(super) struct Service {
@@ -121,12 +115,11 @@ impl Service {
             }
         };
         eprintln!("Restarting {}: {why}.", self.unit);
-        let previous = status.invocation;
-        let mut follower =
-            Follower::after_restart(self.unit.clone(), previous, following(&session.pass()));
+        let mut start = Start::after_restart(&session.pass(), self.unit.clone(), status.invocation);
         self.ask_for_restart(session)?;
-        let settling = self.follow(&mut follower, interrupt)?;
-        self.ended(session, ledger, look.ours, &follower, settling)
+        let settling = self.follow(&mut start, interrupt)?;
+        start.looked(&session.pass());
+        self.ended(session, ledger, &start, settling)
     }
 
     /// Notes the restart before it is asked for; one that systemd does not take is none.
@@ -142,59 +135,47 @@ impl Service {
         Ok(asked?)
     }
 
-    /// What the start has come to. `before`: our part as it was when the restart was asked for.
+    /// What the start has come to.
     fn ended(
         &self,
         session: &mut Session,
         ledger: &mut Ledger,
-        before: OurPart,
-        follower: &Follower,
+        start: &Start,
         settling: Settling,
     ) -> Result<Exit, CliError> {
         match settling {
             Settling::Settled { ready: true, .. } => {
                 eprintln!("K3s has settled.");
                 // What it has not read is not proven by it.
-                if let Some(part) = part_read_by(session, follower, before) {
-                    let mut knowledge = Knowledge::of(&session.host.root)?;
-                    knowledge.settled(part, &session.pass())?;
-                }
+                start.proves(&session.pass())?;
                 Ok(Exit::Holds)
             }
             Settling::Settled { .. } => {
                 eprintln!("K3s lives and is still not ready; nothing is known of it yet.");
                 Ok(Exit::DoesNotHold)
             }
-            Settling::Failed { reason } => {
-                let errors = follower.heard().errors().map(str::to_owned).collect();
-                let run = follower.invocation().cloned();
-                let part = part_read_by(session, follower, before);
-                let failure = Failure {
-                    reason,
-                    errors,
-                    run,
-                };
-                self.failed(session, ledger, part, failure)
-            }
+            Settling::Failed { reason } => self.failed(session, ledger, start, reason),
             Settling::Broken { reason } => {
                 eprintln!("Nobody knows whether K3s settles: {reason}.");
                 Ok(Exit::Unable)
             }
-            Settling::Waiting { what_for } => {
+            Settling::Waiting { what_for, .. } => {
                 eprintln!("Ended while waiting for {what_for}.");
                 Ok(Exit::Unable)
             }
         }
     }
 
-    fn follow(&self, follower: &mut Follower, interrupt: &Interrupt) -> Result<Settling, CliError> {
+    fn follow(&self, start: &mut Start, interrupt: &Interrupt) -> Result<Settling, CliError> {
         let mut said = "";
+        let mut pause = LOOK_INTERVAL;
         loop {
-            std::thread::sleep(LOOK_INTERVAL);
+            std::thread::sleep(std::mem::replace(&mut pause, LOOK_INTERVAL));
             // systemd may be busy; it is asked again.
-            let answer = follower.look(&self.manager, &SystemClock);
+            let answer = start.look(&self.manager, &SystemClock);
             match answer {
-                Ok(Settling::Waiting { what_for }) if !interrupt.is_wanted() => {
+                Ok(Settling::Waiting { what_for, again }) if !interrupt.is_wanted() => {
+                    pause = again;
                     if said != what_for {
                         eprintln!("Waiting for {what_for}.");
                         said = what_for;
@@ -211,14 +192,15 @@ impl Service {
         &self,
         session: &mut Session,
         ledger: &mut Ledger,
-        part: Option<OurPart>,
-        failure: Failure,
+        start: &Start,
+        reason: String,
     ) -> Result<Exit, CliError> {
+        let failure = start.failure(reason);
         eprintln!("K3s ended: {}.", failure.reason);
         for error in &failure.errors {
             eprintln!("  {error}");
         }
-        let Some(part) = part else {
+        let Some(part) = start.part_read(&session.host.root) else {
             eprintln!(
                 "Nobody knows what it had read of k3warden's, so nothing is put back; `k3warden diff` has what is on disk."
             );
@@ -251,13 +233,6 @@ impl Service {
         );
         Ok(Exit::Unable)
     }
-}
-
-/// Our part as the start read it: the door may have changed it since `before`.
-fn part_read_by(session: &Session, follower: &Follower, before: OurPart) -> Option<OurPart> {
-    let mut parts = vec![before];
-    parts.extend(part::present(&session.pass()).ok());
-    part_read(&session.host.root, follower.invocation()?, &parts, true)
 }
 
 fn print(back: &RolledBack) {

@@ -13,6 +13,7 @@ use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
 use crate::k3s::drop_in_directory;
 use crate::node::{LoadedUnits, Surroundings};
 use crate::reconcile::ledger::{Damage, Ledger, WAY_OUT, is_kept};
+use crate::reconcile::service::directory_time;
 use crate::reconcile::service::stay::{self, Running};
 use crate::reconcile::{PutBack, Revert as Undo, RevertError, Reverted, unit_override};
 use crate::report::describe;
@@ -54,6 +55,7 @@ impl Revert {
             eprintln!("k3warden: {}", damage_said(damage));
         }
         let deployed = deployed(&session);
+        let untouched = directory_time::Made::untouched(&session.host.root);
         // A command of ours is in force until systemd reads the unit again, and decides what else may go.
         let is_command =
             |thing: &Thing| matches!(thing, Thing::Path(path) if unit_override::is_ours(path));
@@ -67,6 +69,10 @@ impl Revert {
         reverted.extend(self.phase(&session, &mut ledger, &interrupt, &|thing| {
             !is_command(thing)
         })?);
+        if let Some(directory) = untouched {
+            // What the running K3s has read is then known from its next start on.
+            let _ = directory.set_back(&session.host.root);
+        }
         match (reverted.is_empty(), &damage) {
             (true, None) => say!("Nothing to put back."),
             (true, Some(_)) => say!("Nothing is put back: the ledger proves nothing."),

@@ -26,6 +26,7 @@ pub mod sysctl;
 pub mod systemd;
 #[cfg(test)]
 mod testing;
+mod times;
 
 pub use change::{Extent, Host, Step};
 pub use clock::{Clock, SystemClock, boot_id};

@@ -9,19 +9,16 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::reloads::Dated;
-use crate::host::SystemClock;
 use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
+use crate::host::{Clock, SystemClock};
 use crate::node::Surroundings;
-use crate::reconcile::restart::follow::Follower;
-use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
-use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
+use crate::reconcile::service::start::Start;
 use crate::report::event::Kind;
 
 /// A question is answered within milliseconds or after its own time limit of some seconds.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two looks at a start that is followed.
-pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// A burst of changes is over after this.
 const QUIET: Duration = Duration::from_secs(10);
 /// No burst lasts longer than this; beyond it somebody writes without end.
@@ -33,7 +30,7 @@ const STACK_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub enum Task {
     /// How the start goes that is followed.
-    Follow(Box<Follower>),
+    Follow(Box<Start>),
     /// What K3s's unit is.
     Show(UnitName),
     /// What our own unit is.
@@ -50,7 +47,7 @@ pub enum Task {
 #[derive(Debug)]
 pub enum Answer {
     /// How the start goes.
-    Followed(Box<Follower>, Result<Settling, ServiceError>),
+    Followed(Box<Start>, Result<Settling, ServiceError>),
     /// What the unit is.
     Shown(Box<Result<UnitStatus, ServiceError>>),
     /// What our own is.
@@ -65,11 +62,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Followed {
     /// `None` while a thread has it.
-    pub follower: Option<Box<Follower>>,
-    /// Our part as it was when the start was seen, and at the first look: the door may have written in between.
-    pub parts: Vec<OurPart>,
-    /// We saw it begin, so nothing was read before the first of [`Self::parts`].
-    pub seen_to_begin: bool,
+    pub start: Option<Box<Start>>,
     /// Why we restarted K3s, if it was us.
     pub by_us: Option<String>,
     /// So many arguments were kept already.
@@ -77,23 +70,30 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// A start that nobody of ours asked for; our part as it is now.
+    /// A start that we asked for, for a reason, or that somebody else did.
     #[must_use]
-    pub fn new(follower: Follower, parts: Vec<OurPart>, seen_to_begin: bool) -> Self {
+    pub fn new(start: Start, by_us: Option<String>) -> Self {
         Self {
-            follower: Some(Box::new(follower)),
-            parts,
-            seen_to_begin,
-            by_us: None,
+            start: Some(Box::new(start)),
+            by_us,
             kept_arguments: 0,
         }
     }
 }
 
+/// What is asked beside the loop. A test plays both.
+#[derive(Debug, Clone)]
+pub struct Seam {
+    /// systemd and the journal.
+    pub manager: Arc<dyn ServiceManager>,
+    /// For how long a start has lived.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// What the loop knows of K3s.
 #[derive(Debug, Default)]
 pub struct Keeper {
-    manager: Option<Arc<dyn ServiceManager>>,
+    seam: Option<Seam>,
     answer: Option<Receiver<Answer>>,
     /// The start that is followed.
     pub following: Option<Followed>,
@@ -126,18 +126,21 @@ impl Keeper {
     /// Where systemd runs; elsewhere nothing is ever asked.
     #[must_use]
     pub fn of(surroundings: Surroundings) -> Self {
-        let manager = surroundings.systemd();
+        let seam = surroundings.systemd().map(|manager| Seam {
+            manager: Arc::new(manager),
+            clock: Arc::new(SystemClock),
+        });
         Self {
-            manager: manager.map(|manager| Arc::new(manager) as Arc<dyn ServiceManager>),
+            seam,
             ..Self::default()
         }
     }
 
-    /// With another service manager, for tests.
+    /// With another one, for tests.
     #[cfg(test)]
-    pub fn with(manager: Arc<dyn ServiceManager>) -> Self {
+    pub fn with(seam: Seam) -> Self {
         Self {
-            manager: Some(manager),
+            seam: Some(seam),
             ..Self::default()
         }
     }
@@ -145,7 +148,7 @@ impl Keeper {
     /// Whether there is a systemd to ask.
     #[must_use]
     pub const fn is_here(&self) -> bool {
-        self.manager.is_some()
+        self.seam.is_some()
     }
 
     /// When the next thing is due.
@@ -197,16 +200,15 @@ impl Keeper {
 
     /// Asks something in a thread. False if one question is open still; it is asked again then.
     pub fn ask(&mut self, task: Task, now: Instant) -> bool {
-        let (Some(manager), None) = (&self.manager, &self.answer) else {
+        let (Some(Seam { manager, clock }), None) = (self.seam.clone(), &self.answer) else {
             return false;
         };
-        let manager = Arc::clone(manager);
         let (sender, receiver) = sync_channel(1);
         let work = move || {
             let answer = match task {
-                Task::Follow(mut follower) => {
-                    let settling = follower.look(&*manager, &SystemClock);
-                    Answer::Followed(follower, settling)
+                Task::Follow(mut start) => {
+                    let settling = start.look(&*manager, &*clock);
+                    Answer::Followed(start, settling)
                 }
                 Task::Show(unit) => Answer::Shown(Box::new(manager.show(&unit))),
                 Task::ShowOwn(unit) => Answer::OwnShown(Box::new(manager.show(&unit))),

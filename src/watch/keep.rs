@@ -6,28 +6,23 @@ use super::agent::Agent;
 use super::k3s::Followed;
 use crate::host::HostError;
 use crate::host::systemd::{InvocationId, UnitName};
-use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::service::circumstances::now as moment;
+use crate::reconcile::service::start::Start;
 use crate::report::event::Kind;
 use crate::setting::Running;
 
 impl Agent<'_> {
     /// The arguments of the components, as the journal has them so far.
-    pub(super) fn keep_arguments(
-        &mut self,
-        start: &mut Followed,
-        follower: &Follower,
-        now: Instant,
-    ) {
-        let arguments = follower.heard().arguments();
-        let (Some(run), Some(unit)) = (follower.invocation(), self.k3s_unit()) else {
+    pub(super) fn keep_arguments(&mut self, followed: &mut Followed, start: &Start, now: Instant) {
+        let arguments = start.heard().arguments();
+        let (Some(run), Some(unit)) = (start.run(), self.k3s_unit()) else {
             return;
         };
-        if arguments.len() <= start.kept_arguments {
+        if arguments.len() <= followed.kept_arguments {
             return;
         }
-        start.kept_arguments = arguments.len();
+        followed.kept_arguments = arguments.len();
         let root = &self.ground.host.root;
         let options = match self.ground.running.as_ref() {
             Running::Started(started) => started.options.clone(),

@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::agent::Agent;
 use super::ground::WHO;
-use super::k3s::Followed;
 use crate::host::records::{Records, STATE};
 use crate::host::systemd::invocation;
 use crate::policy::KillSwitch;
 use crate::reconcile::needs_daemon_reload;
-use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::starts::Starts;
-use crate::reconcile::service::rollback::{Failure, RollBack, RolledBack, Who, roll_back};
+use crate::reconcile::service::rollback::{RollBack, RolledBack, Who, roll_back};
+use crate::reconcile::service::start::Start;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 
@@ -20,14 +19,9 @@ use crate::report::journal::Event;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Agent<'_> {
-    pub(super) fn on_failed(
-        &mut self,
-        start: &Followed,
-        follower: &Follower,
-        reason: String,
-        now: Instant,
-    ) {
-        let errors: Vec<String> = follower.heard().errors().map(str::to_owned).collect();
+    pub(super) fn on_failed(&mut self, start: &Start, reason: String, now: Instant) {
+        let failure = start.failure(reason);
+        let (reason, errors) = (failure.reason.clone(), failure.errors.clone());
         // A pause keeps nobody from putting back what ends K3s.
         let off = match KillSwitch::look(&self.ground.host.root) {
             Ok(switch) => switch.map(|switch| switch.to_string()),
@@ -38,7 +32,7 @@ impl Agent<'_> {
             self.tell_once(Kind::K3sFails, message, &errors);
             return;
         }
-        let Some(part) = self.part_read(start, follower) else {
+        let Some(part) = start.part_read(&self.ground.host.root) else {
             let message = format!(
                 "K3s ended by itself; nobody knows what it had read of k3warden's, so nothing is put back: {reason}"
             );
@@ -49,13 +43,6 @@ impl Agent<'_> {
             name: WHO,
             patience: PATIENCE,
         };
-        let (words, last_words) = (reason.clone(), errors.clone());
-        let run = follower.invocation().cloned();
-        let failure = Failure {
-            reason,
-            errors,
-            run,
-        };
         match roll_back(&self.ground.pass(), &mut self.ledger, &part, failure, who) {
             Ok(RollBack::Done(back)) => self.on_rolled_back(back, now),
             Ok(RollBack::Already(quarantine)) => {
@@ -64,11 +51,11 @@ impl Agent<'_> {
             Ok(RollBack::NotOurs) => {
                 let records = Records::at(&self.ground.host.root, STATE);
                 // Not kept, the part only stays in quarantine until the next end or `k3warden retry`.
-                let _ = records.and_then(|records| Quarantine::ended_without_it(&records, &words));
+                let _ = records.and_then(|records| Quarantine::ended_without_it(&records, &reason));
                 let message = format!(
-                    "K3s ended by itself, and not because of a change of k3warden: {words}"
+                    "K3s ended by itself, and not because of a change of k3warden: {reason}"
                 );
-                self.tell_once(Kind::K3sFails, message, &last_words);
+                self.tell_once(Kind::K3sFails, message, &errors);
             }
             Err(error) => {
                 let message = format!("what K3s did not live with could not be put back: {error}");

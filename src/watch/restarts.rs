@@ -9,16 +9,14 @@ use super::suspension::brake;
 use crate::host::HostError;
 use crate::host::systemd::{ActiveState, ServiceError, UnitName, UnitStatus};
 use crate::policy::{Mode, RestartMode};
-use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted, mode_in_force};
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::{Cause, Origin};
 use crate::reconcile::restart::standing::Standing;
 use crate::reconcile::service::circumstances::{Knowledge, now as moment};
-use crate::reconcile::service::following::following;
-use crate::reconcile::service::part;
 use crate::reconcile::service::standing::{self, Asked, Look};
+use crate::reconcile::service::start::Start;
 use crate::reconcile::service::wanted::rules;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -186,17 +184,14 @@ impl Agent<'_> {
         }
         let message = format!("restarting K3s: {why}");
         self.journal.tell(&Event::new(Kind::RestartWanted, message));
-        let pass = self.ground.pass();
         let previous = status.invocation.clone();
-        let follower = Follower::after_restart(unit.clone(), previous, following(&pass));
-        let mut start = Followed::new(follower, part::present(&pass).into_iter().collect(), true);
-        start.by_us = Some(why.to_owned());
+        let start = Start::after_restart(&self.ground.pass(), unit.clone(), previous);
         let task = match status.active {
             ActiveState::Failed => Task::RestartFailed(unit),
             _ => Task::Restart(unit),
         };
         if self.keeper.ask(task, now) {
-            self.follow(start, now);
+            self.follow(Followed::new(start, Some(why.to_owned())), now);
         } else {
             self.note_refusal();
             self.keeper.judge_at(now + AGAIN);

@@ -4,16 +4,11 @@
 use std::time::{Duration, Instant};
 
 use super::agent::Agent;
-use super::k3s::{Answer, Followed, LOOK_INTERVAL, Task};
+use super::k3s::{Answer, Followed, Task};
 use crate::host::systemd::{ServiceError, UnitName, invocation};
-use crate::reconcile::restart::follow::Follower;
-use crate::reconcile::restart::own_part::OurPart;
-use crate::reconcile::restart::settle::Settling;
+use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::sandbox;
-use crate::reconcile::service::circumstances::Knowledge;
-use crate::reconcile::service::following::following;
-use crate::reconcile::service::part;
-use crate::reconcile::service::part_read::part_read;
+use crate::reconcile::service::start::Start;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::report::status::K3sStatus;
@@ -64,15 +59,13 @@ impl Agent<'_> {
         let Some(run) = self.keeper.seen.clone() else {
             return;
         };
-        let pass = self.ground.pass();
-        let follower = Follower::of_run(unit, run, following(&pass));
-        let parts = part::present(&pass).into_iter().collect();
-        self.follow(Followed::new(follower, parts, begins), now);
+        let start = Start::of_run(&self.ground.pass(), unit, run, begins);
+        self.follow(Followed::new(start, None), now);
     }
 
     /// From now on this start is followed.
-    pub(super) fn follow(&mut self, start: Followed, now: Instant) {
-        self.keeper.following = Some(start);
+    pub(super) fn follow(&mut self, followed: Followed, now: Instant) {
+        self.keeper.following = Some(followed);
         self.keeper.look = Some(now + LOOK_INTERVAL);
     }
 
@@ -88,7 +81,7 @@ impl Agent<'_> {
     pub(super) fn on_k3s_due(&mut self, now: Instant) {
         if let Some(answer) = self.keeper.take_answer(now) {
             match answer {
-                Answer::Followed(follower, settling) => self.on_followed(follower, settling, now),
+                Answer::Followed(start, settling) => self.on_followed(start, settling, now),
                 Answer::Shown(status) => self.on_shown(*status, now),
                 Answer::OwnShown(status) => self.on_own_unit_shown(*status, now),
                 Answer::UnitsReloaded(result) => self.on_units_reloaded(result, now),
@@ -124,14 +117,14 @@ impl Agent<'_> {
         };
         if self.keeper.look.is_some_and(|at| at <= now) {
             self.keeper.look = None;
-            let start = self.keeper.following.as_mut();
-            let Some(mut follower) = start.and_then(|start| start.follower.take()) else {
+            let followed = self.keeper.following.as_mut();
+            let Some(mut start) = followed.and_then(|followed| followed.start.take()) else {
                 return;
             };
             if let Some(run) = &self.keeper.seen {
-                follower.sees(run);
+                start.sees(run);
             }
-            if !self.keeper.ask(Task::Follow(follower), now) {
+            if !self.keeper.ask(Task::Follow(start), now) {
                 // No thread could be had; the start is followed anew.
                 self.follow_seen(unit, false, now);
             }
@@ -158,76 +151,64 @@ impl Agent<'_> {
 
     fn on_followed(
         &mut self,
-        follower: Box<Follower>,
+        mut start: Box<Start>,
         settling: Result<Settling, ServiceError>,
         now: Instant,
     ) {
-        let present = part::present(&self.ground.pass()).ok();
-        let Some(mut start) = self.keeper.following.take() else {
+        let Some(mut followed) = self.keeper.following.take() else {
             return;
         };
-        if start.parts.len() < 2 && follower.invocation().is_some() {
-            start.parts.extend(present);
-        }
-        self.keep_arguments(&mut start, &follower, now);
+        start.looked(&self.ground.pass());
+        self.keep_arguments(&mut followed, &start, now);
         self.k3s.start = match &settling {
-            Ok(Settling::Waiting { what_for }) => Some(format!("waiting for {what_for}")),
+            Ok(Settling::Waiting { what_for, .. }) => Some(format!("waiting for {what_for}")),
             Ok(Settling::Broken { reason }) => Some((*reason).to_owned()),
             Ok(Settling::Settled { .. } | Settling::Failed { .. }) => None,
             Err(error) => Some(error.to_string()),
         };
         match settling {
-            Ok(Settling::Waiting { .. }) | Err(_) => {
-                let pause = if settling.is_ok() {
-                    LOOK_INTERVAL
-                } else {
-                    AGAIN
-                };
-                start.follower = Some(follower);
-                self.keeper.following = Some(start);
-                self.keeper.look = Some(now + pause);
+            Ok(Settling::Waiting { again, .. }) => {
+                self.look_again(followed, start, now + again);
                 return;
             }
-            Ok(Settling::Settled { ready, .. }) => self.on_settled(&start, &follower, ready),
-            Ok(Settling::Failed { reason }) => self.on_failed(&start, &follower, reason, now),
+            Err(_) => {
+                self.look_again(followed, start, now + AGAIN);
+                return;
+            }
+            Ok(Settling::Settled { ready, .. }) => {
+                self.on_settled(&start, followed.by_us.as_deref(), ready);
+            }
+            Ok(Settling::Failed { reason }) => self.on_failed(&start, reason, now),
             Ok(Settling::Broken { .. }) => {}
         }
         self.keeper.judge_at(now);
-        let another =
-            self.keeper.seen.is_some() && self.keeper.seen.as_ref() != follower.invocation();
+        let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != start.run();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
             self.follow_seen(unit, true, now);
         }
     }
 
-    /// Our part as that start read it, where that is known.
-    pub(super) fn part_read(&self, start: &Followed, follower: &Follower) -> Option<OurPart> {
-        let run = follower.invocation()?;
-        part_read(
-            &self.ground.host.root,
-            run,
-            &start.parts,
-            start.seen_to_begin,
-        )
+    fn look_again(&mut self, mut followed: Followed, start: Box<Start>, at: Instant) {
+        followed.start = Some(start);
+        self.keeper.following = Some(followed);
+        self.keeper.look = Some(at);
     }
 
-    fn on_settled(&mut self, start: &Followed, follower: &Follower, ready: bool) {
-        // Whatever ends K3s after this is news.
-        if ready {
-            self.keeper.told.clear();
-        }
+    fn on_settled(&mut self, start: &Start, by_us: Option<&str>, ready: bool) {
         // A start that was never ready has proven nothing: its kubelet may not have read a word yet.
-        if let Some(part) = self.part_read(start, follower).filter(|_| ready) {
-            let pass = self.ground.pass();
-            let kept = Knowledge::of(&self.ground.host.root)
-                .and_then(|mut knowledge| knowledge.settled(part, &pass));
-            if let Err(error) = kept {
+        if ready {
+            // Whatever ends K3s after this is news.
+            self.keeper.told.clear();
+            let proven = start.proves(&self.ground.pass());
+            if let Err(error) = &proven {
                 let message = format!("what K3s settled with cannot be kept: {error}");
                 self.tell_once(Kind::Hindered, message, &[]);
             }
-            self.lift_if_exonerated();
+            if proven.unwrap_or(true) {
+                self.lift_if_exonerated();
+            }
         }
-        if let Some(why) = &start.by_us {
+        if let Some(why) = by_us {
             let message = format!("K3s was restarted and has settled: {why}");
             self.journal.tell(&Event::new(Kind::RestartDone, message));
         }

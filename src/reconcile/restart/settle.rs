@@ -9,6 +9,13 @@ use std::time::Duration;
 use super::heard::Ended;
 use crate::host::systemd::{ActiveState, InvocationId, UnitStatus};
 
+/// Between two looks at a start.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Between two looks for the reason of an end.
+const REASON_INTERVAL: Duration = Duration::from_millis(300);
+/// journald reads what K3s said last beside systemd, which says that it ended: one may be before the other. Systemd
+/// starts K3s again after five seconds, and what it must not read again has to go before.
+const REASON_PATIENCE: Duration = Duration::from_secs(2);
 /// So many looks in a row without a journal, and there is none to wait for: journald that restarts is back by then.
 const UNREADABLE_LOOKS: u32 = 5;
 
@@ -82,6 +89,8 @@ pub enum Settling {
     Waiting {
         /// What for, for STATUS= and `k3warden status`.
         what_for: &'static str,
+        /// When to look again.
+        again: Duration,
     },
     /// It lives and lived on.
     Settled {
@@ -128,6 +137,8 @@ struct Followed {
     counting: Option<Counting>,
     /// Looks in a row at which the journal could not be read.
     unreadable: u32,
+    /// When it was first seen to have ended by itself, without a reason in the journal.
+    silent_since: Option<Duration>,
 }
 
 /// From when on the settle time counts.
@@ -267,6 +278,7 @@ impl Settle {
             since: sample.at,
             counting: None,
             unreadable: 0,
+            silent_since: None,
         });
         self.judge(sample)
     }
@@ -299,8 +311,8 @@ impl Followed {
         }
     }
 
-    /// How this run ended, if it did.
-    fn end(&self, sample: &Sample) -> Option<Settling> {
+    /// How this run ended, if it did. Why is waited for a moment.
+    fn end(&mut self, sample: &Sample) -> Option<Settling> {
         let other_run = sample
             .invocation
             .as_ref()
@@ -311,17 +323,24 @@ impl Followed {
             && sample.main_pid.is_some()
             && self.main_pid != sample.main_pid;
         let stands = matches!(sample.active, ActiveState::Inactive | ActiveState::Failed);
-        if !(other_run || again || other_process || stands) {
+        let was_silent = self.silent_since.is_some();
+        if !(other_run || again || other_process || stands || was_silent) {
             return None;
         }
-        let by_itself =
-            again || (stands && sample.result_failed) || sample.active == ActiveState::Failed;
+        let by_itself = was_silent
+            || again
+            || (stands && sample.result_failed)
+            || sample.active == ActiveState::Failed;
         Some(match &sample.ended {
             Some(Ended::ServerUnreachable(_)) => Settling::Broken {
                 reason: "the agent gave up waiting for its server",
             },
             Some(Ended::Failed(reason)) => Settling::Failed {
                 reason: reason.clone(),
+            },
+            None if by_itself && self.may_still_be_told(sample.at) => Settling::Waiting {
+                what_for: "the journal to say why K3s ended",
+                again: REASON_INTERVAL,
             },
             _ if by_itself => Settling::Failed {
                 reason: "K3s ended and the journal does not say why".to_owned(),
@@ -334,10 +353,18 @@ impl Followed {
             },
         })
     }
+
+    fn may_still_be_told(&mut self, now: Duration) -> bool {
+        let since = *self.silent_since.get_or_insert(now);
+        now.saturating_sub(since) < REASON_PATIENCE
+    }
 }
 
 const fn waiting(what_for: &'static str) -> Settling {
-    Settling::Waiting { what_for }
+    Settling::Waiting {
+        what_for,
+        again: LOOK_INTERVAL,
+    }
 }
 
 #[cfg(test)]

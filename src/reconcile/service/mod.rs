@@ -3,17 +3,18 @@
 
 pub mod circumstances;
 pub mod cluster;
+pub mod directory_time;
 pub mod following;
 pub mod inputs;
 pub mod kernel;
 pub mod last_data_dir;
 pub mod line_out;
 pub mod part;
-pub mod part_read;
 pub mod preflight;
 pub mod restore;
 pub mod rollback;
 pub mod standing;
+pub mod start;
 pub mod stay;
 pub mod wanted;
 pub mod way_back;

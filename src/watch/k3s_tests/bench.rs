@@ -28,7 +28,7 @@ use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::watch::agent::Agent;
 use crate::watch::ground::{Ground, NoGround, Sources};
-use crate::watch::k3s::Keeper;
+use crate::watch::k3s::{Keeper, Seam};
 use crate::watch::signals::Signals;
 
 pub(super) const UNIT: &str = "k3s.service";
@@ -59,6 +59,8 @@ pub(super) struct Inside {
     /// The journal answers no sooner than this is taken away.
     pub(super) journal_hangs: bool,
     pub(super) journal_read: u32,
+    /// How much time a test let pass.
+    pub(super) passed: Duration,
 }
 
 impl Machine {
@@ -68,6 +70,20 @@ impl Machine {
 
     pub(super) fn restarts_asked(&self) -> u32 {
         self.0.lock().unwrap().restarts_asked
+    }
+}
+
+impl Clock for Machine {
+    fn wall(&self) -> jiff::Zoned {
+        SystemClock.wall()
+    }
+
+    fn since_boot(&self) -> Duration {
+        self.0.lock().unwrap().passed
+    }
+
+    fn awake(&self) -> Duration {
+        self.since_boot()
     }
 }
 
@@ -250,10 +266,14 @@ impl<'t> Bench<'t> {
             restart_unanswered: false,
             journal_hangs: false,
             journal_read: 0,
+            passed: Duration::ZERO,
         })));
         let ground = tree.open().unwrap();
         let mut agent = Agent::new(tree, signals, ground, Journal::kept()).unwrap();
-        agent.keeper = Keeper::with(Arc::clone(&machine) as Arc<dyn ServiceManager>);
+        agent.keeper = Keeper::with(Seam {
+            manager: Arc::clone(&machine) as Arc<dyn ServiceManager>,
+            clock: Arc::clone(&machine) as Arc<dyn Clock>,
+        });
         Self {
             tree,
             machine,
@@ -359,6 +379,11 @@ impl<'t> Bench<'t> {
     /// K3s ends by itself, and systemd waits to start it again.
     pub(super) fn dies(&self, line: &str) {
         self.says(line);
+        self.ends();
+    }
+
+    /// The same as systemd sees it; the journal may be late.
+    pub(super) fn ends(&self) {
         self.machine.set(|inside| {
             inside.status.active = ActiveState::Activating;
             inside.status.sub = "auto-restart".to_owned();
@@ -383,6 +408,7 @@ impl<'t> Bench<'t> {
 
     pub(super) fn passes(&mut self, time: Duration) {
         self.now += time;
+        self.machine.set(|inside| inside.passed += time);
         self.agent.on_k3s_due(self.now);
         let end = Instant::now() + PATIENCE;
         while self.agent.keeper.is_waiting() {

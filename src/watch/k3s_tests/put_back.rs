@@ -1,5 +1,7 @@
 //! A change of ours that K3s does not live with.
 
+use std::time::Duration;
+
 use super::bench::*;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::report::event::Kind;
@@ -250,4 +252,31 @@ fn a_k3s_that_fails_always_is_told_of_once_in_whatever_words_it_does() {
         told.insert(bench.agent.keeper.told[&Kind::K3sFails].clone());
     }
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+/// systemd says that K3s ended before journald has read what it said.
+#[test]
+fn the_reason_of_an_end_is_waited_for_but_not_for_long() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    for (is_late, words) in [(true, "apiserver exited: no"), (false, "does not say why")] {
+        bench.k3s_starts();
+        bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+        bench.told(Kind::K3sFails);
+        bench.ends();
+        bench.until("ended", |bench| {
+            let start = bench.agent.k3s.start.as_deref();
+            start == Some("waiting for the journal to say why K3s ended")
+        });
+        bench.passes(Duration::from_millis(300));
+        if is_late {
+            bench.says(DIES);
+        }
+        bench.until("known", |bench| bench.agent.k3s.start.is_none());
+        bench.passes(Duration::from_secs(2));
+        let told = bench.told(Kind::K3sFails);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].message.contains(words), "{told:?}");
+    }
 }

@@ -108,7 +108,6 @@ fn an_agent_that_never_was_ready_has_proven_nothing() {
         .machine
         .set(|inside| inside.status.active = ActiveState::Activating);
     bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
-    std::thread::sleep(Duration::from_millis(1100));
     bench.until("the limit", |bench| bench.agent.keeper.following.is_none());
     assert_eq!(LastGood::load(&tree.records()), Found::Nothing);
 }

@@ -62,6 +62,17 @@ fn last(samples: &[Sample]) -> String {
         .unwrap()
 }
 
+/// The same, once the journal has had its time to say why.
+fn last_in_the_end(samples: &[Sample]) -> String {
+    let mut samples = samples.to_vec();
+    let end = samples.last().unwrap();
+    samples.push(Sample {
+        at: end.at + REASON_PATIENCE,
+        ..end.clone()
+    });
+    last(&samples)
+}
+
 #[test]
 fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
     let course = course(
@@ -177,7 +188,7 @@ fn an_automatic_restart_is_a_failure_whatever_systemd_calls_the_result() {
     };
     let why = "failed: K3s ended and the journal does not say why";
     assert_eq!(
-        last(&[activating(0), active(8, MarkerSeen::Yes), again]),
+        last_in_the_end(&[activating(0), active(8, MarkerSeen::Yes), again]),
         why
     );
     let between = Sample {
@@ -185,7 +196,7 @@ fn an_automatic_restart_is_a_failure_whatever_systemd_calls_the_result() {
         auto_restart: true,
         ..activating(9)
     };
-    assert_eq!(last(&[activating(0), between]), why);
+    assert_eq!(last_in_the_end(&[activating(0), between]), why);
 }
 
 #[test]
@@ -248,6 +259,65 @@ fn the_journals_reason_is_told() {
 }
 
 #[test]
+fn a_reason_that_the_journal_has_late_is_waited_for_whatever_happens_meanwhile() {
+    let ended = |millis, auto_restart| Sample {
+        at: Duration::from_millis(millis),
+        main_pid: None,
+        auto_restart,
+        ..activating(0)
+    };
+    let next_runs = |millis| Sample {
+        main_pid: Some(200),
+        invocation: Some(run('c')),
+        ..ended(millis, false)
+    };
+    let stopped = |millis| Sample {
+        active: ActiveState::Inactive,
+        ..ended(millis, false)
+    };
+    let said = |sample| Sample {
+        ended: Some(Ended::Failed("apiserver exited: no".to_owned())),
+        ..sample
+    };
+    let silent = "failed: K3s ended and the journal does not say why";
+    for (name, samples, expected) in [
+        (
+            "it comes",
+            vec![ended(900, true), said(ended(1200, true))],
+            "failed: apiserver exited: no",
+        ),
+        (
+            "it comes, and the next run is there",
+            vec![ended(900, true), said(next_runs(1200))],
+            "failed: apiserver exited: no",
+        ),
+        (
+            "it does not come",
+            vec![ended(900, true), ended(2800, true), ended(2900, true)],
+            silent,
+        ),
+        (
+            "nor while the next runs",
+            vec![ended(900, true), next_runs(2899), next_runs(2900)],
+            silent,
+        ),
+        (
+            "nor while somebody stops it",
+            vec![ended(900, true), stopped(2899), stopped(2900)],
+            silent,
+        ),
+    ] {
+        let course = course(Settle::of_run(run('b'), RULES), &samples);
+        let (end, before) = course.split_last().unwrap();
+        assert_eq!(end, expected, "{name}");
+        assert!(
+            before.iter().all(|word| word == "waiting"),
+            "{name}: {before:?}"
+        );
+    }
+}
+
+#[test]
 fn a_unit_that_systemd_does_not_restart_has_failed_only_by_itself() {
     let stopped = Sample {
         main_pid: None,
@@ -262,7 +332,7 @@ fn a_unit_that_systemd_does_not_restart_has_failed_only_by_itself() {
         result_failed: true,
         ..sample(20, ActiveState::Failed)
     };
-    assert!(last(&[activating(0), failed]).starts_with("failed"));
+    assert!(last_in_the_end(&[activating(0), failed]).starts_with("failed"));
     // From 1.33 on status 0 says nothing; the journal does.
     let quiet = Sample {
         ended: Some(Ended::Failed("kubelet exited: x".to_owned())),

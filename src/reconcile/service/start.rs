@@ -1,17 +1,121 @@
-//! Our part as a start of K3s has read it, which is not always what was on disk before: the door may have written since.
+//! A start of K3s from its beginning to what it has come to, for whoever follows it: a command that sleeps between two
+//! looks, or the daemon with its timers. [`Settling::Waiting`] says when to look again.
 
-use super::circumstances::Candidate;
-use crate::host::Root;
+use super::circumstances::{Candidate, Knowledge};
+use super::following::following;
+use super::part;
+use super::rollback::Failure;
 use crate::host::records::{Records, STATE};
-use crate::host::systemd::InvocationId;
+use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName};
+use crate::host::{Clock, HostError, Root};
+use crate::reconcile::Pass;
+use crate::reconcile::restart::follow::Follower;
+use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::settle::Settling;
 use crate::reconcile::restart::starts::Starts;
+
+/// A start that is followed.
+#[derive(Debug)]
+pub struct Start {
+    follower: Follower,
+    /// Our part as it was when the start was seen, and after a look at it: the door may have written in between.
+    parts: Vec<OurPart>,
+    /// Nothing was read before the first of the parts.
+    seen_to_begin: bool,
+}
+
+impl Start {
+    /// The start that replaces `previous`, before a restart is asked for.
+    #[must_use]
+    pub fn after_restart(pass: &Pass<'_>, unit: UnitName, previous: Option<InvocationId>) -> Self {
+        let follower = Follower::after_restart(unit, previous, following(pass));
+        Self::new(pass, follower, true)
+    }
+
+    /// A run that somebody else started; `begins`: not before we looked.
+    #[must_use]
+    pub fn of_run(pass: &Pass<'_>, unit: UnitName, run: InvocationId, begins: bool) -> Self {
+        Self::new(pass, Follower::of_run(unit, run, following(pass)), begins)
+    }
+
+    fn new(pass: &Pass<'_>, follower: Follower, seen_to_begin: bool) -> Self {
+        Self {
+            follower,
+            parts: part::present(pass).into_iter().collect(),
+            seen_to_begin,
+        }
+    }
+
+    /// A run was seen to begin, see [`Follower::sees`].
+    pub fn sees(&mut self, run: &InvocationId) {
+        self.follower.sees(run);
+    }
+
+    /// Looks once, see [`Follower::look`].
+    ///
+    /// # Errors
+    /// When systemd does not answer: nothing is decided then.
+    pub fn look(
+        &mut self,
+        manager: &dyn ServiceManager,
+        clock: &dyn Clock,
+    ) -> Result<Settling, ServiceError> {
+        self.follower.look(manager, clock)
+    }
+
+    /// To be told after a look: ours as it is when the run is known.
+    pub fn looked(&mut self, pass: &Pass<'_>) {
+        if self.parts.len() < 2 && self.run().is_some() {
+            self.parts.extend(part::present(pass));
+        }
+    }
+
+    /// The run, once it is known.
+    #[must_use]
+    pub fn run(&self) -> Option<&InvocationId> {
+        self.follower.invocation()
+    }
+
+    /// What its journal told so far.
+    #[must_use]
+    pub const fn heard(&self) -> &Heard {
+        self.follower.heard()
+    }
+
+    /// Our part as it read it, where that is known.
+    #[must_use]
+    pub fn part_read(&self, root: &Root) -> Option<OurPart> {
+        part_read(root, self.run()?, &self.parts, self.seen_to_begin)
+    }
+
+    /// It has settled and was ready: what it read of ours works. Whether that is known.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn proves(&self, pass: &Pass<'_>) -> Result<bool, HostError> {
+        let Some(part) = self.part_read(&pass.host.root) else {
+            return Ok(false);
+        };
+        Knowledge::of(&pass.host.root)?.settled(part, pass)?;
+        Ok(true)
+    }
+
+    /// How it failed.
+    #[must_use]
+    pub fn failure(&self, reason: String) -> Failure {
+        Failure {
+            reason,
+            errors: self.heard().errors().map(str::to_owned).collect(),
+            run: self.run().cloned(),
+        }
+    }
+}
 
 /// Our part as this run read it, where that is known: the door wrote down which it was. Without the door it is known
 /// where the start was seen to begin, and ours was the same before and after. `parts`: ours as it was seen around the
 /// start, the oldest first.
-#[must_use]
-pub fn part_read(
+fn part_read(
     root: &Root,
     run: &InvocationId,
     parts: &[OurPart],
