@@ -13,13 +13,13 @@ use crate::host::systemd::UnitName;
 use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Beside, LoadedUnits, Node, Surroundings};
 use crate::policy::{self, KillSwitch, OnDisable, Policy, PolicyError};
-use crate::reconcile::give_back::{self, Foreseen, foresee};
+use crate::reconcile::give_back::{self, foresee};
 use crate::reconcile::ledger::{self, Damage, Keeping, Ledger, WAY_OUT};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
 use crate::reconcile::service::rollback::Who;
 use crate::reconcile::service::{cluster, last_data_dir};
-use crate::reconcile::{Judgement, Pass, Plan, Seen, Written};
+use crate::reconcile::{Foreseen, Judgement, Pass, Plan, Seen, Written};
 use crate::report::Assessment;
 use crate::setting::Running;
 
