@@ -6,8 +6,7 @@ use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Format, Global, check};
 use crate::policy::Mode;
-use crate::reconcile::Plan;
-use crate::reconcile::give_back::Foreseen;
+use crate::reconcile::{Foreseen, Plan};
 use crate::report::{PlanReport, to_json};
 
 /// Show what apply would change.

@@ -10,11 +10,10 @@ use super::restart::Service;
 use super::session::{Occasion, Session};
 use super::{Exit, Global};
 use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
-use crate::k3s::drop_in_directory;
 use crate::node::{LoadedUnits, Surroundings};
 use crate::reconcile::ledger::{Damage, Ledger, WAY_OUT, is_kept};
 use crate::reconcile::service::directory_time;
-use crate::reconcile::service::stay::{self, Running};
+use crate::reconcile::service::stay::Running;
 use crate::reconcile::{PutBack, Revert as Undo, RevertError, Reverted, unit_override};
 use crate::report::describe;
 use crate::setting::kubectl_lines;
@@ -90,7 +89,7 @@ impl Revert {
                 .any(|done| done.result.is_err() || done.unrecorded.is_some());
         let stays = reverted
             .iter()
-            .any(|done| matches!(done.result, Ok(PutBack::Stays(_) | PutBack::Changed)));
+            .any(|done| matches!(done.result, Ok(PutBack::Stays(_))));
         Ok(match (failed, stays) {
             (true, _) => Exit::Unable,
             (false, true) => Exit::DoesNotHold,
@@ -126,22 +125,15 @@ impl Revert {
             None => Running::Nothing,
         };
         let undo = Undo {
+            pass: &session.pass(),
             controls: &self.controls,
             of_these,
             force: self.force,
             asks_again: false,
-            must_stay: &|thing, staying| stay::must_stay(&session.pass(), thing, staying, &running),
-            goes_first: &|thing| {
-                let directory = drop_in_directory(&session.node.places.config_file);
-                matches!(thing, Thing::Path(path) if path.starts_with(&directory))
-            },
-            remains: &|thing| stay::remains(&session.pass(), thing),
-            left_of: &|thing, before| session.pass().left_of(thing, before),
-            shared: &|thing, before, stay| session.pass().shared_state(thing, before, stay),
-            who: "k3warden revert",
-            patience: session.patience(),
+            running: &running,
+            who: session.who("k3warden revert"),
         };
-        Ok(undo.run(&session.host, ledger, &|| interrupt.is_wanted())?)
+        Ok(undo.run(ledger, &|| interrupt.is_wanted())?)
     }
 
     /// A control that the catalogue has no longer may still have changed something.
@@ -233,11 +225,6 @@ pub(super) fn line(done: &Reverted) -> String {
         Ok(PutBack::Already) => format!("unchanged  {thing}: it is what it was before"),
         Ok(PutBack::Waits(reason)) => format!("stays yet  {thing}: {reason}"),
         Ok(PutBack::Stays(reason)) => format!("stays      {thing}: {reason}"),
-        Ok(PutBack::Changed) => {
-            format!(
-                "stays      {thing}: it was changed by somebody else since; --force takes it back"
-            )
-        }
         Err(error @ (RevertError::Ledger(_) | RevertError::Lock(_))) => {
             format!("failed     {thing}: {error}")
         }

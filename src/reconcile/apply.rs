@@ -159,15 +159,9 @@ fn answering(planned: &PlannedChange) -> Vec<String> {
     }
 }
 
-/// Writes ahead, with one sync for the whole plan. The lock is still held.
-fn record(
-    host: &Host,
-    ledger: &mut Ledger,
-    plan: &Plan,
-    who: &str,
-    patience: Duration,
-) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
-    // One line for each control, so that one alone can be put back. The first line of a thing carries the image.
+/// What is recorded ahead of a plan: a line for each control, so that one alone can be put back. The first line of a thing
+/// carries the image.
+pub(super) fn to_record(plan: &Plan) -> Vec<ledger::Change> {
     let lines = plan.changes.iter().flat_map(|planned| {
         let change = &planned.change;
         answering(planned)
@@ -179,9 +173,19 @@ fn record(
                 after: change.after.clone(),
             })
     });
-    let lines: Vec<ledger::Change> = lines.collect();
+    lines.collect()
+}
+
+/// Writes ahead, with one sync for the whole plan. The lock is still held.
+fn record(
+    host: &Host,
+    ledger: &mut Ledger,
+    plan: &Plan,
+    who: &str,
+    patience: Duration,
+) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
     let lock = Lock::acquire(&host.root, patience, who)?;
-    let mut answers = ledger.record_all(&lines, &lock).into_iter();
+    let mut answers = ledger.record_all(&to_record(plan), &lock).into_iter();
     let of_change = |planned: &PlannedChange| {
         let mut answers = answers.by_ref().take(answering(planned).len());
         let first = answers.next();

@@ -4,19 +4,16 @@
 //! Lines of our drop-in for K3s's configuration and sections of a shared file are worked out as a whole with each plan,
 //! and have gone with that.
 
-mod foreseen;
-
-pub use foreseen::{Becomes, Foreseen, foresee};
+use std::path::Path;
 
 use crate::host::Thing;
-use crate::k3s::drop_in_directory;
 use crate::policy::{Mode, OnDisable, Stance};
 
 use super::ledger::{Ledger, Touch};
 use super::lock::Lock;
 use super::service::rollback::Who;
 use super::service::{line_out, stay};
-use super::{Pass, Revert, RevertError, Reverted, sandbox, unit_override};
+use super::{Foreseen, Pass, Plan, Revert, RevertError, Reverted, sandbox, unit_override};
 
 /// The controls that are turned off and have changed something that still is as they left it; none where the policy
 /// keeps what they did, or wants nothing changed at all.
@@ -58,22 +55,43 @@ pub fn give_back(
     who: Who,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Reverted>, RevertError> {
-    let directory = drop_in_directory(&pass.node.places.config_file);
-    let running = |path: &std::path::Path| stay::reads(pass, path);
-    let revert = Revert {
+    of_turned_off(pass, controls, who, |revert| revert.run(ledger, stop))
+}
+
+/// What giving back what these controls changed would do after a plan, in the order in which it is done. What is as it was
+/// before us is left out.
+///
+/// # Errors
+/// When the ledger cannot be read, or another process holds the lock for too long.
+pub fn foresee(
+    pass: &Pass<'_>,
+    plan: &Plan,
+    ledger: &mut Ledger,
+    controls: &[String],
+    who: Who,
+) -> Result<Vec<Foreseen>, RevertError> {
+    of_turned_off(pass, controls, who, |revert| revert.foresee(plan, ledger))
+}
+
+fn of_turned_off<T>(
+    pass: &Pass<'_>,
+    controls: &[String],
+    who: Who,
+    put_back: impl FnOnce(&Revert<'_>) -> Result<Vec<T>, RevertError>,
+) -> Result<Vec<T>, RevertError> {
+    // To a revert no controls are all of them.
+    if controls.is_empty() {
+        return Ok(Vec::new());
+    }
+    put_back(&Revert {
+        pass,
         controls,
         of_these: &|thing| concerns(pass, thing),
         force: false,
         asks_again: true,
-        must_stay: &|thing, staying| stay::must_stay(pass, thing, staying, &running),
-        goes_first: &|thing| matches!(thing, Thing::Path(path) if path.starts_with(&directory)),
-        remains: &|thing| stay::remains(pass, thing),
-        left_of: &|thing, before| pass.left_of(thing, before),
-        shared: &|thing, before, stay| pass.shared_state(thing, before, stay),
-        who: who.name,
-        patience: who.patience,
-    };
-    revert.run(pass.host, ledger, stop)
+        running: &|path: &Path| stay::reads(pass, path),
+        who,
+    })
 }
 
 /// Only what the operator's own words turn off: a control that waits for him, or has no place here, is another matter.

@@ -1,5 +1,6 @@
 //! From the catalogue to a node that holds: judge, plan, apply, verify, record, revert.
 
+mod ahead;
 mod apply;
 pub mod baseline;
 mod configuration;
@@ -17,11 +18,15 @@ pub mod service;
 mod shared_file;
 mod verdict;
 mod withdrawal;
+mod written;
 
 pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
 pub use configuration::{is_our_configuration, unit_override};
 pub use judgement::Judgement;
 pub use pass::{Pass, Seen};
 pub use plan::{Plan, PlannedChange, Refused, RefusedBy};
-pub use revert::{PutBack, Revert, RevertError, Reverted, Written};
+pub use revert::{
+    Afterwards, Decision, Foreseen, Put, PutBack, Reason, Revert, RevertError, Reverted, UNPROVEN,
+};
 pub use verdict::Verdict;
+pub use written::Written;

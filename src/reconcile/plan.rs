@@ -96,7 +96,7 @@ impl Plan {
     }
 
     /// The directories that others write until this plan takes that from them, with owner and bits as it leaves them.
-    fn made_safe(&self, pass: &Pass<'_>) -> BTreeMap<PathBuf, Attributes> {
+    pub(super) fn made_safe(&self, pass: &Pass<'_>) -> BTreeMap<PathBuf, Attributes> {
         let root = &pass.host.root;
         let change = |planned: &PlannedChange| match &planned.change {
             Change {

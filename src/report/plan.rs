@@ -5,8 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::change::{ChangeReport, RefusedReport, describe, diff, effect_name, left_in_cluster};
-use crate::reconcile::Plan;
-use crate::reconcile::give_back::{Becomes, Foreseen};
+use crate::reconcile::{Decision, Foreseen, Plan, Put, PutBack, RevertError, UNPROVEN};
 use crate::setting::Effect;
 
 /// The name of the plan's format; a field is only ever added within one version.
@@ -128,14 +127,25 @@ impl GivenBackReport {
             left_in_cluster: Vec::new(),
             stays: None,
         };
-        match &foreseen.becomes {
-            Becomes::Stays(reason) => report.stays = Some(reason.clone()),
-            Becomes::Restored { before, after } => {
-                report.before = Some(describe(before));
-                report.after = Some(describe(after));
-                report.diff = diff(thing, before, after);
-                report.left_in_cluster = left_in_cluster(thing, before, after);
+        match &foreseen.decision {
+            Ok(Decision {
+                end: PutBack::Restored(_),
+                put: Some(Put { from, to, .. }),
+                ..
+            }) => {
+                report.before = Some(describe(from));
+                report.after = Some(describe(to));
+                report.diff = diff(thing, from, to);
+                report.left_in_cluster = left_in_cluster(thing, from, to);
             }
+            Ok(Decision { end, .. }) => match end {
+                PutBack::Waits(reason) | PutBack::Stays(reason) => {
+                    report.stays = Some(reason.to_string());
+                }
+                PutBack::Restored(_) | PutBack::Already => {}
+            },
+            Err(RevertError::Unproven(_)) => report.stays = Some(UNPROVEN.to_owned()),
+            Err(error) => report.stays = Some(error.to_string()),
         }
         report
     }

@@ -114,14 +114,15 @@ pub fn with_settings(
 
 /// A sysctl.d file without what we wrote into it, where somebody has written other lines since than were there before us:
 /// the guide names this file, so others write it too. `None` where the state of before is all there is to put back.
+/// `now` tells what the file is; only asked of such a file.
 #[must_use]
 pub fn without_ours(
-    root: &Root,
     thing: &Thing,
     before: &State,
+    now: impl FnOnce() -> Option<State>,
     ours: &[&SettingBody],
 ) -> Option<State> {
-    let path = in_directory(thing)?;
+    in_directory(thing)?;
     let wants = ours.iter().filter_map(|setting| want(setting));
     let keys: Vec<SysctlKey> = wants.map(|want| want.key).collect();
     let (old, attributes) = match before {
@@ -132,7 +133,13 @@ pub fn without_ours(
         State::Absent => (&[][..], None),
         _ => return None,
     };
-    let (now, found) = root.read_with_attributes(path, READ_LIMIT_BYTES).ok()??;
+    let State::File {
+        content: now,
+        attributes: found,
+    } = now()?
+    else {
+        return None;
+    };
     let (theirs, _) = divided(&now, &keys);
     let (theirs_before, own_before) = divided(old, &keys);
     if theirs == theirs_before || theirs.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
-use crate::reconcile::{Judgement, PutBack, Refused, RefusedBy, Reverted, Verdict};
+use crate::reconcile::{Judgement, PutBack, Reason, Refused, RefusedBy, Reverted, Verdict};
 use crate::report::Enforcement;
 use crate::report::describe;
 use crate::report::event::Kind;
@@ -259,8 +259,10 @@ impl Default for HeldFor {
 pub(super) fn given_back(ground: &Ground, done: &Reverted) -> Option<Event> {
     let message = match done.result.as_ref().ok()? {
         PutBack::Restored(state) => format!("{} is {} again", done.thing, describe(state)),
+        PutBack::Stays(Reason::Theirs) => {
+            format!("{} stays: somebody else has changed it since", done.thing)
+        }
         PutBack::Stays(reason) => format!("{} stays: {reason}", done.thing),
-        PutBack::Changed => format!("{} stays: somebody else has changed it since", done.thing),
         PutBack::Already | PutBack::Waits(_) => return None,
     };
     let control = done.controls.first().map_or("", String::as_str);

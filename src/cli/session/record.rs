@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use super::Session;
 use crate::cli::exit::CliError;
 use crate::policy::OnDisable;
-use crate::reconcile::give_back::{self, Foreseen, foresee};
+use crate::reconcile::give_back::{self, foresee};
 use crate::reconcile::ledger::{self, Keeping, Ledger, WAY_OUT};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::rollback::Who;
 use crate::reconcile::service::{cluster, last_data_dir};
-use crate::reconcile::{Pass, Plan, Written};
+use crate::reconcile::{Foreseen, Pass, Plan, Written};
 
 /// How long a command waits for a change of another process.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);

@@ -23,7 +23,6 @@ use conditions::Conditions;
 use draft::{Draft, Extent};
 pub use own_files::is_our_configuration;
 pub(super) use own_files::{CONFIGURATION, own_files};
-pub(super) use trial::files_after;
 use unit_override::UnitOverride;
 
 /// `config.yaml.d` came with this release.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
-use crate::host::{Root, State, Thing};
+use crate::host::{State, Thing};
 use crate::k3s::component::Facts;
 use crate::k3s::{Effective, Ending, Files, Invocation};
-use crate::node;
+use crate::reconcile::ahead::{facts_after, files_after};
 use crate::setting::Change;
 use crate::setting::configuration::{Line, render};
 
@@ -57,19 +57,11 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// What the kernel tells once the plan has set its values: they come before K3s's configuration.
     pub(super) fn facts(&self) -> Facts {
-        let mut facts = node::facts(self.pass.host);
-        for change in self.planned {
-            if let (Thing::Sysctl(key), State::Value(value)) = (&change.thing, &change.after) {
-                facts
-                    .kernel
-                    .insert(key.to_string(), value.trim().parse().ok());
-            }
-        }
-        facts
+        facts_after(self.pass.host, self.planned.iter().map(reaches))
     }
 
     pub(super) fn files(&self, lines: Option<&BTreeMap<Line, ControlId>>) -> Files<'a> {
-        let mut files = files_after(&self.pass.host.root, self.planned);
+        let mut files = files_after(&self.pass.host.root, self.planned.iter().map(reaches));
         for path in self.present.keys() {
             files = files.without(path);
         }
@@ -96,25 +88,6 @@ impl<'p, 'a> Draft<'p, 'a> {
     }
 }
 
-/// The files that K3s would read once these changes are made.
-pub(in crate::reconcile) fn files_after<'r, 'c>(
-    root: &'r Root,
-    changes: impl IntoIterator<Item = &'c Change>,
-) -> Files<'r> {
-    let mut files = Files::new(root);
-    for change in changes {
-        if let Thing::Path(path) = &change.thing {
-            files = match &change.after {
-                State::File { content, .. } => files.with(path, content.clone()),
-                State::Absent => files.without(path),
-                State::Directory(_) => files.with_directory(path),
-                _ => files,
-            };
-        }
-    }
-    files
-}
-
 /// The reason for which K3s would end with our lines and would not without them.
 pub(super) fn worse<'e>(base: &Effective, after: &'e Effective) -> Option<&'e Ending> {
     let known: Vec<&str> = base
@@ -124,4 +97,9 @@ pub(super) fn worse<'e>(base: &Effective, after: &'e Effective) -> Option<&'e En
     after
         .endings()
         .find(|ending| !known.contains(&ending.reason.as_str()))
+}
+
+/// What a change brings a thing to.
+const fn reaches(change: &Change) -> (&Thing, &State) {
+    (&change.thing, &change.after)
 }

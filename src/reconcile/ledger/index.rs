@@ -38,7 +38,7 @@ pub(super) struct Touched {
 }
 
 /// The lines that must outlive a compaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     pub(super) touched: BTreeMap<Thing, Touched>,
     pub(super) notes: BTreeMap<String, Span>,

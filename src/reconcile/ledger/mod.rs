@@ -19,6 +19,7 @@ mod scan;
 mod store;
 #[cfg(test)]
 mod tests;
+mod undone;
 mod write;
 
 use std::fmt;
@@ -29,17 +30,17 @@ pub use history::{Record, RecordKind};
 pub use image::Fingerprint;
 pub use line::Ending;
 pub use scan::Damage;
+pub use undone::Touch;
 pub use write::{Change, Recorded};
 
 use head::Mark;
-use image::earlier_over_later;
-use index::{Index, Span, Touched};
+use index::{Index, Span};
 use line::{Entry, Line};
 use scan::{Scan, Tail};
 use store::{Opened, Store};
 
 use super::lock::Lock;
-use crate::host::{OwnPlace, Root, State, Thing, boot_id};
+use crate::host::{OwnPlace, Root, boot_id};
 
 /// Images of before and repairs of some years; an eighth of it is kept free for repairs.
 const LIMIT_BYTES: u64 = 8 << 20;
@@ -73,25 +74,6 @@ impl Keeping {
             boot_id: root.is_live().then(boot_id).flatten(),
         }
     }
-}
-
-/// A thing that we changed and that was not put back since.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Touch {
-    /// The first touch.
-    pub id: ChangeId,
-    /// The thing.
-    pub thing: Thing,
-    /// Every control that changed it and did not give it up; the first touch's control is not always first. More than
-    /// one: what was there before cannot be put back for one of them alone. None: nobody needs it, and it only waits
-    /// until it can go.
-    pub controls: Vec<String>,
-    /// Controls that changed it and were to be put back: what is left of theirs could not go then, or has gone.
-    pub given_up: Vec<String>,
-    /// What it was when we last wrote it. If it is something else now, somebody changed it since.
-    pub last_written: Fingerprint,
-    /// Whether the record of what was there before is proven by the chain; false from the first damage on.
-    pub proven: bool,
 }
 
 /// The ledger below a root. Opened once by the daemon; it notices what others append.
@@ -151,43 +133,6 @@ impl Ledger {
         self.torn_bytes
     }
 
-    /// What is to be undone, last touched first.
-    ///
-    /// # Errors
-    /// When the files cannot be read.
-    pub fn touched(&mut self, lock: &Lock) -> Result<Vec<Touch>, LedgerError> {
-        self.refresh(lock)?;
-        let touched = self.index.touched.iter();
-        let mut all: Vec<Touch> = touched
-            .map(|(thing, touched)| self.touch(thing, touched))
-            .collect();
-        all.sort_by_key(|touch| std::cmp::Reverse(touch.id));
-        Ok(all)
-    }
-
-    /// What a thing was before our first touch, read from the disk.
-    ///
-    /// # Errors
-    /// [`LedgerError::NotTouched`] if there is no first touch to undo; or when the line cannot be read.
-    pub fn before(&mut self, thing: &Thing, lock: &Lock) -> Result<State, LedgerError> {
-        self.refresh(lock)?;
-        let not_touched = || LedgerError::NotTouched(thing.clone());
-        let touched = self.index.touched.get(thing).ok_or_else(not_touched)?;
-        let mut result = None;
-        for span in touched.images.iter().rev() {
-            let unreadable = || LedgerError::Broken(Damage::Unreadable { line: span.line });
-            let Entry::FirstTouch { before, .. } = self.read(*span)?.entry else {
-                return Err(unreadable());
-            };
-            let earlier = before.state().ok_or_else(unreadable)?;
-            result = Some(match result {
-                Some(later) => earlier_over_later(earlier, later),
-                None => earlier,
-            });
-        }
-        result.ok_or_else(not_touched)
-    }
-
     /// A decision recorded by [`Ledger::note`].
     ///
     /// # Errors
@@ -200,19 +145,6 @@ impl Ledger {
         match self.read(*span)?.entry {
             Entry::Note { value, .. } => Ok(Some(value)),
             _ => Err(LedgerError::Broken(Damage::Unreadable { line: span.line })),
-        }
-    }
-
-    fn touch(&self, thing: &Thing, touched: &Touched) -> Touch {
-        let first_doubt = self.damage.as_ref().and_then(Damage::line);
-        let proven = |span: &Span| first_doubt.is_none_or(|line| span.line < line);
-        Touch {
-            id: ChangeId(touched.id),
-            thing: thing.clone(),
-            controls: touched.controls().cloned().collect(),
-            given_up: touched.given_up().cloned().collect(),
-            last_written: touched.last_written.clone(),
-            proven: touched.images.iter().all(proven),
         }
     }
 

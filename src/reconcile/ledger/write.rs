@@ -50,10 +50,10 @@ impl Recorded {
 }
 
 /// Lines ready to be appended.
-struct Draft {
+pub(super) struct Draft {
     text: Vec<u8>,
     tail: Tail,
-    lines: Vec<(Line, Span)>,
+    pub(super) lines: Vec<(Line, Span)>,
 }
 
 impl Ledger {
@@ -177,7 +177,7 @@ impl Ledger {
     }
 
     /// Which changes need an image of before: things never touched, and a content of which we only know attributes.
-    fn first_touches<'a>(&self, changes: &'a [Change]) -> Vec<(&'a Change, bool)> {
+    pub(super) fn first_touches<'a>(&self, changes: &'a [Change]) -> Vec<(&'a Change, bool)> {
         let mut whole: BTreeMap<&Thing, bool> = BTreeMap::new();
         let mut marked = Vec::with_capacity(changes.len());
         for change in changes {
@@ -307,7 +307,7 @@ impl Ledger {
         Ok(entries)
     }
 
-    fn draft(&self, entries: Vec<Entry>) -> Draft {
+    pub(super) fn draft(&self, entries: Vec<Entry>) -> Draft {
         let time = Timestamp::now();
         let mut draft = Draft {
             text: Vec::new(),
@@ -366,7 +366,7 @@ fn refused(changes: &[(&Change, bool)]) -> Vec<bool> {
 }
 
 impl Change {
-    fn entry(&self, first: bool) -> Entry {
+    pub(super) fn entry(&self, first: bool) -> Entry {
         let control = self.control.clone();
         let thing = ThingName::of(&self.thing);
         let after = Short::of(&self.after);

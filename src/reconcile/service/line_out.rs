@@ -73,7 +73,7 @@ pub fn of_controls(
     let State::File {
         content,
         attributes,
-    } = pass.host.capture(thing, Extent::Whole).ok()?
+    } = pass.state(thing, Extent::Whole).ok()?
     else {
         return None;
     };

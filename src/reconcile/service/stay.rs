@@ -4,16 +4,14 @@ use std::path::Path;
 
 use super::part;
 use super::{inputs, kernel, line_out};
-use crate::host::{State, SysctlKey, Thing, systemd};
+use crate::host::{Extent, State, SysctlKey, Thing, systemd};
+use crate::k3s::Effective;
 use crate::k3s::component::{
     Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
-use crate::k3s::{Effective, Files};
-use crate::node::facts;
-use crate::reconcile::configuration::files_after;
+use crate::reconcile::Pass;
 use crate::reconcile::restart::own_part::EncryptionKey;
 use crate::reconcile::restart::starts::Starts;
-use crate::reconcile::{Pass, PlannedChange};
 
 const SYSCTL_DIRECTORY: &str = "/etc/sysctl.d";
 
@@ -50,72 +48,84 @@ pub fn reads(pass: &Pass<'_>, path: &Path) -> Running {
     })
 }
 
-/// Why a thing has to stay as it is now, although of the controls that wrote it only `staying` keep it; judged anew for
-/// each, since what goes first may free what comes after.
+/// What K3s needs a thing for that would otherwise be put back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Need {
+    /// The kubelet checks the values at each start, whoever asked for it.
+    #[error("{0} sets protect-kernel-defaults, and the kubelet would not start with another value")]
+    KernelDefaults(String),
+    /// Its audit log is in it, and only newer releases make the directory themselves.
+    #[error("{0} has the audit log there, and K3s would not start without it")]
+    AuditLog(String),
+    /// K3s's configuration names it.
+    #[error("K3s's configuration names it, and K3s would not start without it")]
+    Named,
+    /// An admission plugin has a section in it.
+    #[error("K3s would end with the admission plugin {0} and without a section for it there")]
+    Section(String),
+    /// A start that ends before its options are settled may need it as soon as it does not.
+    #[error("whether K3s's next start {what} nobody knows: it would not start: {ending}")]
+    Unsettled {
+        /// What such a start may do with it.
+        what: &'static str,
+        /// Why it would end.
+        ending: String,
+    },
+    /// The running K3s was started with it.
+    #[error("the running K3s was started with it; it can go after the next start")]
+    Running,
+    /// It may have been.
+    #[error(
+        "nobody knows whether the running K3s was started with it; it can go after the next start"
+    )]
+    MaybeRunning,
+    /// Secrets may be encrypted, and the line of the drop-in says how.
+    #[error("its secrets-encryption line, without which K3s could not read its Secrets any more")]
+    Encryption,
+}
+
+/// What a thing has to stay for as it is now, although of the controls that wrote it only `staying` keep it. `running`
+/// tells whether the running K3s was started with a file.
 #[must_use]
 pub fn must_stay(
     pass: &Pass<'_>,
     thing: &Thing,
     staying: &[&str],
     running: &dyn Fn(&Path) -> Running,
-) -> Option<String> {
-    must_stay_after(pass, &[], thing, staying, running)
-}
-
-/// The same once a plan is carried out.
-#[must_use]
-pub fn must_stay_after(
-    pass: &Pass<'_>,
-    plan: &[PlannedChange],
-    thing: &Thing,
-    staying: &[&str],
-    running: &dyn Fn(&Path) -> Running,
-) -> Option<String> {
-    let next = Next { pass, plan };
+) -> Option<Need> {
     match thing {
         Thing::Sysctl(key) => {
             let is_it = |known: &str| SysctlKey::parse(known).is_ok_and(|known| known == *key);
             let checked = KERNEL_PARAMETERS.iter().any(|(known, _)| is_it(known));
-            checked.then(|| protection(&next)).flatten()
+            checked.then(|| protection(pass)).flatten()
         }
-        Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(&next),
+        Thing::Path(path) if path.starts_with(SYSCTL_DIRECTORY) => protection(pass),
         Thing::Path(path) if part::files(pass).contains(path) => {
             match pass.sections_of(thing, staying) {
                 // K3s reads it at a start only, and finds there then what its plug-ins need.
-                Some(left) => lacks_a_section(&next, path, left),
-                None => named(&next, path, running),
+                Some(left) => lacks_a_section(pass, path, left),
+                None => named(pass, path).or_else(|| match running(path) {
+                    Running::Nothing | Running::ReadsNot => None,
+                    Running::Reads => Some(Need::Running),
+                    Running::Unknown => Some(Need::MaybeRunning),
+                }),
             }
         }
-        Thing::Path(path) => log_in(&next, path),
+        Thing::Path(path) => log_in(pass, path),
     }
 }
 
-/// The next start of K3s, with a plan carried out.
-struct Next<'p, 'a> {
-    pass: &'p Pass<'a>,
-    plan: &'p [PlannedChange],
+/// What K3s's next start would run with. Without a configuration that can be judged nothing is known to be needed.
+fn next_start<'p>(pass: &'p Pass<'_>) -> Option<&'p Effective> {
+    pass.effective().as_ref().ok()
 }
 
-impl Next<'_, '_> {
-    fn files(&self) -> Files<'_> {
-        let changes = self.plan.iter().map(|planned| &planned.change);
-        files_after(&self.pass.host.root, changes)
-    }
-
-    /// What it would run with, where that can be told.
-    fn effective(&self) -> Option<Effective> {
-        let (host, node) = (self.pass.host, self.pass.node);
-        let effective = node.effective_of(&self.files(), node.invocation(), &facts(host));
-        effective.ok()
-    }
-}
-
-/// Why K3s's next start needs a directory: its audit log is in it, and only newer releases make it themselves.
-fn log_in(next: &Next<'_, '_>, directory: &Path) -> Option<String> {
-    let effective = next.effective()?;
-    let usual = next.pass.node.places.data_dir.join("server/logs");
-    if let Some(reason) = nobody_knows(&effective, "logs there").filter(|_| directory == usual) {
-        return Some(reason);
+/// Whether K3s's next start needs a directory: its audit log is in it.
+fn log_in(pass: &Pass<'_>, directory: &Path) -> Option<Need> {
+    let effective = next_start(pass)?;
+    let usual = pass.node.places.data_dir.join("server/logs");
+    if let Some(need) = unsettled(effective, "logs there").filter(|_| directory == usual) {
+        return Some(need);
     }
     let flag = "audit-log-path";
     let found = effective
@@ -125,74 +135,49 @@ fn log_in(next: &Next<'_, '_>, directory: &Path) -> Option<String> {
         return None;
     };
     let path = effective.named_file(&value);
-    let files = next.files().without(directory);
+    let files = pass.files().without(directory);
     refuses_audit_log(&path, effective.version, &files)
         .filter(|_| path.parent() == Some(directory))
-        .map(|_| format!("{place} has the audit log there, and K3s would not start without it"))
+        .map(|_| Need::AuditLog(place.to_string()))
 }
 
 /// What is not known of a start that ends before its options are settled.
-fn nobody_knows(effective: &Effective, what: &str) -> Option<String> {
-    let ending = effective.unsettled()?;
-    Some(format!(
-        "whether K3s's next start {what} nobody knows: it would not start: {ending}"
-    ))
+fn unsettled(effective: &Effective, what: &'static str) -> Option<Need> {
+    let ending = effective.unsettled()?.to_string();
+    Some(Need::Unsettled { what, ending })
 }
 
-/// The kubelet checks the values at each start, whoever asked for it.
-fn protection(next: &Next<'_, '_>) -> Option<String> {
-    // Without a configuration that can be judged no kubelet is known to check anything.
-    let effective = next.effective()?;
-    if let Some(reason) = nobody_knows(&effective, "has protect-kernel-defaults") {
-        return Some(reason);
-    }
-    let place = kernel::protected_by(&effective)?;
-    Some(format!(
-        "{place} sets protect-kernel-defaults, and the kubelet would not start with another value"
-    ))
+fn protection(pass: &Pass<'_>) -> Option<Need> {
+    let effective = next_start(pass)?;
+    unsettled(effective, "has protect-kernel-defaults")
+        .or_else(|| kernel::protected_by(effective).map(Need::KernelDefaults))
 }
 
-/// Why K3s's next start needs more of a file than what is left of it.
-fn lacks_a_section(next: &Next<'_, '_>, path: &Path, left: Vec<u8>) -> Option<String> {
-    let effective = next.effective()?;
-    if let Some(reason) = nobody_knows(&effective, "needs all of it") {
-        return Some(reason);
+/// Whether K3s's next start needs more of a file than what is left of it.
+fn lacks_a_section(pass: &Pass<'_>, path: &Path, left: Vec<u8>) -> Option<Need> {
+    let effective = next_start(pass)?;
+    if let Some(need) = unsettled(effective, "needs all of it") {
+        return Some(need);
     }
-    let files = next.files().with(path, left);
-    let plugin = *plugins_without_section(&effective, &files).first()?;
-    Some(format!(
-        "K3s would end with the admission plugin {plugin} and without a section for it there"
-    ))
+    let files = pass.files().with(path, left);
+    let plugin = *plugins_without_section(effective, &files).first()?;
+    Some(Need::Section(plugin.to_owned()))
 }
 
-fn named(next: &Next<'_, '_>, path: &Path, running: &dyn Fn(&Path) -> Running) -> Option<String> {
-    let effective = next.effective();
-    let unknown = effective
-        .as_ref()
-        .and_then(|effective| nobody_knows(effective, "needs it"));
-    if unknown.is_some() {
-        return unknown;
+/// Whether K3s's next start is told of a file.
+fn named(pass: &Pass<'_>, path: &Path) -> Option<Need> {
+    let effective = next_start(pass)?;
+    if let Some(need) = unsettled(effective, "needs it") {
+        return Some(need);
     }
-    let loaded = effective
-        .and_then(|effective| inputs::loaded(next.pass.host, next.pass.node, &effective).ok());
-    if loaded.is_some_and(|loaded| loaded.iter().any(|loaded| loaded == path)) {
-        return Some("K3s's configuration names it, and K3s would not start without it".to_owned());
-    }
-    match running(path) {
-        Running::Nothing | Running::ReadsNot => None,
-        Running::Reads => Some(
-            "the running K3s was started with it; it can go after the next start".to_owned(),
-        ),
-        Running::Unknown => Some(
-            "nobody knows whether the running K3s was started with it; it can go after the next start"
-                .to_owned(),
-        ),
-    }
+    let loaded = inputs::loaded(pass.host, pass.node, effective).ok()?;
+    let is_named = loaded.iter().any(|loaded| loaded == path);
+    is_named.then_some(Need::Named)
 }
 
 /// What of a thing stays when the rest goes: the line that says that Secrets are encrypted, once there is a key.
 #[must_use]
-pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, String)> {
+pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, Need)> {
     let Thing::Path(path) = thing else {
         return None;
     };
@@ -200,11 +185,10 @@ pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, String)> {
     if !ours || part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent {
         return None;
     }
-    let found = pass.host.capture(thing, crate::host::Extent::Whole).ok()?;
     let State::File {
         content,
         attributes,
-    } = found
+    } = pass.state(thing, Extent::Whole).ok()?
     else {
         return None;
     };
@@ -213,7 +197,5 @@ pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, String)> {
         content: text.into_bytes(),
         attributes,
     };
-    let reason =
-        "its secrets-encryption line, without which K3s could not read its Secrets any more";
-    Some((state, reason.to_owned()))
+    Some((state, Need::Encryption))
 }

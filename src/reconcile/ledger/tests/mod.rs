@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::host::{Attributes, FileMode};
+use crate::host::{Attributes, FileMode, State, Thing};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 const SECRET: &[u8] = b"K10secret-token\n";

@@ -1,6 +1,6 @@
 //! Any sequence of operations, against a model that is a map.
 
-use super::super::image::Short;
+use super::super::image::{Short, earlier_over_later};
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
