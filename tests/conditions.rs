@@ -542,7 +542,7 @@ fn a_live_value_that_the_operators_kubelet_insists_on_is_not_put_back() {
     };
     std::fs::remove_file(server.tree.at(DROP_IN)).unwrap();
     server.write(CONFIG, "protect-kernel-defaults: true\n");
-    let reason = stays(&server).unwrap();
+    let reason = stays(&server).unwrap().to_string();
     assert!(reason.contains("config.yaml:1"), "{reason}");
     server.write(CONFIG, "");
     assert_eq!(stays(&server), None);

@@ -21,7 +21,7 @@ fn option(texts: Vec<String>) -> SetOption {
     }
 }
 
-fn with(options: Vec<(&str, Vec<&str>)>, version: &str, role: Role) -> Start {
+pub(super) fn with(options: Vec<(&str, Vec<&str>)>, version: &str, role: Role) -> Start {
     let tree = tempfile::tempdir().unwrap();
     let root = Root::open(tree.path()).unwrap();
     let mut merge = Merge::default();
@@ -43,7 +43,7 @@ pub(super) fn ending(option: &str, items: &[&str]) -> Option<String> {
     start.endings.into_iter().next().map(|ending| ending.reason)
 }
 
-fn value(start: &Start, component: Component, flag: &str) -> Option<String> {
+pub(super) fn value(start: &Start, component: Component, flag: &str) -> Option<String> {
     let mut values = start.components.values(component, flag);
     values.next().map(|argument| argument.value.clone())
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::common;
+use super::{common, families, runtime};
 use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
@@ -20,20 +20,22 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
         found.extend(addresses(options, &["node-external-ip"]));
     }
     if node.role == Role::Agent {
+        found.extend(runtime::endings(options, node));
         return found;
     }
-    found.extend(combinations(options));
+    found.extend(combinations(options, node));
     found.extend(networks(options));
     found.extend(modes(options, node));
     found.extend(tls(options, node));
     found.extend(panics(options, node));
     found.extend(addresses_of_others(options, node));
     found.extend(intervals(options, node));
-    found.extend(families(options, node));
+    found.extend(families::endings(options, node));
+    found.extend(runtime::endings(options, node));
     found
 }
 
-fn ending(reason: String, from: Option<&Place>) -> Ending {
+pub(super) fn ending(reason: String, from: Option<&Place>) -> Ending {
     Ending::new(reason, from.cloned())
 }
 
@@ -49,7 +51,12 @@ fn addresses(options: Options<'_>, names: &[&str]) -> Vec<Ending> {
     found
 }
 
-fn combinations(options: Options<'_>) -> Vec<Ending> {
+fn combinations(options: Options<'_>, node: &Node) -> Vec<Ending> {
+    let since =
+        |releases: &str| Since::parse(releases).is_some_and(|since| since.reached(node.version));
+    // K3s 3f649e3bc and b6ab24c4f.
+    let knows_kine = since("1.27.13+1.28.9+1.29.4");
+    let knows_reset = since("1.25.15+1.26.10+1.27.7+1.28.3");
     let datastore = options.text("datastore-endpoint").is_some();
     let joins = options.text("server").is_some();
     let rules = [
@@ -65,17 +72,17 @@ fn combinations(options: Options<'_>) -> Vec<Ending> {
         ),
         (
             "disable-apiserver",
-            options.on("disable-apiserver") && datastore,
+            options.on("disable-apiserver") && datastore && knows_kine,
             "invalid flag use; cannot use --disable-apiserver with --datastore-endpoint",
         ),
         (
             "disable-etcd",
-            options.on("disable-etcd") && datastore,
+            options.on("disable-etcd") && datastore && knows_kine,
             "invalid flag use; cannot use --disable-etcd with --datastore-endpoint",
         ),
         (
             "cluster-reset",
-            options.on("cluster-reset") && joins,
+            options.on("cluster-reset") && joins && knows_reset,
             "cannot perform cluster-reset while server URL is set",
         ),
     ];
@@ -207,37 +214,6 @@ fn intervals(options: Options<'_>, node: &Node) -> Vec<Ending> {
             (given <= 0).then(|| ending(reason, options.place(name)))
         })
         .collect()
-}
-
-/// The first service network and the address that the apiserver gives out must be of one family (kube-apiserver
-/// `app/options/validation.go`). Which address a node has by itself is not known here.
-fn families(options: Options<'_>, node: &Node) -> Option<Ending> {
-    // Tried at 1.36 only.
-    if node.version.minor < 31 {
-        return None;
-    }
-    let names = ["advertise-address", "node-external-ip", "node-ip"];
-    let mut addresses = names.into_iter().flat_map(|name| options.words(name));
-    let (address, place) = addresses.next()?;
-    let address: IpAddr = address.parse().ok()?;
-    let given = options.words("service-cidr").next();
-    // K3s's own is of the family of the first node-ip.
-    let default = || match options.words("node-ip").next() {
-        Some((word, _)) if word.contains(':') => "fd00:43::/112",
-        _ => "10.43.0.0/16",
-    };
-    let network = given.map_or_else(default, |(word, _)| word);
-    let is_ipv6 = Network::parse(network)?.is_ipv6();
-    let items = options.items(Component::Apiserver.option());
-    let reconciles = !items
-        .iter()
-        .any(|item| item.value.contains("endpoint-reconciler-type"));
-    (is_ipv6 != address.is_ipv6() && reconciles).then(|| {
-        let reason = format!(
-            "apiserver exited: service IP family \"{network}\" must match public address family \"{address}\""
-        );
-        ending(reason, Some(given.map_or(place, |(_, place)| place)))
-    })
 }
 
 fn modes(options: Options<'_>, node: &Node) -> Vec<Ending> {

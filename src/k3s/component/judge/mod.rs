@@ -7,6 +7,7 @@ mod audit;
 mod common;
 mod controllers;
 mod encryption;
+mod families;
 mod files;
 mod k3s;
 mod kubelet;
@@ -14,6 +15,7 @@ mod limits;
 mod logging;
 mod own_files;
 mod proxy;
+mod runtime;
 
 pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{

@@ -10,20 +10,57 @@ use crate::k3s::component::releases::Since;
 use crate::k3s::component::value::port_range;
 use crate::k3s::component::{AUTO, Node};
 
+/// From these releases on the first address is the one that counts; before them the first of IPv4, where there is one
+/// (K3s f2c711737 "Take IPFamily precedence based on order").
+const FIRST_ADDRESS_COUNTS: &str = "1.25.15+1.26.10+1.27.7+1.28.3";
+/// The same change gives the kubelet every address of the node.
+const EVERY_ADDRESS: &str = FIRST_ADDRESS_COUNTS;
+/// `advertise-address` had taken the first address before (K3s 32d62c578).
+const FIRST_IS_ADVERTISED: &str = "1.24.11+1.25.7+1.26.2";
+/// The first two addresses change places where the first is not of the family of the first cluster network (K3s
+/// 88c431aea).
+const ADDRESSES_FOLLOW_NETWORKS: &str = "1.27.12+1.28.8+1.29.3";
+/// Up to here the kubelet listens where `bind-address` says; before, that was for the apiserver's clients alone (K3s
+/// ff679fb3a).
+const KUBELET_BINDS: &str = "1.30.2";
+
+fn since(releases: &str, node: &Node) -> bool {
+    Since::parse(releases).is_some_and(|since| since.reached(node.version))
+}
+
+/// The family that decides K3s's defaults: IPv6, or not.
+fn prefers_ipv6(addresses: &[IpAddr], node: &Node) -> bool {
+    if since(FIRST_ADDRESS_COUNTS, node) {
+        addresses.first().is_some_and(IpAddr::is_ipv6)
+    } else {
+        !addresses.is_empty() && addresses.iter().all(IpAddr::is_ipv6)
+    }
+}
+
 impl Situation {
     pub(super) fn addresses(&mut self, options: Options<'_>, node: &Node) {
-        let addresses: Vec<IpAddr> = options
+        let mut addresses: Vec<IpAddr> = options
             .words("node-ip")
             .filter_map(|(word, _)| word.parse().ok())
             .collect();
-        let ipv6 = addresses.first().is_some_and(IpAddr::is_ipv6);
-        let several = Since::parse("1.25.15+1.26.10+1.27.7+1.28.3")
-            .is_some_and(|since| since.reached(node.version));
+        self.when("ipv6-defaults", prefers_ipv6(&addresses, node));
+        let first_network = options.words("cluster-cidr").next();
+        let first_network = first_network.and_then(|(word, _)| Network::parse(word));
+        if let (Some(network), [first, second, ..]) = (first_network, addresses.as_mut_slice())
+            && since(ADDRESSES_FOLLOW_NETWORKS, node)
+            && network.is_ipv6() != first.is_ipv6()
+        {
+            std::mem::swap(first, second);
+        }
+        let ipv6 = prefers_ipv6(&addresses, node);
         let vpn = options.text("vpn-auth").is_some() || options.text("vpn-auth-file").is_some();
-        let shown = match addresses.first() {
+        let of_family = |address: &&IpAddr| address.is_ipv6() == ipv6;
+        let shown = match addresses.iter().find(of_family) {
             _ if vpn => AUTO.to_owned(),
             None => AUTO.to_owned(),
-            Some(_) if several && !options.on("disable-cloud-controller") => joined(&addresses),
+            Some(_) if since(EVERY_ADDRESS, node) && !options.on("disable-cloud-controller") => {
+                joined(&addresses)
+            }
             Some(first) => first.to_string(),
         };
         self.when("node-ip", !addresses.is_empty() || vpn);
@@ -32,37 +69,42 @@ impl Situation {
         self.put("node-ip", shown);
         self.put("node-loopback", if ipv6 { "::1" } else { "127.0.0.1" });
         let listen = if ipv6 { "::" } else { "0.0.0.0" };
-        self.put(
-            "bind-address",
-            options.text("bind-address").unwrap_or(listen),
-        );
+        let bound = options.text("bind-address");
+        let bound = bound.filter(|_| since(KUBELET_BINDS, node));
+        self.put("bind-address", bound.unwrap_or(listen));
         let name = match options.text("node-name") {
             Some(name) if !options.on("with-node-id") => name.to_lowercase(),
             _ => AUTO.to_owned(),
         };
         self.put("node-name", name);
-        self.advertised(options, vpn);
+        self.advertised(options, vpn, node);
     }
 
     /// `advertise-address` is passed on only where something leads to one (pkg/cli/server/server.go).
-    fn advertised(&mut self, options: Options<'_>, vpn: bool) {
+    fn advertised(&mut self, options: Options<'_>, vpn: bool, node: &Node) {
+        let ordered = since(FIRST_IS_ADVERTISED, node);
         let first = |name: &str| {
-            options
-                .words(name)
-                .find(|(word, _)| word.parse::<IpAddr>().is_ok())
-                .map(|(word, _)| word)
+            let words = options.words(name).map(|(word, _)| word);
+            let given = words.filter_map(|word| Some((word, word.parse::<IpAddr>().ok()?)));
+            let given: Vec<(&str, IpAddr)> = given.collect();
+            let (first, _) = given.first()?;
+            if ordered {
+                return Some((*first).to_owned());
+            }
+            let ipv4 = given.iter().find(|(_, address)| address.is_ipv4());
+            ipv4.or(given.first())
+                .map(|(_, address)| address.to_string())
         };
-        let interface = options.text("flannel-iface").map(|_| AUTO);
+        let interface = options.text("flannel-iface").map(|_| AUTO.to_owned());
         let address = if vpn {
-            Some(AUTO)
+            Some(AUTO.to_owned())
         } else {
-            options
-                .text("advertise-address")
-                .or_else(|| first("node-external-ip"))
+            let told = options.text("advertise-address").map(str::to_owned);
+            told.or_else(|| first("node-external-ip"))
                 .or_else(|| first("node-ip"))
                 .or(interface)
         };
-        self.given("advertise-address", address);
+        self.given("advertise-address", address.as_deref());
         let https = options.number("https-listen-port", 6443);
         let or = |number: i64, other: i64| if number == 0 { other } else { number };
         let advertised = or(options.number("advertise-port", 0), https);
@@ -74,7 +116,7 @@ impl Situation {
     }
 
     pub(super) fn networks(&mut self, options: Options<'_>, node: &Node) {
-        let ipv6 = self.value("node-loopback") == "::1";
+        let ipv6 = self.holds("ipv6-defaults");
         let networks = |name: &str, default: &str| -> Vec<Network> {
             let given: Vec<Network> = options
                 .words(name)
@@ -98,9 +140,11 @@ impl Situation {
                 "10.43.0.0/16"
             },
         );
-        let loopback = match services.first() {
-            Some(network) if network.is_ipv6() => "::1",
-            _ => "127.0.0.1",
+        let ordered = since(FIRST_ADDRESS_COUNTS, node);
+        let decisive = if ordered { 1 } else { services.len() };
+        let loopback = match services.iter().take(decisive).all(Network::is_ipv6) {
+            true => "::1",
+            false => "127.0.0.1",
         };
         self.when(
             "ipv6",
@@ -126,20 +170,23 @@ impl Situation {
     }
 }
 
-/// The operator's addresses, or the tenth of each service network (before 1.28.3 of the first only).
+/// The operator's addresses, or the tenth of each service network; before the families' order counted, of the first of
+/// IPv4 only (K3s 0b23a478c).
 fn cluster_dns(options: Options<'_>, node: &Node, services: &[Network]) -> String {
-    let given: Vec<&str> = options.words("cluster-dns").map(|(word, _)| word).collect();
+    let given = options.words("cluster-dns");
+    let given: Vec<IpAddr> = given.filter_map(|(word, _)| word.parse().ok()).collect();
     if !given.is_empty() {
-        return given.join(",");
+        return joined(&given);
     }
-    let networks = if (node.version.minor, node.version.patch) >= (28, 3) {
-        services
+    let tenth = |network: &Network| network.nth(10);
+    let tenths: Vec<IpAddr> = if since(FIRST_ADDRESS_COUNTS, node) {
+        services.iter().filter_map(tenth).collect()
     } else {
-        services.get(..1).unwrap_or_default()
+        let ipv4 = services.iter().find(|network| !network.is_ipv6());
+        ipv4.or(services.first())
+            .and_then(tenth)
+            .into_iter()
+            .collect()
     };
-    let tenths: Vec<IpAddr> = networks
-        .iter()
-        .filter_map(|network| network.nth(10))
-        .collect();
     joined(&tenths)
 }

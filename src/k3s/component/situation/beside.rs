@@ -6,10 +6,13 @@ use super::Situation;
 use crate::host::Kind;
 use crate::k3s::Files;
 use crate::k3s::component::options::Options;
+use crate::k3s::component::releases::Since;
 use crate::k3s::component::{Node, SECRET};
 
 const CONTAINERD_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 const CRI_DOCKERD_SOCKET: &str = "unix:///run/k3s/cri-dockerd/cri-dockerd.sock";
+const STARGZ_SOCKET: &str = "/run/containerd-stargz-grpc/containerd-stargz-grpc.sock";
+const IMAGE_SERVICE_OPTION: &str = "1.28.3";
 const CREDENTIAL_PROVIDER: &str = "/var/lib/rancher/credentialprovider";
 
 impl Situation {
@@ -55,7 +58,9 @@ impl Situation {
             );
             let authority = format!("{}/tls/etcd/server-ca.crt", self.value("server"));
             self.given("etcd-cafile", encrypted.then_some(authority.as_str()));
-            let sqlite = endpoint.is_none_or(|url| url.starts_with("sqlite"));
+            // kine takes what names no scheme for SQLite (pkg/endpoint ParseStorageEndpoint).
+            let scheme = endpoint.and_then(|url| url.split_once("://"));
+            let sqlite = scheme.is_none_or(|(scheme, _)| scheme == "sqlite");
             self.when("single-datastore", sqlite);
         }
     }
@@ -72,7 +77,7 @@ impl Situation {
         self.when("containerd", socket.contains("containerd"));
         self.put("runtime-socket", socket);
         self.put("runtime-endpoint", with_scheme(socket));
-        let images = options.text("image-service-endpoint").map(with_scheme);
+        let images = image_service(options, node);
         self.when("image-service", images.is_some());
         self.put("image-service-endpoint", images.unwrap_or_default());
     }
@@ -94,6 +99,24 @@ impl Situation {
         self.put("image-credential-provider-bin-dir", directory);
         self.put("image-credential-provider-config", config);
     }
+}
+
+/// Where the kubelet asks for images (K3s pkg/agent/config/config.go). From the release on that has the option, a runtime
+/// of the operator's own is asked for its images too (K3s fe18b1fce).
+fn image_service(options: Options<'_>, node: &Node) -> Option<String> {
+    let runtime = options.text("container-runtime-endpoint");
+    let has_option =
+        Since::parse(IMAGE_SERVICE_OPTION).is_some_and(|since| since.reached(node.version));
+    let stargz = || (options.text("snapshotter") == Some("stargz")).then_some(STARGZ_SOCKET);
+    let socket = if options.on("docker") {
+        None
+    } else if has_option {
+        let told = options.text("image-service-endpoint");
+        told.or(runtime).or_else(stargz)
+    } else {
+        runtime.map_or_else(stargz, |_| None)
+    };
+    socket.map(with_scheme)
 }
 
 fn with_scheme(socket: &str) -> String {

@@ -103,14 +103,23 @@ impl Situation {
                 }),
         );
         self.put("resolv-conf", options.text("resolv-conf").unwrap_or(AUTO));
-        self.put(
-            "pause-image",
-            options.text("pause-image").unwrap_or(PAUSE_IMAGE),
-        );
+        self.pause_image(options);
         for (name, option) in [("vmodule", "vmodule"), ("log", "log")] {
             self.given(name, options.text(option));
         }
         self.given("v", options.text("v").filter(|level| *level != "0"));
+    }
+
+    /// The image of the pods' sandboxes. The system's registry goes before its name, unless that names it already (K3s
+    /// pkg/agent/config/config.go); an agent gets the registry from its server.
+    fn pause_image(&mut self, options: Options<'_>) {
+        let image = options.set_to("pause-image").unwrap_or(PAUSE_IMAGE);
+        let registry = options.text("system-default-registry");
+        let shown = match registry {
+            Some(registry) if !image.starts_with(registry) => format!("{registry}/{image}"),
+            _ => image.to_owned(),
+        };
+        self.given("pause-image", (!image.is_empty()).then_some(shown.as_str()));
     }
 
     fn switches(&mut self, options: Options<'_>, node: &Node) {
@@ -135,8 +144,10 @@ impl Situation {
             "cloud-controller",
             !options.on("disable-cloud-controller") && !reset,
         );
-        let servicelb = options
-            .words("disable")
+        // `no-deploy` is the same list under its first name, as long as K3s knows it.
+        let servicelb = ["disable", "no-deploy"]
+            .into_iter()
+            .flat_map(|name| options.words(name))
             .any(|(word, _)| word == "servicelb");
         self.when("servicelb", !servicelb && !reset);
         self.when("flannel", options.text("flannel-backend") != Some("none"));
@@ -152,3 +163,6 @@ impl Situation {
         self.put("node-taints", taints.join(","));
     }
 }
+
+#[cfg(test)]
+mod tests;
