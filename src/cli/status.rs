@@ -60,9 +60,10 @@ fn exit(status: &Status) -> Exit {
             .iter()
             .any(move |control| control.verdict == verdict)
     };
-    let blind = status.controls.iter().any(|control| {
-        control.verdict == Verdict::Unknown && control.enforcement == Enforcement::Enforce
-    });
+    let blind = status
+        .controls
+        .iter()
+        .any(|control| control.unseen && control.enforcement == Enforcement::Enforce);
     if blind {
         Exit::Unable
     } else if any(Verdict::Divergent) {

@@ -167,6 +167,9 @@ pub struct ControlStatus {
     pub verdict: Verdict,
     /// The things that diverge or could not be seen.
     pub open: Vec<String>,
+    /// Whether one of them could not be seen, whatever the others say.
+    #[serde(default)]
+    pub unseen: bool,
     /// The last day of its exception, in local time.
     pub excepted_until: Option<String>,
     /// When that day ends, seconds since 1970.

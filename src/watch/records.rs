@@ -291,6 +291,7 @@ fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
         verdict: judgement.verdict,
         // What it is about, never what was seen there: the file is for everyone.
         open: open.map(|finding| finding.what.clone()).collect(),
+        unseen: judgement.has_unknown(),
         excepted_until: exception.map(|exception| exception.expires.to_string()),
         exception_ends: ends,
         repairs: 0,

@@ -245,8 +245,11 @@ impl Session {
     #[must_use]
     pub fn assessment(&self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Assessment {
         let mut assessment = Assessment::of(pass, judgements, node::id(&self.host.root));
-        let switch = self.kill_switch().unwrap_or_default();
-        let switch = switch.map(|switch| format!("nothing is changed: {switch}"));
+        let switch = match self.kill_switch() {
+            Ok(switch) => switch.map(|switch| switch.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        let switch = switch.map(|reason| format!("nothing is changed: {reason}"));
         assessment.warnings.extend(switch);
         assessment.warnings.extend(self.damage_said());
         assessment

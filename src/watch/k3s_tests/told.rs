@@ -144,3 +144,46 @@ fn what_was_counted_in_this_boot_goes_on_after_a_new_start_of_the_daemon() {
     let restarts = &bench.agent.status().k3s.restarts;
     assert_eq!(restarts.get("change"), Some(&3));
 }
+
+#[test]
+fn only_what_does_not_hold_counts_as_excepted() {
+    let exception = "[[exception]]\ncontrol = \"server-directory\"\nreason = \"disk tool\"\nowner = \"ops\"\n\
+                     expires = 2999-01-31\n";
+    let (tree, signals) = (Tree::server(exception), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let sentence = |bench: &mut Bench<'_>, mode: u32| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(tree.path(SERVER), mode).unwrap();
+        bench.agent.full_pass(bench.now);
+        bench.agent.sentence()
+    };
+    let said = sentence(&mut bench, 0o755);
+    assert!(said.contains(", 1 excepted until 2999-01-31"), "{said}");
+    let said = sentence(&mut bench, 0o700);
+    assert!(!said.contains("excepted"), "{said}");
+}
+
+#[test]
+fn what_could_not_be_seen_is_told_beside_what_diverges() {
+    let (tree, signals) = (
+        Tree::server("mode = \"observe\"\n"),
+        Signals::catch().unwrap(),
+    );
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    tree.write(&format!("{SERVER}/cred/a.kubeconfig"), "");
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(tree.path(&format!("{SERVER}/cred/a.kubeconfig")), open).unwrap();
+    let seen = |bench: &mut Bench<'_>| {
+        bench.agent.full_pass(bench.now);
+        let mut controls = bench.agent.status().controls.into_iter();
+        let control = controls.find(|control| control.id == "control-plane-credentials");
+        let control = control.unwrap();
+        (control.verdict.name(), control.unseen)
+    };
+    assert_eq!(seen(&mut bench), ("divergent", false));
+    let fifo = tree.path(&format!("{SERVER}/cred/b.kubeconfig"));
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert_eq!(seen(&mut bench), ("divergent", true));
+}

@@ -5,7 +5,8 @@ use crate::host::Kind;
 use crate::k3s::component::Argument;
 use crate::k3s::component::document::Document;
 
-/// Reads the file of an argument as YAML; on failure the component ends, with `prefix` before the reason.
+/// Reads the file of an argument as YAML; on failure the component ends, with `prefix` before the reason. `None`
+/// without an end: only root may read it.
 pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -> Option<Document> {
     let path = line.node.named_file(&argument.value);
     let reason = match line.files.read(&path) {
@@ -17,6 +18,8 @@ pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -
             "{prefix}: open {}: no such file or directory",
             path.display()
         ),
+        // K3s runs as root and can read it; that we cannot says nothing of its start.
+        Err(error) if error.is_permission_denied() => return None,
         Err(error) => format!("{prefix}: {error}"),
     };
     line.end(&reason, Some(argument));
@@ -32,11 +35,13 @@ pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
             if argument.value.is_empty() || made_by_k3s(line, &argument.value) {
                 continue;
             }
-            if !matches!(
-                line.files.kind(&line.node.named_file(&argument.value)),
-                Ok(Some(Kind::File))
-            ) {
-                let path = line.node.named_file(&argument.value);
+            let path = line.node.named_file(&argument.value);
+            let is_there = match line.files.kind(&path) {
+                Ok(kind) => kind == Some(Kind::File),
+                // K3s runs as root and can look there.
+                Err(error) => error.is_permission_denied(),
+            };
+            if !is_there {
                 let reason = format!(
                     "--{flag}: open {}: no such file or directory",
                     path.display()
