@@ -5,30 +5,27 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::contention::{Contention, Turn};
+use super::contention::Contention;
 use super::eyes::Eyes;
 use super::fights::Fight;
-use super::ground::{Ground, GroundError, LOCK_PATIENCE, Sources, WHO};
+use super::ground::{Ground, GroundError, Sources};
 use super::index::{Concern, Index};
 use super::k3s::Keeper;
 use super::mounts::Mounted;
 use super::occasions::ToldException;
 use super::pace::{Pace, Rest, Storm};
 use super::publish::Publisher;
-use super::records::{self, Records};
+use super::records::Records;
 use super::signals::Signals;
 use super::stale::Rebuild;
 use super::suspension::{Halt, Suspension};
 use super::view::View;
-use super::work::{self, Hands, Hit, Target, Work};
+use super::work::{self, Hands, Hit, Target};
 use crate::host::{HostError, Thing};
-use crate::reconcile::give_back;
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::service::rollback::Who;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::report::status::{K3sStatus, Repair};
-use crate::setting::Stage;
 
 /// After a repair the whole control is judged, when the storm has passed.
 pub(super) const SETTLE: Duration = Duration::from_millis(50);
@@ -53,23 +50,44 @@ pub struct Agent<'s> {
     pub(super) suspension: Option<Suspension>,
     pub(super) journal: Journal,
     pub(super) publisher: Publisher,
-    told_blind: bool,
-    pub(super) publishing_failure: Option<String>,
-    giving_back_failure: Option<String>,
-    /// What was last said of things that were to be given back: what stays is said once.
-    told_of_given_back: BTreeSet<String>,
-    pub(super) told_of_exceptions: BTreeSet<ToldException>,
-    pub(super) refused_policy: Option<String>,
-    pub(super) ledger_damage: Option<String>,
+    pub(super) told: Told,
     pub(super) last_repair: Option<Repair>,
     pub(super) k3s: K3sStatus,
     pub(super) keeper: Keeper,
-    pub(super) started: i64,
-    /// When the run before this one began, in this boot.
-    pub(super) earlier_start: Option<i64>,
-    pub(super) last_full_pass: i64,
-    pub(super) last_full_pass_at: Option<Instant>,
+    pub(super) ran: Ran,
     pub(super) due: Due,
+}
+
+/// What the journal was told and is still so: it is said again only once it is something else.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// That nothing is seen by events.
+    pub blind: bool,
+    /// Why the status or the metrics cannot be published.
+    pub publishing_failure: Option<String>,
+    /// Why something could not be given back.
+    pub giving_back_failure: Option<String>,
+    /// What became of things that were to be given back: what stays is said once.
+    pub given_back: BTreeSet<String>,
+    /// Exceptions that end soon or have ended.
+    pub exceptions: BTreeSet<ToldException>,
+    /// Why a new policy or catalogue was refused.
+    pub refused_policy: Option<String>,
+    /// What is wrong with the ledger.
+    pub ledger_damage: Option<String>,
+}
+
+/// When the daemon did what; seconds since 1970 where a person reads it.
+#[derive(Debug, Default)]
+pub(super) struct Ran {
+    /// When this run began.
+    pub started: i64,
+    /// When the run before this one began, in this boot.
+    pub earlier_start: Option<i64>,
+    /// The last look at everything.
+    pub last_full_pass: i64,
+    /// The same by the clock that timers go by; `None` before the first.
+    pub last_full_pass_at: Option<Instant>,
 }
 
 /// What is to be done later, and when.
@@ -106,13 +124,16 @@ impl<'s> Agent<'s> {
         let keeper = Keeper::of(ground.node.surroundings);
         let mut records = Records::default();
         let mut last_repair = None;
-        let mut earlier_start = None;
+        let mut ran = Ran {
+            started: Timestamp::now().as_second(),
+            ..Ran::default()
+        };
         let mut k3s = K3sStatus::default();
         if let Some(earlier) = publisher.earlier() {
             records.take_over(&earlier);
             last_repair = earlier.last_repair;
             k3s.restarts = earlier.k3s.restarts;
-            earlier_start = Some(earlier.started);
+            ran.earlier_start = Some(earlier.started);
         }
         Ok(Self {
             sources,
@@ -132,20 +153,11 @@ impl<'s> Agent<'s> {
             ledger,
             journal,
             publisher,
-            told_blind: false,
-            publishing_failure: None,
-            giving_back_failure: None,
-            told_of_given_back: BTreeSet::new(),
-            told_of_exceptions: BTreeSet::new(),
-            refused_policy: None,
-            ledger_damage: None,
+            told: Told::default(),
             last_repair,
             k3s,
             keeper,
-            started: Timestamp::now().as_second(),
-            earlier_start,
-            last_full_pass: 0,
-            last_full_pass_at: None,
+            ran,
             due: Due::default(),
         })
     }
@@ -182,7 +194,7 @@ impl<'s> Agent<'s> {
     }
 
     pub(super) fn tell_of_sight(&mut self) {
-        let was_blind = std::mem::replace(&mut self.told_blind, self.eyes.blind().is_some());
+        let was_blind = std::mem::replace(&mut self.told.blind, self.eyes.blind().is_some());
         match (was_blind, self.eyes.blind()) {
             (false, Some(reason)) => {
                 let event = Event::new(Kind::PollingBegins, reason);
@@ -271,136 +283,20 @@ impl<'s> Agent<'s> {
         self.look_soon(now);
         events.iter().for_each(|event| self.journal.tell(event));
         self.check_ledger();
-        self.last_full_pass = Timestamp::now().as_second();
-        self.last_full_pass_at = Some(now);
+        self.ran.last_full_pass = Timestamp::now().as_second();
+        self.ran.last_full_pass_at = Some(now);
         self.publisher.wake(now);
     }
 
-    /// Gives back what controls changed that the policy has turned off since, where it says so.
-    fn give_back(&mut self) {
-        if self.suspension.is_some() {
-            return;
-        }
-        let halt = Halt {
-            signals: self.signals,
-            eyes: &self.eyes,
-            root: &self.ground.host.root,
-        };
-        let pass = self.ground.pass();
-        let stop = || halt.is_wanted();
-        let who = Who {
-            name: WHO,
-            patience: LOCK_PATIENCE,
-        };
-        let given_back = give_back::turned_off(&pass, &mut self.ledger, who).and_then(|controls| {
-            if controls.is_empty() {
-                return Ok(Vec::new());
-            }
-            give_back::give_back(&pass, &mut self.ledger, &controls, who, &stop)
-        });
-        let (events, failure) = match given_back {
-            Ok(given_back) => (
-                given_back
-                    .iter()
-                    .filter_map(|done| records::given_back(&self.ground, done))
-                    .collect(),
-                given_back
-                    .iter()
-                    .find_map(|done| done.result.as_ref().err().map(ToString::to_string)),
-            ),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        let events: Vec<Event> = events;
-        let said = events.iter().map(|event| event.message.clone()).collect();
-        let earlier = std::mem::replace(&mut self.told_of_given_back, said);
-        let news = events
-            .iter()
-            .filter(|event| !earlier.contains(&event.message));
-        news.for_each(|event| self.journal.tell(event));
-        if !events.is_empty() {
-            let _ = self.ground.look_up_written(&mut self.ledger);
-        }
-        if failure != self.giving_back_failure
-            && let Some(error) = &failure
-        {
-            self.journal
-                .tell(&Event::new(Kind::Hindered, error.as_str()));
-        }
-        self.giving_back_failure = failure;
-    }
-
-    /// Tells of what was done, and watches for somebody who undoes it.
-    pub(super) fn account(&mut self, work: Work, now: Instant) {
-        let mut wrote_files = false;
-        let failed = work.done.iter().filter(|done| done.result.is_err());
-        for thing in failed.map(|done| &done.thing).chain(&work.left) {
-            self.contention.stays_undone(thing, now);
-        }
-        if work.done.iter().any(|done| done.result.is_err()) {
-            self.check_ledger();
-        }
-        let quiet = work.done.is_empty() && work.refused.is_empty();
-        for done in &work.done {
-            // A fight is told when it begins and when it ends; the ledger has each repair.
-            let is_news = done.result.is_err() || !self.contention.is_contended(&done.thing);
-            let event = self.records.done(&self.ground, done);
-            if let Some(event) = event.filter(|_| is_news) {
-                self.journal.tell(&event);
-            }
-            if done.result.is_err() {
-                continue;
-            }
-            wrote_files |= !matches!(
-                done.stage,
-                Stage::LiveSysctl | Stage::Permissions | Stage::Directory
-            );
-            self.last_repair = Some(Repair {
-                at: Timestamp::now().as_second(),
-                thing: done.thing.to_string(),
-                control: done
-                    .controls
-                    .first()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-            });
-            if let Some(Turn::Begins { count }) =
-                self.contention.repaired(&done.thing, &done.wanted, now)
-            {
-                self.contention_begins(done, count);
-            }
-        }
-        for refused in &work.refused {
-            if let Some(event) = self.records.refused(&self.ground, refused) {
-                self.journal.tell(&event);
-            }
-        }
-        if work.of_everything {
-            self.records.refused_now(&work.refused);
-        }
-        let made = work.done.iter().filter(|done| done.result.is_ok());
-        if let Some(effect) = made.map(|done| done.effect).max() {
-            self.open_rest.end();
-            self.on_changes_made(effect);
-        }
-        self.look_at_sandbox(&work);
-        if wrote_files {
-            // Until the ledger can be read again our own old content counts as somebody else's, which stands.
-            let _ = self.ground.look_up_written(&mut self.ledger);
-        }
-        if !quiet {
-            self.publisher.wake(now);
-        }
-    }
-
-    fn check_ledger(&mut self) {
+    pub(super) fn check_ledger(&mut self) {
         let damage = self.ledger.damage().map(ToString::to_string);
-        if damage != self.ledger_damage
+        if damage != self.told.ledger_damage
             && let Some(damage) = &damage
         {
             let event = Event::new(Kind::LedgerBroken, damage.clone());
             self.journal.tell(&event);
         }
-        self.ledger_damage = damage;
+        self.told.ledger_damage = damage;
     }
 }
 

@@ -58,7 +58,7 @@ impl Agent<'_> {
     }
 
     fn on_overflow(&mut self, now: Instant) {
-        let last = self.last_full_pass_at;
+        let last = self.ran.last_full_pass_at;
         let due = last.map_or(now, |last| last + FULL_PASS_GAP);
         if self.due.full_pass.is_none() {
             let message = "the kernel dropped events; looking at everything";

@@ -1,11 +1,13 @@
 //! The daemon: what wakes it, and what it does then. It decides nothing; judging and planning are `reconcile`'s.
 
+mod account;
 mod agent;
 mod arms;
 mod contention;
 mod events;
 mod eyes;
 mod fights;
+mod giving_back;
 mod ground;
 mod index;
 mod inputs;

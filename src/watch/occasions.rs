@@ -92,7 +92,8 @@ impl Agent<'_> {
     /// Warns of exceptions that end soon, each day once, and of those that are over, once in a run.
     pub(super) fn tell_of_exceptions(&mut self) {
         let today = self.ground.today;
-        self.told_of_exceptions
+        self.told
+            .exceptions
             .retain(|told| told.on.is_none_or(|day| day == today));
         let policy = &self.ground.policy;
         let expiring = policy.expiring(today).map(|exception| {
@@ -108,7 +109,7 @@ impl Agent<'_> {
                 expires: exception.expires,
                 on,
             };
-            if !self.told_of_exceptions.insert(told) {
+            if !self.told.exceptions.insert(told) {
                 continue;
             }
             let message = format!(
@@ -125,13 +126,13 @@ impl Agent<'_> {
     pub fn reload(&mut self, now: Instant) {
         match self.sources.open() {
             Err(error) => {
-                self.refused_policy = None;
+                self.told.refused_policy = None;
                 self.refuse_policy(error.to_string(), now);
             }
             Ok(ground) => {
                 let changed = ground.policy.digest() != self.ground.policy.digest()
                     || ground.catalogue.digest() != self.ground.catalogue.digest();
-                self.refused_policy = None;
+                self.told.refused_policy = None;
                 self.stand_on(ground, now);
                 let what = if changed {
                     "new rules"
@@ -149,11 +150,11 @@ impl Agent<'_> {
 
     /// The newest rules are wrong, and those from before stay in force.
     pub(super) fn refuse_policy(&mut self, error: String, now: Instant) {
-        if self.refused_policy.as_ref() != Some(&error) {
+        if self.told.refused_policy.as_ref() != Some(&error) {
             self.journal
                 .tell(&Event::new(Kind::ReloadRefused, error.as_str()));
         }
-        self.refused_policy = Some(error);
+        self.told.refused_policy = Some(error);
         self.publisher.wake(now);
     }
 

@@ -135,7 +135,7 @@ impl Agent<'_> {
         let metrics = metrics.map(|given| given.value.clone());
         let published = self.publisher.publish(status, metrics.as_deref());
         let failure = published.err().map(|error| error.to_string());
-        if failure != self.publishing_failure
+        if failure != self.told.publishing_failure
             && let Some(error) = &failure
         {
             let event = Event::new(
@@ -144,7 +144,7 @@ impl Agent<'_> {
             );
             self.journal.tell(&event);
         }
-        self.publishing_failure = failure;
+        self.told.publishing_failure = failure;
     }
 
     fn tell_of_start(&mut self) {

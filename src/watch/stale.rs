@@ -167,10 +167,11 @@ impl Agent<'_> {
     /// At once, unless the run before this one was short: then a minute after our start.
     fn rest_of_gap(&self) -> Duration {
         let was_short = self
+            .ran
             .earlier_start
-            .is_some_and(|earlier| seconds(earlier, self.started) < GAP);
+            .is_some_and(|earlier| seconds(earlier, self.ran.started) < GAP);
         match was_short {
-            true => GAP.saturating_sub(seconds(self.started, Timestamp::now().as_second())),
+            true => GAP.saturating_sub(seconds(self.ran.started, Timestamp::now().as_second())),
             false => Duration::ZERO,
         }
     }

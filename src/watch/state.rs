@@ -17,16 +17,16 @@ impl Agent<'_> {
             format: FORMAT.to_owned(),
             k3warden_version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            started: self.started,
+            started: self.ran.started,
             sentence: self.sentence_of(&controls),
             suspended: self
                 .suspension
                 .as_ref()
                 .map(|suspension| suspension.published(now)),
             polling: self.eyes.blind().map(str::to_owned),
-            ledger_damage: self.ledger_damage.clone(),
-            refused_policy: self.refused_policy.clone(),
-            last_full_pass: self.last_full_pass,
+            ledger_damage: self.told.ledger_damage.clone(),
+            refused_policy: self.told.refused_policy.clone(),
+            last_full_pass: self.ran.last_full_pass,
             summary: summary(&controls),
             k3s: self.k3s.clone(),
             last_repair: self.last_repair.clone(),

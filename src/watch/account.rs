@@ -1,0 +1,76 @@
+//! What is told of what was done, and who undoes it.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::agent::Agent;
+use super::contention::Turn;
+use super::work::Work;
+use crate::report::status::Repair;
+use crate::setting::Stage;
+
+impl Agent<'_> {
+    /// Tells of what was done, and watches for somebody who undoes it.
+    pub(super) fn account(&mut self, work: Work, now: Instant) {
+        let mut wrote_files = false;
+        let failed = work.done.iter().filter(|done| done.result.is_err());
+        for thing in failed.map(|done| &done.thing).chain(&work.left) {
+            self.contention.stays_undone(thing, now);
+        }
+        if work.done.iter().any(|done| done.result.is_err()) {
+            self.check_ledger();
+        }
+        let quiet = work.done.is_empty() && work.refused.is_empty();
+        for done in &work.done {
+            // A fight is told when it begins and when it ends; the ledger has each repair.
+            let is_news = done.result.is_err() || !self.contention.is_contended(&done.thing);
+            let event = self.records.done(&self.ground, done);
+            if let Some(event) = event.filter(|_| is_news) {
+                self.journal.tell(&event);
+            }
+            if done.result.is_err() {
+                continue;
+            }
+            wrote_files |= !matches!(
+                done.stage,
+                Stage::LiveSysctl | Stage::Permissions | Stage::Directory
+            );
+            self.last_repair = Some(Repair {
+                at: Timestamp::now().as_second(),
+                thing: done.thing.to_string(),
+                control: done
+                    .controls
+                    .first()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            });
+            if let Some(Turn::Begins { count }) =
+                self.contention.repaired(&done.thing, &done.wanted, now)
+            {
+                self.contention_begins(done, count);
+            }
+        }
+        for refused in &work.refused {
+            if let Some(event) = self.records.refused(&self.ground, refused) {
+                self.journal.tell(&event);
+            }
+        }
+        if work.of_everything {
+            self.records.refused_now(&work.refused);
+        }
+        let made = work.done.iter().filter(|done| done.result.is_ok());
+        if let Some(effect) = made.map(|done| done.effect).max() {
+            self.open_rest.end();
+            self.on_changes_made(effect);
+        }
+        self.look_at_sandbox(&work);
+        if wrote_files {
+            // Until the ledger can be read again our own old content counts as somebody else's, which stands.
+            let _ = self.ground.look_up_written(&mut self.ledger);
+        }
+        if !quiet {
+            self.publisher.wake(now);
+        }
+    }
+}

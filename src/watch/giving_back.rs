@@ -1,0 +1,65 @@
+//! What controls changed that the policy has turned off is given back, where it says so.
+
+use super::agent::Agent;
+use super::ground::{LOCK_PATIENCE, WHO};
+use super::records;
+use super::suspension::Halt;
+use crate::reconcile::give_back;
+use crate::reconcile::service::rollback::Who;
+use crate::report::event::Kind;
+use crate::report::journal::Event;
+
+impl Agent<'_> {
+    /// Gives back what controls changed that the policy has turned off since, where it says so.
+    pub(super) fn give_back(&mut self) {
+        if self.suspension.is_some() {
+            return;
+        }
+        let halt = Halt {
+            signals: self.signals,
+            eyes: &self.eyes,
+            root: &self.ground.host.root,
+        };
+        let pass = self.ground.pass();
+        let stop = || halt.is_wanted();
+        let who = Who {
+            name: WHO,
+            patience: LOCK_PATIENCE,
+        };
+        let given_back = give_back::turned_off(&pass, &mut self.ledger, who).and_then(|controls| {
+            if controls.is_empty() {
+                return Ok(Vec::new());
+            }
+            give_back::give_back(&pass, &mut self.ledger, &controls, who, &stop)
+        });
+        let (events, failure) = match given_back {
+            Ok(given_back) => (
+                given_back
+                    .iter()
+                    .filter_map(|done| records::given_back(&self.ground, done))
+                    .collect(),
+                given_back
+                    .iter()
+                    .find_map(|done| done.result.as_ref().err().map(ToString::to_string)),
+            ),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let events: Vec<Event> = events;
+        let said = events.iter().map(|event| event.message.clone()).collect();
+        let earlier = std::mem::replace(&mut self.told.given_back, said);
+        let news = events
+            .iter()
+            .filter(|event| !earlier.contains(&event.message));
+        news.for_each(|event| self.journal.tell(event));
+        if !events.is_empty() {
+            let _ = self.ground.look_up_written(&mut self.ledger);
+        }
+        if failure != self.told.giving_back_failure
+            && let Some(error) = &failure
+        {
+            self.journal
+                .tell(&Event::new(Kind::Hindered, error.as_str()));
+        }
+        self.told.giving_back_failure = failure;
+    }
+}
