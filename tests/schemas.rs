@@ -111,7 +111,7 @@ fn the_published_status_is_what_its_schema_says() {
                  "restarts": { "configuration": 1 } },
         "last_repair": { "at": 4, "thing": "t", "control": "c" },
         "contention": [{ "thing": "t", "count": 5, "writer": "w" }], "lost_events": 6,
-        "controls": [{ "id": "i", "cis": "4.1.1", "enforcement": "excepted", "verdict": "excepted", "open": ["t"],
+        "controls": [{ "id": "i", "cis": "4.1.1", "enforcement": "excepted", "verdict": "excepted", "open": ["t"], "unseen": true,
                        "excepted_until": "2099-01-31", "exception_ends": 7, "repairs": 8 }]
     }"#;
     let mut status: Status = serde_json::from_str(text).unwrap();
