@@ -226,9 +226,8 @@ impl<'a> Merging<'a> {
         let mut settings = Vec::new();
         for option in self.options.iter() {
             let found = option
-                .environment
-                .iter()
-                .find_map(|name| self.environment.get(name).map(|variable| (name, variable)));
+                .environment()
+                .find_map(|name| Some((name, self.environment.get(name)?)));
             let Some((name, variable)) = found else {
                 continue;
             };

@@ -13,7 +13,7 @@ pub const NEWEST_KNOWN_MINOR: u16 = 36;
 /// one nobody knows here what it has.
 pub const NEWEST_CATALOGUED_MINOR: u16 = 37;
 
-static OPTIONS: LazyLock<Vec<KnownOption>> =
+static OPTIONS: LazyLock<Box<[KnownOption]>> =
     LazyLock::new(|| rows().filter_map(KnownOption::parse).collect());
 
 /// What kind of value an option takes.
@@ -36,20 +36,19 @@ pub enum OptionKind {
 pub struct KnownOption {
     /// The long name, without dashes.
     pub name: &'static str,
-    /// One-letter names.
-    pub short: Vec<&'static str>,
     /// What it takes.
     pub kind: OptionKind,
-    /// Environment variables, the first that is set counts.
-    pub environment: Vec<&'static str>,
     /// K3s's built-in value, as text.
     pub default: Option<&'static str>,
     /// Its value must not be shown.
     pub secret: bool,
     /// The option whose list it fills, if that is another.
     pub fills: Option<&'static str>,
-    server: Vec<Releases>,
-    agent: Vec<Releases>,
+    // Lists as the table has them, apart by blanks: each of them as a list of its own was half of the memory of all options.
+    short: &'static str,
+    environment: &'static str,
+    server: &'static str,
+    agent: &'static str,
 }
 
 /// Releases from one up to before another.
@@ -94,7 +93,7 @@ impl KnownOption {
                 .map(|text| if text == "-" { "" } else { text })
         };
         let name = column()?;
-        let short = column()?.split_whitespace().collect();
+        let short = column()?;
         let kind = match column()? {
             "text" => OptionKind::Text,
             "bool" => OptionKind::Bool,
@@ -103,31 +102,44 @@ impl KnownOption {
             "list" => OptionKind::List,
             _ => return None,
         };
-        let environment = column()?.split_whitespace().collect();
+        let environment = column()?;
         let default = Some(column()?).filter(|default| !default.is_empty());
-        let releases = |text: &'static str| text.split_whitespace().map(Releases::parse).collect();
-        let server = releases(column()?);
-        let agent: Option<Vec<_>> = releases(column()?);
-        let marks: Vec<_> = column()?.split_whitespace().collect();
+        let (server, agent) = (column()?, column()?);
+        let mut marks = column()?.split_whitespace();
         Some(Self {
             name,
             short,
             kind,
             environment,
             default,
-            secret: marks.contains(&"secret"),
-            fills: marks.iter().find_map(|mark| mark.strip_prefix("fills=")),
-            server: server?,
-            agent: agent?,
+            secret: marks.clone().any(|mark| mark == "secret"),
+            fills: marks.find_map(|mark| mark.strip_prefix("fills=")),
+            server,
+            agent,
         })
     }
 
     fn known_to(&self, role: Role, version: K3sVersion) -> bool {
+        let mut releases = self.releases(role).filter_map(Releases::parse);
+        releases.any(|range| range.contain(version))
+    }
+
+    fn releases(&self, role: Role) -> impl Iterator<Item = &'static str> {
         let releases = match role {
-            Role::Server => &self.server,
-            Role::Agent => &self.agent,
+            Role::Server => self.server,
+            Role::Agent => self.agent,
         };
-        releases.iter().any(|range| range.contain(version))
+        releases.split_ascii_whitespace()
+    }
+
+    /// One-letter names.
+    fn short(&self) -> impl Iterator<Item = &'static str> {
+        self.short.split_ascii_whitespace()
+    }
+
+    /// Environment variables, the first that is set counts.
+    pub fn environment(&self) -> impl Iterator<Item = &'static str> {
+        self.environment.split_ascii_whitespace()
     }
 
     /// The long name, or that of the option whose list this one fills.
@@ -143,12 +155,12 @@ impl KnownOption {
 
     /// Whether this is its long name or a short one.
     fn is_named(&self, name: &str) -> bool {
-        self.name == name || self.short.contains(&name)
+        self.name == name || self.short().any(|short| short == name)
     }
 
     /// The long name and the short ones.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        std::iter::once(self.name).chain(self.short.iter().copied())
+        std::iter::once(self.name).chain(self.short())
     }
 }
 
@@ -206,6 +218,16 @@ mod tests {
     fn every_row_of_the_table_is_read() {
         assert_eq!(OPTIONS.len(), rows().count());
         assert!(OPTIONS.len() > 130);
+        for option in &*OPTIONS {
+            for role in [Role::Server, Role::Agent] {
+                let mut releases = option.releases(role);
+                assert!(
+                    releases.all(|range| Releases::parse(range).is_some()),
+                    "{}",
+                    option.name
+                );
+            }
+        }
     }
 
     #[test]
