@@ -1,6 +1,6 @@
 //! One requirement of the catalogue.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -163,9 +163,9 @@ pub struct Control {
     /// Its name.
     pub id: ControlId,
     /// The state that holds, in one sentence.
-    pub title: String,
+    pub title: Cow<'static, str>,
     /// What goes wrong without it.
-    pub why: String,
+    pub why: Cow<'static, str>,
     /// The role it is for; `None` for every node.
     pub role: Option<Role>,
     /// The K3s versions it is for.

@@ -1,5 +1,6 @@
 //! What a catalogue file may say, as it is written there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -15,17 +16,19 @@ use crate::k3s::Role;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ControlFile {
-    #[serde(default)]
-    control: Vec<ControlEntry>,
+struct ControlFile<'t> {
+    #[serde(borrow, default)]
+    control: Vec<ControlEntry<'t>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ControlEntry {
+struct ControlEntry<'t> {
     id: ControlId,
-    title: String,
-    why: String,
+    #[serde(borrow)]
+    title: Cow<'t, str>,
+    #[serde(borrow)]
+    why: Cow<'t, str>,
     role: RoleEntry,
     #[serde(default)]
     k3s: VersionRange,
@@ -68,10 +71,10 @@ enum RoleEntry {
 pub(super) const BUILT_IN_SOURCE: &str = "built-in";
 
 /// The controls that came with this build, from what `build.rs` made of them.
-pub(super) fn built_in(json: &str) -> Result<Vec<Control>, serde_json::Error> {
-    let file: ControlFile = serde_json::from_str(json)?;
+pub(super) fn built_in(json: &'static str) -> Result<Vec<Control>, serde_json::Error> {
+    let file: ControlFile<'static> = serde_json::from_str(json)?;
     let controls = file.control.into_iter();
-    let controls = controls.map(|entry| entry.into_control(BUILT_IN_SOURCE, None));
+    let controls = controls.map(|entry| entry.into_control(BUILT_IN_SOURCE, None, |text| text));
     Ok(controls.collect())
 }
 
@@ -81,12 +84,13 @@ pub(super) fn read(
     file: &Source<'_>,
     source: &str,
 ) -> Result<Vec<Control>, toml::de::Error> {
-    let entries: ControlFile = toml::from_str(text)?;
+    let entries: ControlFile<'_> = toml::from_str(text)?;
     let tree = DeTable::parse(text)?;
     let mut written = elements(tree.get_ref(), "control");
     let controls = entries.control.into_iter().map(|entry| {
         let table = written.next().and_then(|value| value.get_ref().as_table());
-        entry.into_control(source, table.map(|table| Written { table, file }))
+        let written = table.map(|table| Written { table, file });
+        entry.into_control(source, written, |text| Cow::Owned(text.into_owned()))
     });
     Ok(controls.collect())
 }
@@ -120,9 +124,15 @@ impl<'t> Written<'t> {
     }
 }
 
-impl ControlEntry {
-    /// `written` is where it stands; nothing of what the build brought along can be mended where the program runs.
-    fn into_control(self, source: &str, written: Option<Written<'_>>) -> Control {
+impl<'t> ControlEntry<'t> {
+    /// `written` is where it stands; nothing of what the build brought along can be mended where the program runs. `keep` keeps
+    /// a text of the file for as long as the control.
+    fn into_control(
+        self,
+        source: &str,
+        written: Option<Written<'_>>,
+        keep: impl Fn(Cow<'t, str>) -> Cow<'static, str>,
+    ) -> Control {
         let mut settings = Vec::new();
         macro_rules! take {
             ($list:ident, $variant:ident) => {
@@ -147,8 +157,8 @@ impl ControlEntry {
         Control {
             line: written.map_or(0, Written::line_of_id),
             id: self.id,
-            title: self.title,
-            why: self.why,
+            title: keep(self.title),
+            why: keep(self.why),
             role: match self.role {
                 RoleEntry::Server => Some(Role::Server),
                 RoleEntry::Agent => Some(Role::Agent),

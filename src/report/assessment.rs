@@ -256,7 +256,7 @@ fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) ->
     let control = judgement.control;
     ControlReport {
         id: control.id.to_string(),
-        title: control.title.clone(),
+        title: control.title.to_string(),
         cis: edition
             .and_then(|edition| control.cis.get(edition))
             .map(str::to_owned),

@@ -21,7 +21,7 @@ use crate::setting::Aspect;
 /// caller comes again soon.
 const ROUNDS: usize = 4;
 /// Many events fit; more are read in the next turn of the loop.
-const BUFFER_BYTES: usize = 16 << 10;
+const BUFFER_BYTES: usize = 8 << 10;
 
 /// The watches that are in place.
 #[derive(Debug)]
