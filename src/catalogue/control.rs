@@ -144,6 +144,9 @@ pub struct Parameter {
     pub default: ParameterValue,
     /// One sentence for the operator.
     pub about: String,
+    /// Names that a list may not have, since another control answers for them.
+    #[serde(default)]
+    pub refuses: Vec<String>,
 }
 
 /// What an operator does by hand where we must not.

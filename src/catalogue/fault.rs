@@ -9,8 +9,8 @@ mod value;
 use std::collections::BTreeSet;
 
 use super::{
-    Control, Each, Editions, FileSetting, ManifestSetting, PermissionsSetting, Setting,
-    SettingBody, SysctlSetting,
+    Control, Each, Editions, FileSetting, ManifestSetting, ParameterValue, PermissionsSetting,
+    Setting, SettingBody, SysctlSetting,
 };
 use crate::host::SysctlKey;
 
@@ -68,7 +68,12 @@ fn of_head(control: &Control, editions: &Editions) -> Option<Fault> {
 
 fn of_parameters(control: &Control) -> Option<Fault> {
     let mut parameters = control.parameters.iter();
-    let (name, _) = parameters.find(|(_, parameter)| !parameter.kind.takes(&parameter.default))?;
+    let (name, _) = parameters.find(|(_, parameter)| {
+        let refused = |name: &String| parameter.refuses.contains(name);
+        let is_refused =
+            matches!(&parameter.default, ParameterValue::Names(names) if names.iter().any(refused));
+        !parameter.kind.takes(&parameter.default) || is_refused
+    })?;
     let message = format!("the default of parameter `{name}` is not of its kind");
     Some(Fault::of_word(name, message, None))
 }

@@ -64,6 +64,24 @@ fn a_namespace_must_have_a_name_that_one_can_have() {
     }
 }
 
+/// With the policy for namespaces of one's own kube-system would answer nobody's questions for names.
+#[test]
+fn a_namespace_that_another_control_answers_for_is_refused() {
+    let text =
+        "[control.network-policy-extra-namespaces]\nnamespaces = [\"team\", \"kube-system\"]\n";
+    let files = [("/etc/k3warden/config.toml".into(), text.to_owned())];
+    let catalogue = crate::catalogue::Catalogue::built_in().unwrap();
+    let said = Policy::from_files(&files, &catalogue)
+        .unwrap_err()
+        .to_string();
+    let start = "/etc/k3warden/config.toml:2:23: `namespaces` takes names other than default, kube-public, kube-system, not \"kube-system\"";
+    assert!(said.starts_with(start), "{said}");
+    assert!(
+        said.contains("another control answers for that one"),
+        "{said}"
+    );
+}
+
 #[test]
 fn reading_stops_after_ten_problems_and_says_so() {
     let text: String = (0..50_000).map(|key| format!("k{key} = 1\n")).collect();

@@ -189,7 +189,20 @@ pub(super) fn parameter(
         );
         return Err(complaint);
     }
-    Ok(given)
+    refused(value, name, control).map_or(Ok(given), Err)
+}
+
+/// The first name of a list that another control answers for: what is right for further ones would be wrong for it.
+fn refused(value: &Value<'_>, name: &str, control: &Control) -> Option<Complaint> {
+    let refuses = &control.parameters.get(name)?.refuses;
+    let is_refused = |entry: &&Value<'_>| {
+        let text = entry.get_ref().as_str();
+        text.is_some_and(|text| refuses.iter().any(|refused| refused == text))
+    };
+    let entry = value.get_ref().as_array()?.iter().find(is_refused)?;
+    let mut complaint = Complaint::new(entry, format!("names other than {}", refuses.join(", ")));
+    complaint.hint = Some("another control answers for that one".to_owned());
+    Some(complaint)
 }
 
 fn of_kind(value: &Value<'_>, control: &Control, name: &str) -> Result<ParameterValue, Complaint> {
