@@ -340,10 +340,17 @@ impl StandIn {
         if wanted && !self.haste && !Path::new(&key).exists() {
             let mut options = std::fs::OpenOptions::new();
             let made = options.write(true).create_new(true).mode(0o600).open(key);
-            let _ = made.and_then(|mut file| file.write_all(b"{\"stand-in\": true}\n"));
+            let _ = made.and_then(|mut file| file.write_all(KEY.as_bytes()));
         }
     }
 }
+
+/// What K3s writes once (pkg/daemons/control/deps/deps.go genEncryptionConfigAndState), with a key that is none.
+const KEY: &str = concat!(
+    r#"{"kind":"EncryptionConfiguration","apiVersion":"apiserver.config.k8s.io/v1","resources":[{"resources":["secrets"],"#,
+    r#""providers":[{"aescbc":{"keys":[{"name":"aescbckey","secret":"c3RhbmQtaW4="}]}},{"identity":{}}]}]}"#,
+    "\n"
+);
 
 /// As Go's `%q` prints it.
 fn quoted(text: &str) -> String {
