@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::DEPTH_LIMIT;
 use super::tree::{Kind, NodeId, Tree};
+
+/// The fields of configuration files lie no deeper, and have no longer names: what does is none of them, and its path would be
+/// copied for each key below it.
+const DEPTH_LIMIT: usize = 8;
+const NAME_LIMIT_BYTES: usize = 256;
 
 /// The lines of the keys of mappings in mappings, by their paths (`authentication.anonymous.enabled`), counted from 1; of a
 /// key that stands twice the last counts. Nothing where the document cannot be read; what an alias brings is left out.
@@ -39,8 +43,9 @@ fn collect(
         let Some(node) = tree.nodes.get(*key) else {
             continue;
         };
-        let Kind::Scalar(written) = &node.kind else {
-            continue;
+        let written = match &node.kind {
+            Kind::Scalar(written) if written.text.len() <= NAME_LIMIT_BYTES => written,
+            _ => continue,
         };
         let path = format!("{prefix}{}", written.text);
         collect(tree, *value, &format!("{path}."), depth + 1, lines);
@@ -71,5 +76,12 @@ mod tests {
         assert_eq!(lines, BTreeMap::from(expected));
         assert_eq!(key_lines(b"{\"a\":\n {\"b\": 1}}")["a.b"], 2);
         assert!(key_lines(b"a: [").is_empty());
+    }
+
+    #[test]
+    fn a_long_key_is_not_copied_for_each_one_below_it() {
+        let below: String = (0..9000).map(|key| format!("  k{key}: 1\n")).collect();
+        let text = format!("? {}\n:\n{below}b: 1\n", "a".repeat(500_000));
+        assert_eq!(key_lines(text.as_bytes()).len(), 1);
     }
 }
