@@ -13,7 +13,7 @@ fuzz_target!(|content: &[u8]| {
             .with("/etc/systemd/system/k3s.service", UNIT)
             .with("/etc/k3s.env", content)
     };
-    for unit in find_k3s_units(&files()).unwrap_or_default() {
+    for unit in find_k3s_units(&files()).unwrap_or_default().units {
         k3warden_fuzz::merge_as(&files(), &unit.invocation());
         k3warden_fuzz::variables_read_the_same(files(), &unit);
         k3warden_fuzz::command_reads_the_same(files(), &unit);

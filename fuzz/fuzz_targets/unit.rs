@@ -14,7 +14,7 @@ fuzz_target!(|content: &[u8]| {
             .with("/etc/k3s.env", "A='a b' c\nB=b\n")
             .with("/etc/hostname", "edge.example\n")
     };
-    for unit in find_k3s_units(&files()).unwrap_or_default() {
+    for unit in find_k3s_units(&files()).unwrap_or_default().units {
         k3warden_fuzz::merge_as(&files(), &unit.invocation());
         k3warden_fuzz::command_reads_the_same(files(), &unit);
     }
