@@ -12,8 +12,12 @@ use super::{Asked, peers};
 
 /// Longer than any of the pollers needs. What is not right by then never is.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// One thing is not perturbed so often that the daemon takes it for a fight and leaves it alone.
-const AGAIN: Duration = Duration::from_millis(1500);
+/// One thing is not perturbed so often that the daemon takes it for a fight and leaves it alone: that is ten times in a row
+/// within 2 s of each other (`src/watch/contention.rs`).
+const AGAIN: Duration = Duration::from_millis(2500);
+
+/// How long a thing is looked at without a pause: what takes longer is measured to some 80 us.
+const SPINNING: Duration = Duration::from_millis(1);
 
 /// One that repairs, the things that it holds, and how long each repair took.
 struct Contestant {
@@ -48,8 +52,10 @@ impl Contestant {
                 self.never += 1;
                 return;
             }
-            if start.elapsed() > Duration::from_millis(20) {
-                std::thread::sleep(Duration::from_micros(200));
+            // Under a real-time policy a spinning reader keeps its processor from the kernel's own threads, the journal's
+            // among them, and then measures itself: every repair that waits for them would end just after the spinning.
+            if start.elapsed() > SPINNING {
+                std::thread::sleep(Duration::from_micros(20));
             } else {
                 std::thread::yield_now();
             }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::component::{Component, knows_flag};
-use super::options::{KnownOption, known_option};
+use super::options::{is_option, is_secret_option};
 
 /// Stands in the place of a value that must not be shown.
 pub const SECRET: &str = "{secret}";
@@ -26,17 +26,18 @@ static ARGUMENT_LISTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 /// of a flag that no component knows, any word counts: what it was meant to hold is not known.
 #[must_use]
 pub fn is_secret(name: &str) -> bool {
-    if let Some(secret) = known_option(name, KnownOption::is_secret) {
-        return secret;
+    if is_secret_option(name) {
+        return true;
     }
-    let name = name
+    let flag = name
         .trim_end_matches(['+', '-'])
         .to_ascii_lowercase()
         .replace('_', "-");
-    if knows_flag(&name) {
-        return WORDS.iter().any(|word| name.ends_with(word));
+    // Nearly every name ends here: the tables, which are searched as text, are asked about the others only.
+    if !WORDS.iter().any(|word| flag.contains(word)) || is_option(name) {
+        return false;
     }
-    WORDS.iter().any(|word| name.contains(word))
+    !knows_flag(&flag) || WORDS.iter().any(|word| flag.ends_with(word))
 }
 
 /// Whether a value must be hidden: for its name, or because there are credentials in it.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::k3s::go_value::normalize;
-use crate::k3s::options::{OptionKind, known_option};
+use crate::k3s::options::{OptionKind, is_option, known_option};
 use crate::k3s::secret::{SECRET, is_secret, shown_name, shown_value};
 use crate::k3s::{Place, Role};
 
@@ -80,5 +80,5 @@ fn takes_a_word(name: &str) -> bool {
 pub(in crate::k3s) fn is_harmless(word: &str) -> bool {
     Role::from_word(word).is_some()
         || normalize(OptionKind::Bool, word).is_ok()
-        || known_option(word.trim_start_matches('-'), |_| ()).is_some()
+        || is_option(word.trim_start_matches('-'))
 }

@@ -22,16 +22,24 @@ fn name_of(line: &str) -> &str {
 }
 
 /// The lines of one flag among those of its component, a later one outranking an earlier one.
+///
+/// By bytes: a pass comes here some hundred times, and names are too short for what searching a `str` sets up.
 fn find<'t>(lines: &'t str, flag: &str) -> impl Iterator<Item = &'t str> {
-    let (mut from, mut to) = (0, lines.len());
+    let bytes = lines.as_bytes();
+    let is_end = |byte: &u8| *byte == b'\n';
+    let (mut from, mut to) = (0, bytes.len());
     while from < to {
         let middle = from.midpoint(to);
-        let before = lines.get(from..middle).unwrap_or_default();
-        let start = before.rfind('\n').map_or(from, |end| from + end + 1);
-        let line = lines.get(start..).unwrap_or_default();
-        let line = line.lines().next().unwrap_or_default();
-        if name_of(line) < flag {
-            from = start + line.len() + 1;
+        let before = bytes.get(from..middle).unwrap_or_default();
+        let start = before
+            .iter()
+            .rposition(is_end)
+            .map_or(from, |end| from + end + 1);
+        let line = bytes.get(start..to).unwrap_or_default();
+        let name = line.split(|byte| *byte == b' ').next();
+        if name.unwrap_or_default() < flag.as_bytes() {
+            let end = line.iter().position(is_end).unwrap_or(line.len());
+            from = start + end + 1;
         } else {
             to = start;
         }
