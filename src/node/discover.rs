@@ -84,6 +84,7 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         unit,
         datastore: None,
         disabled: Vec::new(),
+        deploys_manifests: true,
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
         surroundings: beside.surroundings,
         unit_problem,
@@ -219,6 +220,7 @@ fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
             }
         }
         node.disabled = disabled(configuration);
+        node.deploys_manifests = !is_given(configuration, "disable-apiserver");
     }
 }
 
@@ -251,12 +253,15 @@ const ELSEWHERE: [&str; 3] = ["server", "datastore-endpoint", "cluster-reset"];
 
 /// Whether a server's cluster begins on this node, as far as its options tell: none of these is given.
 fn begins_a_cluster(configuration: &NodeConfiguration, elsewhere: &[&str]) -> bool {
-    let given = |name: &str| {
-        let option = configuration.merge.options.get(name);
-        let value = option.and_then(|option| option.values.last());
-        value.is_some_and(|value| !value.value.is_empty() && value.value != "false")
-    };
-    configuration.role == Role::Server && !elsewhere.iter().any(|name| given(name))
+    let mut elsewhere = elsewhere.iter();
+    configuration.role == Role::Server && !elsewhere.any(|name| is_given(configuration, name))
+}
+
+/// Whether an option has a value, and is not turned off by it.
+fn is_given(configuration: &NodeConfiguration, name: &str) -> bool {
+    let option = configuration.merge.options.get(name);
+    let value = option.and_then(|option| option.values.last());
+    value.is_some_and(|value| !value.value.is_empty() && value.value != "false")
 }
 
 /// `disable` takes names one by one or joined by commas (K3s pkg/cli/server/server.go).

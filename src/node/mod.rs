@@ -50,6 +50,9 @@ pub struct Node {
     pub datastore: Option<Datastore>,
     /// Packaged components that `disable` names.
     pub disabled: Vec<String>,
+    /// Whether K3s deploys manifests from this node, as far as its options tell: a server does that has an apiserver of its
+    /// own (K3s pkg/server/server.go).
+    pub deploys_manifests: bool,
     /// Whether this is the first server of a cluster that has no data yet.
     pub new_cluster: bool,
     /// Whether live values and services are ours to look at.

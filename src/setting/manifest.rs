@@ -5,13 +5,13 @@
 
 use std::path::PathBuf;
 
-use crate::catalogue::{Each, ManifestSetting, ParameterValue, Value, content};
+use crate::catalogue::{Each, ManifestSetting, ParameterValue, content};
 use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
 
 use super::manifest_beside::{self, Hindrance};
 use super::{
     Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
-    option, template,
+    template,
 };
 
 /// K3s writes its own manifests with these bits.
@@ -30,11 +30,11 @@ pub(super) fn judge(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Fin
             &format!("{component} is disabled on this node"),
         );
     }
-    let deploys = deploys(subject);
     instances(setting, subject)
         .into_iter()
-        .map(|instance| match deploys {
+        .map(|instance| match subject.deploys_manifests {
             true => instance.judge(subject),
+            // What an etcd-only server has in its directory says nothing of the cluster.
             false => {
                 let reason =
                     "kube-apiserver does not run on this node, so K3s deploys no manifest from it";
@@ -42,16 +42,6 @@ pub(super) fn judge(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Fin
             }
         })
         .collect()
-}
-
-/// Whether K3s deploys manifests from this node: a server does that has an apiserver of its own (pkg/server/server.go). What
-/// an etcd-only server has in its directory says nothing of the cluster.
-fn deploys(subject: &Subject<'_>) -> bool {
-    let Ok(effective) = (subject.effective)() else {
-        return true;
-    };
-    let off = option::in_force(effective, "disable-apiserver");
-    !matches!(off, Some((Value::Scalar(value), _)) if value == "true")
 }
 
 /// Judges a manifest that this node should not have: ours is taken away, an operator's is not looked at.

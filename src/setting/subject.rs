@@ -158,6 +158,8 @@ pub struct Subject<'a> {
     pub running: &'a dyn Fn() -> Rc<Running>,
     /// Packaged components that are disabled on this node.
     pub disabled: &'a [String],
+    /// Whether K3s deploys manifests from this node.
+    pub deploys_manifests: bool,
     /// The CIS edition whose numbers and modes are used.
     pub edition: Option<&'a str>,
     /// A parameter of the control that is being judged, from the policy or its default.

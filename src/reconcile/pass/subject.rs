@@ -28,6 +28,7 @@ impl Pass<'_> {
             next_boot: &|| self.next_boot(),
             running: &|| self.running(),
             disabled: &self.node.disabled,
+            deploys_manifests: self.node.deploys_manifests,
             edition,
             parameter: &|name| self.parameter(control?, name),
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
