@@ -79,8 +79,20 @@ struct Case {
 }
 
 impl Case {
+    /// Adds what a setting is for, where that is chosen.
+    fn wants(&mut self, setting: &SettingBody) {
+        if let SettingBody::Manifest(manifest) = setting
+            && let Some(namespace) = &manifest.servicelb_namespace
+        {
+            let namespace = namespace.replace("{each:namespaces}", "team");
+            self.options
+                .push(format!("servicelb-namespace: {namespace}"));
+        }
+    }
+
     /// Adds what makes one setting so.
     fn add(&mut self, setting: &SettingBody, kind: Kind, control: &Context<'_>) {
+        self.wants(setting);
         match setting {
             SettingBody::Sysctl(sysctl) => {
                 let path = format!("/etc/sysctl.d/{}.conf", sysctl.key);
@@ -348,7 +360,11 @@ impl Context<'_> {
 
     /// What we would write where nothing is.
     fn content(&self, path: &str) -> String {
-        let tree = Case::default().build(self.control);
+        let mut case = Case::default();
+        for setting in &self.control.settings {
+            case.wants(&setting.body);
+        }
+        let tree = case.build(self.control);
         self.judge(&tree, |judgement| {
             for remedy in judgement.remedies() {
                 if let Remedy::Change(change) = remedy
