@@ -25,13 +25,14 @@ use k3warden::setting::{Finding, Outcome, Remedy};
 use tree::Tree;
 
 /// A release for every range that the catalogue names, newest first.
-const VERSIONS: [(u16, u16); 7] = [
+const VERSIONS: [(u16, u16); 8] = [
     (36, 3),
     (31, 4),
     (28, 15),
     (26, 3),
     (24, 4),
     (22, 5),
+    (21, 14),
     (20, 15),
 ];
 
@@ -313,6 +314,10 @@ fn value(name: &str, require: &Requirement, absent_holds: bool, kind: Kind) -> O
             Requirement::NonzeroDuration(_) => Some("0s".to_owned()),
             Requirement::GateNotOff(gate) => Some(format!("{gate}=false")),
             Requirement::Loopback(_) => Some("0.0.0.0".to_owned()),
+            Requirement::ModeAtMost(_) => Some("0777".to_owned()),
+            Requirement::TlsUrls(keys) | Requirement::LocalUrls(keys) => {
+                keys.first().map(|key| format!("{key}=http://0.0.0.0:1"))
+            }
         };
     }
     match require {
@@ -326,6 +331,10 @@ fn value(name: &str, require: &Requirement, absent_holds: bool, kind: Kind) -> O
         Requirement::NonzeroDuration(_) => Some("5m".to_owned()),
         Requirement::GateNotOff(gate) => Some(format!("{gate}=true")),
         Requirement::Loopback(_) => Some("127.0.0.1".to_owned()),
+        Requirement::ModeAtMost(mode) => Some(mode.to_string()),
+        Requirement::TlsUrls(keys) | Requirement::LocalUrls(keys) => {
+            keys.first().map(|key| format!("{key}=https://127.0.0.1:1"))
+        }
     }
 }
 

@@ -96,13 +96,7 @@ impl fmt::Display for Setting {
                     write!(formatter, ", with a section {section} in the file")?;
                 }
             }
-            SettingBody::Manifest(manifest) => {
-                write!(
-                    formatter,
-                    "manifest {} with content `{}`",
-                    manifest.name, manifest.content
-                )?;
-            }
+            SettingBody::Manifest(manifest) => write!(formatter, "{manifest}")?,
         }
         if self.k3s.is_any() {
             Ok(())
