@@ -134,6 +134,51 @@ fn the_kernel_defaults_are_protected_where_the_kubelet_does_it() {
     assert!(!lines.contains("protect-kernel-defaults"), "{lines}{said}");
 }
 
+/// K3s starts with it and makes a key of that server's own; nobody else says that the old Secrets stay as they are.
+#[test]
+fn encryption_that_is_new_to_a_cluster_with_data_is_warned_of() {
+    const DATA: &str = "var/lib/rancher/k3s/server/db/state.db";
+    const KEY: &str = "var/lib/rancher/k3s/server/cred/encryption-config.json";
+    let on = "debug: true\nsecrets-encryption: true\n";
+    let said = |version: &'static str, config: &str, files: &[(&str, &str)]| {
+        let node = Node::new(version, config, files);
+        let effective = node.run(&["effective", "--format", "json"]).json();
+        let check = node.run(&["check", "--format", "json"]).json();
+        let late = |report: &serde_json::Value| {
+            let warnings = report["warnings"].as_array().unwrap().iter();
+            let texts = warnings.map(|warning| warning.as_str().unwrap().to_owned());
+            let mut texts = texts.filter(|text| text.contains("no key yet"));
+            texts.next().unwrap_or_default()
+        };
+        assert_eq!(late(&effective), late(&check));
+        late(&effective)
+    };
+    for version in ["1.36.3", "1.32.1", "1.28.4", "1.21.14"] {
+        let warning = said(version, on, &[(DATA, "x")]);
+        assert!(
+            warning.contains("config.yaml:2") && warning.contains("stay unencrypted"),
+            "{version}: {warning}"
+        );
+        assert!(said(version, on, &[(DATA, "x"), (KEY, "")]).contains("stay unencrypted"));
+        for (config, files) in [
+            (on, &[][..]),
+            (on, &[(DATA, "x"), (KEY, "{}")]),
+            ("", &[(DATA, "x")]),
+            ("secrets-encryption: false\n", &[(DATA, "x")]),
+            (
+                "secrets-encryption: true\nkube-apiserver-arg: [encryption-provider-config=/etc/mine.yaml]\n",
+                &[(DATA, "x")],
+            ),
+        ] {
+            assert_eq!(
+                said(version, config, files),
+                "",
+                "{version} {config} {files:?}"
+            );
+        }
+    }
+}
+
 /// etcd leaves certificates aside where it serves by http, and its metrics ask for none (etcd server/embed/etcd.go).
 #[test]
 fn an_address_that_etcd_is_given_is_judged_with_its_line() {
