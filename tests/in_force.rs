@@ -134,6 +134,41 @@ fn the_kernel_defaults_are_protected_where_the_kubelet_does_it() {
     assert!(!lines.contains("protect-kernel-defaults"), "{lines}{said}");
 }
 
+/// K3s 1.32.0 to 1.32.3 wrote the port into a file, where 0 is left out, and so the kubelet's own of 10255 was open
+/// (k3s-io/k3s#12164).
+#[test]
+fn the_read_only_port_of_the_first_1_32_is_open_unless_somebody_closes_it() {
+    let control = "kubelet-read-only-port";
+    let file = |value: &str| format!("{KUBELET_HEAD}readOnlyPort: {value}\n");
+    for version in ["1.32.0", "1.32.3"] {
+        case(version, control, "", &[], ("divergent", "10255"));
+        case(
+            version,
+            control,
+            "kubelet-arg: [read-only-port=0]\n",
+            &[],
+            ("compliant", "config.yaml:1"),
+        );
+        case(
+            version,
+            control,
+            "",
+            &[(KUBELET, &file("0"))],
+            ("compliant", "90-x.conf"),
+        );
+        case(
+            version,
+            control,
+            "",
+            &[(KUBELET, &file("null"))],
+            ("compliant", ""),
+        );
+    }
+    for version in ["1.31.9", "1.32.4", "1.36.3"] {
+        case(version, control, "", &[], ("compliant", "K3s default"));
+    }
+}
+
 /// K3s starts with it and makes a key of that server's own; nobody else says that the old Secrets stay as they are.
 #[test]
 fn encryption_that_is_new_to_a_cluster_with_data_is_warned_of() {
