@@ -1,5 +1,6 @@
 //! Everything that touches the machine. Knows nothing of hardening.
 
+mod access_list;
 mod change;
 mod clock;
 mod entry;
