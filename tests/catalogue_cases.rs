@@ -25,13 +25,14 @@ use k3warden::setting::{Finding, Outcome, Remedy};
 use tree::Tree;
 
 /// A release for every range that the catalogue names, newest first.
-const VERSIONS: [(u16, u16); 7] = [
+const VERSIONS: [(u16, u16); 8] = [
     (36, 3),
     (31, 4),
     (28, 15),
     (26, 3),
     (24, 4),
     (22, 5),
+    (21, 14),
     (20, 15),
 ];
 
@@ -79,8 +80,20 @@ struct Case {
 }
 
 impl Case {
+    /// Adds what a setting is for, where that is chosen.
+    fn wants(&mut self, setting: &SettingBody) {
+        if let SettingBody::Manifest(manifest) = setting
+            && let Some(namespace) = &manifest.servicelb_namespace
+        {
+            let namespace = namespace.replace("{each:namespaces}", "team");
+            self.options
+                .push(format!("servicelb-namespace: {namespace}"));
+        }
+    }
+
     /// Adds what makes one setting so.
     fn add(&mut self, setting: &SettingBody, kind: Kind, control: &Context<'_>) {
+        self.wants(setting);
         match setting {
             SettingBody::Sysctl(sysctl) => {
                 let path = format!("/etc/sysctl.d/{}.conf", sysctl.key);
@@ -301,6 +314,10 @@ fn value(name: &str, require: &Requirement, absent_holds: bool, kind: Kind) -> O
             Requirement::NonzeroDuration(_) => Some("0s".to_owned()),
             Requirement::GateNotOff(gate) => Some(format!("{gate}=false")),
             Requirement::Loopback(_) => Some("0.0.0.0".to_owned()),
+            Requirement::ModeAtMost(_) => Some("0777".to_owned()),
+            Requirement::TlsUrls(keys) | Requirement::LocalUrls(keys) => {
+                keys.first().map(|key| format!("{key}=http://0.0.0.0:1"))
+            }
         };
     }
     match require {
@@ -314,6 +331,10 @@ fn value(name: &str, require: &Requirement, absent_holds: bool, kind: Kind) -> O
         Requirement::NonzeroDuration(_) => Some("5m".to_owned()),
         Requirement::GateNotOff(gate) => Some(format!("{gate}=true")),
         Requirement::Loopback(_) => Some("127.0.0.1".to_owned()),
+        Requirement::ModeAtMost(mode) => Some(mode.to_string()),
+        Requirement::TlsUrls(keys) | Requirement::LocalUrls(keys) => {
+            keys.first().map(|key| format!("{key}=https://127.0.0.1:1"))
+        }
     }
 }
 
@@ -348,7 +369,11 @@ impl Context<'_> {
 
     /// What we would write where nothing is.
     fn content(&self, path: &str) -> String {
-        let tree = Case::default().build(self.control);
+        let mut case = Case::default();
+        for setting in &self.control.settings {
+            case.wants(&setting.body);
+        }
+        let tree = case.build(self.control);
         self.judge(&tree, |judgement| {
             for remedy in judgement.remedies() {
                 if let Remedy::Change(change) = remedy

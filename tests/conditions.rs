@@ -440,6 +440,25 @@ fn the_mode_of_k3s_yaml_is_judged_by_its_option_and_taken_over_only_if_enforced(
     }
 }
 
+/// "No more than 0600" is what is asked: what an operator holds back beyond that is not handed out by us.
+#[test]
+fn a_stricter_mode_of_k3s_yaml_stands_however_it_is_written() {
+    for mode in ["'000'", "'0400'", "'0200'", "0"] {
+        let server = Server::new();
+        server.write(CONFIG, &format!("write-kubeconfig-mode: {mode}\n"));
+        server.apply();
+        let lines = server.lines();
+        assert!(!lines.contains("write-kubeconfig-mode"), "{mode}: {lines}");
+        let verdict = server.judge("k3s-yaml-kubeconfig", |judged| judged.verdict);
+        assert_eq!(verdict, Verdict::Compliant, "{mode}");
+    }
+    // Unquoted it is 256 to K3s, and that lets others write.
+    let server = Server::new();
+    server.write(CONFIG, "write-kubeconfig-mode: 0400\n");
+    server.apply();
+    assert!(server.lines().contains("write-kubeconfig-mode: '0600'"));
+}
+
 #[test]
 fn the_namespace_of_the_load_balancer_is_exempt_from_pod_security() {
     let server = Server::new();

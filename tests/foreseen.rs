@@ -152,6 +152,55 @@ fn what_is_foreseen_is_what_is_done_on_every_host() {
     );
 }
 
+/// Of a file only the bits were ours, for a control that goes; in the same plan another one writes a line into it. Put back are
+/// the bits, with the line: what the content was is known only once that plan is carried out.
+#[test]
+fn bits_that_go_and_content_that_comes_in_one_plan_are_foreseen_together() {
+    const FILE: &str = "/etc/sysctl.d/90-kubelet.conf";
+    let tree = Tree::of(
+        "\
+755 root:root d /var/lib/rancher/k3s
+644 root:root f /etc/systemd/system/k3s.service
+| [Service]
+| ExecStart=/usr/local/bin/k3s server
+644 root:root f /etc/sysctl.d/90-kubelet.conf
+| # theirs
+644 root:root f /etc/k3warden/catalogue.d/site.toml
+| [[control]]
+| id = \"site-sysctl-bits\"
+| title = \"The guide's file is for root alone\"
+| why = \"A test.\"
+| role = \"any\"
+| [[control.permissions]]
+| path = \"/etc/sysctl.d/90-kubelet.conf\"
+| mode = \"0600\"
+",
+    );
+    let run =
+        |command: &[&str]| tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat());
+    let policy = |text: &str| tree.write(POLICY, &format!("on_disable = \"revert\"\n{text}"));
+    let kernel = [
+        "kernel-panic",
+        "kernel-panic-on-oops",
+        "vm-overcommit-memory",
+        "vm-panic-on-oom",
+        "kernel-keys-root-maxkeys",
+        "kernel-keys-root-maxbytes",
+    ];
+    let off = kernel.map(|control| format!("[control.{control}]\nstate = \"off\"\n"));
+    policy(&off.concat());
+    assert_ne!(run(&["apply"]).code, Some(2));
+    assert_eq!(tree.text(FILE), "# theirs\n");
+    policy("[control.site-sysctl-bits]\nstate = \"off\"\n");
+    let foreseen = foreseen(&run(&["diff", "--format", "json"]).json());
+    let applied = run(&["apply"]);
+    assert_eq!(foreseen, done(&applied.stderr));
+    assert!(
+        foreseen.iter().any(|line| line.starts_with(FILE)),
+        "{foreseen:?}"
+    );
+}
+
 /// The plan takes our words out of the unit's command, and nothing protects the kernel's values after that.
 #[test]
 fn a_command_that_the_plan_changes_counts_as_it_will_be() {

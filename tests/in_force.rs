@@ -134,6 +134,147 @@ fn the_kernel_defaults_are_protected_where_the_kubelet_does_it() {
     assert!(!lines.contains("protect-kernel-defaults"), "{lines}{said}");
 }
 
+/// K3s 1.32.0 to 1.32.3 wrote the port into a file, where 0 is left out, and so the kubelet's own of 10255 was open
+/// (k3s-io/k3s#12164).
+#[test]
+fn the_read_only_port_of_the_first_1_32_is_open_unless_somebody_closes_it() {
+    let control = "kubelet-read-only-port";
+    let file = |value: &str| format!("{KUBELET_HEAD}readOnlyPort: {value}\n");
+    for version in ["1.32.0", "1.32.3"] {
+        case(version, control, "", &[], ("divergent", "10255"));
+        case(
+            version,
+            control,
+            "kubelet-arg: [read-only-port=0]\n",
+            &[],
+            ("compliant", "config.yaml:1"),
+        );
+        case(
+            version,
+            control,
+            "",
+            &[(KUBELET, &file("0"))],
+            ("compliant", "90-x.conf"),
+        );
+        case(
+            version,
+            control,
+            "",
+            &[(KUBELET, &file("null"))],
+            ("compliant", ""),
+        );
+    }
+    for version in ["1.31.9", "1.32.4", "1.36.3"] {
+        case(version, control, "", &[], ("compliant", "K3s default"));
+    }
+}
+
+/// K3s starts with it and makes a key of that server's own; nobody else says that the old Secrets stay as they are.
+#[test]
+fn encryption_that_is_new_to_a_cluster_with_data_is_warned_of() {
+    const DATA: &str = "var/lib/rancher/k3s/server/db/state.db";
+    const KEY: &str = "var/lib/rancher/k3s/server/cred/encryption-config.json";
+    let on = "debug: true\nsecrets-encryption: true\n";
+    let said = |version: &'static str, config: &str, files: &[(&str, &str)]| {
+        let node = Node::new(version, config, files);
+        let effective = node.run(&["effective", "--format", "json"]).json();
+        let check = node.run(&["check", "--format", "json"]).json();
+        let late = |report: &serde_json::Value| {
+            let warnings = report["warnings"].as_array().unwrap().iter();
+            let texts = warnings.map(|warning| warning.as_str().unwrap().to_owned());
+            let mut texts = texts.filter(|text| text.contains("no key yet"));
+            texts.next().unwrap_or_default()
+        };
+        assert_eq!(late(&effective), late(&check));
+        late(&effective)
+    };
+    for version in ["1.36.3", "1.32.1", "1.28.4", "1.21.14"] {
+        let warning = said(version, on, &[(DATA, "x")]);
+        assert!(
+            warning.contains("config.yaml:2") && warning.contains("stay unencrypted"),
+            "{version}: {warning}"
+        );
+        assert!(said(version, on, &[(DATA, "x"), (KEY, "")]).contains("stay unencrypted"));
+        for (config, files) in [
+            (on, &[][..]),
+            (on, &[(DATA, "x"), (KEY, "{}")]),
+            ("", &[(DATA, "x")]),
+            ("secrets-encryption: false\n", &[(DATA, "x")]),
+            (
+                "secrets-encryption: true\nkube-apiserver-arg: [encryption-provider-config=/etc/mine.yaml]\n",
+                &[(DATA, "x")],
+            ),
+        ] {
+            assert_eq!(
+                said(version, config, files),
+                "",
+                "{version} {config} {files:?}"
+            );
+        }
+    }
+}
+
+/// etcd leaves certificates aside where it serves by http, and its metrics ask for none (etcd server/embed/etcd.go).
+#[test]
+fn an_address_that_etcd_is_given_is_judged_with_its_line() {
+    let with = |items: &[&str]| {
+        let items: String = items.iter().map(|item| format!("- {item}\n")).collect();
+        format!("cluster-init: true\netcd-arg:\n{items}")
+    };
+    let case = |control: &str, items: &[&str], expected: (&str, &str)| {
+        for version in ["1.36.3", "1.28.4", "1.23.17"] {
+            case(version, control, &with(items), &[], expected);
+        }
+    };
+    let (tls, metrics) = ("etcd-transport-security", "etcd-metrics");
+    let plain = "listen-client-urls=http://0.0.0.0:2379";
+    case(
+        tls,
+        &["quota-backend-bytes=1", plain, "snapshot-count=5"],
+        ("divergent", "config.yaml:4"),
+    );
+    case(
+        tls,
+        &["listen-peer-urls=https://10.0.0.1:2380,http://10.0.0.1:2390"],
+        ("divergent", "config.yaml:3"),
+    );
+    case(
+        tls,
+        &["--listen-client-http-urls=http://127.0.0.1:2382"],
+        ("divergent", "config.yaml:3"),
+    );
+    case(
+        tls,
+        &["auto-tls=true", "snapshot-count=5"],
+        ("divergent", "config.yaml:3"),
+    );
+    case(
+        tls,
+        &[plain, "listen-client-urls=https://0.0.0.0:2379"],
+        ("compliant", ""),
+    );
+    case(
+        metrics,
+        &["listen-metrics-urls=http://0.0.0.0:2381"],
+        ("divergent", "config.yaml:3"),
+    );
+    case(
+        metrics,
+        &["listen-metrics-urls=http://127.0.0.1:2381,https://10.0.0.1:2381"],
+        ("compliant", ""),
+    );
+    let node = Node::new(
+        "1.36.3",
+        "cluster-init: true\netcd-expose-metrics: true\n",
+        &[],
+    );
+    let (verdict, findings) = node.verdict(metrics);
+    assert!(
+        verdict == "divergent" && findings.contains("config.yaml:2"),
+        "{findings}"
+    );
+}
+
 #[test]
 fn secrets_are_encrypted_where_the_apiserver_does_it() {
     let control = "secrets-encryption";

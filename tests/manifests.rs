@@ -13,6 +13,7 @@ mod tree;
 use std::collections::BTreeMap;
 
 use k3warden::catalogue::{Catalogue, ManifestSetting, SettingBody, content};
+use k3warden::k3s::K3sVersion;
 use server::Server;
 
 /// Stems of K3s's own files: one of ours would share their Addon, and the two would delete each other's objects.
@@ -214,6 +215,73 @@ fn further_namespaces_have_a_file_each() {
             "k3warden-netpol-namespace-team.yaml"
         ]
     );
+}
+
+/// The pods of K3s's load balancer run where servicelb-namespace says, in the service's namespace before there was that
+/// option (1.24.2): the policy of that namespace must let clients through to them.
+#[test]
+fn the_load_balancer_is_reached_in_whichever_namespace_it_runs() {
+    let with = |version: (u16, u16), config: &str| {
+        let mut server = Server::new();
+        server.version = K3sVersion::new(version.0, version.1);
+        server.policy("[control.network-policy-extra-namespaces]\nnamespaces = [\"edge-lb\"]\n");
+        server.write("/etc/rancher/k3s/config.yaml", config);
+        server.apply();
+        let names = server.manifests().into_iter();
+        let lets_through = |name: &String| {
+            let path = format!("/var/lib/rancher/k3s/server/manifests/{name}");
+            server
+                .read(&path)
+                .contains("svccontroller.k3s.cattle.io/svcname")
+        };
+        let names = names.filter(lets_through);
+        let names: Vec<String> = names
+            .map(|name| name.replace("k3warden-netpol-", ""))
+            .collect();
+        names.join(" ")
+    };
+    let system = "kube-system-servicelb.yaml";
+    let chosen = |namespace: &str| with((36, 3), &format!("servicelb-namespace: {namespace}\n"));
+    assert_eq!(with((36, 3), ""), system);
+    assert_eq!(
+        chosen("default"),
+        format!("default-servicelb.yaml {system}")
+    );
+    assert_eq!(
+        chosen("kube-public"),
+        format!("kube-public-servicelb.yaml {system}")
+    );
+    assert_eq!(chosen("edge-lb"), format!("balancer-edge-lb.yaml {system}"));
+    assert_eq!(with((24, 17), ""), system);
+    let everywhere = "balancer-edge-lb.yaml default-servicelb.yaml kube-public-servicelb.yaml kube-system-servicelb.yaml";
+    assert_eq!(with((24, 1), ""), everywhere);
+    assert_eq!(
+        with(
+            (36, 3),
+            "servicelb-namespace: default\ndisable: [servicelb]\n"
+        ),
+        ""
+    );
+}
+
+/// What was laid out for another namespace goes when the load balancer moves; a file that is the operator's stays.
+#[test]
+fn a_load_balancer_that_moves_takes_its_policy_along() {
+    let server = Server::new();
+    let there = || {
+        server
+            .manifests()
+            .contains(&"k3warden-netpol-default-servicelb.yaml".to_owned())
+    };
+    server.write(
+        "/etc/rancher/k3s/config.yaml",
+        "servicelb-namespace: default\n",
+    );
+    server.apply();
+    assert!(there());
+    server.write("/etc/rancher/k3s/config.yaml", "");
+    server.apply();
+    assert!(!there());
 }
 
 /// K3s deletes from the cluster what leaves a file that stays, a ServiceAccount `default` included.

@@ -1,6 +1,6 @@
 //! Comparing the value of an option or argument with what the catalogue asks, as the types that they are.
 
-use super::{Requirement, is_loopback};
+use super::{Requirement, is_loopback, urls};
 use crate::k3s::component::{boolean, gate_pairs, integer, nanoseconds};
 use crate::k3s::{SECRET, hides};
 
@@ -105,6 +105,16 @@ pub(crate) fn holds(require: &Requirement, value: &Value, absent_holds: bool) ->
         Requirement::NonzeroDuration(_) => nanoseconds(&text).is_some_and(i64::is_positive),
         Requirement::GateNotOff(gate) => !is_off(gate, &value.elements()),
         Requirement::Loopback(_) => is_loopback(&text),
+        // As K3s reads it: ParseInt of base 8 (pkg/server/server.go writeKubeConfig).
+        Requirement::ModeAtMost(limit) => {
+            u32::from_str_radix(&text, 8).is_ok_and(|bits| bits & !limit.bits() == 0)
+        }
+        Requirement::TlsUrls(keys) => urls::given_for(keys, &value.elements())
+            .iter()
+            .all(|urls| !urls.is_empty() && urls::all(urls, urls::is_tls)),
+        Requirement::LocalUrls(keys) => urls::given_for(keys, &value.elements())
+            .iter()
+            .all(|urls| urls::all(urls, |url| urls::is_tls(url) || urls::is_local(url))),
     }
 }
 
@@ -127,6 +137,7 @@ fn is_off(gate: &str, pairs: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::FileMode;
 
     fn scalar(text: &str) -> Value {
         Value::Scalar(text.to_owned())
@@ -189,6 +200,68 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(holds(&loopback, &scalar(text), false), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mode_stands_as_long_as_it_grants_nothing_more() {
+        let at_most = Requirement::ModeAtMost(FileMode::new(0o600));
+        for (text, expected) in [
+            ("0600", true),
+            ("600", true),
+            ("0400", true),
+            ("000", true),
+            ("0", true),
+            ("0640", false),
+            ("4600", false),
+            ("384", false),
+            ("0o600", false),
+            ("-1", false),
+            ("", false),
+        ] {
+            assert_eq!(holds(&at_most, &scalar(text), true), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_of_a_key_are_judged_by_how_they_are_served() {
+        let keys = || vec!["listen-urls".to_owned()];
+        let given = |items: &[&str]| {
+            let list = Value::List(items.iter().map(|&item| item.to_owned()).collect());
+            let holds = |require| holds(&require, &list, true);
+            (
+                holds(Requirement::TlsUrls(keys())),
+                holds(Requirement::LocalUrls(keys())),
+            )
+        };
+        for (items, expected) in [
+            (
+                &["listen-urls=https://10.0.0.1:2379,https://127.0.0.1:2379"][..],
+                (true, true),
+            ),
+            (
+                &["listen-urls=https://127.0.0.1:1,http://127.0.0.1:2"],
+                (false, true),
+            ),
+            (&["--listen-urls=http://[::1]:1"], (false, true)),
+            (&["listen-urls=http://localhost:1"], (false, true)),
+            (&["listen-urls=HTTP://0.0.0.0:1"], (false, false)),
+            (&["listen-urls=unix://localhost:1"], (false, true)),
+            (&["listen-urls=10.0.0.1:1"], (false, false)),
+            (&["listen-urls="], (false, true)),
+            (
+                &[
+                    "listen-urls=http://0.0.0.0:1",
+                    "listen-urls=https://0.0.0.0:1",
+                ],
+                (true, true),
+            ),
+            (
+                &["other-urls=http://0.0.0.0:1", "listen-urls"],
+                (true, true),
+            ),
+        ] {
+            assert_eq!(given(items), expected, "{items:?}");
         }
     }
 

@@ -20,6 +20,8 @@ const CONTENTS: &[(&str, &str)] = contents![
     "netpol-namespace",
     "netpol-servicelb",
     "netpol-servicelb-default",
+    "netpol-servicelb-kube-public",
+    "netpol-servicelb-namespace",
     "netpol-traefik",
     "netpol-traefik-v1",
     "psa",

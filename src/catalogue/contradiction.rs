@@ -92,7 +92,8 @@ fn contradict(ours: Placed<'_>, theirs: Placed<'_>) -> bool {
         }
         (SettingBody::Manifest(one), SettingBody::Manifest(other)) => {
             addon(&one.name) == addon(&other.name)
-                && (&one.name, &one.content) != (&other.name, &other.content)
+                && (&one.name, &one.content, &one.servicelb_namespace)
+                    != (&other.name, &other.content, &other.servicelb_namespace)
         }
         (SettingBody::Option(one), SettingBody::Option(other)) => {
             let asked = [(&one.require, &one.set), (&other.require, &other.set)];

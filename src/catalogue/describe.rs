@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Requirement, Setting, SettingBody};
+use super::{ManifestSetting, Requirement, Setting, SettingBody};
 
 impl fmt::Display for Requirement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,6 +22,29 @@ impl fmt::Display for Requirement {
             Self::NonzeroDuration(_) => formatter.write_str("a duration other than 0"),
             Self::GateNotOff(gate) => write!(formatter, "{gate} not turned off"),
             Self::Loopback(_) => formatter.write_str("an address of this machine alone"),
+            Self::ModeAtMost(mode) => write!(formatter, "{mode} or stricter"),
+            Self::TlsUrls(keys) => write!(formatter, "{} by TLS only", keys.join(", ")),
+            Self::LocalUrls(keys) => {
+                write!(
+                    formatter,
+                    "{} on this machine alone, or by TLS",
+                    keys.join(", ")
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for ManifestSetting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, content) = (&self.name, &self.content);
+        write!(formatter, "manifest {name} with content `{content}`")?;
+        match &self.servicelb_namespace {
+            Some(namespace) => write!(
+                formatter,
+                ", while K3s runs its load balancer in {namespace}"
+            ),
+            None => Ok(()),
         }
     }
 }
@@ -73,13 +96,7 @@ impl fmt::Display for Setting {
                     write!(formatter, ", with a section {section} in the file")?;
                 }
             }
-            SettingBody::Manifest(manifest) => {
-                write!(
-                    formatter,
-                    "manifest {} with content `{}`",
-                    manifest.name, manifest.content
-                )?;
-            }
+            SettingBody::Manifest(manifest) => write!(formatter, "{manifest}")?,
         }
         if self.k3s.is_any() {
             Ok(())

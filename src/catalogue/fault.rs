@@ -132,6 +132,8 @@ fn of_manifest(manifest: &ManifestSetting, control: &Control) -> Option<Fault> {
     manifest::of_name(&manifest.name).or_else(|| {
         let each = Each::of(&manifest.name).map(|each| each.parameter);
         let of_each = each.and_then(|parameter| text::of_each(parameter, control));
-        of_each.or_else(|| text::of_content(&manifest.content, each, control))
+        of_each
+            .or_else(|| text::of_content(&manifest.content, each, control))
+            .or_else(|| manifest::of_namespace(manifest.servicelb_namespace.as_deref()?, each))
     })
 }

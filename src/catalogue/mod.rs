@@ -20,6 +20,7 @@ mod placeholder;
 mod problem;
 mod requirement;
 mod setting;
+mod urls;
 
 #[cfg(test)]
 mod broken_catalogues;

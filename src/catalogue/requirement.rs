@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
+use crate::host::FileMode;
+
 /// What the effective value of an option or argument must be.
 ///
 /// Values are compared as the types they are: numbers as numbers, lists as sets, durations as durations. A
@@ -39,6 +41,12 @@ pub enum Requirement {
     GateNotOff(String),
     /// An address that only this machine reaches, with or without a port.
     Loopback(bool),
+    /// Permission bits of a file, in octal, and none beyond these.
+    ModeAtMost(FileMode),
+    /// A list of `KEY=URL,URL` in which these keys have URLs of TLS only.
+    TlsUrls(Vec<String>),
+    /// A list of `KEY=URL,URL` in which these keys have URLs of TLS, or such that only this machine reaches.
+    LocalUrls(Vec<String>),
 }
 
 impl Requirement {
@@ -51,6 +59,15 @@ impl Requirement {
             Self::MoreThan(less) if number <= *less => Some(format!("more than {less}")),
             _ => None,
         }
+    }
+
+    /// Whether one element of a list is enough to break it, whatever else is in the list.
+    #[must_use]
+    pub const fn is_broken_by_one(&self) -> bool {
+        matches!(
+            self,
+            Self::Excludes(_) | Self::TlsUrls(_) | Self::LocalUrls(_)
+        )
     }
 }
 

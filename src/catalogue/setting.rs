@@ -167,6 +167,8 @@ pub struct ManifestSetting {
     pub content: String,
     /// Only while this packaged component is not disabled.
     pub component: Option<String>,
+    /// Only while K3s runs the pods of its load balancer in this namespace, or may.
+    pub servicelb_namespace: Option<String>,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,

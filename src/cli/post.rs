@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::exit::CliError;
-use crate::host::{HostError, Opening, OwnPlace, Root};
+use crate::host::{HostError, Opening, OwnPlace, Root, Writing};
 
 const FILE: &str = "watch.lock";
 /// A process id and a line end.
@@ -29,7 +29,8 @@ impl Post {
     pub(super) fn take(root: &Root) -> Result<Self, CliError> {
         let directory = OwnPlace::runtime(root)?.create()?;
         loop {
-            let Some(opened) = directory.open_file(FILE, false, Opening::OrCreate)? else {
+            let Some(opened) = directory.open_file(FILE, Writing::Anywhere, Opening::OrCreate)?
+            else {
                 continue;
             };
             let (identity, path) = (opened.identity(), opened.path().to_path_buf());

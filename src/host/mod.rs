@@ -1,5 +1,6 @@
 //! Everything that touches the machine. Knows nothing of hardening.
 
+mod access_list;
 mod change;
 mod clock;
 mod entry;
@@ -36,7 +37,7 @@ pub use file_mode::FileMode;
 pub use interrupt::Interrupt;
 pub use listing::Listed;
 pub use obstacle::Touches;
-pub use own::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace};
+pub use own::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace, Writing};
 pub use read::READ_LIMIT_BYTES;
 pub use root::{Durability, Root};
 pub use space::Space;

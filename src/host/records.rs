@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::host::{FileMode, HostError, Opening, OwnPlace, READ_LIMIT_BYTES, Root};
+use crate::host::{FileMode, HostError, Opening, OwnPlace, READ_LIMIT_BYTES, Root, Writing};
 
 pub use super::own::STATE;
 /// Snapshots of what each K3s was started with.
@@ -116,7 +116,7 @@ impl Records {
         let Some(directory) = self.place.open()? else {
             return Ok(None);
         };
-        let Some(file) = directory.open_file(name, true, Opening::Existing)? else {
+        let Some(file) = directory.open_file(name, Writing::AtTheEnd, Opening::Existing)? else {
             return Ok(None);
         };
         let size = file.size_bytes()?;

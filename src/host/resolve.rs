@@ -4,7 +4,7 @@
 //! through links only where root alone could have put them.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -164,7 +164,7 @@ impl Root {
         let mut way = look.way_into(directory, || self.way_to(path))?;
         if let Some(parent) = &way.parent {
             let entry = Entry::of(parent.as_ref(), directory)?;
-            if !self.only_root_writes(&entry.attributes) {
+            if self.others_write(parent.as_ref(), &entry.attributes) {
                 way.writable.get_or_insert_with(|| directory.to_path_buf());
             }
         }
@@ -176,22 +176,19 @@ impl Root {
     pub(super) fn way_to(&self, path: &Path) -> Result<Way, HostError> {
         let top = Entry::of(&*self.descriptor, Path::new("/"))?;
         let mut walk = Walk::new(self, path, Links::Trusted);
-        walk.saw(PathBuf::from("/"), &top);
+        let seen = walk.judged(PathBuf::from("/"), &*self.descriptor, &top);
+        walk.seen.push(seen);
         let located = walk.run()?;
         let last = walk.seen.len().saturating_sub(1);
-        let writable = walk
-            .seen
-            .into_iter()
-            .enumerate()
-            .find(|(index, (_, attributes))| {
-                // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
-                let sticky = attributes.mode.bits() & 0o1000 != 0;
-                let above = *index != last || located.is_none();
-                !(self.only_root_writes(attributes) || (sticky && above))
-            });
+        let mut seen = walk.seen.into_iter().enumerate();
+        let writable = seen.find(|(index, directory)| {
+            // Others cannot exchange root's entries of a sticky directory; they can make new ones there first.
+            let above = *index != last || located.is_none();
+            directory.others_write && !(directory.is_sticky && above)
+        });
         Ok(Way {
             parent: located.map(|located| located.parent),
-            writable: writable.map(|(_, (directory, _))| directory),
+            writable: writable.map(|(_, directory)| directory.path),
         })
     }
 
@@ -211,7 +208,14 @@ struct Walk<'a> {
     /// The directories entered so far, so that `..` leads back and never above the root.
     at: Vec<(Arc<OwnedFd>, PathBuf)>,
     /// Every directory entered, those that an absolute link led away from too.
-    seen: Vec<(PathBuf, Attributes)>,
+    seen: Vec<Seen>,
+}
+
+/// A directory on the way.
+struct Seen {
+    path: PathBuf,
+    others_write: bool,
+    is_sticky: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -250,7 +254,8 @@ impl<'a> Walk<'a> {
                 _ if last => return Ok(Some(self.located(component))),
                 Kind::Directory => {
                     let path = self.here().join(&component);
-                    self.saw(path.clone(), &entry);
+                    let seen = self.judged(path.clone(), &descriptor, &entry);
+                    self.seen.push(seen);
                     self.at.push((Arc::new(descriptor), path));
                 }
                 _ => return Ok(None),
@@ -259,9 +264,13 @@ impl<'a> Walk<'a> {
         Ok(Some(self.located(OsString::from("."))))
     }
 
-    fn saw(&mut self, path: PathBuf, entry: &Entry) {
+    fn judged(&self, path: PathBuf, directory: impl AsFd, entry: &Entry) -> Seen {
         let attributes = self.root.attributes_of(entry);
-        self.seen.push((path, attributes));
+        Seen {
+            path,
+            others_write: self.root.others_write(directory, &attributes),
+            is_sticky: attributes.mode.bits() & 0o1000 != 0,
+        }
     }
 
     fn here(&self) -> &Path {
@@ -317,10 +326,9 @@ impl<'a> Walk<'a> {
         let Some((_, link)) = self.enter(name)? else {
             return Ok(false);
         };
-        Ok(link.attributes.uid == self.root.superuser().0
-            && self
-                .root
-                .only_root_writes(&self.root.attributes_of(&directory)))
+        let attributes = self.root.attributes_of(&directory);
+        let is_roots = link.attributes.uid == self.root.superuser().0;
+        Ok(is_roots && !self.root.others_write(self.directory(), &attributes))
     }
 
     /// Whether we are below the sealed directory. It may itself lie behind a link, so the directory counts and not its

@@ -117,7 +117,8 @@ impl Root {
         self.superuser
     }
 
-    /// Whether nobody but root can make, exchange or remove what is in a directory with this owner and these bits.
+    /// Whether nobody but root can make, exchange or remove what is in a directory with this owner and these bits, and no
+    /// access control list.
     #[must_use]
     pub fn only_root_writes(&self, attributes: &Attributes) -> bool {
         let mode = attributes.mode.bits();
@@ -125,5 +126,11 @@ impl Root {
         attributes.uid == self.superuser.0
             && mode & 0o002 == 0
             && (mode & 0o020 == 0 || group_is_root)
+    }
+
+    /// The same whatever access control list there is.
+    #[must_use]
+    pub const fn certainly_only_root_writes(&self, attributes: &Attributes) -> bool {
+        attributes.uid == self.superuser.0 && attributes.mode.bits() & 0o022 == 0
     }
 }

@@ -8,8 +8,8 @@ use super::{Fact, LoadedUnits, Node, Surroundings, datastore, version};
 use crate::host::Root;
 use crate::host::systemd::UnitName;
 use crate::k3s::{
-    ConfigurationError, Files, K3sVersion, NEWEST_KNOWN_MINOR, NodeConfiguration, Role, Unit,
-    find_loaded_k3s_units, merge,
+    ConfigurationError, Files, K3sVersion, NEWEST_KNOWN_MINOR, NodeConfiguration, Options, Role,
+    Unit, find_loaded_k3s_units, merge,
 };
 use crate::policy::{Given, Policy};
 use crate::setting::Places;
@@ -85,6 +85,7 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         datastore: None,
         disabled: Vec::new(),
         deploys_manifests: true,
+        servicelb_namespace: None,
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
         surroundings: beside.surroundings,
         unit_problem,
@@ -221,6 +222,7 @@ fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
         }
         node.disabled = disabled(configuration);
         node.deploys_manifests = !is_given(configuration, "disable-apiserver");
+        node.servicelb_namespace = servicelb_namespace(node, configuration);
     }
 }
 
@@ -262,6 +264,24 @@ fn is_given(configuration: &NodeConfiguration, name: &str) -> bool {
     let option = configuration.merge.options.get(name);
     let value = option.and_then(|option| option.values.last());
     value.is_some_and(|value| !value.value.is_empty() && value.value != "false")
+}
+
+/// Releases that have no option for it run these pods beside the service that each is for (K3s pkg/servicelb/controller.go before
+/// e6009b1ed, 1.24.2), and so may one that is not known.
+fn servicelb_namespace(node: &Node, configuration: &NodeConfiguration) -> Option<String> {
+    const OPTION: &str = "servicelb-namespace";
+    let version = match &node.version {
+        Some(fact) => fact.value,
+        None if node.awaits_k3s() => K3sVersion::new(NEWEST_KNOWN_MINOR, 0),
+        None => return None,
+    };
+    let known = Options::of(configuration.role, version).find(OPTION)?;
+    let given = configuration.merge.options.get(OPTION);
+    let value = given.and_then(|option| option.values.last());
+    value
+        .map(|value| value.value.as_str())
+        .or(known.default)
+        .map(str::to_owned)
 }
 
 /// `disable` takes names one by one or joined by commas (K3s pkg/cli/server/server.go).

@@ -53,6 +53,9 @@ pub struct Node {
     /// Whether K3s deploys manifests from this node, as far as its options tell: a server does that has an apiserver of its
     /// own (K3s pkg/server/server.go).
     pub deploys_manifests: bool,
+    /// The one namespace in which K3s runs the pods of its load balancer; `None` where each of them may run in the namespace
+    /// of its service.
+    pub servicelb_namespace: Option<String>,
     /// Whether this is the first server of a cluster that has no data yet.
     pub new_cluster: bool,
     /// Whether live values and services are ours to look at.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::host::{FileIdentity, HostError, Opening, OwnDirectory, OwnPlace, Root};
+use crate::host::{FileIdentity, HostError, Opening, OwnDirectory, OwnPlace, Root, Writing};
 
 /// Between two attempts. A change takes some milliseconds.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -123,7 +123,8 @@ impl Lock {
     ) -> Result<Self, LockError> {
         let start = Instant::now();
         loop {
-            let Some(opened) = directory.open_file("lock", false, Opening::OrCreate)? else {
+            let Some(opened) = directory.open_file("lock", Writing::Anywhere, Opening::OrCreate)?
+            else {
                 continue;
             };
             let identity = opened.identity();

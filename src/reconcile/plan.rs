@@ -105,7 +105,7 @@ impl Plan {
                 after: State::Attributes(after),
                 stage: Stage::Directory,
                 ..
-            } if !root.only_root_writes(before) && root.only_root_writes(after) => {
+            } if !root.certainly_only_root_writes(before) && root.only_root_writes(after) => {
                 Some((path.clone(), after.clone()))
             }
             _ => None,

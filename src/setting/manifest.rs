@@ -32,10 +32,11 @@ pub(super) fn judge(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Fin
     }
     instances(setting, subject)
         .into_iter()
-        .map(|instance| match subject.deploys_manifests {
-            true => instance.judge(subject),
+        .map(|instance| match (subject.deploys_manifests, instance.elsewhere(subject)) {
+            (true, None) => instance.judge(subject),
+            (true, Some(reason)) => instance.judge_unwanted(subject, &reason),
             // What an etcd-only server has in its directory says nothing of the cluster.
-            false => {
+            (false, _) => {
                 let reason =
                     "kube-apiserver does not run on this node, so K3s deploys no manifest from it";
                 instance.finding("not deployed", Outcome::NotApplicable(reason.to_owned()))
@@ -60,29 +61,53 @@ pub(super) fn withdraw(
 struct Instance {
     path: PathBuf,
     content: Result<Vec<u8>, String>,
+    /// The namespace in which the load balancer must run.
+    servicelb_namespace: Option<String>,
 }
 
 fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> {
     let directory = subject.places.data_dir.join("server/manifests");
     let text = content(&setting.content).unwrap_or_default();
-    let fill = |name: &str, text: &str| Instance {
+    let servicelb_namespace = setting.servicelb_namespace.as_deref();
+    let fill = |name: &str, text: &str, servicelb_namespace: Option<String>| Instance {
         path: directory.join(name),
         content: template::fill(text, subject.parameter)
             .map(String::into_bytes)
             .map_err(|parameter| format!("its control has no parameter `{parameter}`")),
+        servicelb_namespace,
     };
     let Some(each) = Each::of(&setting.name) else {
-        return vec![fill(&setting.name, text)];
+        return vec![fill(
+            &setting.name,
+            text,
+            servicelb_namespace.map(str::to_owned),
+        )];
     };
     let Some(ParameterValue::Names(names)) = (subject.parameter)(each.parameter) else {
         return Vec::new();
     };
     // The kind of the parameter sees to it that each can be the name of a namespace.
-    let of_name = |name: &String| fill(&each.filled(&setting.name, name), &each.filled(text, name));
+    let of_name = |name: &String| {
+        let filled = |text: &str| each.filled(text, name);
+        fill(
+            &filled(&setting.name),
+            &filled(text),
+            servicelb_namespace.map(filled),
+        )
+    };
     names.iter().map(of_name).collect()
 }
 
 impl Instance {
+    /// Why it is not for this node: it lets traffic to the pods of K3s's load balancer, which run in another namespace.
+    fn elsewhere(&self, subject: &Subject<'_>) -> Option<String> {
+        let (wanted, there) = (
+            self.servicelb_namespace.as_ref()?,
+            subject.servicelb_namespace?,
+        );
+        (wanted != there).then(|| format!("K3s runs its load balancer in the namespace {there}"))
+    }
+
     fn judge(self, subject: &Subject<'_>) -> Finding {
         let wanted = match &self.content {
             Ok(content) => content.clone(),

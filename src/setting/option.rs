@@ -34,9 +34,26 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
         }])
     };
     let shown = value.shown_as(&setting.name);
+    let place = breaking_item(setting, effective).unwrap_or(place);
     let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
     findings.extend(judge_running(setting, subject, effective));
     findings
+}
+
+/// Where the last item of a list stands that breaks the requirement by itself: it need not be the last of the list.
+fn breaking_item(setting: &OptionSetting, effective: &Effective) -> Option<Place> {
+    let option = effective.configuration.merge.options.get(&setting.name)?;
+    if !option.list || !setting.require.is_broken_by_one() {
+        return None;
+    }
+    let breaks = |item: &str| {
+        let alone = Value::List(vec![item.to_owned()]);
+        !holds(&setting.require, &alone, setting.absent_holds)
+    };
+    let mut items = option.values.iter().rev();
+    items
+        .find(|item| breaks(&item.value))
+        .map(|item| item.place.clone())
 }
 
 /// The same option of the K3s that runs now.

@@ -160,6 +160,8 @@ pub struct Subject<'a> {
     pub disabled: &'a [String],
     /// Whether K3s deploys manifests from this node.
     pub deploys_manifests: bool,
+    /// The one namespace in which K3s runs the pods of its load balancer; `None` where each may run in that of its service.
+    pub servicelb_namespace: Option<&'a str>,
     /// The CIS edition whose numbers and modes are used.
     pub edition: Option<&'a str>,
     /// A parameter of the control that is being judged, from the policy or its default.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::news::News;
 use super::reloads::Dated;
 use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
 use crate::host::{Clock, SystemClock};
@@ -118,7 +119,7 @@ pub struct Keeper {
     /// Ours was put back, and K3s was not restarted for it yet.
     pub put_back: Option<Quarantine>,
     /// What the journal was last told, of each kind.
-    pub told: BTreeMap<Kind, String>,
+    pub told: BTreeMap<Kind, News>,
     listen: Option<Instant>,
 }
 

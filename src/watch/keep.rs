@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use super::agent::Agent;
 use super::k3s::Followed;
+use super::news::{Chore, News};
 use crate::host::HostError;
 use crate::host::systemd::{InvocationId, UnitName};
 use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::service::circumstances::now as moment;
 use crate::reconcile::service::start::Start;
-use crate::report::event::Kind;
 use crate::setting::Running;
 
 impl Agent<'_> {
@@ -62,7 +62,7 @@ impl Agent<'_> {
             Ok(()) => self.look_at_running(now),
             Err(error) => {
                 let message = format!("what K3s was started with cannot be kept: {error}");
-                self.tell_once(Kind::Hindered, message, &[]);
+                self.tell_once(News::Hindered(Chore::KeepStart), message, &[]);
             }
         }
     }

@@ -16,6 +16,7 @@ mod k3s;
 mod k3s_tests;
 mod keep;
 mod mounts;
+mod news;
 mod occasions;
 mod pace;
 mod publish;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::agent::Agent;
 use super::ground::WHO;
+use super::news::{Blame, News, Words};
 use crate::host::records::{Records, STATE};
 use crate::host::systemd::invocation;
 use crate::policy::KillSwitch;
@@ -12,7 +13,6 @@ use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::rollback::{RollBack, RolledBack, Who, roll_back};
 use crate::reconcile::service::start::Start;
-use crate::report::event::Kind;
 use crate::report::journal::Event;
 
 /// A change of another process is not waited for long: the loop has other things to do.
@@ -29,14 +29,16 @@ impl Agent<'_> {
         };
         if let Some(off) = off {
             let message = format!("K3s ended by itself, and k3warden is off ({off}): {reason}");
-            self.tell_once(Kind::K3sFails, message, &errors);
+            let news = News::Ended(Blame::Off, Words::of(&reason));
+            self.tell_once(news, message, &errors);
             return;
         }
         let Some(part) = start.part_read(&self.ground.host.root) else {
             let message = format!(
                 "K3s ended by itself; nobody knows what it had read of k3warden's, so nothing is put back: {reason}"
             );
-            self.tell_once(Kind::K3sFails, message, &errors);
+            let news = News::Ended(Blame::Unknown, Words::of(&reason));
+            self.tell_once(news, message, &errors);
             return;
         };
         let who = Who {
@@ -55,11 +57,12 @@ impl Agent<'_> {
                 let message = format!(
                     "K3s ended by itself, and not because of a change of k3warden: {reason}"
                 );
-                self.tell_once(Kind::K3sFails, message, &errors);
+                let news = News::Ended(Blame::NotOurs, Words::of(&reason));
+                self.tell_once(news, message, &errors);
             }
             Err(error) => {
                 let message = format!("what K3s did not live with could not be put back: {error}");
-                self.tell_once(Kind::RestartRolledBack, message, &[]);
+                self.tell_once(News::NotPutBack, message, &[]);
             }
         }
     }
@@ -121,35 +124,22 @@ impl Agent<'_> {
             quarantine.reason
         );
         let details = [quarantine.errors.as_slice(), more].concat();
-        self.tell_once(Kind::RestartRolledBack, message, &details);
+        self.tell_once(News::PutBack(quarantine.part), message, &details);
         let _ = self.ground.look_up_written(&mut self.ledger);
         self.ground.look_for_quarantine();
         self.keeper.put_back = Some(quarantine);
         self.keeper.changes(now);
     }
 
-    /// A K3s that fails always fails every few seconds: it is told once for each kind, whatever the details of this run.
-    pub(super) fn tell_once(&mut self, kind: Kind, message: String, details: &[String]) {
-        let gist = gist(&message);
-        if self.keeper.told.get(&kind) != Some(&gist) {
+    /// A K3s that fails always fails every few seconds: the same news is told once.
+    pub(super) fn tell_once(&mut self, news: News, message: String, details: &[String]) {
+        let kind = news.kind();
+        if self.keeper.told.get(&kind) != Some(&news) {
             self.journal
                 .tell(&Event::new(kind, sentence(message, details)));
-            self.keeper.told.insert(kind, gist);
+            self.keeper.told.insert(kind, news);
         }
     }
-}
-
-/// The message without what is another in each run: times, process ids, ports.
-fn gist(message: &str) -> String {
-    let mut gist = String::with_capacity(message.len());
-    for char in message.chars() {
-        match char.is_ascii_digit() {
-            true if gist.ends_with('#') => {}
-            true => gist.push('#'),
-            false => gist.push(char),
-        }
-    }
-    gist
 }
 
 fn sentence(mut text: String, details: &[String]) -> String {

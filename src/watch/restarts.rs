@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::agent::Agent;
 use super::k3s::{Followed, Task};
+use super::news::{Chore, News};
 use super::starts::AGAIN;
 use super::suspension::brake;
 use crate::host::HostError;
@@ -240,7 +241,7 @@ impl Agent<'_> {
             Ok(()) => {}
             Err(error) => {
                 let message = format!("systemd did not read its units again: {error}");
-                self.tell_once(Kind::Hindered, message, &[]);
+                self.tell_once(News::Hindered(Chore::ReloadUnits), message, &[]);
                 self.keeper.reload_units_at(now + AGAIN);
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::agent::Agent;
 use super::k3s::{Answer, Followed, Task};
+use super::news::{Chore, News};
 use crate::host::systemd::{ServiceError, UnitName, invocation};
 use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::sandbox;
@@ -202,7 +203,7 @@ impl Agent<'_> {
             let proven = start.proves(&self.ground.pass());
             if let Err(error) = &proven {
                 let message = format!("what K3s settled with cannot be kept: {error}");
-                self.tell_once(Kind::Hindered, message, &[]);
+                self.tell_once(News::Hindered(Chore::KeepProof), message, &[]);
             }
             if proven.unwrap_or(true) {
                 self.lift_if_exonerated();

@@ -22,6 +22,8 @@ const PACKAGED: [&str; 13] = [
 ];
 /// A file name has no more room (`NAME_MAX` is 255), and an object's name not either.
 const LONGEST: usize = 253;
+/// A namespace is a label of a host's name (RFC 1123).
+const LONGEST_NAMESPACE: usize = 63;
 
 /// A name that is no file in `server/manifests`, or one that K3s would not deploy, or not for long.
 pub(super) fn of_name(name: &str) -> Option<Fault> {
@@ -67,9 +69,34 @@ pub(super) fn of_name(name: &str) -> Option<Fault> {
     Some(Fault::of_word(name, message, Some(mend)))
 }
 
+/// A namespace that none can be, `{each:PARAMETER}` of the file's name apart.
+pub(super) fn of_namespace(namespace: &str, each: Option<&str>) -> Option<Fault> {
+    let is_each = |parameter: &str| namespace == format!("{{each:{parameter}}}");
+    let is_one = is_subdomain_part(namespace) && namespace.len() <= LONGEST_NAMESPACE;
+    (!is_one && !each.is_some_and(is_each)).then(|| {
+        let message = format!("`{}` is no name of a namespace", shown(namespace));
+        Fault::of_word(namespace, message, None)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_namespace_of_a_load_balancer_is_a_name_or_that_of_each_file() {
+        for (namespace, each) in [("default", None), ("{each:n}", Some("n")), ("a", Some("n"))] {
+            assert!(of_namespace(namespace, each).is_none(), "{namespace}");
+        }
+        for (namespace, each) in [
+            ("{each:n}", None),
+            ("{each:m}", Some("n")),
+            ("Default", None),
+            ("", None),
+        ] {
+            assert!(of_namespace(namespace, each).is_some(), "{namespace}");
+        }
+    }
 
     #[test]
     fn a_manifest_has_a_name_that_k3s_deploys_and_no_other_file_has() {

@@ -38,14 +38,17 @@ fn of_words(require: &Requirement) -> Option<Fault> {
         Requirement::Includes(words)
         | Requirement::Excludes(words)
         | Requirement::SubsetOf(words)
-        | Requirement::OneOf(words) => words.as_slice(),
+        | Requirement::OneOf(words)
+        | Requirement::TlsUrls(words)
+        | Requirement::LocalUrls(words) => words.as_slice(),
         Requirement::AtLeast(_)
         | Requirement::AtMost(_)
         | Requirement::MoreThan(_)
         | Requirement::Absent(_)
         | Requirement::Present(_)
         | Requirement::NonzeroDuration(_)
-        | Requirement::Loopback(_) => &[],
+        | Requirement::Loopback(_)
+        | Requirement::ModeAtMost(_) => &[],
     }
     .iter();
     words.find_map(|word| {

@@ -21,6 +21,15 @@ pub struct OwnDirectory {
     durability: Durability,
 }
 
+/// Where a file of ours is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// With [`OwnFile::write_at`].
+    Anywhere,
+    /// With [`OwnFile::append`].
+    AtTheEnd,
+}
+
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
@@ -39,7 +48,7 @@ impl OwnDirectory {
         }
     }
 
-    /// Opens a regular file of ours for reading and appending (`write_at` for files that are not appended to).
+    /// Opens a regular file of ours for reading and writing.
     /// On a read-only mount it is opened for reading alone. Looser modes than 0600 are tightened.
     ///
     /// # Errors
@@ -47,13 +56,12 @@ impl OwnDirectory {
     pub fn open_file(
         &self,
         name: &str,
-        append: bool,
+        writing: Writing,
         opening: Opening,
     ) -> Result<Option<OwnFile>, HostError> {
-        let append = if append {
-            OFlag::O_APPEND
-        } else {
-            OFlag::empty()
+        let append = match writing {
+            Writing::AtTheEnd => OFlag::O_APPEND,
+            Writing::Anywhere => OFlag::empty(),
         };
         let create = match opening {
             Opening::Existing => OFlag::empty(),

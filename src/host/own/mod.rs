@@ -10,7 +10,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, Mode, fchmod};
 
-pub use directory::{Opening, OwnDirectory};
+pub use directory::{Opening, OwnDirectory, Writing};
 pub use file::{FileIdentity, OwnFile};
 pub use place::OwnPlace;
 

@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
 use rustix::io;
 
+use crate::host::access_list::ACCESS_LIST;
+
 /// Extended attribute that carries the SELinux label, selinux(8).
 pub(super) const SECURITY_LABEL: &str = "security.selinux";
-/// acl(5), as getxattr(2) gives it.
-const ACCESS_LIST: &str = "system.posix_acl_access";
 /// Free for everybody's use, xattr(7).
 const USER: &str = "user.";
 

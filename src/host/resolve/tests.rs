@@ -223,6 +223,65 @@ fn every_directory_on_the_way_counts_as_a_parent() {
     }
 }
 
+/// An access control list with one name in it, rwx as its mask (`linux/posix_acl_xattr.h`).
+fn access_list(named: (u16, u16, u32), group: u16) -> Vec<u8> {
+    const NOBODY: u32 = u32::MAX;
+    let mut entries = [
+        (0x01, 7, NOBODY),
+        named,
+        (0x04, group, NOBODY),
+        (0x10, 7, NOBODY),
+        (0x20, 0, NOBODY),
+    ];
+    // By tag, as the kernel asks for them.
+    entries.sort_unstable();
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, bits, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(bits.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    list
+}
+
+/// An access control list gives what the bits do not tell of: the group's are its mask then (acl(5)).
+#[test]
+fn who_an_access_list_names_counts_as_one_who_writes() {
+    let (user, group): (u16, u16) = (0x02, 0x08);
+    let tree = Tree::new();
+    tree.directory("etc/rancher");
+    let (uid, gid) = tree.roots()[0].superuser();
+    let (directory, file) = (Path::new("/etc/rancher"), Path::new("/etc/rancher/file"));
+    for (named, of_group, others) in [
+        ((user, 7, uid + 1), 5, true),
+        ((user, 5, uid + 1), 7, false),
+        ((user, 7, uid), 5, false),
+        ((group, 7, gid + 1), 5, true),
+        ((group, 7, gid), 5, false),
+    ] {
+        let place = std::fs::File::open(tree.at("etc/rancher")).unwrap();
+        let list = access_list(named, of_group);
+        let flags = rustix::fs::XattrFlags::empty();
+        let set = rustix::fs::fsetxattr(place, "system.posix_acl_access", &list, flags);
+        // A file system without lists has nothing that the bits do not tell.
+        if set == Err(rustix::io::Errno::NOTSUP) {
+            return;
+        }
+        set.unwrap();
+        for root in tree.roots() {
+            let mode = root.look(directory).unwrap().unwrap().attributes.mode;
+            assert_eq!(mode.bits() & 0o070, 0o070, "the mask");
+            let found = root.writable_parent(file).unwrap();
+            assert_eq!(found.as_deref(), others.then_some(directory), "{named:?}");
+        }
+        // Bits that leave the group nothing leave nothing to the list.
+        tree.set_mode("etc/rancher", 0o750);
+        for root in tree.roots() {
+            assert_eq!(root.writable_parent(file).unwrap(), None);
+        }
+    }
+}
+
 /// Names that meet each other often.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 

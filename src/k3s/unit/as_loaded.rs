@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use super::exec_start::Command;
 use super::loader::named_files;
+use super::manager::{self, Manager};
 use super::{Loaded, Loading, Unit, environment_file};
 use crate::host::HostError;
 use crate::host::systemd::{LoadState, UnitStatus};
 use crate::k3s::Remark;
-use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
 
 /// The unit as systemd has it loaded, where that is not what its files say; else the unit of the files, whose words have
@@ -78,12 +78,14 @@ fn of_status(
     let (Some(command), Some(fragment)) = (command, &status.fragment) else {
         return Ok(None);
     };
-    let mut environment = Environment::default();
+    let Manager {
+        mut environment,
+        mut inputs,
+        mut unread,
+    } = manager::read(files)?;
     for (variable, value) in &own {
         environment.set(variable, value, fragment.display().to_string());
     }
-    let mut inputs = Vec::new();
-    let mut unread = None;
     // systemd reads these at each start, whatever it has loaded.
     let patterns = status.environment_files.iter();
     let patterns = patterns.map(|pattern| (pattern.clone(), true)).collect();

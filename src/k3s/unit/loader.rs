@@ -7,7 +7,7 @@ use super::exec_start::{self, Command, Refused};
 use super::lines::{self, Assignment};
 use super::specifier::Specifiers;
 use super::split::Splitter;
-use super::{Loaded, Loading, Unit, environment_file, glob};
+use super::{Loaded, Loading, Unit, environment_file, glob, manager};
 use crate::host::{HostError, Kind};
 use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
@@ -123,7 +123,7 @@ impl<'a> Loader<'a> {
                 }
             }
             "UnsetEnvironment" if value.is_empty() => self.unset.clear(),
-            "UnsetEnvironment" => self.unset.extend(self.plain_words(value)),
+            "UnsetEnvironment" => self.unset.extend(plain_words(value, &self.specifiers)),
             "PassEnvironment" => self.take_passed(assignment),
             "WorkingDirectory" if !matches!(value, "" | "/") => {
                 let place = Place::File {
@@ -152,31 +152,16 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// The words up to one that systemd cannot take; one with a specifier that there is not is passed over.
-    fn plain_words(&self, value: &str) -> Vec<String> {
-        let mut splitter = Splitter::new(value);
-        let words = std::iter::from_fn(|| splitter.next_strict_word().ok().flatten());
-        words
-            .filter_map(|word| self.specifiers.expand(&word.text).ok())
-            .map(|(text, _)| text)
-            .collect()
-    }
-
     fn take_environment(&mut self, assignment: &Assignment) {
-        for word in self.plain_words(&assignment.value) {
-            match word.split_once('=') {
-                Some((name, value)) if environment_file::is_name(name) => {
-                    let source = assignment.path.clone();
-                    self.own.push((name.to_owned(), value.to_owned(), source));
-                }
-                _ => {}
-            }
-        }
+        let words = plain_words(&assignment.value, &self.specifiers);
+        let given = words.iter().filter_map(|word| given(word));
+        self.own
+            .extend(given.map(|(name, value)| (name, value, assignment.path.clone())));
     }
 
     /// What the manager itself has in its environment is not to be seen in files.
     fn take_passed(&mut self, assignment: &Assignment) {
-        for name in self.plain_words(&assignment.value) {
+        for name in plain_words(&assignment.value, &self.specifiers) {
             if name.starts_with("K3S_") || name.starts_with("AWS_") {
                 let place = Place::Environment {
                     source: assignment.path.display().to_string(),
@@ -189,9 +174,13 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Files outrank `Environment=`, wherever the lines stand; a later file outranks an earlier.
+    /// Files outrank `Environment=`, wherever the lines stand; a later file outranks an earlier. All of them outrank what the
+    /// manager gives every unit.
     fn environment(&mut self) -> Result<Result<Environment, String>, HostError> {
-        let mut environment = Environment::default();
+        let manager = manager::read(self.files)?;
+        let mut environment = manager.environment;
+        self.inputs.extend(manager.inputs);
+        self.unread = manager.unread;
         for (name, value, source) in &self.own {
             environment.set(name, value, source.display().to_string());
         }
@@ -284,6 +273,22 @@ impl<'a> Loader<'a> {
             remarks: self.remarks,
         })))
     }
+}
+
+/// The words up to one that systemd cannot take; one with a specifier that there is not is passed over.
+pub(super) fn plain_words(value: &str, specifiers: &Specifiers<'_>) -> Vec<String> {
+    let mut splitter = Splitter::new(value);
+    let words = std::iter::from_fn(|| splitter.next_strict_word().ok().flatten());
+    words
+        .filter_map(|word| specifiers.expand(&word.text).ok())
+        .map(|(text, _)| text)
+        .collect()
+}
+
+/// The variable that a word gives, and its value.
+pub(super) fn given(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once('=')?;
+    environment_file::is_name(name).then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// The files that patterns of `EnvironmentFile=` name, each once.

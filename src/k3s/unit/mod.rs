@@ -5,6 +5,7 @@ mod environment_file;
 mod exec_start;
 mod lines;
 mod loader;
+mod manager;
 mod rewrite;
 mod search;
 mod specifier;

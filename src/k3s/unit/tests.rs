@@ -101,6 +101,61 @@ fn a_drop_in_resets_and_replaces_the_command() {
     );
 }
 
+/// `DefaultEnvironment=` of the manager gives every unit variables, and is weaker than all that the unit says.
+#[test]
+fn what_the_manager_gives_every_unit_is_seen_and_outranked_by_the_unit() {
+    const UNIT: &str = "/etc/systemd/system/k3s.service";
+    const DROP_IN: &str = "/etc/systemd/system.conf.d/10-x.conf";
+    let of = |unit: &str, files: &[(&str, &str)]| {
+        let text = format!("[Service]\nExecStart=/k3s server --x=${{K3S_X}}\n{unit}");
+        let all = [&[(UNIT, text.as_str())], files].concat();
+        let tree = Tree::new(&all);
+        let unit = tree.unit("k3s.service");
+        let given = unit.environment.get("K3S_X").cloned();
+        let said = given.map(|variable| format!("{} of {}", variable.value, variable.source));
+        let word = words(&unit).last().map(|word| (*word).to_owned()).unwrap();
+        let inputs = unit.inputs.len();
+        (said.unwrap_or_default(), word, inputs)
+    };
+    let main = |path, line| (path, line);
+    let from_main = "[Manager]\nDefaultEnvironment=K3S_X=main \"K3S_Y=a b\"\n";
+    let etc = main("/etc/systemd/system.conf", from_main);
+    assert_eq!(
+        of("", &[etc]),
+        (
+            "main of /etc/systemd/system.conf".into(),
+            "--x=main".into(),
+            2
+        )
+    );
+    let weaker = main(
+        "/usr/lib/systemd/system.conf",
+        "[Manager]\nDefaultEnvironment=K3S_X=usr\n",
+    );
+    assert_eq!(of("", &[etc, weaker]).0, "main of /etc/systemd/system.conf");
+    assert_eq!(of("", &[weaker]).0, "usr of /usr/lib/systemd/system.conf");
+    let drop_in = (DROP_IN, "[Manager]\nDefaultEnvironment=K3S_X=drop-in\n");
+    assert_eq!(of("", &[etc, drop_in]).0, format!("drop-in of {DROP_IN}"));
+    let reset = (DROP_IN, "[Manager]\nDefaultEnvironment=\n");
+    assert_eq!(of("", &[etc, reset]).0, "");
+    let other_section = (DROP_IN, "[Service]\nDefaultEnvironment=K3S_X=no\n");
+    assert_eq!(of("", &[other_section]), (String::new(), "--x=".into(), 1));
+    assert_eq!(
+        of("Environment=K3S_X=own\n", &[etc, drop_in]).0,
+        format!("own of {UNIT}")
+    );
+    let file = ("/etc/k3s.env", "K3S_X=file\n");
+    assert_eq!(
+        of(
+            "Environment=K3S_X=own\nEnvironmentFile=/etc/k3s.env\n",
+            &[etc, file]
+        )
+        .0,
+        "file of /etc/k3s.env"
+    );
+    assert_eq!(of("UnsetEnvironment=K3S_X\n", &[etc]).0, "");
+}
+
 #[test]
 fn two_commands_are_refused_unless_oneshot() {
     let two = "[Service]\nExecStart=/k3s server\nExecStart=/k3s agent\n";

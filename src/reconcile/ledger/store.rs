@@ -2,7 +2,7 @@
 
 use super::head::{Head, Mark};
 use super::{Tail, error::LedgerError};
-use crate::host::{FileIdentity, HostError, Opening, OwnDirectory, OwnFile};
+use crate::host::{FileIdentity, HostError, Opening, OwnDirectory, OwnFile, Writing};
 
 const LINES: &str = "ledger.jsonl";
 const HEAD: &str = "ledger.head";
@@ -35,8 +35,8 @@ pub(super) enum Opened {
 impl Store {
     /// Opens what is there.
     pub(super) fn open(directory: OwnDirectory) -> Result<Opened, LedgerError> {
-        let head_file = directory.open_file(HEAD, false, Opening::Existing)?;
-        let Some(file) = directory.open_file(LINES, true, Opening::Existing)? else {
+        let head_file = directory.open_file(HEAD, Writing::Anywhere, Opening::Existing)?;
+        let Some(file) = directory.open_file(LINES, Writing::AtTheEnd, Opening::Existing)? else {
             let head = match head_file {
                 Some(head_file) => Head::read(&head_file, None)?,
                 None => Head::default(),
@@ -60,7 +60,7 @@ impl Store {
     pub(super) fn create(directory: OwnDirectory) -> Result<Self, LedgerError> {
         let missing = || LedgerError::Broken(super::Damage::HeadLost);
         let head_file = directory
-            .open_file(HEAD, false, Opening::OrCreate)?
+            .open_file(HEAD, Writing::Anywhere, Opening::OrCreate)?
             .ok_or_else(missing)?;
         let mut head = Head::read(&head_file, None)?;
         if head.durable().is_none() {
@@ -68,7 +68,7 @@ impl Store {
         }
         directory.sync()?;
         let file = directory
-            .open_file(LINES, true, Opening::OrCreate)?
+            .open_file(LINES, Writing::AtTheEnd, Opening::OrCreate)?
             .ok_or_else(missing)?;
         directory.sync()?;
         Ok(Self {
@@ -88,7 +88,9 @@ impl Store {
     /// Reads the head again: the lines that must be there.
     pub(super) fn read_head(&mut self, boot: Option<&str>) -> Result<Vec<Mark>, HostError> {
         if self.head_file.is_none() {
-            self.head_file = self.directory.open_file(HEAD, false, Opening::Existing)?;
+            self.head_file =
+                self.directory
+                    .open_file(HEAD, Writing::Anywhere, Opening::Existing)?;
         }
         if let Some(head_file) = &self.head_file {
             self.head = Head::read(head_file, boot)?;

@@ -78,6 +78,29 @@ impl Ledger {
         result.ok_or_else(not_touched)
     }
 
+    /// The same once these changes are recorded too: of a thing of which only owner and bits were ours, a change of its
+    /// content keeps what the content was.
+    ///
+    /// # Errors
+    /// As [`Ledger::before`].
+    pub fn before_after(
+        &mut self,
+        changes: &[Change],
+        thing: &Thing,
+        lock: &Lock,
+    ) -> Result<State, LedgerError> {
+        let known = match self.before(thing, lock) {
+            Err(LedgerError::NotTouched(_)) => None,
+            known => Some(known?),
+        };
+        let marked = self.first_touches(changes).into_iter();
+        let images = marked.filter(|(change, first)| *first && change.thing == *thing);
+        let images = images.map(|(change, _)| change.before.clone());
+        let all = known.into_iter().chain(images);
+        all.reduce(earlier_over_later)
+            .ok_or_else(|| LedgerError::NotTouched(thing.clone()))
+    }
+
     /// What an index says is to be undone, last touched first.
     fn undone(&self, index: &Index) -> Vec<Touch> {
         let touched = index.touched.iter();

@@ -39,7 +39,8 @@ impl Revert<'_> {
     /// When the ledger cannot be read at all.
     pub fn foresee(&self, plan: &Plan, ledger: &mut Ledger) -> Result<Vec<Foreseen>, RevertError> {
         let lock = self.lock()?;
-        let mut record = Record::after(&to_record(plan), ledger, &lock)?;
+        let changes = to_record(plan);
+        let mut record = Record::after(&changes, ledger, &lock)?;
         let mut ahead = Rc::new(Ahead::default());
         for planned in &plan.changes {
             Rc::make_mut(&mut ahead).put(&planned.change.thing, &planned.change.after);

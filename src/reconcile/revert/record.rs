@@ -9,6 +9,8 @@ pub(super) struct Record<'l> {
     ledger: &'l mut Ledger,
     lock: &'l Lock,
     touched: Vec<Touch>,
+    /// Taken to be recorded already.
+    ahead: &'l [Change],
 }
 
 impl<'l> Record<'l> {
@@ -17,12 +19,7 @@ impl<'l> Record<'l> {
     /// # Errors
     /// When the ledger cannot be read.
     pub(super) fn as_it_is(ledger: &'l mut Ledger, lock: &'l Lock) -> Result<Self, LedgerError> {
-        let touched = ledger.touched(lock)?;
-        Ok(Self {
-            ledger,
-            lock,
-            touched,
-        })
+        Self::after(&[], ledger, lock)
     }
 
     /// As it is once these changes are made.
@@ -30,15 +27,19 @@ impl<'l> Record<'l> {
     /// # Errors
     /// When the ledger cannot be read.
     pub(super) fn after(
-        changes: &[Change],
+        changes: &'l [Change],
         ledger: &'l mut Ledger,
         lock: &'l Lock,
     ) -> Result<Self, LedgerError> {
-        let touched = ledger.touched_after(changes, lock)?;
+        let touched = match changes {
+            [] => ledger.touched(lock)?,
+            changes => ledger.touched_after(changes, lock)?,
+        };
         Ok(Self {
             ledger,
             lock,
             touched,
+            ahead: changes,
         })
     }
 
@@ -57,7 +58,7 @@ impl<'l> Record<'l> {
     /// # Errors
     /// When that cannot be read.
     pub(super) fn before(&mut self, thing: &Thing) -> Result<State, LedgerError> {
-        self.ledger.before(thing, self.lock)
+        self.ledger.before_after(self.ahead, thing, self.lock)
     }
 
     /// Whether something that we changed and did not put back is in a directory.

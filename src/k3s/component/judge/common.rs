@@ -198,6 +198,18 @@ pub(super) fn range(line: &mut Line<'_>, flag: &str, lowest: i128, highest: i128
     }
 }
 
+/// Flags of ports without TLS that are left until 1.23 for the value 0 alone (kubernetes `cmd/*/app`, checkNonZeroInsecurePort).
+pub(super) fn no_insecure_port(line: &mut Line<'_>, flags: &[&str]) {
+    for flag in flags {
+        if let Some((number, argument)) = line.flags.number(line.arguments, flag)
+            && number != 0
+        {
+            let reason = format!("invalid port value {number}: only zero is allowed");
+            line.end(&reason, Some(argument));
+        }
+    }
+}
+
 /// A flag with a value that is none of those it may have.
 pub(super) fn one_of(line: &mut Line<'_>, flag: &str, allowed: &[&str]) {
     if let Some(argument) = line.last(flag)

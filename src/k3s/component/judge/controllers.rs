@@ -14,6 +14,10 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
     port_of_apiserver(line, components.line(Component::Apiserver));
     controllers(line, |name| minors::known(CONTROLLERS, name, minor));
     signing(line);
+    // Up to 1.21 K3s itself has it serve there (kubernetes PR 96216).
+    if line.minor() >= 22 {
+        common::no_insecure_port(line, &["port"]);
+    }
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
     if let Some(argument) = line.given("cloud-provider")
@@ -134,6 +138,10 @@ pub(super) fn cloud(line: &mut Line<'_>) {
 
 /// kube-scheduler (`cmd/kube-scheduler/app/options`).
 pub(super) fn scheduler(line: &mut Line<'_>) {
+    // Up to 1.22 it serves there (kubernetes PR 96345).
+    if line.minor() >= 23 {
+        common::no_insecure_port(line, &["port"]);
+    }
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
     leader_election(line);
@@ -189,7 +197,33 @@ fn leader_election(line: &mut Line<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::component::tests::ending;
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, with};
+
+    /// The port without TLS is gone before its flag is: other values than 0 end whoever serves there no longer.
+    #[test]
+    fn a_port_without_tls_ends_what_serves_there_no_longer() {
+        let ends = |option: &str, item: &str, version: &str| {
+            let start = with(vec![(option, vec![item])], version, Role::Server);
+            start
+                .endings
+                .first()
+                .is_some_and(|ending| ending.reason.contains("only zero is allowed"))
+        };
+        for (option, item, first) in [
+            ("kube-apiserver-arg", "insecure-port=8080", 20),
+            ("kube-apiserver-arg", "port=8080", 20),
+            ("kube-controller-manager-arg", "port=10252", 22),
+            ("kube-scheduler-arg", "port=10251", 23),
+        ] {
+            for minor in 20..=23 {
+                let ended = ends(option, item, &format!("1.{minor}.5"));
+                assert_eq!(ended, minor >= first, "{option} {item} 1.{minor}");
+                let (name, _) = item.split_once('=').unwrap();
+                assert!(!ends(option, &format!("{name}=0"), &format!("1.{minor}.5")));
+            }
+        }
+    }
 
     #[test]
     fn the_controller_manager_ends_over_networks_a_taken_port_and_all_alpha_gates() {

@@ -15,13 +15,12 @@ const HOUR_NS: i64 = 3_600_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
 
 pub(super) fn judge(line: &mut Line<'_>) {
+    common::no_insecure_port(line, &["insecure-port", "port"]);
     common::range(line, "secure-port", 1, 65535);
     common::range(line, "kubernetes-service-node-port", 0, 65535);
     // 1.20 has the checks of these and never calls them.
     if line.minor() > 20 {
         of_every_server(line);
-    } else {
-        insecure_port(line);
     }
     for flag in ["apiserver-count", "identity-lease-duration-seconds"] {
         let reason =
@@ -57,15 +56,6 @@ fn of_every_server(line: &mut Line<'_>) {
             "--goaway-chance can not be less than 0 or greater than 0.02",
             Some(argument),
         );
-    }
-}
-
-fn insecure_port(line: &mut Line<'_>) {
-    if let Some((number, argument)) = line.flags.number(line.arguments, "insecure-port")
-        && number != 0
-    {
-        let reason = format!("invalid port value {number}: only zero is allowed");
-        line.end(&reason, Some(argument));
     }
 }
 

@@ -17,6 +17,8 @@ fn judged(text: &str, change: impl FnOnce(&mut UnitStatus)) -> Unit {
     fs::create_dir_all(&units).unwrap();
     fs::write(units.join("k3s.service"), text).unwrap();
     fs::write(directory.path().join("etc/k3s.env"), "A='p q'\nC='r s'\n").unwrap();
+    let of_manager = "[Manager]\nDefaultEnvironment=B=weaker D=manager\n";
+    fs::write(directory.path().join("etc/systemd/system.conf"), of_manager).unwrap();
     let root = Root::open(directory.path()).unwrap();
     let mut answer = status("/k3s server --node-label=a b --x=${A} $C");
     answer.environment = vec!["B=1".to_owned()];
@@ -69,6 +71,7 @@ fn what_waits_for_a_daemon_reload_is_not_what_starts() {
         "the environment file is read at the start"
     );
     assert_eq!(unit.environment.get("B").unwrap().value, "1");
+    assert_eq!(unit.environment.get("D").unwrap().value, "manager");
     assert!(unit.remarks[0].text.contains("daemon-reload"));
 }
 

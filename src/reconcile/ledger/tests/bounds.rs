@@ -75,11 +75,11 @@ fn crash_after_the_rename_and_before_the_new_head_is_no_damage() {
         .as_u64()
         .unwrap();
     let place = OwnPlace::state(&machine.root).unwrap();
-    let head_file =
-        place
-            .create()
-            .unwrap()
-            .open_file("ledger.head", false, crate::host::Opening::OrCreate);
+    let head_file = place.create().unwrap().open_file(
+        "ledger.head",
+        crate::host::Writing::Anywhere,
+        crate::host::Opening::OrCreate,
+    );
     let mark = Mark {
         seq,
         hash: Hash::of(last),

@@ -142,7 +142,11 @@ fn crash_while_the_files_are_created_starts_anew() {
     let mut head = Head::default();
     let place = OwnPlace::state(&machine.root).unwrap();
     let directory = place.create().unwrap();
-    let file = directory.open_file("ledger.head", false, crate::host::Opening::OrCreate);
+    let file = directory.open_file(
+        "ledger.head",
+        crate::host::Writing::Anywhere,
+        crate::host::Opening::OrCreate,
+    );
     head.write_durable(&file.unwrap().unwrap(), Mark::START)
         .unwrap();
     assert_eq!(machine.verify().unwrap(), 0);

@@ -3,6 +3,9 @@
 
 mod file;
 mod keys;
+mod late;
+
+pub(super) use late::warning as late_warning;
 
 use super::{Line, files};
 use crate::k3s::Place;
