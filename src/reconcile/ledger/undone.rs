@@ -46,8 +46,8 @@ impl Ledger {
         lock: &Lock,
     ) -> Result<Vec<Touch>, LedgerError> {
         self.refresh(lock)?;
-        let marked = self.first_touches(changes);
-        let entries = marked.iter().map(|(change, first)| change.entry(*first));
+        let kinds = self.kinds(changes);
+        let entries = kinds.iter().map(|(change, kind)| change.entry(*kind));
         let mut index = self.index.clone();
         for (line, span) in self.draft(entries.collect()).lines {
             index.add(line, span);
