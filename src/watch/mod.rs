@@ -18,6 +18,7 @@ mod keep;
 mod mounts;
 mod occasions;
 mod pace;
+mod posts;
 mod publish;
 mod put_back;
 mod records;
