@@ -7,7 +7,7 @@ mod tree;
 
 use std::fs;
 
-use tree::Tree;
+use tree::{DROP_IN, Tree};
 
 const HOST: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -82,8 +82,7 @@ fn only_what_stands_before_the_damage_is_put_back() {
     );
     assert_eq!(of_kind("failed     the ledger"), 0, "{reverted:?}");
     // The last line is of the last change, and so not proven.
-    let last = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
-    assert!(tree.at(last).is_file(), "{reverted:?}");
+    assert!(tree.at(DROP_IN).is_file(), "{reverted:?}");
 }
 
 #[test]

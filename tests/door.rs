@@ -10,10 +10,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
-use tree::Tree;
+use tree::{DROP_IN, Tree};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
-const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 
 struct Node {
     tree: Tree,

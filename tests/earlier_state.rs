@@ -99,6 +99,19 @@ fn verified(node: &Earlier, tree: &Tree) {
     assert_eq!(said.code, Some(0), "{}: {said:?}", node.name);
 }
 
+/// All of it goes back, and the record of that is whole.
+#[track_caller]
+fn assert_given_back(node: &Earlier) {
+    let said = run(&node.tree, &["revert"]);
+    assert_eq!(
+        left(node, &node.tree),
+        Vec::<String>::new(),
+        "{}: {said:?}",
+        node.name
+    );
+    verified(node, &node.tree);
+}
+
 #[test]
 fn the_ledger_of_an_earlier_build_is_whole_and_read_to_its_end() {
     for node in earlier() {
@@ -127,14 +140,7 @@ fn the_ledger_of_an_earlier_build_is_whole_and_read_to_its_end() {
 fn what_an_earlier_build_changed_is_given_back_to_the_byte() {
     for node in earlier() {
         assert!(!left(&node, &node.tree).is_empty(), "{}", node.name);
-        let said = run(&node.tree, &["revert"]);
-        assert_eq!(
-            left(&node, &node.tree),
-            Vec::<String>::new(),
-            "{}: {said:?}",
-            node.name
-        );
-        verified(&node, &node.tree);
+        assert_given_back(&node);
     }
 }
 
@@ -166,14 +172,7 @@ fn the_next_apply_goes_on_where_an_earlier_build_stopped() {
             "{}: {again}",
             node.name
         );
-        let said = run(&node.tree, &["revert"]);
-        assert_eq!(
-            left(&node, &node.tree),
-            Vec::<String>::new(),
-            "{}: {said:?}",
-            node.name
-        );
-        verified(&node, &node.tree);
+        assert_given_back(&node);
     }
 }
 

@@ -24,6 +24,9 @@ const LINE: &str = "admission-control-config-file=";
 const DATA: &str = "/var/lib/rancher/k3s/server/db";
 const KEY: &str = "/var/lib/rancher/k3s/server/cred/encryption-config.json";
 
+/// What makes a server join another one.
+const JOIN: &str = "server: https://first:6443\ntoken: not-a-real-token\n";
+
 fn restricts(server: &Server) -> bool {
     let lines = server.lines().contains(LINE);
     let manifests = server
@@ -44,15 +47,27 @@ fn encrypts(server: &Server) -> bool {
     server.lines().contains("secrets-encryption: true")
 }
 
+/// Workloads are restricted and Secrets encrypted.
+#[track_caller]
+fn assert_like_a_new_cluster(server: &Server) {
+    assert!(restricts(server) && encrypts(server), "{}", server.lines());
+}
+
+/// Neither is begun here: another server, or an operator, has decided that for the cluster.
+#[track_caller]
+fn assert_left_to_its_cluster(server: &Server) {
+    assert!(
+        !restricts(server) && !encrypts(server),
+        "{}",
+        server.lines()
+    );
+}
+
 #[test]
 fn the_first_server_of_a_new_cluster_is_restricted_like_the_rest() {
     let server = Server::new();
     server.apply();
-    assert!(
-        restricts(&server) && encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_like_a_new_cluster(&server);
 }
 
 /// What makes a server anything else than the first of a new cluster.
@@ -64,10 +79,7 @@ fn others() -> Vec<(&'static str, Server)> {
     };
     vec![
         with("server in the configuration", &|server| {
-            server.write(
-                CONFIG,
-                "server: https://first:6443\ntoken: not-a-real-token\n",
-            );
+            server.write(CONFIG, JOIN);
         }),
         with("--server in the unit", &|server| {
             server.unit("server --server https://first:6443 --token=not-a-real-token")
@@ -118,32 +130,24 @@ fn one_line_of_the_policy_enforces_there_too() {
     std::fs::create_dir_all(server.tree.at(DATA)).unwrap();
     server.policy("[control.pod-security-defaults]\nstate = \"enforce\"\n");
     server.apply();
-    assert!(server.lines().contains(LINE), "{}", server.lines());
+    server.assert_writes(LINE);
 }
 
 #[test]
 fn what_was_written_is_withdrawn_when_the_server_is_then_told_to_join() {
     let server = Server::new();
     server.apply();
-    assert!(restricts(&server) && encrypts(&server));
-    server.write(
-        "/etc/rancher/k3s/config.yaml.d/10-cloud-init.yaml",
-        "server: https://first:6443\ntoken: not-a-real-token\n",
-    );
+    assert_like_a_new_cluster(&server);
+    server.write("/etc/rancher/k3s/config.yaml.d/10-cloud-init.yaml", JOIN);
     server.apply();
-    assert!(!restricts(&server), "{}", server.lines());
-    assert!(!encrypts(&server), "{}", server.lines());
+    assert_left_to_its_cluster(&server);
     let left = server.manifests();
     assert_eq!(
         left,
         Vec::<String>::new(),
         "nothing of ours is deployed into somebody else's cluster"
     );
-    assert!(
-        server.lines().contains("protect-kernel-defaults: true"),
-        "{}",
-        server.lines()
-    );
+    server.assert_writes("protect-kernel-defaults: true");
 }
 
 #[test]
@@ -151,10 +155,7 @@ fn encryption_stays_once_there_is_a_key() {
     let server = Server::new();
     server.apply();
     server.write(KEY, "{}");
-    server.write(
-        CONFIG,
-        "server: https://first:6443\ntoken: not-a-real-token\n",
-    );
+    server.write(CONFIG, JOIN);
     server.apply();
     assert!(encrypts(&server), "{}", server.lines());
 }
@@ -165,11 +166,7 @@ fn the_decision_of_the_first_start_stands_while_the_cluster_has_its_data() {
     server.apply();
     server.start();
     server.apply();
-    assert!(
-        restricts(&server) && encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_like_a_new_cluster(&server);
     // Drift is mended after the first start as before it.
     server.remove(Path::new(
         "/var/lib/rancher/k3s/server/manifests/k3warden-netpol-default.yaml",
@@ -182,10 +179,7 @@ fn the_decision_of_the_first_start_stands_while_the_cluster_has_its_data() {
     );
     // The data is gone, and the next life of the node is another one.
     server.remove(Path::new(DATA));
-    server.write(
-        CONFIG,
-        "server: https://first:6443\ntoken: not-a-real-token\n",
-    );
+    server.write(CONFIG, JOIN);
     server.apply();
     assert!(!restricts(&server), "{}", server.lines());
 }
@@ -193,20 +187,13 @@ fn the_decision_of_the_first_start_stands_while_the_cluster_has_its_data() {
 #[test]
 fn a_server_that_joined_is_not_taken_for_a_new_cluster_later() {
     let server = Server::new();
-    server.write(
-        CONFIG,
-        "server: https://first:6443\ntoken: not-a-real-token\n",
-    );
+    server.write(CONFIG, JOIN);
     server.apply();
     server.start();
     // The operator tidies up: `server` is only needed to join.
     server.write(CONFIG, "");
     server.apply();
-    assert!(
-        !restricts(&server) && !encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_left_to_its_cluster(&server);
 }
 
 /// With the options unknown the default data dir would be looked at, which is empty here.
@@ -242,25 +229,13 @@ fn an_image_is_restricted_only_if_the_policy_calls_it_a_new_cluster() {
     let mut server = Server::new();
     server.surroundings = Surroundings::Image;
     server.apply();
-    assert!(
-        !restricts(&server) && !encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_left_to_its_cluster(&server);
     server.policy("new_cluster = true\n");
     server.apply();
-    assert!(
-        restricts(&server) && encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_like_a_new_cluster(&server);
     server.policy("new_cluster = false\n");
     server.apply();
-    assert!(
-        !restricts(&server) && !encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_left_to_its_cluster(&server);
 }
 
 #[test]
@@ -269,18 +244,11 @@ fn an_image_for_new_clusters_that_is_told_to_join_begins_none() {
     server.surroundings = Surroundings::Image;
     server.policy("new_cluster = true\n");
     server.apply();
-    assert!(restricts(&server) && encrypts(&server));
+    assert_like_a_new_cluster(&server);
     server.surroundings = Surroundings::Machine;
-    server.write(
-        "/etc/rancher/k3s/config.yaml.d/10-cloud-init.yaml",
-        "server: https://first:6443\ntoken: not-a-real-token\n",
-    );
+    server.write("/etc/rancher/k3s/config.yaml.d/10-cloud-init.yaml", JOIN);
     server.apply();
-    assert!(
-        !restricts(&server) && !encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_left_to_its_cluster(&server);
 }
 
 /// One policy for machines of all ages.
@@ -297,11 +265,8 @@ fn a_policy_for_new_clusters_makes_no_cluster_new_that_has_data_here_or_elsewher
         server.policy("new_cluster = true\n");
         server.write(path, content);
         server.apply();
-        assert!(
-            !restricts(&server) && !encrypts(&server),
-            "{path}: {}",
-            server.lines()
-        );
+        assert!(!restricts(&server), "{path}: {}", server.lines());
+        assert!(!encrypts(&server), "{path}: {}", server.lines());
     }
 }
 
@@ -311,18 +276,10 @@ fn without_a_unit_of_k3s_nothing_is_restricted() {
     server.remove(Path::new("/etc/systemd/system/k3s.service"));
     server.policy("role = \"server\"\n");
     server.apply();
-    assert!(
-        !restricts(&server) && !encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_left_to_its_cluster(&server);
     server.policy("role = \"server\"\nnew_cluster = true\n");
     server.apply();
-    assert!(
-        restricts(&server) && encrypts(&server),
-        "{}",
-        server.lines()
-    );
+    assert_like_a_new_cluster(&server);
 }
 
 /// A policy that denies and none that lets Traefik's traffic in would cut it off.

@@ -4,7 +4,7 @@
 
 mod tree;
 
-use tree::Tree;
+use tree::{DROP_IN, Tree};
 
 const SERVER: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -32,7 +32,7 @@ fn of_two_values_that_do_not_exclude_each_other_the_one_that_satisfies_both_is_w
     let apply = tree.k3warden(&["apply"]);
     let said = format!("{apply:?}");
     assert!(!said.contains("outranks"), "{said}");
-    let drop_in = tree.text("/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    let drop_in = tree.text(DROP_IN);
     assert!(
         drop_in.contains("- 'audit-log-maxage=100' # my-x\n"),
         "{drop_in}"

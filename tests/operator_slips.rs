@@ -6,7 +6,7 @@
 mod tree;
 
 use serde_json::Value;
-use tree::{SERVER_UNIT, Tree};
+use tree::{DROP_IN, SERVER_UNIT, Tree};
 
 const SERVER: (&str, &str) = ("k3s.service", "server");
 const AGENT: (&str, &str) = ("k3s-agent.service", "agent");
@@ -256,7 +256,7 @@ fn a_bare_item_before_ours_is_named_and_ours_is_not_written_into_its_mouth() {
         "{said}"
     );
     assert!(said.contains("write `seccomp-default=true`"), "{said}");
-    let ours = tree.text("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    let ours = tree.text(DROP_IN);
     assert!(!ours.contains("kubelet-arg"), "{ours}");
     assert!(ours.contains("audit-log-maxage=30"), "{ours}");
 }

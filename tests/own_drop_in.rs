@@ -4,7 +4,7 @@
 
 mod tree;
 
-use tree::Tree;
+use tree::{DROP_IN, Tree};
 
 #[test]
 fn it_is_taken_away_with_its_last_line() {
@@ -13,7 +13,7 @@ fn it_is_taken_away_with_its_last_line() {
         tree.write("/etc/k3warden/config.toml", text);
         tree.k3warden(&["apply"]).stdout
     };
-    let drop_in = tree.at("/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+    let drop_in = tree.at(DROP_IN);
     let said = apply("role = \"agent\"\n");
     assert!(drop_in.exists(), "{said}");
     let off = [

@@ -21,9 +21,8 @@ use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use k3warden::reconcile::service::stay::{Running, must_stay};
 use k3warden::reconcile::{Pass, Seen, Written};
-use tree::{SERVER_UNIT, Tree};
+use tree::{DROP_IN, SERVER_UNIT, Tree};
 
-const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const SERVER: &str = "var/lib/rancher/k3s/server";
 const KEY: &str = "var/lib/rancher/k3s/server/cred/encryption-config.json";
 const AUDIT_POLICY: &str = "var/lib/rancher/k3s/server/audit.yaml";

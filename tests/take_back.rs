@@ -9,7 +9,7 @@
 
 mod tree;
 
-use tree::{Tree, difference};
+use tree::{DROP_IN, Tree, difference};
 
 const HOST: &str = "\
 755 root:root d /etc/rancher/k3s
@@ -23,7 +23,6 @@ const HOST: &str = "\
 | ExecStart=/usr/local/bin/k3s server
 ";
 
-const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const CREDENTIALS: &str = "/var/lib/rancher/k3s/server/cred";
 
 #[test]
@@ -279,4 +278,66 @@ fn lines_that_somebody_wrote_into_a_file_of_ours_stay_when_ours_go() {
     );
     let said = tree.k3warden(&["revert"]);
     assert_eq!(tree.text(GUIDE), theirs, "{said:?}");
+}
+
+/// K3s would start with what is there.
+#[track_caller]
+fn assert_starts(tree: &Tree) {
+    let effective = tree.k3warden(&["effective", "--format", "json"]).json();
+    assert!(effective["ends"].is_null(), "{}", effective["ends"]);
+}
+
+#[test]
+fn revert_says_what_stays_in_the_cluster() {
+    let tree = Tree::of(HOST);
+    tree.write("/etc/k3warden/config.toml", "new_cluster = true\n");
+    tree.k3warden(&["apply"]);
+    let said = tree.k3warden(&["revert"]).stdout;
+    for line in [
+        "kubectl -n kube-public delete --ignore-not-found networkpolicy k3warden-intra-namespace",
+        "kubectl -n default patch serviceaccount default",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(
+        !said.contains("delete --ignore-not-found serviceaccount"),
+        "{said}"
+    );
+}
+
+/// A server of a new cluster with an admission plug-in and its section.
+fn with_rate_limit() -> Tree {
+    let tree = Tree::of(HOST);
+    tree.write(
+        "/etc/k3warden/config.toml",
+        "new_cluster = true\n[control.event-rate-limit]\nstate = \"enforce\"\n",
+    );
+    tree.k3warden(&["apply"]);
+    tree.assert_writes("EventRateLimit");
+    tree
+}
+
+/// The file of the limits stays while the plug-in that needs them does.
+#[test]
+fn a_section_stays_while_its_plug_in_does() {
+    let tree = with_rate_limit();
+    tree.write(DROP_IN, &format!("{}# mine\n", tree.lines()));
+    let said = tree.k3warden(&["revert", "event-rate-limit"]).stdout;
+    assert!(
+        said.contains("EventRateLimit and without a section"),
+        "{said}"
+    );
+    assert_starts(&tree);
+}
+
+#[test]
+fn a_plug_in_is_reverted_with_its_section_from_a_file_that_k3s_still_names() {
+    let tree = with_rate_limit();
+    tree.k3warden(&["revert", "event-rate-limit"]);
+    assert_starts(&tree);
+    tree.assert_leaves_out("EventRateLimit");
+    let psa = tree.text("/var/lib/rancher/k3s/server/psa.yaml");
+    assert!(!psa.contains("EventRateLimit"), "{psa}");
+    // K3s still names the file, for another plug-in.
+    assert!(psa.contains("PodSecurity"), "{psa}");
 }

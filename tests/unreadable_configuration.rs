@@ -14,11 +14,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
-use tree::{Tree, difference};
+use tree::{DROP_IN, Tree, difference};
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const UNIT: &str = "/etc/systemd/system/k3s.service";
-const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const KEY: &str = "/data/k3s/server/cred/encryption-config.json";
 
 /// Its data dir is said in config.yaml, and its cluster is one that we began.

@@ -11,9 +11,8 @@ mod tree;
 
 use std::path::PathBuf;
 
-use tree::{Answer, Tree};
+use tree::{Answer, DROP_IN, Tree};
 
-const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const MANIFESTS: &str = "/var/lib/rancher/k3s/server/manifests";
 const PSP: [&str; 2] = ["k3warden-psp.yaml", "k3warden-psp-kube-system.yaml"];
 
@@ -92,7 +91,17 @@ impl Node {
     }
 
     fn lines(&self) -> String {
-        std::fs::read_to_string(self.at(DROP_IN)).unwrap_or_default()
+        self.0.lines()
+    }
+
+    #[track_caller]
+    fn assert_writes(&self, words: &str) {
+        self.0.assert_writes(words);
+    }
+
+    #[track_caller]
+    fn assert_leaves_out(&self, words: &str) {
+        self.0.assert_leaves_out(words);
     }
 
     fn has(&self, path: &str) -> bool {
@@ -155,11 +164,7 @@ fn the_policies_go_whatever_the_policy_says_of_their_control_now() {
         );
         node.door("1.25.16");
         assert!(!node.psp(), "{policy}");
-        assert!(
-            !node.lines().contains("PodSecurityPolicy"),
-            "{policy}: {}",
-            node.lines()
-        );
+        node.assert_leaves_out("PodSecurityPolicy");
     }
 }
 
@@ -237,19 +242,12 @@ fn a_canary_that_only_observes_withdraws_nothing() {
 fn from_1_28_to_1_29_the_values_of_the_guide_change() {
     let node = Node::server();
     node.apply("1.28.15");
-    assert!(node.lines().contains("terminated-pod-gc-threshold=10'"));
-    assert!(
-        !node
-            .lines()
-            .contains("service-account-extend-token-expiration")
-    );
+    node.assert_writes("terminated-pod-gc-threshold=10'");
+    node.assert_leaves_out("service-account-extend-token-expiration");
     node.start();
     node.door("1.29.15");
-    assert!(node.lines().contains("terminated-pod-gc-threshold=100'"));
-    assert!(
-        node.lines()
-            .contains("service-account-extend-token-expiration=false")
-    );
+    node.assert_writes("terminated-pod-gc-threshold=100'");
+    node.assert_writes("service-account-extend-token-expiration=false");
 }
 
 #[test]
@@ -261,11 +259,7 @@ fn an_operators_threshold_stands_across_releases() {
     );
     for version in ["1.28.15", "1.29.15"] {
         node.apply(version);
-        assert!(
-            !node.lines().contains("terminated-pod-gc-threshold"),
-            "{}",
-            node.lines()
-        );
+        node.assert_leaves_out("terminated-pod-gc-threshold");
     }
 }
 
@@ -285,18 +279,10 @@ fn a_downgrade_takes_back_what_the_older_k3s_does_not_know() {
     node.apply("1.29.15");
     node.start();
     node.door("1.28.15");
-    assert!(node.lines().contains("terminated-pod-gc-threshold=10'"));
-    assert!(
-        !node
-            .lines()
-            .contains("service-account-extend-token-expiration")
-    );
+    node.assert_writes("terminated-pod-gc-threshold=10'");
+    node.assert_leaves_out("service-account-extend-token-expiration");
     node.door("1.24.17");
-    assert!(
-        !node.lines().contains("admission-control-config-file"),
-        "{}",
-        node.lines()
-    );
+    node.assert_leaves_out("admission-control-config-file");
     assert!(node.psp() && node.lines().contains("PodSecurityPolicy"));
     node.door("1.25.16");
     assert!(!node.psp() && node.lines().contains("admission-control-config-file"));
@@ -310,13 +296,9 @@ fn a_line_that_is_only_kept_goes_with_the_release_that_knows_it() {
     node.apply("1.25.16");
     node.policy("new_cluster = true\n[control.kubelet-seccomp-default]\nstate = \"off\"\n");
     node.apply("1.25.16");
-    assert!(node.lines().contains("seccomp-default=true"));
+    node.assert_writes("seccomp-default=true");
     node.door("1.24.17");
-    assert!(
-        !node.lines().contains("seccomp-default"),
-        "{}",
-        node.lines()
-    );
+    node.assert_leaves_out("seccomp-default");
 }
 
 #[test]
@@ -326,19 +308,11 @@ fn an_agent_that_becomes_a_server_gets_the_servers_part() {
         "agent --server https://first:6443 --token=not-a-real-token",
     );
     node.apply("1.36.3");
-    assert!(
-        !node.lines().contains("kube-apiserver-arg"),
-        "{}",
-        node.lines()
-    );
+    node.assert_leaves_out("kube-apiserver-arg");
     std::fs::remove_file(node.at("/etc/systemd/system/k3s-agent.service")).unwrap();
     node.unit("k3s", "server");
     node.apply("1.36.3");
-    assert!(
-        node.lines().contains("kube-apiserver-arg+:"),
-        "{}",
-        node.lines()
-    );
+    node.assert_writes("kube-apiserver-arg+:");
     assert!(node.has("/var/lib/rancher/k3s/server/audit.yaml"));
 }
 
@@ -377,11 +351,7 @@ fn a_k3s_that_is_installed_after_us_finds_everything_ready_at_its_first_start() 
     );
     node.unit("k3s", "server");
     node.door("1.36.3");
-    assert!(
-        node.lines().contains("audit-policy-file"),
-        "{}",
-        node.lines()
-    );
+    node.assert_writes("audit-policy-file");
     assert!(node.has("/var/lib/rancher/k3s/server/audit.yaml"));
 }
 
@@ -410,64 +380,5 @@ fn an_upgrade_from_a_release_without_drop_ins_begins_to_write() {
     assert_eq!(node.lines(), "");
     node.start();
     node.door("1.21.14");
-    assert!(
-        node.lines().contains("audit-policy-file"),
-        "{}",
-        node.lines()
-    );
-}
-
-#[test]
-fn revert_says_what_stays_in_the_cluster() {
-    let node = Node::server();
-    node.apply("1.36.3");
-    let said = node.run("1.36.3", &["revert"]).stdout;
-    for line in [
-        "kubectl -n kube-public delete --ignore-not-found networkpolicy k3warden-intra-namespace",
-        "kubectl -n default patch serviceaccount default",
-    ] {
-        assert!(said.contains(line), "{line}: {said}");
-    }
-    assert!(
-        !said.contains("delete --ignore-not-found serviceaccount"),
-        "{said}"
-    );
-}
-
-/// The file of the limits stays while the plug-in that needs them does.
-#[test]
-fn a_section_stays_while_its_plug_in_does() {
-    let node = Node::server();
-    node.policy("new_cluster = true\n[control.event-rate-limit]\nstate = \"enforce\"\n");
-    node.apply("1.36.3");
-    let drop_in = node.at("/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
-    let edited = format!("{}# mine\n", node.lines());
-    std::fs::write(drop_in, edited).unwrap();
-    let said = node.run("1.36.3", &["revert", "event-rate-limit"]).stdout;
-    assert!(
-        said.contains("EventRateLimit and without a section"),
-        "{said}"
-    );
-    node.starts("1.36.3");
-}
-
-#[test]
-fn a_plug_in_is_reverted_with_its_section_from_a_file_that_k3s_still_names() {
-    let node = Node::server();
-    node.policy("new_cluster = true\n[control.event-rate-limit]\nstate = \"enforce\"\n");
-    node.apply("1.36.3");
-    node.run("1.36.3", &["revert", "event-rate-limit"]);
-    node.starts("1.36.3");
-    let psa = std::fs::read_to_string(node.at("/var/lib/rancher/k3s/server/psa.yaml")).unwrap();
-    // K3s still names the file, for another plug-in.
-    assert!(psa.contains("PodSecurity"), "{psa}");
-    assert_eq!(
-        (false, false),
-        (
-            psa.contains("EventRateLimit"),
-            node.lines().contains("EventRateLimit")
-        ),
-        "{psa}{}",
-        node.lines()
-    );
+    node.assert_writes("audit-policy-file");
 }

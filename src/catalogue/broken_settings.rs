@@ -2,7 +2,7 @@
 
 use super::broken_catalogues::{HEAD, load, said};
 
-/// Each of a setting that is refused, its place and its mend.
+/// Settings that are refused, each with the place that is pointed at and the remedy.
 fn refuses(cases: &[(&str, &str, &str)]) {
     for (text, start, mend) in cases {
         let (first, hint) = said(&format!("{HEAD}{text}"));
@@ -57,7 +57,7 @@ fn a_manifest_is_one_file_that_k3s_deploys_and_none_of_its_own() {
     }
 }
 
-/// K3s takes two files for one that are alike up to the first dot.
+/// K3s takes two files for one whose names are alike up to the first dot.
 #[test]
 fn two_manifests_of_one_addon_contradict_each_other() {
     let manifest =

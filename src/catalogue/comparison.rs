@@ -57,7 +57,7 @@ impl Value {
 
 /// Whether a value satisfies a requirement.
 pub(crate) fn holds(require: &Requirement, value: &Value, absent_holds: bool) -> bool {
-    // A list that somebody emptied is as good as none for a component.
+    // For a component an emptied list is as good as none.
     let is_emptied = matches!(value, Value::List(elements) if elements.is_empty());
     if is_emptied && absent_holds {
         return true;

@@ -125,7 +125,7 @@ impl<'t> Written<'t> {
 }
 
 impl<'t> ControlEntry<'t> {
-    /// `written` is where it stands; nothing of what the build brought along can be mended where the program runs. `keep` keeps
+    /// `written` is where it stands; what came with the build cannot be mended where the program runs. `keep` keeps
     /// a text of the file for as long as the control.
     fn into_control(
         self,

@@ -74,7 +74,7 @@ impl Catalogue {
     /// When a file is malformed, repeats a control or states one that cannot be judged.
     pub fn with_operator_files(files: &[(PathBuf, String)]) -> Result<Self, CatalogueError> {
         let mut catalogue = Self {
-            // Not judged at every start, each against all before it: a test has done that.
+            // A test has judged each against all before it, so that not every start has to.
             controls: entry::built_in(BUILT_IN)
                 .map_err(|error| CatalogueError::of_build(&error))?,
             editions: Editions::built_in()?,

@@ -22,7 +22,7 @@ pub struct Placeholders<'t> {
 }
 
 impl<'t> Placeholders<'t> {
-    /// Those of a text.
+    /// The same for a text.
     pub const fn of(text: &'t str) -> Self {
         Self { text, from: 0 }
     }
@@ -51,7 +51,7 @@ pub struct Each<'t> {
 }
 
 impl<'t> Each<'t> {
-    /// That of a name, if it has one.
+    /// The one in a name, if there is one.
     pub fn of(name: &'t str) -> Option<Self> {
         let (_, rest) = name.split_once("{each:")?;
         let (parameter, _) = rest.split_once('}')?;

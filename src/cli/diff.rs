@@ -20,7 +20,7 @@ pub struct Diff {
 impl Diff {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let mut session = Session::open(global)?;
-        // Who only observes yet wants to see what enforcing would do.
+        // An operator who only observes so far wants to see what enforcing would do.
         let observing = session.policy.observe_rule();
         session.policy.mode.value = Mode::Enforce;
         let stands_still = session.stands_still()?;

@@ -54,7 +54,7 @@ impl Pause {
     }
 }
 
-/// Whoever finds the node unrepaired reads it.
+/// Whoever finds the node unrepaired reads this.
 fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.contains(char::is_control) {

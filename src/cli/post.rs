@@ -1,4 +1,5 @@
-//! The daemon's post: one at a time. Two would repair each other's work and count it as somebody else's.
+//! The daemon's post, which one process has at a time: two daemons would repair each other's work and take it for somebody
+//! else's.
 
 use std::fs::File;
 use std::io::Read;
@@ -37,7 +38,7 @@ impl Post {
             match Flock::lock(opened.into_file(), FlockArg::LockExclusiveNonblock) {
                 // Somebody may have removed the file meanwhile; a lock on a nameless file keeps nobody out.
                 Ok(held) if directory.identity(FILE)? == Some(identity) => {
-                    // For those who are refused: a full disk keeps nobody from the post.
+                    // A courtesy to those who are refused: a full disk keeps nobody from the post.
                     let _ = held.set_len(0);
                     let _ = held.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0);
                     return Ok(Self { _held: held });

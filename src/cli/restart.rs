@@ -146,7 +146,7 @@ impl Service {
         match settling {
             Settling::Settled { ready: true, .. } => {
                 eprintln!("K3s has settled.");
-                // What it has not read is not proven by it.
+                // It proves nothing that it has not read.
                 start.proves(&session.pass())?;
                 Ok(Exit::Holds)
             }

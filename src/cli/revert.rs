@@ -55,19 +55,7 @@ impl Revert {
         }
         let deployed = deployed(&session);
         let untouched = directory_time::Made::untouched(&session.host.root);
-        // A command of ours is in force until systemd reads the unit again, and decides what else may go.
-        let is_command =
-            |thing: &Thing| matches!(thing, Thing::Path(path) if unit_override::is_ours(path));
-        let mut reverted = self.phase(&session, &mut ledger, &interrupt, &is_command)?;
-        let mut session = session;
-        let put_back = |done: &&Reverted| matches!(done.result, Ok(PutBack::Restored(_)));
-        let things = reverted.iter().filter(put_back).map(|done| &done.thing);
-        if session.read_units_again(things) {
-            session = self.open(global)?;
-        }
-        reverted.extend(self.phase(&session, &mut ledger, &interrupt, &|thing| {
-            !is_command(thing)
-        })?);
+        let (session, reverted) = self.in_two_phases(global, session, &mut ledger, &interrupt)?;
         if let Some(directory) = untouched {
             // What the running K3s has read is then known from its next start on.
             let _ = directory.set_back(&session.host.root);
@@ -81,20 +69,27 @@ impl Revert {
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
         let things = put_back.map(|done| &done.thing);
         session.read_units_again(things.filter(|thing| !is_command(thing)));
-        // What a damaged record does not tell may still stand there: whoever takes the record away must not believe that
-        // everything was put back.
-        let failed = damage.is_some()
-            || reverted
-                .iter()
-                .any(|done| done.result.is_err() || done.unrecorded.is_some());
-        let stays = reverted
-            .iter()
-            .any(|done| matches!(done.result, Ok(PutBack::Stays(_))));
-        Ok(match (failed, stays) {
-            (true, _) => Exit::Unable,
-            (false, true) => Exit::DoesNotHold,
-            (false, false) => Exit::Holds,
-        })
+        Ok(exit(&reverted, damage.as_ref()))
+    }
+
+    /// Puts back a command of ours for K3s's unit first, then everything else: a command is in force until systemd reads the
+    /// unit again, and decides what else may go.
+    fn in_two_phases(
+        &self,
+        global: &Global,
+        mut session: Session,
+        ledger: &mut Ledger,
+        interrupt: &Interrupt,
+    ) -> Result<(Session, Vec<Reverted>), CliError> {
+        let mut reverted = self.phase(&session, ledger, interrupt, &is_command)?;
+        let put_back = |done: &&Reverted| matches!(done.result, Ok(PutBack::Restored(_)));
+        let things = reverted.iter().filter(put_back).map(|done| &done.thing);
+        if session.read_units_again(things) {
+            session = self.open(global)?;
+        }
+        let others = |thing: &Thing| !is_command(thing);
+        reverted.extend(self.phase(&session, ledger, interrupt, &others)?);
+        Ok((session, reverted))
     }
 
     /// What is put back as a whole does not depend on what the policy says, and a package is purged with a wrong one too.
@@ -155,6 +150,25 @@ impl Revert {
     }
 }
 
+/// Whether a thing is a drop-in that gives K3s's unit another command.
+fn is_command(thing: &Thing) -> bool {
+    matches!(thing, Thing::Path(path) if unit_override::is_ours(path))
+}
+
+fn exit(reverted: &[Reverted], damage: Option<&Damage>) -> Exit {
+    let is_failure = |done: &Reverted| done.result.is_err() || done.unrecorded.is_some();
+    let stays = |done: &Reverted| matches!(done.result, Ok(PutBack::Stays(_)));
+    // What a damaged record does not tell may still stand there: whoever takes the record away must not believe that
+    // everything was put back.
+    if damage.is_some() || reverted.iter().any(is_failure) {
+        Exit::Unable
+    } else if reverted.iter().any(stays) {
+        Exit::DoesNotHold
+    } else {
+        Exit::Holds
+    }
+}
+
 /// Says what became of each thing, and what stays in the cluster where a manifest went.
 fn tell(reverted: &[Reverted], deployed: &BTreeMap<Thing, Vec<String>>) {
     for done in reverted {
@@ -204,7 +218,7 @@ fn deployed(session: &Session) -> BTreeMap<Thing, Vec<String>> {
         .collect()
 }
 
-/// What a damaged ledger means for whoever puts something back, and the way out.
+/// What a damaged ledger means for a revert, and the way out.
 fn damage_said(damage: &Damage) -> String {
     format!(
         "the ledger is damaged: {damage}; only what stands before that is put back. Put back the rest by hand (`k3warden \

@@ -31,7 +31,7 @@ impl Watch {
         require_systemd(&root)?;
         let _post = match Post::take(&root) {
             Ok(post) => post,
-            // Whoever has it may end: systemd is to try again.
+            // The one that has it may end, so systemd is to try again.
             Err(error) => {
                 complain(&error);
                 return Ok(Exit::DoesNotHold);

@@ -52,7 +52,7 @@ impl Root {
         self.as_if(&BTreeMap::new())
     }
 
-    /// The same root for no look: everything is found anew.
+    /// The same root outside of any look: everything is found anew.
     pub(super) fn outside_look(&self) -> Self {
         self.with_look(None)
     }
@@ -83,7 +83,7 @@ impl Host {
         self.as_if(&BTreeMap::new())
     }
 
-    /// The same machine within the look that it is for; if it is for none, for one that begins now.
+    /// The same machine within its look; where it has none, within one that begins now.
     #[must_use]
     pub fn within_look(&self) -> Self {
         match &self.root.look {

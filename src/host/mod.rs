@@ -28,6 +28,7 @@ pub mod systemd;
 #[cfg(test)]
 mod testing;
 mod times;
+mod walk;
 
 pub use change::{Extent, Host, Step};
 pub use clock::{Clock, SystemClock, boot_id};

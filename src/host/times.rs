@@ -1,4 +1,4 @@
-//! The time at which something came into a directory or went from it last.
+//! The modification time of a directory: when a name was last added to it or removed from it.
 
 use std::path::Path;
 

@@ -62,7 +62,9 @@ impl DataDir {
     ) -> Self {
         let variable = environment.get("K3S_DATA_DIR");
         let variable = variable.map(|variable| variable.value.clone());
-        let said = find_in_words(words, true).or(variable.filter(|_| files_are_read));
+        let said = in_words(words).last().filter(|value| !value.is_empty());
+        let said = said.map(str::to_owned);
+        let said = said.or(variable.filter(|_| files_are_read));
         Self {
             state: match said {
                 None if !files_are_read => None,
@@ -137,11 +139,15 @@ pub(super) fn outer_reading(
         .filter(|variable| version >= READS_VARIABLE && !variable.value.is_empty());
     if let Some(variable) = variable {
         outer.data_dir = Some(variable.value.clone());
-    } else if let Some(value) = find_in_words(
-        invocation.words.iter().map(|word| word.text.as_str()),
-        version >= LAST_WINS,
-    ) {
-        outer.data_dir = Some(value);
+        return Ok(outer);
+    }
+    let mut given = in_words(invocation.words.iter().map(|word| word.text.as_str()));
+    let given = match version >= LAST_WINS {
+        true => given.last(),
+        false => given.next(),
+    };
+    if let Some(value) = given.filter(|value| !value.is_empty()) {
+        outer.data_dir = Some(value.to_owned());
     }
     Ok(outer)
 }
@@ -211,23 +217,23 @@ fn find(files: &[ConfigFile], version: K3sVersion) -> Option<String> {
     last
 }
 
-fn find_in_words<'w>(mut words: impl Iterator<Item = &'w str>, last_wins: bool) -> Option<String> {
-    let mut found = None;
-    while let Some(word) = words.next() {
-        let value = match word {
-            "--data-dir" | "-d" => words.next(),
-            _ => word
-                .strip_prefix("--data-dir=")
-                .or_else(|| word.strip_prefix("-d=")),
-        };
-        if let Some(value) = value {
-            found = Some(value.to_owned());
-            if !last_wins {
-                break;
+/// What the words of a command line give for `data-dir`, in order.
+fn in_words<'w>(mut words: impl Iterator<Item = &'w str>) -> impl Iterator<Item = &'w str> {
+    let of_option = |word: &'w str| {
+        let given = word.strip_prefix("--data-dir=");
+        given.or_else(|| word.strip_prefix("-d="))
+    };
+    std::iter::from_fn(move || {
+        loop {
+            let word = words.next()?;
+            if matches!(word, "--data-dir" | "-d") {
+                return words.next();
+            }
+            if let Some(value) = of_option(word) {
+                return Some(value);
             }
         }
-    }
-    found.filter(|value| !value.is_empty())
+    })
 }
 
 #[cfg(test)]

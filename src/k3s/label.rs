@@ -1,8 +1,8 @@
 //! Names in Kubernetes, which YAML and file names take as they are (apimachinery `pkg/util/validation/validation.go`).
 
-/// Characters of a label at the most.
+/// The most characters of a label.
 const LONGEST_LABEL: usize = 63;
-/// Characters of a subdomain at the most.
+/// The most characters of a subdomain.
 const LONGEST_SUBDOMAIN: usize = 253;
 
 /// An RFC 1123 label, as namespaces are named (IsDNS1123Label).
@@ -17,7 +17,7 @@ pub fn is_subdomain(name: &str) -> bool {
     name.len() <= LONGEST_SUBDOMAIN && name.split('.').all(is_subdomain_part)
 }
 
-/// Why a name is no subdomain, as Kubernetes says it.
+/// Why a name is no subdomain, in Kubernetes' words.
 pub(super) const NO_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
     characters, '-' or '.', and must start and end with an alphanumeric character";
 

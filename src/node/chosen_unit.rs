@@ -1,6 +1,5 @@
 //! Which unit is judged where several start K3s.
 
-use super::discover::source;
 use crate::host::Root;
 use crate::host::systemd::{self, UnitName};
 use crate::k3s::Unit;
@@ -42,10 +41,10 @@ pub(super) fn choose(
             warnings.push(absent);
             return Ok(None);
         };
-        (place, format!("{} names it", source(named)))
+        (place, format!("{} names it", named.source()))
     } else if let (Some(role), 1) = (&policy.role, fitting) {
         let only = place(&of_role).unwrap_or(0);
-        (only, format!("it has the role of {}", source(role)))
+        (only, format!("it has the role of {}", role.source()))
     } else if let Some(place) = place(&|unit| of_role(unit) && runs(unit)) {
         (place, "it runs".to_owned())
     } else {
@@ -71,7 +70,7 @@ pub(super) fn choose(
 fn absent(named: &Given<UnitName>, units: &[Unit]) -> String {
     let mut said = format!(
         "no unit is judged: {} names {}, which starts no K3s here",
-        source(named),
+        named.source(),
         named.value
     );
     let others: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();

@@ -11,7 +11,7 @@ use crate::k3s::{
     ConfigurationError, Files, K3sVersion, NEWEST_KNOWN_MINOR, NodeConfiguration, Options, Role,
     Unit, find_loaded_k3s_units, merge,
 };
-use crate::policy::{Given, Policy};
+use crate::policy::Policy;
 use crate::setting::Places;
 
 /// What is known beside the files of the node.
@@ -103,7 +103,7 @@ fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
     if let Some(given) = &policy.role {
         return Some(Fact {
             value: given.value,
-            source: source(given),
+            source: given.source(),
         });
     }
     let unit = unit?;
@@ -111,14 +111,6 @@ fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
         value: unit.role()?,
         source: format!("ExecStart of {}", unit.name),
     })
-}
-
-/// Where a value of the policy is from.
-pub(super) fn source<T>(given: &Given<T>) -> String {
-    given
-        .place
-        .as_ref()
-        .map_or_else(|| "the default".to_owned(), ToString::to_string)
 }
 
 fn find_version(
@@ -149,7 +141,7 @@ fn find_version(
     let given = policy.k3s_version.as_ref()?;
     Some(Fact {
         value: given.value,
-        source: source(given),
+        source: given.source(),
     })
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::catalogue::hexadecimal;
 use crate::host::Root;
 
-/// As much of the digest as nobody meets twice.
+/// As many digits as make a chance collision practically impossible.
 const LENGTH_BYTES: usize = 16;
 
 /// A name for the node that gives nothing away: its machine id is confidential (machine-id(5)), a keyed digest of it

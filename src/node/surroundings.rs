@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::host::Root;
 use crate::host::systemd::{Systemd, is_booted};
 
-/// What surrounds us. Live kernel values and services are touched on a machine only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What surrounds us. Live kernel values and services are touched on a machine only. Reports give the name in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Surroundings {
     /// The machine itself.
     Machine,
@@ -49,17 +52,6 @@ impl Surroundings {
     #[must_use]
     pub fn systemd(self) -> Option<Systemd> {
         self.has_systemd().then(Systemd::of_machine)?.ok()
-    }
-
-    /// The word for it in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::Container => "container",
-            Self::Chroot => "chroot",
-            Self::Image => "image",
-        }
     }
 }
 

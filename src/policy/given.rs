@@ -32,4 +32,13 @@ impl<T> Given<T> {
     pub(super) const fn default(value: T) -> Self {
         Self { value, place: None }
     }
+
+    /// Where the value is from, in words.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match &self.place {
+            Some(place) => place.to_string(),
+            None => "the default".to_owned(),
+        }
+    }
 }

@@ -137,7 +137,7 @@ impl Policy {
         for source in &sources {
             document::read(source, catalogue, &mut policy, &mut problems);
         }
-        // What was refused is missing here, and would bring errors that are none.
+        // What was refused is missing here, and would cause errors that are none.
         if problems.all().is_empty() {
             policy.contradictions(&sources, &mut problems);
         }

@@ -1,5 +1,5 @@
-//! States that are taken to be there already: what a plan leaves, and what is put back after it. So that what comes later
-//! can be decided before anything is done.
+//! States that are taken to be in place already: those that a plan leaves, and those that are put back after it. With them,
+//! what comes later can be decided before anything is done.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -124,7 +124,7 @@ struct Turn {
     /// `None` when somebody else took it and did not end in time.
     lock: Option<Lock>,
     used: bool,
-    /// Whoever does not end in time for one change is not waited for with each of the others.
+    /// A process that does not end in time for one change is not waited for at each of the others.
     given_up: Option<LockError>,
 }
 

@@ -65,7 +65,7 @@ pub fn control(control: &Control, node: &Node) -> Applies {
     }
 }
 
-/// Nothing installed and nothing said is no failure; a unit that nobody can make sense of is one.
+/// No K3s and no word about one is no failure; a unit that nobody can make sense of is.
 fn role_unknown(node: &Node) -> Applies {
     match &node.unit_problem {
         Some(problem) => Applies::Unknown(format!("role not known: {problem}")),

@@ -1,8 +1,8 @@
 //! Giving back what controls changed that the operator has turned off since, where the policy says so
 //! (`on_disable = "revert"`): the same way back as `k3warden revert CONTROL`.
 //!
-//! Lines of our drop-in for K3s's configuration and sections of a shared file are worked out as a whole with each plan,
-//! and have gone with that.
+//! Lines of our drop-in for K3s's configuration and sections of a shared file are worked out as a whole in each plan, and
+//! have gone with it already.
 
 use std::path::Path;
 

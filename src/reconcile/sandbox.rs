@@ -1,9 +1,9 @@
 //! The sandbox of our own units: what must be writable in it beside the places that the package's units name, and what
-//! must be seen.
+//! must be visible.
 //!
-//! K3s's data directory and configuration, and the metrics, can be anywhere, and so can what K3s reads. Where they are is said in a drop-in that
-//! is planned, recorded and taken back like every other change. It is for the next start of the unit: whoever runs
-//! inside sees the file system as it was built.
+//! K3s's data directory and configuration, and the metrics, can be anywhere, and so can the files that K3s reads. Where they
+//! are is said in a drop-in that is planned, recorded and taken back like every other change. It counts from the unit's next
+//! start on: a process inside sees the file system as it was when systemd built the sandbox.
 
 use std::path::{Path, PathBuf};
 
@@ -128,7 +128,7 @@ fn text(places: &[PathBuf], reads: &[PathBuf]) -> Option<String> {
         (false, true) => "ProtectHome=read-only\n",
         (false, false) => "",
     };
-    // There is no read-only of it.
+    // systemd has no read-only form of it.
     let temporary = match lies_in(places, &TEMPORARY) || lies_in(reads, &TEMPORARY) {
         true => "PrivateTmp=no\n",
         false => "",

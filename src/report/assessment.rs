@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
+use crate::node::Surroundings;
 use crate::policy::{Mode, Policy, Stance};
 use crate::reconcile::{Judgement, Pass, Verdict, baseline};
 use crate::setting::{Finding, Outcome};
@@ -42,7 +43,7 @@ pub struct NodeReport {
     /// A name for this node that gives nothing away: derived from its machine id.
     pub id: Option<String>,
     /// `machine`, `container`, `chroot` or `image`.
-    pub surroundings: &'static str,
+    pub surroundings: Surroundings,
     /// `server` or `agent`.
     pub role: Option<String>,
     /// Where the role was found.
@@ -133,7 +134,7 @@ impl Assessment {
             k3warden_version: env!("CARGO_PKG_VERSION"),
             node: NodeReport {
                 id: node_id,
-                surroundings: node.surroundings.name(),
+                surroundings: node.surroundings,
                 role: node.role.as_ref().map(|fact| fact.value.to_string()),
                 role_source: node.role.as_ref().map(|fact| fact.source.clone()),
                 k3s_version: node.version.as_ref().map(|fact| fact.value.to_string()),

@@ -205,7 +205,7 @@ impl Journal {
         }
     }
 
-    /// Everything told since the last question.
+    /// Everything that was told since this was last asked.
     #[cfg(test)]
     pub fn take(&mut self) -> Vec<Event> {
         match &mut self.sink {

@@ -16,7 +16,7 @@ pub enum Listed {
 }
 
 impl Listed {
-    /// Of all, or of the telling ones alone.
+    /// Lists all controls, or only those that need somebody.
     #[must_use]
     pub const fn all_if(all: bool) -> Self {
         match all {

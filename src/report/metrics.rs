@@ -157,7 +157,7 @@ mod tests {
         serde_json::from_value(status).unwrap()
     }
 
-    /// A counter that appears with its first 1 has never increased for whoever asks for its rate.
+    /// A counter that only appears with its first 1 has never increased in the eyes of a query for its rate.
     #[test]
     fn each_reason_of_a_restart_is_counted_from_0() {
         let text = metrics(&status_of(

@@ -1,5 +1,5 @@
-//! An operator's own slips in K3s's configuration, each with its place and the mend. K3s itself passes over some without a
-//! word, and ends on others when systemd has long been told that it is ready.
+//! An operator's own slips in K3s's configuration, each with its place and its remedy. K3s passes over some of them without
+//! a word, and ends on others long after it has told systemd that it is ready.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::node::Surroundings;
 use crate::reconcile::Verdict;
 
 use super::listing::{VERDICT_WIDTH, tone};
@@ -82,12 +83,14 @@ impl<'a> Table<'a> {
 
     /// What a reader has to know before the verdicts: whose kernel and services these are.
     fn surroundings(&self) -> String {
-        match self.assessment.node.surroundings {
-            place @ ("container" | "chroot") => format!(
-                "This is a {place}: live kernel values and services are somebody else's and left alone.\n\n"
-            ),
-            _ => String::new(),
-        }
+        let place = match self.assessment.node.surroundings {
+            Surroundings::Container => "container",
+            Surroundings::Chroot => "chroot",
+            Surroundings::Machine | Surroundings::Image => return String::new(),
+        };
+        format!(
+            "This is a {place}: live kernel values and services are somebody else's and left alone.\n\n"
+        )
     }
 
     fn rows(&self) -> Vec<Row> {

@@ -136,17 +136,7 @@ impl Instance {
         };
         let standing = match root.find(&self.path) {
             Err(error) => return Finding::unreadable(self.what(), "our manifest", &error),
-            Ok(None) => {
-                return match directory::missing_parents(subject, &self.path, Stage::Manifest) {
-                    Err(error) => Finding::unreadable(self.what(), "our manifest", &error),
-                    Ok(mut changes) => {
-                        changes.push(self.change(State::Absent, after));
-                        let remedies = changes.into_iter().map(Remedy::Change).collect();
-                        self.finding("absent", Outcome::Diverges(remedies))
-                            .unless_hindered(root, &self.path, Touches::Name)
-                    }
-                };
-            }
+            Ok(None) => return self.absent(subject, after),
             Ok(Some(standing)) => standing,
         };
         match self.present(subject) {
@@ -167,6 +157,18 @@ impl Instance {
                     Outcome::Diverges(vec![Remedy::Change(change)]),
                 )
                 .unless_hindered(root, &self.path, Touches::Name)
+            }
+        }
+    }
+
+    fn absent(&self, subject: &Subject<'_>, wanted: State) -> Finding {
+        match directory::missing_parents(subject, &self.path, Stage::Manifest) {
+            Err(error) => Finding::unreadable(self.what(), "our manifest", &error),
+            Ok(mut changes) => {
+                changes.push(self.change(State::Absent, wanted));
+                let remedies = changes.into_iter().map(Remedy::Change).collect();
+                self.finding("absent", Outcome::Diverges(remedies))
+                    .unless_hindered(&subject.host.root, &self.path, Touches::Name)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is told of what was done, and who undoes it.
+//! What is told about the repairs that were made, and who undoes them.
 
 use std::time::Instant;
 
@@ -6,14 +6,13 @@ use jiff::Timestamp;
 
 use super::agent::Agent;
 use super::contention::Turn;
-use super::work::Work;
+use super::work::{Done, Work};
 use crate::report::status::Repair;
 use crate::setting::Stage;
 
 impl Agent<'_> {
     /// Tells of what was done, and watches for somebody who undoes it.
     pub(super) fn account(&mut self, work: Work, now: Instant) {
-        let mut wrote_files = false;
         let failed = work.done.iter().filter(|done| done.result.is_err());
         for thing in failed.map(|done| &done.thing).chain(&work.left) {
             self.contention.stays_undone(thing, now);
@@ -29,26 +28,8 @@ impl Agent<'_> {
             if let Some(event) = event.filter(|_| is_news) {
                 self.journal.tell(&event);
             }
-            if done.result.is_err() {
-                continue;
-            }
-            wrote_files |= !matches!(
-                done.stage,
-                Stage::LiveSysctl | Stage::Permissions | Stage::Directory
-            );
-            self.last_repair = Some(Repair {
-                at: Timestamp::now().as_second(),
-                thing: done.thing.to_string(),
-                control: done
-                    .controls
-                    .first()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-            });
-            if let Some(Turn::Begins { count }) =
-                self.contention.repaired(&done.thing, &done.wanted, now)
-            {
-                self.contention_begins(done, count);
+            if done.result.is_ok() {
+                self.count_repair(done, now);
             }
         }
         for refused in &work.refused {
@@ -59,18 +40,32 @@ impl Agent<'_> {
         if work.of_everything {
             self.records.refused_now(&work.refused);
         }
-        let made = work.done.iter().filter(|done| done.result.is_ok());
-        if let Some(effect) = made.map(|done| done.effect).max() {
+        let made = || work.done.iter().filter(|done| done.result.is_ok());
+        if let Some(effect) = made().map(|done| done.effect).max() {
             self.open_rest.end();
             self.on_changes_made(effect);
         }
         self.look_at_sandbox(&work);
-        if wrote_files {
+        let writes_no_file = [Stage::LiveSysctl, Stage::Permissions, Stage::Directory];
+        if made().any(|done| !writes_no_file.contains(&done.stage)) {
             // Until the ledger can be read again our own old content counts as somebody else's, which stands.
             let _ = self.ground.look_up_written(&mut self.ledger);
         }
         if !quiet {
             self.publisher.wake(now);
+        }
+    }
+
+    fn count_repair(&mut self, done: &Done, now: Instant) {
+        let control = done.controls.first().map(ToString::to_string);
+        self.last_repair = Some(Repair {
+            at: Timestamp::now().as_second(),
+            thing: done.thing.to_string(),
+            control: control.unwrap_or_default(),
+        });
+        let turn = self.contention.repaired(&done.thing, &done.wanted, now);
+        if let Some(Turn::Begins { count }) = turn {
+            self.contention_begins(done, count);
         }
     }
 }

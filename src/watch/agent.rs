@@ -92,7 +92,7 @@ pub(super) struct Ran {
 
 /// What is to be done later, and when.
 #[derive(Debug, Default)]
-pub struct Due {
+pub(super) struct Due {
     /// Hits that were put together, with the time at which to look.
     pub later: Option<(Instant, BTreeSet<Hit>)>,
     /// Controls that are to be judged as a whole.

@@ -1,8 +1,6 @@
 //! The watches that are in place: one inotify instance, directories and kernel parameters.
 //!
-//! A directory that exists is watched for what happens to its names; every directory on the way to it only for being
-//! moved or deleted; and where the way ends, the last directory that is there for the next name to appear. Watches are
-//! placed on descriptors that the root has resolved, so that a link leads where it leads K3s.
+//! Watches are placed on descriptors that the root has resolved, so that a link leads where it leads K3s.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -13,9 +11,9 @@ use std::path::{Path, PathBuf};
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 
 use super::index::Index;
+use super::posts::{Identity, Post, survey};
 use crate::host::sysctl::PinnedSysctl;
-use crate::host::{HostError, Kind, Root, SysctlKey};
-use crate::setting::Aspect;
+use crate::host::{HostError, Root, SysctlKey};
 
 /// Directories that appear while the watches are being placed are found in the next round. More than this and the
 /// caller comes again soon.
@@ -42,17 +40,6 @@ enum Armed {
     Key(SysctlKey),
 }
 
-/// Why a directory is watched. Several paths may lead to one directory.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Post {
-    /// The paths under which its names are held.
-    directories: Vec<(PathBuf, Aspect)>,
-    /// Names that are directories on the way to others and are not there, or are links.
-    awaited: BTreeSet<OsString>,
-    /// The paths that lead to it.
-    paths: Vec<PathBuf>,
-}
-
 /// Why no watch can be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum ArmError {
@@ -64,6 +51,15 @@ pub enum ArmError {
     /// The host refused.
     #[error(transparent)]
     Host(#[from] HostError),
+}
+
+/// What placing the watches found.
+#[derive(Debug, Default)]
+pub struct Placed {
+    /// Directories that are not the same as before, which have to be judged as a whole.
+    pub changed: Vec<PathBuf>,
+    /// The last look still saw something move: to be placed again soon.
+    pub unsettled: bool,
 }
 
 /// What a batch of events says.
@@ -84,6 +80,20 @@ impl Events {
     #[must_use]
     pub fn concern_nobody(&self) -> bool {
         self.names.is_empty() && self.keys.is_empty() && !self.structure && !self.overflow
+    }
+
+    /// Takes in one event of a watched directory.
+    fn take(&mut self, post: &Post, mask: EventMask, name: Option<&OsStr>, index: &Index) {
+        let gone =
+            EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::UNMOUNT | EventMask::IGNORED;
+        self.structure |= mask.intersects(gone);
+        let Some(name) = name else { return };
+        self.structure |= post.awaited.contains(name);
+        for (directory, _) in &post.directories {
+            if index.of_name(directory, name).next().is_some() {
+                self.names.insert((directory.clone(), name.to_os_string()));
+            }
+        }
     }
 }
 
@@ -108,12 +118,11 @@ impl Arms {
         self.inotify.as_fd()
     }
 
-    /// Places the watches on directories as they are now. Gives back the directories that are not the same as before,
-    /// which have to be judged as a whole, and whether the last look still saw something move.
+    /// Places the watches on directories as they are now.
     ///
     /// # Errors
     /// When the kernel gives no more watches.
-    pub fn place(&mut self, root: &Root, index: &Index) -> Result<(Vec<PathBuf>, bool), ArmError> {
+    pub fn place(&mut self, root: &Root, index: &Index) -> Result<Placed, ArmError> {
         let mut posts = survey(root, index)?;
         // What an event named while the way to it was away was not found then.
         let moved = std::mem::take(&mut self.moved);
@@ -123,16 +132,21 @@ impl Arms {
             .filter(|directory| is_below(directory))
             .map(Path::to_path_buf)
             .collect();
+        let mut unsettled = true;
         for _ in 0..ROUNDS {
             changed.extend(self.place_once(root, index, &posts)?);
             // Whatever appeared before its watch was in place raised no event.
             let again = survey(root, index)?;
-            if again == posts {
-                return Ok((changed.into_iter().collect(), true));
+            unsettled = again != posts;
+            if !unsettled {
+                break;
             }
             posts = again;
         }
-        Ok((changed.into_iter().collect(), false))
+        Ok(Placed {
+            changed: changed.into_iter().collect(),
+            unsettled,
+        })
     }
 
     fn place_once(
@@ -258,7 +272,7 @@ impl Arms {
                     if event.mask.contains(EventMask::MOVE_SELF) {
                         self.moved.extend(post.paths.iter().cloned());
                     }
-                    post.take(event.mask, event.name, index, &mut seen);
+                    seen.take(post, event.mask, event.name, index);
                 }
                 None => {}
             }
@@ -270,113 +284,5 @@ impl Arms {
     }
 }
 
-/// Device and inode.
-type Identity = (u64, u64);
-
-impl Post {
-    fn mask(&self) -> WatchMask {
-        let mut mask = WatchMask::MOVE_SELF | WatchMask::DELETE_SELF;
-        if !self.awaited.is_empty() {
-            mask |= WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE;
-        }
-        for (_, aspect) in &self.directories {
-            mask |= WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::ATTRIB;
-            if *aspect == Aspect::Content {
-                // A truncation without a close raises MODIFY alone.
-                mask |= WatchMask::MODIFY | WatchMask::CLOSE_WRITE;
-            }
-        }
-        mask
-    }
-
-    fn take(&self, mask: EventMask, name: Option<&OsStr>, index: &Index, seen: &mut Events) {
-        let gone =
-            EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::UNMOUNT | EventMask::IGNORED;
-        seen.structure |= mask.intersects(gone);
-        let Some(name) = name else { return };
-        seen.structure |= self.awaited.contains(name);
-        for (directory, _) in &self.directories {
-            if index.of_name(directory, name).next().is_some() {
-                seen.names.insert((directory.clone(), name.to_os_string()));
-            }
-        }
-    }
-}
-
-/// Which directories are there, and why each is watched.
-fn survey(root: &Root, index: &Index) -> Result<BTreeMap<Identity, Post>, ArmError> {
-    let mut survey = Survey {
-        root,
-        posts: BTreeMap::new(),
-        known: HashMap::new(),
-    };
-    for (directory, aspect) in index.directories() {
-        survey.add(directory, aspect)?;
-    }
-    Ok(survey.posts)
-}
-
-struct Survey<'a> {
-    root: &'a Root,
-    posts: BTreeMap<Identity, Post>,
-    /// What stands at a path, looked at once: is it a link, and which directory does it lead to.
-    known: HashMap<PathBuf, (bool, Option<Identity>)>,
-}
-
-impl Survey<'_> {
-    fn add(&mut self, directory: &Path, aspect: Aspect) -> Result<(), ArmError> {
-        let mut way: Vec<&Path> = directory.ancestors().collect();
-        way.reverse();
-        let mut above: Option<Identity> = None;
-        for path in way {
-            let (is_link, identity) = self.look(path)?;
-            let name = path.file_name();
-            if let (Some(above), Some(name)) = (above, name)
-                && (is_link || identity.is_none())
-                && let Some(post) = self.posts.get_mut(&above)
-            {
-                post.awaited.insert(name.to_os_string());
-            }
-            let Some(identity) = identity else {
-                return Ok(());
-            };
-            let post = self.posts.entry(identity).or_default();
-            if !post.paths.iter().any(|known| known == path) {
-                post.paths.push(path.to_path_buf());
-            }
-            if path == directory {
-                post.directories.push((path.to_path_buf(), aspect));
-            }
-            above = Some(identity);
-        }
-        Ok(())
-    }
-
-    fn look(&mut self, path: &Path) -> Result<(bool, Option<Identity>), ArmError> {
-        if let Some(known) = self.known.get(path) {
-            return Ok(*known);
-        }
-        let here = match self.root.look(path) {
-            Ok(entry) => entry,
-            // A link on the way that may not be followed for changes may lead somewhere for looking all the same.
-            Err(HostError::Refused { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let is_link = here.is_some_and(|entry| entry.kind == Kind::Link);
-        let identity = match self.root.directory_descriptor(path) {
-            Ok(found) => found.map(|(_, entry)| entry.identity),
-            // Links in a circle lead nowhere.
-            Err(HostError::System {
-                errno: nix::errno::Errno::ELOOP,
-                ..
-            }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        self.known.insert(path.to_path_buf(), (is_link, identity));
-        Ok((is_link, identity))
-    }
-}
-
 #[cfg(test)]
-#[path = "arms_tests.rs"]
 mod tests;

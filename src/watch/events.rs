@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::agent::{Agent, SETTLE};
-use super::eyes::Placed;
+use super::arms::Placed;
 use super::index::Concern;
 use super::work::{self, Done, Hit, Target, Work};
 use crate::catalogue::{Setting, SettingBody};

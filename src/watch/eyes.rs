@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::arms::{ArmError, Arms, Events};
+use super::arms::{ArmError, Arms, Events, Placed};
 use super::index::Index;
 use crate::host::sysctl::{HOST_SYSCTLS, PinnedSysctl};
 use crate::host::{LiveSysctls, Root, SysctlKey};
@@ -27,15 +27,6 @@ struct Key {
     pinned: PinnedSysctl,
     /// The value with which it was last seen to hold.
     good: Option<String>,
-}
-
-/// What placing the watches found.
-#[derive(Debug, Default)]
-pub struct Placed {
-    /// Directories that are not the same as before.
-    pub changed: Vec<PathBuf>,
-    /// The last look still saw something move: to be placed again soon.
-    pub unsettled: bool,
 }
 
 impl Eyes {
@@ -76,10 +67,7 @@ impl Eyes {
             return Placed::default();
         };
         match arms.place(root, index) {
-            Ok((changed, settled)) => Placed {
-                changed,
-                unsettled: !settled,
-            },
+            Ok(placed) => placed,
             Err(error) => {
                 self.go_blind(&error);
                 Placed::default()
@@ -134,7 +122,7 @@ impl Eyes {
         self.arms.as_ref().map(Arms::descriptor)
     }
 
-    /// Whether something happened that nobody has read yet, as far as can be known: who is blind has to look.
+    /// Whether something happened that nobody has read yet. Without inotify that cannot be known, and counts as true.
     #[must_use]
     pub fn has_unread(&self) -> bool {
         let Some(descriptor) = self.descriptor() else {

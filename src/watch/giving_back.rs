@@ -1,16 +1,18 @@
-//! What controls changed that the policy has turned off is given back, where it says so.
+//! Gives back what controls changed that the policy has turned off since, where it says so (`on_disable = "revert"`).
 
 use super::agent::Agent;
-use super::ground::{LOCK_PATIENCE, WHO};
-use super::records;
+use super::ground::{Ground, LOCK_PATIENCE, WHO};
+use super::records::cis_of;
 use super::suspension::Halt;
-use crate::reconcile::give_back;
+use crate::catalogue::ControlId;
 use crate::reconcile::service::rollback::Who;
+use crate::reconcile::{PutBack, Reason, Reverted, give_back};
+use crate::report::describe;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 
 impl Agent<'_> {
-    /// Gives back what controls changed that the policy has turned off since, where it says so.
+    /// Gives back all that can go now, and tells what is news of it.
     pub(super) fn give_back(&mut self) {
         if self.suspension.is_some() {
             return;
@@ -36,7 +38,7 @@ impl Agent<'_> {
             Ok(given_back) => (
                 given_back
                     .iter()
-                    .filter_map(|done| records::given_back(&self.ground, done))
+                    .filter_map(|done| event(&self.ground, done))
                     .collect(),
                 given_back
                     .iter()
@@ -62,4 +64,22 @@ impl Agent<'_> {
         }
         self.told.giving_back_failure = failure;
     }
+}
+
+/// What there is to tell of a thing that was given back; nothing where it only waits, or was that already.
+fn event(ground: &Ground, done: &Reverted) -> Option<Event> {
+    let message = match done.result.as_ref().ok()? {
+        PutBack::Restored(state) => format!("{} is {} again", done.thing, describe(state)),
+        PutBack::Stays(Reason::Theirs) => {
+            format!("{} stays: somebody else has changed it since", done.thing)
+        }
+        PutBack::Stays(reason) => format!("{} stays: {reason}", done.thing),
+        PutBack::Already | PutBack::Waits(_) => return None,
+    };
+    let control = done.controls.first().map_or("", String::as_str);
+    let numbers = ControlId::parse(control).map(|id| cis_of(ground, &id));
+    let event = Event::new(Kind::GivenBack, message)
+        .control(control, numbers.unwrap_or_default())
+        .setting(done.thing.to_string());
+    Some(event)
 }

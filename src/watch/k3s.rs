@@ -106,7 +106,7 @@ pub struct Keeper {
     pub judge: Option<Instant>,
     /// When to have systemd read its units again: a drop-in of ours was written or taken away.
     pub reload_units: Option<Instant>,
-    /// For which state of our drop-ins of a unit it was told to.
+    /// The state of a unit's drop-ins for which systemd was last told to.
     pub reloaded_for: BTreeMap<String, Vec<Dated>>,
     /// When to ask what our own unit is.
     pub own_unit: Option<Instant>,
@@ -114,7 +114,7 @@ pub struct Keeper {
     pub wanted_since: Option<Instant>,
     /// When anything that K3s reads last changed.
     changed_at: Option<Instant>,
-    /// Since when it has not been quiet.
+    /// Since when it has been changing.
     restless_since: Option<Instant>,
     /// Ours was put back, and K3s was not restarted for it yet.
     pub put_back: Option<Quarantine>,

@@ -19,6 +19,7 @@ mod mounts;
 mod news;
 mod occasions;
 mod pace;
+mod posts;
 mod publish;
 mod put_back;
 mod records;

@@ -2,8 +2,8 @@
 //!
 //! A mount over a directory raises no inotify event, but the kernel tells of changes of the mount table. In the mount
 //! namespace that systemd makes for us a disk mounted later on the host ends up beneath the bind mount of
-//! `ReadWritePaths=` and stays hidden from us: we would work on a directory that K3s does not see. And a file that is
-//! mounted over a file leaves its directory the same one.
+//! `ReadWritePaths=` and stays hidden from us: we would work on a directory that K3s does not see. A file that is mounted
+//! over another leaves their directory as it was, too.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -47,7 +47,7 @@ impl Mounts {
     }
 }
 
-/// What is mounted: points, each with the words that tell one mount from another.
+/// What is mounted: the mount points, each with the words that tell one mount from another.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Mounted(BTreeSet<(PathBuf, String)>);
 

@@ -166,7 +166,7 @@ impl Agent<'_> {
         self.due.later = None;
         self.open_eyes();
         self.look_for_suspension(now);
-        // The new ground has taken the day from the clock.
+        // The new ground took today's date from the clock.
         self.tell_of_exceptions();
         self.full_pass(now);
         self.take_up_run(now);
@@ -192,7 +192,7 @@ impl Agent<'_> {
             // The first start after an installation is that of a unit that was not there when we looked.
             self.look_at_node_anew(now);
         }
-        // First of all: a K3s that has ended is started again in five seconds, and what ended it has to be gone by then.
+        // This comes first: a K3s that has ended is started again in five seconds, and what ended it has to be gone by then.
         let known = self.keeper.seen.clone();
         self.look_for_start(now);
         if self.keeper.seen != known {

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
-use crate::reconcile::{Judgement, PutBack, Reason, Refused, RefusedBy, Reverted, Verdict};
+use crate::reconcile::{Judgement, Refused, RefusedBy, Verdict};
 use crate::report::Enforcement;
-use crate::report::describe;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::report::status::{ControlStatus, Status};
@@ -91,26 +90,9 @@ impl Records {
             matches!(finding.outcome, Outcome::Diverges(_)) && !record.told.contains(&finding.what)
         };
         let news: Vec<&Finding> = judgement.findings.iter().filter(is_news).collect();
-        let finding = news.first()?;
-        let what = &finding.what;
-        let mut message = format!("{what} is {}, not {}", finding.observed, finding.wanted);
-        if news.len() > 1 {
-            message.push_str(&format!("; {} more do not hold", news.len() - 1));
-        }
-        if !judgement.is_enforced() {
-            message.push_str("; the policy only observes this");
-        }
-        record
-            .told
-            .extend(news.iter().map(|finding| finding.what.clone()));
-        let event = Event::new(Kind::DriftFound, message)
-            .control(
-                judgement.control.id.as_str(),
-                cis(ground, judgement).unwrap_or_default(),
-            )
-            .setting(what)
-            .values(&finding.wanted, &finding.observed)
-            .source(&finding.seen_at);
+        let event = drift(ground, judgement, &news)?;
+        let told = news.iter().map(|finding| finding.what.clone());
+        record.told.extend(told);
         Some(event)
     }
 
@@ -255,21 +237,25 @@ impl Default for HeldFor {
     }
 }
 
-/// What there is to tell of a thing that was given back; nothing where it only waits, or was that already.
-pub(super) fn given_back(ground: &Ground, done: &Reverted) -> Option<Event> {
-    let message = match done.result.as_ref().ok()? {
-        PutBack::Restored(state) => format!("{} is {} again", done.thing, describe(state)),
-        PutBack::Stays(Reason::Theirs) => {
-            format!("{} stays: somebody else has changed it since", done.thing)
-        }
-        PutBack::Stays(reason) => format!("{} stays: {reason}", done.thing),
-        PutBack::Already | PutBack::Waits(_) => return None,
-    };
-    let control = done.controls.first().map_or("", String::as_str);
-    let numbers = ControlId::parse(control).map(|id| cis_of(ground, &id));
-    let event = Event::new(Kind::GivenBack, message)
-        .control(control, numbers.unwrap_or_default())
-        .setting(done.thing.to_string());
+/// What there is to tell of drift that nobody repairs; nothing where none of it is news.
+fn drift(ground: &Ground, judgement: &Judgement<'_>, news: &[&Finding]) -> Option<Event> {
+    let (finding, others) = news.split_first()?;
+    let what = &finding.what;
+    let mut message = format!("{what} is {}, not {}", finding.observed, finding.wanted);
+    if !others.is_empty() {
+        message.push_str(&format!("; {} more do not hold", others.len()));
+    }
+    if !judgement.is_enforced() {
+        message.push_str("; the policy only observes this");
+    }
+    let event = Event::new(Kind::DriftFound, message)
+        .control(
+            judgement.control.id.as_str(),
+            cis(ground, judgement).unwrap_or_default(),
+        )
+        .setting(what)
+        .values(&finding.wanted, &finding.observed)
+        .source(&finding.seen_at);
     Some(event)
 }
 

@@ -13,7 +13,7 @@ use crate::reconcile::{sandbox, unit_override};
 /// Where our drop-ins for units are.
 const DROP_INS: &str = "/etc/systemd/system";
 
-/// A file with the time of its last change.
+/// A file and its modification time.
 pub type Dated = (PathBuf, (i64, i64));
 
 impl Agent<'_> {

@@ -9,7 +9,7 @@ use super::news::{Chore, News};
 use crate::host::systemd::{ServiceError, UnitName, invocation};
 use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::sandbox;
-use crate::reconcile::service::start::Start;
+use crate::reconcile::service::start::{Since, Start};
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::report::status::K3sStatus;
@@ -30,15 +30,15 @@ impl Agent<'_> {
 
     /// K3s was started, by whomever, or ended.
     pub(super) fn look_for_start(&mut self, now: Instant) {
-        self.see_run(true, now);
+        self.see_run(Since::ItsBeginning, now);
     }
 
     /// Takes up a run that may have begun before we looked: what it read of ours only the door knows.
     pub(super) fn take_up_run(&mut self, now: Instant) {
-        self.see_run(false, now);
+        self.see_run(Since::Later, now);
     }
 
-    fn see_run(&mut self, begins: bool, now: Instant) {
+    fn see_run(&mut self, since: Since, now: Instant) {
         let Some(unit) = self.k3s_unit() else { return };
         self.look_at_running(now);
         let run = invocation(&self.ground.host.root, &unit).ok().flatten();
@@ -52,15 +52,15 @@ impl Agent<'_> {
         self.keeper.seen = run;
         // A run that is followed has ended or is being ended by us, and that is decided first.
         if self.keeper.following.is_none() {
-            self.follow_seen(unit, begins, now);
+            self.follow_seen(unit, since, now);
         }
     }
 
-    fn follow_seen(&mut self, unit: UnitName, begins: bool, now: Instant) {
+    fn follow_seen(&mut self, unit: UnitName, since: Since, now: Instant) {
         let Some(run) = self.keeper.seen.clone() else {
             return;
         };
-        let start = Start::of_run(&self.ground.pass(), unit, run, begins);
+        let start = Start::of_run(&self.ground.pass(), unit, run, since);
         self.follow(Followed::new(start, None), now);
     }
 
@@ -127,7 +127,7 @@ impl Agent<'_> {
             }
             if !self.keeper.ask(Task::Follow(start), now) {
                 // No thread could be had; the start is followed anew.
-                self.follow_seen(unit, false, now);
+                self.follow_seen(unit, Since::Later, now);
             }
         } else if self.keeper.judge.is_some_and(|at| at <= now) {
             self.keeper.judge = None;
@@ -185,7 +185,7 @@ impl Agent<'_> {
         self.keeper.judge_at(now);
         let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != start.run();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
-            self.follow_seen(unit, true, now);
+            self.follow_seen(unit, Since::ItsBeginning, now);
         }
     }
 

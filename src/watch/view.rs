@@ -1,7 +1,7 @@
 //! How the places that we write look from our own mount namespace.
 //!
-//! systemd built it when we were started: of what was not there then, or is said to be elsewhere since, nothing can be
-//! written. Only a new start mends that.
+//! systemd built that namespace when it started us. A place that was not there then, or that the configuration has moved
+//! since, cannot be written in it. Only a new start mends that.
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};

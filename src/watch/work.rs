@@ -190,25 +190,7 @@ impl Work {
         if hands.tied {
             return;
         }
-        let mut open_directories = Vec::new();
-        plan.changes.retain(|planned| {
-            let repair =
-                hands.contention.advice(&planned.change.thing, hands.now) == Advice::Repair;
-            if let (false, Stage::Directory, Thing::Path(path)) =
-                (repair, planned.change.stage, &planned.change.thing)
-            {
-                open_directories.push(path.clone());
-            }
-            repair
-        });
-        // What is in a directory that is not made safe now would only be refused.
-        plan.changes.retain(|planned| {
-            let Thing::Path(path) = &planned.change.thing else {
-                return true;
-            };
-            let inside = |directory: &PathBuf| path != directory && path.starts_with(directory);
-            !open_directories.iter().any(inside)
-        });
+        leave_contended(&mut plan, hands.contention, hands.now);
         if plan.is_empty() || hands.halt.is_wanted() {
             return;
         }
@@ -239,6 +221,28 @@ impl Work {
                 }
             }));
     }
+}
+
+/// Takes out of a plan what is left alone for now, and what is in a directory that is not made safe: that would only be
+/// refused.
+fn leave_contended(plan: &mut Plan, contention: &Contention, now: Instant) {
+    let mut open_directories = Vec::new();
+    plan.changes.retain(|planned| {
+        let change = &planned.change;
+        let repair = contention.advice(&change.thing, now) == Advice::Repair;
+        if let (false, Stage::Directory, Thing::Path(path)) = (repair, change.stage, &change.thing)
+        {
+            open_directories.push(path.clone());
+        }
+        repair
+    });
+    plan.changes.retain(|planned| {
+        let Thing::Path(path) = &planned.change.thing else {
+            return true;
+        };
+        let inside = |directory: &PathBuf| path != directory && path.starts_with(directory);
+        !open_directories.iter().any(inside)
+    });
 }
 
 /// Where it was seen that a thing is not right. What is changed may not be where the fault lies: a later file of sysctl.d

@@ -1,11 +1,5 @@
 //! The hosts of `tests/hosts`, read; what stands in them `tests/hosts.rs` says.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that fails says so by a panic"
-)]
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};

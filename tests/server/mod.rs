@@ -1,11 +1,5 @@
 //! A node of a machine that runs, in a directory: its live kernel values are plain files, and no K3s runs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that fails says so by a panic"
-)]
 #![allow(dead_code)]
 
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +29,6 @@ const KERNEL: [(&str, &str); 6] = [
     ("kernel/keys/root_maxkeys", "1000000"),
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
-pub const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const LEDGER_PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Server {
@@ -113,9 +106,18 @@ impl Server {
         self.tree.text(path)
     }
 
-    /// Our lines for K3s's configuration; empty where there are none.
     pub fn lines(&self) -> String {
-        self.read(DROP_IN)
+        self.tree.lines()
+    }
+
+    #[track_caller]
+    pub fn assert_writes(&self, words: &str) {
+        self.tree.assert_writes(words);
+    }
+
+    #[track_caller]
+    pub fn assert_leaves_out(&self, words: &str) {
+        self.tree.assert_leaves_out(words);
     }
 
     /// Names in the directory of manifests.

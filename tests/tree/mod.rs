@@ -33,6 +33,9 @@ pub const VERSION: [&str; 2] = ["--k3s-version", "1.36.3"];
 /// The content of a server's unit.
 pub const SERVER_UNIT: &str = "[Service]\nExecStart=/usr/local/bin/k3s server\n";
 
+/// Our lines for K3s's configuration.
+pub const DROP_IN: &str = "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+
 /// A host in a directory, gone with the test.
 pub struct Tree {
     directory: tempfile::TempDir,
@@ -128,6 +131,25 @@ impl Tree {
     /// What a file says; nothing where there is none.
     pub fn text(&self, path: &str) -> String {
         fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    /// Our lines for K3s's configuration; nothing where there are none.
+    pub fn lines(&self) -> String {
+        self.text(DROP_IN)
+    }
+
+    /// Fails unless our lines for K3s's configuration have these words.
+    #[track_caller]
+    pub fn assert_writes(&self, words: &str) {
+        let lines = self.lines();
+        assert!(lines.contains(words), "{words} is not in: {lines}");
+    }
+
+    /// Fails if our lines for K3s's configuration have these words.
+    #[track_caller]
+    pub fn assert_leaves_out(&self, words: &str) {
+        let lines = self.lines();
+        assert!(!lines.contains(words), "{words} is in: {lines}");
     }
 
     /// The permission bits of what stands there.

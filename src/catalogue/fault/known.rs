@@ -61,7 +61,7 @@ pub(super) fn of_flag(
     })
 }
 
-/// Of versions after those that the tables were made for nobody knows here what they have.
+/// What releases newer than the tables have is not known here.
 fn is_of_the_future(range: VersionRange) -> bool {
     range.begins_after_minor(NEWEST_CATALOGUED_MINOR)
 }

@@ -20,12 +20,12 @@ const PACKAGED: [&str; 13] = [
     "runtimes",
     "traefik",
 ];
-/// A file name has no more room (`NAME_MAX` is 255), and an object's name not either.
+/// A file name has no more room (`NAME_MAX` is 255), nor has the name of an object.
 const LONGEST: usize = 253;
 /// A namespace is a label of a host's name (RFC 1123).
 const LONGEST_NAMESPACE: usize = 63;
 
-/// A name that is no file in `server/manifests`, or one that K3s would not deploy, or not for long.
+/// Why a name is refused: it is no file in `server/manifests`, or K3s would not deploy it, or not for long.
 pub(super) fn of_name(name: &str) -> Option<Fault> {
     let sample = match Each::of(name) {
         Some(each) => each.filled(name, "each"),

@@ -7,7 +7,8 @@ use crate::reconcile::ledger::Ledger;
 use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::heard::{Ended, Heard, Marker};
 use crate::reconcile::restart::own_part::OurPart;
-use crate::reconcile::restart::starts::{AtTheDoor, Past, StartRecord, Starts, past_of};
+use crate::reconcile::restart::past::{AtTheDoor, Past, past_of};
+use crate::reconcile::restart::starts::{StartRecord, Starts};
 use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::part;
 use crate::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
@@ -60,7 +61,7 @@ impl Door {
         let failure = Failure {
             reason: "two starts with it ended by themselves".to_owned(),
             errors: heard.errors().map(str::to_owned).collect(),
-            // The one that begins waits for us.
+            // The start that has just begun waits for us.
             run: None,
         };
         let who = Who {

@@ -63,12 +63,12 @@ impl Session {
             self.damage = ledger.damage().cloned();
             self.recall(&mut ledger, "k3warden")
         });
-        // Who waited in vain at the start of a command does not wait as long once more.
+        // A command that waited in vain at its start does not wait as long once more.
         self.busy = read
             .as_ref()
             .err()
             .and_then(|error| error.downcast_ref::<LockError>().cloned());
-        // Who only looks takes what cannot be read for nobody's.
+        // A command that only looks takes what cannot be read for nobody's.
         self.unread = read.err().map(|error| error.to_string());
     }
 
@@ -94,7 +94,7 @@ impl Session {
         self.unread.as_deref()
     }
 
-    /// For those who wait for the lock, and for how long we do.
+    /// What those who wait for the lock are told, and how long we wait for it.
     pub fn who(&self, name: &'static str) -> Who {
         Who {
             name,

@@ -88,7 +88,7 @@ impl OwnDirectory {
     /// When the kernel refuses.
     pub fn create_anew(&self, name: &str) -> Result<OwnFile, HostError> {
         self.remove(name).map_err(|error| match error {
-            // unlink(2) says so before it looks whether there is anything to remove.
+            // unlink(2) reports that before it looks for the name.
             HostError::System {
                 errno: Errno::EROFS,
                 path,

@@ -1,5 +1,5 @@
 //! What a file that takes another's place has of it beside content, owner and mode: its label, an operator's own extended
-//! attributes and access control list. Lost with the old file, they could be put back by nobody.
+//! attributes and access control list. If they were lost with the old file, nobody could put them back.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -16,7 +16,7 @@ pub(super) const SECURITY_LABEL: &str = "security.selinux";
 /// Free for everybody's use, xattr(7).
 const USER: &str = "user.";
 
-/// XATTR_SIZE_MAX and XATTR_LIST_MAX: what is cut off would be a wrong one.
+/// XATTR_SIZE_MAX and XATTR_LIST_MAX: a value that is cut off would be a wrong one.
 const LONGEST_BYTES: usize = 64 * 1024;
 
 /// Extended attributes of the file that is there.
@@ -59,7 +59,7 @@ impl Carried {
     /// Gives a file the rest, which needs the right to write to it.
     pub(super) fn give_rest(&self, file: &File) -> Result<(), Errno> {
         match self.give(file, |name| name == SECURITY_LABEL) {
-            // Off since the file was labelled, SELinux leaves the label to whoever is almighty, and our unit is not.
+            // Where SELinux was turned off after the file was labelled, only CAP_SYS_ADMIN may set the label, and our unit lacks it.
             Err(Errno::EPERM | Errno::EOPNOTSUPP) if !selinux_is_on() => {}
             result => result?,
         }

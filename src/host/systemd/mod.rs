@@ -5,6 +5,7 @@ mod identifier;
 mod invocation;
 mod journal;
 mod manager;
+mod programs;
 mod show;
 mod unit;
 mod words;
@@ -12,7 +13,8 @@ mod words;
 pub use identifier::{BadIdentifier, InvocationId, UnitName};
 pub use invocation::{INVOCATIONS, invocation, link_name};
 pub use journal::{JournalEnd, JournalFrom, JournalQuery};
-pub use manager::{ServiceError, ServiceManager, Systemd};
+pub use manager::{ServiceError, ServiceManager};
+pub use programs::Systemd;
 pub use unit::{ActiveState, LoadState, UnitStatus};
 
 /// Whether systemd runs this machine, by the mark that sd_booted(3) looks for.

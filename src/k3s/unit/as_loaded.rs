@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::exec_start::Command;
-use super::loader::named_files;
 use super::manager::{self, Manager};
+use super::named_files::{self, EnvironmentFile};
 use super::{Loaded, Loading, Unit, environment_file};
 use crate::host::HostError;
 use crate::host::systemd::{LoadState, UnitStatus};
@@ -87,9 +87,11 @@ fn of_status(
         environment.set(variable, value, fragment.display().to_string());
     }
     // systemd reads these at each start, whatever it has loaded.
-    let patterns = status.environment_files.iter();
-    let patterns = patterns.map(|pattern| (pattern.clone(), true)).collect();
-    for (path, _) in named_files(files, patterns)? {
+    let lines = status.environment_files.iter().map(|path| EnvironmentFile {
+        path: path.clone(),
+        optional: true,
+    });
+    for EnvironmentFile { path, .. } in named_files::named(files, lines.collect())? {
         let content = match files.read(&path) {
             Ok(content) => content,
             Err(error) if error.is_directory() => None,

@@ -1,14 +1,14 @@
 //! A unit from its files, line by line.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::exec_start::{self, Command, Refused};
 use super::lines::{self, Assignment};
+use super::named_files::{self, EnvironmentFile};
 use super::specifier::Specifiers;
 use super::split::Splitter;
-use super::{Loaded, Loading, Unit, environment_file, glob, manager};
-use crate::host::{HostError, Kind};
+use super::{Loaded, Loading, Unit, environment_file, manager};
+use crate::host::HostError;
 use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
 use crate::k3s::{Place, Remark};
@@ -31,8 +31,7 @@ pub(super) struct Loader<'a> {
     commands: Vec<Command>,
     /// `Environment=`, weaker than all files.
     own: Vec<(String, String, PathBuf)>,
-    /// `EnvironmentFile=`, and whether it may be missing.
-    environment_files: Vec<(PathBuf, bool)>,
+    environment_files: Vec<EnvironmentFile>,
     unset: Vec<String>,
     inputs: Vec<Input>,
     unread: Option<HostError>,
@@ -113,14 +112,8 @@ impl<'a> Loader<'a> {
                 let Ok((value, _)) = self.specifiers.expand(value) else {
                     return Ok(());
                 };
-                let (path, optional) = match value.strip_prefix('-') {
-                    Some(path) => (path, true),
-                    None => (value.as_str(), false),
-                };
-                // systemd passes over a path that is not absolute, or longer than one can be.
-                if path.starts_with('/') && is_short_enough(path) {
-                    self.environment_files.push((path.into(), optional));
-                }
+                self.environment_files
+                    .extend(EnvironmentFile::parse(&value));
             }
             "UnsetEnvironment" if value.is_empty() => self.unset.clear(),
             "UnsetEnvironment" => self.unset.extend(plain_words(value, &self.specifiers)),
@@ -184,8 +177,8 @@ impl<'a> Loader<'a> {
         for (name, value, source) in &self.own {
             environment.set(name, value, source.display().to_string());
         }
-        let patterns = std::mem::take(&mut self.environment_files);
-        for (path, optional) in named_files(self.files, patterns)? {
+        let lines = std::mem::take(&mut self.environment_files);
+        for EnvironmentFile { path, optional } in named_files::named(self.files, lines)? {
             let content = match self.files.read(&path) {
                 Ok(content) => content,
                 // systemd cannot read it either: as good as missing.
@@ -289,86 +282,4 @@ pub(super) fn plain_words(value: &str, specifiers: &Specifiers<'_>) -> Vec<Strin
 pub(super) fn given(word: &str) -> Option<(String, String)> {
     let (name, value) = word.split_once('=')?;
     environment_file::is_name(name).then(|| (name.to_owned(), value.to_owned()))
-}
-
-/// The files that patterns of `EnvironmentFile=` name, each once.
-pub(super) fn named_files(
-    files: &Files<'_>,
-    patterns: Vec<(PathBuf, bool)>,
-) -> Result<Vec<(PathBuf, bool)>, HostError> {
-    let mut patterns_once = Once::default();
-    for (pattern, optional) in patterns {
-        patterns_once.add(pattern, optional);
-    }
-    let mut files_once = Once::default();
-    for (pattern, optional) in patterns_once.in_order() {
-        for path in matching(files, &pattern)? {
-            files_once.add(path, optional);
-        }
-    }
-    Ok(files_once.in_order())
-}
-
-/// Each path once, where it comes last: there it outranks all that it says before. It may be missing if every line says so.
-#[derive(Default)]
-struct Once {
-    last: BTreeMap<PathBuf, (usize, bool)>,
-    added: usize,
-}
-
-impl Once {
-    fn add(&mut self, path: PathBuf, optional: bool) {
-        let last = self.last.entry(path).or_insert((0, true));
-        *last = (self.added, last.1 && optional);
-        self.added = self.added.saturating_add(1);
-    }
-
-    fn in_order(self) -> Vec<(PathBuf, bool)> {
-        let mut paths: Vec<_> = self.last.into_iter().collect();
-        paths.sort_by_key(|(_, (added, _))| *added);
-        let optional = |(path, (_, optional))| (path, optional);
-        paths.into_iter().map(optional).collect()
-    }
-}
-
-/// Whether a path, and each name in it, is no longer than the kernel takes (`path_is_valid`).
-fn is_short_enough(path: &str) -> bool {
-    const PATH_LIMIT_BYTES: usize = 4095;
-    const NAME_LIMIT_BYTES: usize = 255;
-    path.len() <= PATH_LIMIT_BYTES && path.split('/').all(|name| name.len() <= NAME_LIMIT_BYTES)
-}
-
-/// `EnvironmentFile=` may hold patterns in every part. One that fits nothing stays as it is, a file that is not there: systemd
-/// does not start a unit over it (`exec_context_load_environment`).
-fn matching(files: &Files<'_>, pattern: &Path) -> Result<Vec<PathBuf>, HostError> {
-    let is_pattern = |part: &str| part.contains(['*', '?', '[']);
-    if !is_pattern(&pattern.to_string_lossy()) {
-        return Ok(vec![pattern.to_path_buf()]);
-    }
-    let mut found = vec![PathBuf::from("/")];
-    for part in pattern.iter().skip(1) {
-        let name = part.to_string_lossy();
-        let mut further = Vec::new();
-        for directory in found {
-            if !is_pattern(&name) {
-                further.push(directory.join(part));
-            } else if files.kind(&directory)? == Some(Kind::Directory) {
-                let entries = files.listing(&directory)?.unwrap_or_default().into_iter();
-                let fits =
-                    entries.filter(|entry| glob::matches(&name, &entry.name.to_string_lossy()));
-                further.extend(fits.map(|entry| directory.join(entry.name)));
-            }
-        }
-        found = further;
-    }
-    let mut there = Vec::new();
-    for path in found {
-        if files.kind(&path)?.is_some() {
-            there.push(path);
-        }
-    }
-    if there.is_empty() {
-        there.push(pattern.to_path_buf());
-    }
-    Ok(there)
 }

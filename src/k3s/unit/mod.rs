@@ -3,9 +3,11 @@
 mod as_loaded;
 mod environment_file;
 mod exec_start;
+mod glob;
 mod lines;
 mod loader;
 mod manager;
+mod named_files;
 mod rewrite;
 mod search;
 mod specifier;
@@ -143,7 +145,7 @@ pub enum Loaded {
 pub struct K3sUnits {
     /// Those that start a K3s server or agent.
     pub units: Vec<Unit>,
-    /// Those that systemd would not start, so that nobody can say what they would have started; why, in a sentence each.
+    /// Units that systemd would not start, so that nobody can say what they would have started: a sentence each, with the reason.
     pub unusable: Vec<String>,
 }
 
@@ -215,8 +217,6 @@ pub fn load_unit(files: &Files<'_>, name: &str) -> Result<Loaded, HostError> {
     }
     loader.finish(fragment, drop_ins)
 }
-
-mod glob;
 
 #[cfg(test)]
 mod tests;

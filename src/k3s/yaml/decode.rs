@@ -1,25 +1,12 @@
-//! From the tree to what `yaml.Unmarshal` leaves in K3s's `yaml.MapSlice`.
+//! From the tree to typed values, as `yaml.Unmarshal` of yaml.v2 makes them.
 
 use super::cursor::invalid;
 use super::growth::{Growth, Through};
-use super::scalar::{base64, resolve_plain, resolve_tagged};
-use super::tree::{Kind, Node, NodeId, Scalar, Tree};
-use super::value::{Decoded, Entry, Located, Value};
-use super::{DEPTH_LIMIT, YamlError, to_text};
-
-/// Decodes the first document of a file as K3s does.
-///
-/// # Errors
-/// Where K3s would end with a YAML error, or the nesting is too deep for us.
-pub fn decode(content: &[u8]) -> Result<Decoded, YamlError> {
-    let text = super::encoding::to_utf8(content)?;
-    let tree = Tree::parse(&text)?;
-    let mut decoder = Decoder::new(&tree);
-    match tree.root {
-        Some(root) => decoder.top(root),
-        None => Ok(Vec::new()),
-    }
-}
+use super::parser::parse;
+use super::scalar::resolve;
+use super::tree::{Kind, Node, NodeId, Tree};
+use super::value::{Located, Value};
+use super::{DEPTH_LIMIT, YamlError};
 
 /// Decodes the first document of a file of any shape; nothing at all is null.
 ///
@@ -27,25 +14,26 @@ pub fn decode(content: &[u8]) -> Result<Decoded, YamlError> {
 /// When it is no YAML, or the nesting is too deep for us.
 pub fn decode_value(content: &[u8]) -> Result<Value, YamlError> {
     let text = super::encoding::to_utf8(content)?;
-    let tree = Tree::parse(&text)?;
-    let mut decoder = Decoder {
-        merges: true,
-        ..Decoder::new(&tree)
-    };
+    let tree = parse(&text)?;
     match tree.root {
-        Some(root) => Ok(decoder.value(root)?.value),
+        Some(root) => Ok(Decoder::new(&tree, MergeKeys::Taken).value(root)?.value),
         None => Ok(Value::Null),
     }
 }
 
-/// What the tags of the YAML schema begin with.
-const SCHEMA: &str = "tag:yaml.org,2002:";
-const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
+/// What becomes of the entries that a merge key brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MergeKeys {
+    /// They are dropped, as `yaml.MapSlice` does, K3s's kind of target. They are decoded all the same and may be wrong.
+    Dropped,
+    /// They are entries of the mapping.
+    Taken,
+}
 
-struct Decoder<'a> {
+/// Turns nodes of a tree into values.
+pub(super) struct Decoder<'a> {
     nodes: &'a [Node],
-    /// What `<<` brings is taken in; K3s's kind of target throws it away, and looks at it all the same.
-    merges: bool,
+    pub(super) merge_keys: MergeKeys,
     /// Aliases that are being followed, to see one that contains itself.
     following: Vec<NodeId>,
     depth: usize,
@@ -53,91 +41,30 @@ struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(tree: &'a Tree) -> Self {
+    pub(super) fn new(tree: &'a Tree, merge_keys: MergeKeys) -> Self {
         Self {
             nodes: &tree.nodes,
-            merges: false,
+            merge_keys,
             following: Vec::new(),
             depth: 0,
             growth: Growth::default(),
         }
     }
 
-    fn node(&self, id: NodeId) -> Result<&'a Node, YamlError> {
+    pub(super) fn node(&self, id: NodeId) -> Result<&'a Node, YamlError> {
         self.nodes
             .get(id)
             .ok_or_else(|| YamlError::invalid(1, 1, "node out of range"))
     }
 
-    /// A mapping at the top; or a list, whose items yaml.v2 decodes into the struct `MapItem`.
-    fn top(&mut self, root: NodeId) -> Result<Decoded, YamlError> {
-        let node = self.node(root)?;
-        match &node.kind {
-            Kind::Mapping(children) => self.entries(children),
-            Kind::Sequence(children) => {
-                children.iter().map(|child| self.map_item(*child)).collect()
-            }
-            Kind::Scalar(_) => match self.value(root)?.value {
-                Value::Null => Ok(Vec::new()),
-                _ => Err(invalid(node.mark, "a mapping of options is expected here")),
-            },
-            Kind::Alias(_) => Err(invalid(node.mark, "an alias cannot be the document")),
-        }
-    }
-
-    fn entries(&mut self, children: &[NodeId]) -> Result<Decoded, YamlError> {
-        let mut entries = Vec::new();
-        for pair in children.chunks_exact(2) {
-            let [key, value] = pair else { continue };
-            if self.is_merge(*key)? {
-                self.check_merge(*value)?;
-                continue;
-            }
-            let key = self.value(*key)?;
-            entries.push(Entry {
-                key: to_text(&key.value),
-                line: key.line,
-                value: self.value(*value)?,
-            });
-        }
-        Ok(entries)
-    }
-
-    /// An item of a list at the top: `{key: …, value: …}` or null.
-    fn map_item(&mut self, id: NodeId) -> Result<Entry, YamlError> {
-        let node = self.node(self.target(id)?)?;
-        let mut entry = Entry {
-            key: String::new(),
-            line: node.mark.line_number(),
-            value: Located {
-                value: Value::Null,
-                line: node.mark.line_number(),
-            },
-        };
-        let Kind::Mapping(children) = &node.kind else {
-            return match self.value(id)?.value {
-                Value::Null => Ok(entry),
-                _ => Err(invalid(node.mark, "options are a mapping, not a list")),
-            };
-        };
-        for field in self.entries(children)? {
-            match field.key.as_str() {
-                "key" => entry.key = to_text(&field.value.value),
-                "value" => entry.value = field.value,
-                _ => {}
-            }
-        }
-        Ok(entry)
-    }
-
-    fn target(&self, id: NodeId) -> Result<NodeId, YamlError> {
+    pub(super) fn target(&self, id: NodeId) -> Result<NodeId, YamlError> {
         Ok(match &self.node(id)?.kind {
             Kind::Alias(target) => *target,
             _ => id,
         })
     }
 
-    fn value(&mut self, id: NodeId) -> Result<Located, YamlError> {
+    pub(super) fn value(&mut self, id: NodeId) -> Result<Located, YamlError> {
         let node = self.node(id)?;
         self.growth.count(node.mark, self.through())?;
         if self.depth > 2 * DEPTH_LIMIT {
@@ -157,7 +84,7 @@ impl<'a> Decoder<'a> {
             Kind::Scalar(written) => {
                 let through = self.through();
                 self.growth.count_text(node.mark, &written.text, through)?;
-                scalar(node, written)?
+                resolve(node.mark, written)?
             }
             Kind::Sequence(children) => Value::List(
                 children
@@ -181,7 +108,7 @@ impl<'a> Decoder<'a> {
         for pair in children.chunks_exact(2) {
             let [key, value] = pair else { continue };
             if self.is_merge(*key)? {
-                for (key, value) in self.merged(*value)? {
+                for (key, value) in self.brought_by(*value)? {
                     put(&mut entries, key.clone(), value);
                     brought.push(key);
                 }
@@ -194,16 +121,6 @@ impl<'a> Decoder<'a> {
             }
         }
         Ok(Value::Map(entries))
-    }
-
-    /// What `<<` brings, the first source last since it counts most (yaml.v2 `decode.go` merge).
-    fn merged(&mut self, value: NodeId) -> Result<Vec<(Value, Value)>, YamlError> {
-        let sources = self.check_merge(value)?;
-        let maps = sources.into_iter().rev().filter_map(|source| match source {
-            Value::Map(pairs) if self.merges => Some(pairs),
-            _ => None,
-        });
-        Ok(maps.flatten().collect())
     }
 
     fn through(&self) -> Through {
@@ -229,60 +146,9 @@ impl<'a> Decoder<'a> {
             line: node.mark.line_number(),
         })
     }
-
-    /// `<<` unquoted.
-    fn is_merge(&self, key: NodeId) -> Result<bool, YamlError> {
-        Ok(match &self.node(key)?.kind {
-            Kind::Scalar(written) => {
-                written.text == "<<"
-                    && (written.implicit || written.tag.as_deref() == Some(MERGE_TAG))
-            }
-            _ => false,
-        })
-    }
-
-    fn check_merge(&mut self, value: NodeId) -> Result<Vec<Value>, YamlError> {
-        let node = self.node(value)?;
-        let sources = match &node.kind {
-            Kind::Sequence(children) => children.clone(),
-            _ => vec![value],
-        };
-        let mut values = Vec::new();
-        for source in sources {
-            let target = self.node(self.target(source)?)?;
-            if !matches!(target.kind, Kind::Mapping(_)) {
-                return Err(invalid(
-                    node.mark,
-                    "`<<` wants a mapping or a list of mappings",
-                ));
-            }
-            values.push(self.value(source)?.value);
-        }
-        Ok(values)
-    }
 }
 
-fn scalar(node: &Node, written: &Scalar) -> Result<Value, YamlError> {
-    let text = written.text.as_str();
-    let Some(tag) = written.tag.as_deref() else {
-        return Ok(if written.implicit {
-            resolve_plain(text)
-        } else {
-            Value::Text(text.to_owned())
-        });
-    };
-    match tag.strip_prefix(SCHEMA) {
-        Some(kind @ ("str" | "bool" | "int" | "float" | "null" | "timestamp")) => {
-            resolve_tagged(kind, text)
-                .ok_or_else(|| invalid(node.mark, format!("`{text}` is no {kind}")))
-        }
-        Some("binary") => base64(text)
-            .map(|bytes| Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
-            .ok_or_else(|| invalid(node.mark, "this is no base64")),
-        _ => Ok(Value::Text(text.to_owned())),
-    }
-}
-
+/// Sets a key: in the place of the first entry that has it, else at the end.
 fn put(entries: &mut Vec<(Value, Value)>, key: Value, value: Value) {
     match entries.iter_mut().find(|(known, _)| *known == key) {
         Some((_, known)) => *known = value,
@@ -293,46 +159,7 @@ fn put(entries: &mut Vec<(Value, Value)>, key: Value, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn keys(text: &str) -> Vec<(String, String)> {
-        decode(text.as_bytes())
-            .unwrap()
-            .into_iter()
-            .map(|entry| (entry.key, to_text(&entry.value.value)))
-            .collect()
-    }
-
-    fn fails(text: &str) -> bool {
-        decode(text.as_bytes()).is_err()
-    }
-
-    #[test]
-    fn a_key_can_come_twice_and_keeps_its_line() {
-        let entries = decode(b"a: 1\n# note\na: 2\n").unwrap();
-        let lines: Vec<_> = entries.iter().map(|entry| entry.line).collect();
-        assert_eq!(lines, [1, 3]);
-    }
-
-    #[test]
-    fn only_the_first_document_is_read() {
-        assert_eq!(keys("---\na: 1\n---\nb: 2\n"), [("a".into(), "1".into())]);
-    }
-
-    #[test]
-    fn a_nested_list_keeps_its_first_element_and_a_map_is_gos_print() {
-        let entries = decode(b"x:\n- [a, b]\n- {c: d, e: null}\n").unwrap();
-        let Value::List(items) = &entries[0].value.value else {
-            panic!("no list");
-        };
-        let texts: Vec<_> = items.iter().map(|item| to_text(&item.value)).collect();
-        assert_eq!(texts, ["a", "[{c d} {e <nil>}]"]);
-        assert_eq!(items[1].line, 3);
-    }
-
-    #[test]
-    fn quoted_text_stays_and_is_trimmed() {
-        assert_eq!(keys("a: ' 0600 '\n"), [("a".into(), "0600".into())]);
-    }
+    use crate::k3s::yaml::to_text;
 
     #[test]
     fn a_component_s_file_gets_what_a_merge_key_brings() {
@@ -353,46 +180,5 @@ mod tests {
         let first_counts = "- &x {a: 1}\n- &y {a: 2, c: 3}\n- {<<: [*x, *y]}\n";
         assert_eq!(last(first_counts), ["a 1", "c 3"]);
         assert_eq!(last("- {a: 1, a: 2}\n"), ["a 1", "a 2"]);
-    }
-
-    #[test]
-    fn a_merge_key_is_looked_at_but_brings_nothing() {
-        assert_eq!(
-            keys("b: &b {data-dir: /x}\n<<: *b\n"),
-            [("b".into(), "[{data-dir /x}]".into())]
-        );
-        assert!(fails("<<: 5\n"));
-    }
-
-    #[test]
-    fn bom_crlf_json_flow_anchors_and_folded_text_are_yaml() {
-        assert_eq!(keys("\u{feff}a: b\r\n"), [("a".into(), "b".into())]);
-        assert_eq!(keys("{\"a\": \"b\"}"), [("a".into(), "b".into())]);
-        assert_eq!(keys("a: >-\n  b\n  c\n"), [("a".into(), "b c".into())]);
-    }
-
-    #[test]
-    fn what_is_no_mapping_is_refused() {
-        for text in [
-            "- a\n",
-            "hello\n",
-            "a: [\n",
-            "a: b: c\n",
-            "a:\n\t- b\n",
-            "a: *x\n",
-        ] {
-            assert!(fails(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_alias_bomb_and_an_alias_within_itself_are_refused() {
-        let mut text = String::from("a: &a [x, x, x, x, x, x, x, x, x, x]\n");
-        for (next, last) in "bcdefgh".chars().zip("abcdefg".chars()) {
-            let aliases = vec![format!("*{last}"); 10].join(", ");
-            text.push_str(&format!("{next}: &{next} [{aliases}]\n"));
-        }
-        assert!(fails(&text));
-        assert!(fails("a: &a [*a]\n"));
     }
 }

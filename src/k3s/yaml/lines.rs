@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::parser::parse;
 use super::tree::{Kind, NodeId, Tree};
 
 /// The fields of configuration files lie no deeper, and have no longer names: what does is none of them, and its path would be
@@ -17,7 +18,7 @@ pub fn key_lines(content: &[u8]) -> BTreeMap<String, usize> {
     let Ok(text) = super::encoding::to_utf8(content) else {
         return lines;
     };
-    if let Ok(tree) = Tree::parse(&text)
+    if let Ok(tree) = parse(&text)
         && let Some(root) = tree.root
     {
         collect(&tree, root, "", 0, &mut lines);

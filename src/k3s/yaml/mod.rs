@@ -11,6 +11,8 @@ mod folding;
 mod go_print;
 mod growth;
 mod lines;
+mod map_slice;
+mod merge_key;
 mod parser;
 mod possible_key;
 mod scalar;
@@ -30,9 +32,10 @@ const NODES_LIMIT: usize = 20_000;
 /// More text than anybody repeats by aliases, or by handles of tags.
 const REPEATED_LIMIT_BYTES: usize = 16 << 20;
 
-pub use decode::{decode, decode_value};
+pub use decode::decode_value;
 pub use go_print::to_text;
 pub use lines::key_lines;
+pub use map_slice::decode;
 pub use value::{Decoded, Entry, Located, Value};
 
 /// Why a document cannot be used, with the place.

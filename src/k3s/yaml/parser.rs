@@ -9,6 +9,11 @@ use super::token::Kind as Token;
 use super::tree::{Kind, Node, NodeId, Scalar, Tree};
 use super::{NODES_LIMIT, REPEATED_LIMIT_BYTES, YamlError};
 
+/// Reads the first document of a text; what follows it, K3s does not look at.
+pub(super) fn parse(text: &str) -> Result<Tree, YamlError> {
+    Parser::new(text).document()
+}
+
 /// Where a node stands, which decides what it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
@@ -38,7 +43,7 @@ struct Properties {
 }
 
 impl Parser {
-    pub(super) fn new(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         Self {
             scanner: Scanner::new(text),
             tree: Tree::default(),
@@ -48,8 +53,7 @@ impl Parser {
         }
     }
 
-    /// Reads the first document.
-    pub(super) fn document(mut self) -> Result<Tree, YamlError> {
+    fn document(mut self) -> Result<Tree, YamlError> {
         let explicit = matches!(
             self.peek()?,
             Token::Version(..) | Token::TagPrefix(..) | Token::DocumentStart

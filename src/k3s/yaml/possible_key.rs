@@ -90,7 +90,7 @@ impl PossibleKeys {
         Ok(())
     }
 
-    /// What came before can be no key any more.
+    /// What came before can no longer be a key.
     pub(super) fn remove(&mut self) -> Result<(), YamlError> {
         let key = self.last();
         if key.possible && key.required {

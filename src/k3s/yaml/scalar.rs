@@ -1,9 +1,35 @@
-//! What type an unquoted scalar has: YAML 1.1 as `resolve` in yaml.v2 2.4 applies it.
+//! What type a scalar has: YAML 1.1 as `resolve` in yaml.v2 2.4 applies it.
 
-use super::Value;
+use super::cursor::{Mark, invalid};
+use super::tree::Scalar;
+use super::{Value, YamlError};
+
+/// What the tags of the YAML schema begin with.
+const SCHEMA: &str = "tag:yaml.org,2002:";
+
+/// The value that yaml.v2 gives a scalar: by its tag, else by what it looks like where it has no quotes.
+pub(super) fn resolve(mark: Mark, scalar: &Scalar) -> Result<Value, YamlError> {
+    let text = scalar.text.as_str();
+    let Some(tag) = scalar.tag.as_deref() else {
+        return Ok(match scalar.implicit {
+            true => resolve_plain(text),
+            false => Value::Text(text.to_owned()),
+        });
+    };
+    match tag.strip_prefix(SCHEMA) {
+        Some(kind @ ("str" | "bool" | "int" | "float" | "null" | "timestamp")) => {
+            resolve_tagged(kind, text)
+                .ok_or_else(|| invalid(mark, format!("`{text}` is no {kind}")))
+        }
+        Some("binary") => base64(text)
+            .map(|bytes| Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
+            .ok_or_else(|| invalid(mark, "this is no base64")),
+        _ => Ok(Value::Text(text.to_owned())),
+    }
+}
 
 /// The value that yaml.v2 gives an unquoted scalar without a tag.
-pub(super) fn resolve_plain(text: &str) -> Value {
+fn resolve_plain(text: &str) -> Value {
     if let Some(value) = word(text) {
         return value;
     }
@@ -141,7 +167,7 @@ fn go_float(text: &str) -> Option<f64> {
 }
 
 /// The type of a scalar with a tag of the YAML schema (`int`, `bool` …); `None` where yaml.v2 gives up.
-pub(super) fn resolve_tagged(kind: &str, text: &str) -> Option<Value> {
+fn resolve_tagged(kind: &str, text: &str) -> Option<Value> {
     if kind == "str" {
         return Some(Value::Text(text.to_owned()));
     }
@@ -181,7 +207,7 @@ fn is_timestamp(text: &str) -> bool {
 }
 
 /// Go's `base64.StdEncoding`: padded, line breaks are passed over.
-pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+fn base64(text: &str) -> Option<Vec<u8>> {
     let clean: Vec<u8> = text
         .bytes()
         .filter(|byte| !matches!(byte, b'\n' | b'\r'))

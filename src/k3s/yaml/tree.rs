@@ -1,8 +1,6 @@
 //! The first document of a text as a tree of nodes with their places.
 
-use super::YamlError;
 use super::cursor::Mark;
-use super::parser::Parser;
 
 /// Where a node stands in the tree's list of nodes.
 pub(super) type NodeId = usize;
@@ -40,11 +38,4 @@ pub(super) struct Scalar {
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     pub(super) root: Option<NodeId>,
-}
-
-impl Tree {
-    /// Reads the first document; what follows it, K3s does not look at.
-    pub(super) fn parse(text: &str) -> Result<Self, YamlError> {
-        Parser::new(text).document()
-    }
 }

@@ -1,4 +1,4 @@
-//! What must be so on the node before K3s can be given an option, by K3s's own nature.
+//! What must be so on the node before K3s can be given an option, since K3s would end or do harm otherwise.
 
 use std::collections::BTreeMap;
 use std::path::Path;

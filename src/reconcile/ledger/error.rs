@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::scan::Damage;
-use crate::host::{HostError, Refusal, Root, Thing};
+use crate::host::{HostError, Root, Thing};
 
 /// Where the ledger is, as seen inside the root.
 pub const FILE: &str = "/var/lib/k3warden/ledger.jsonl";
@@ -53,24 +53,9 @@ pub enum LedgerError {
     /// The record is not whole.
     #[error("the ledger {FILE} is damaged: {0}")]
     Broken(Damage),
-    /// The kernel refused an operation on the ledger's files.
-    #[error("cannot {operation} {}: {}", path.display(), errno.desc())]
-    System {
-        /// What was tried.
-        operation: &'static str,
-        /// The path as seen inside the root.
-        path: PathBuf,
-        /// The kernel's answer.
-        errno: Errno,
-    },
-    /// Something that is not ours stands where the ledger should be.
-    #[error("{} is left untouched: {reason}", path.display())]
-    Refused {
-        /// The path as seen inside the root.
-        path: PathBuf,
-        /// Why.
-        reason: Refusal,
-    },
+    /// The ledger's files cannot be used.
+    #[error(transparent)]
+    Host(HostError),
     /// There is no record of a first state of this thing.
     #[error("the ledger knows nothing to undo for {0}")]
     NotTouched(Thing),
@@ -88,22 +73,7 @@ impl From<HostError> for LedgerError {
                 path,
                 errno,
             },
-            HostError::System {
-                operation,
-                path,
-                errno,
-            } => Self::System {
-                operation,
-                path,
-                errno,
-            },
-            HostError::Refused { path, reason } => Self::Refused { path, reason },
-            // Of kernel parameters only, which the ledger never writes.
-            HostError::NotTaken { path, .. } => Self::System {
-                operation: "write",
-                path,
-                errno: Errno::EIO,
-            },
+            error => Self::Host(error),
         }
     }
 }

@@ -164,21 +164,20 @@ impl std::fmt::Display for Record {
                 thing,
                 before,
                 after,
-            } => {
-                write!(
-                    formatter,
-                    "first   {thing}: {before} → {after}  [{control}]"
-                )
             }
-            RecordKind::Repair {
+            | RecordKind::Repair {
                 control,
                 thing,
                 before,
                 after,
             } => {
+                let word = match &self.kind {
+                    RecordKind::FirstTouch { .. } => "first",
+                    _ => "repair",
+                };
                 write!(
                     formatter,
-                    "repair  {thing}: {before} → {after}  [{control}]"
+                    "{word:<7} {thing}: {before} → {after}  [{control}]"
                 )
             }
             RecordKind::Ended { thing, ending } => {

@@ -225,7 +225,7 @@ impl Fingerprint {
         Self(short)
     }
 
-    /// Becomes what is there after a later change: one of attributes leaves the content as it was.
+    /// Becomes what is there after a later change: a change of attributes leaves the content as it was.
     pub(super) fn extend(&mut self, later: Short) {
         match (&mut self.0, later) {
             (Short::File { access, .. } | Short::Directory(access), Short::Attributes(later)) => {

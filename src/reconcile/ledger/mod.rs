@@ -6,6 +6,7 @@
 //!
 //! All methods that look at the disk take the [`Lock`], since other processes append, cut and compact.
 
+mod append;
 mod base64;
 mod compact;
 mod error;

@@ -4,6 +4,7 @@ use super::image::earlier_over_later;
 use super::index::{Index, Span, Touched};
 use super::line::Entry;
 use super::scan::Damage;
+use super::write::Kind;
 use super::{Change, ChangeId, Fingerprint, Ledger, LedgerError, Lock};
 use crate::host::{State, Thing};
 
@@ -46,8 +47,8 @@ impl Ledger {
         lock: &Lock,
     ) -> Result<Vec<Touch>, LedgerError> {
         self.refresh(lock)?;
-        let marked = self.first_touches(changes);
-        let entries = marked.iter().map(|(change, first)| change.entry(*first));
+        let kinds = self.kinds(changes);
+        let entries = kinds.iter().map(|(change, kind)| change.entry(*kind));
         let mut index = self.index.clone();
         for (line, span) in self.draft(entries.collect()).lines {
             index.add(line, span);
@@ -93,8 +94,9 @@ impl Ledger {
             Err(LedgerError::NotTouched(_)) => None,
             known => Some(known?),
         };
-        let marked = self.first_touches(changes).into_iter();
-        let images = marked.filter(|(change, first)| *first && change.thing == *thing);
+        let marked = self.kinds(changes).into_iter();
+        let images =
+            marked.filter(|(change, kind)| *kind == Kind::FirstTouch && change.thing == *thing);
         let images = images.map(|(change, _)| change.before.clone());
         let all = known.into_iter().chain(images);
         all.reduce(earlier_over_later)

@@ -2,15 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
-use super::head::Mark;
+use super::append::Durability;
 use super::image::{Image, Short, ThingName};
-use super::index::Span;
-use super::line::{Ending, Entry, Line};
-use super::scan::Tail;
-use super::store::Store;
-use super::{ChangeId, Hash, Ledger, LedgerError, Lock};
+use super::line::{Ending, Entry};
+use super::{ChangeId, Ledger, LedgerError, Lock};
 use crate::host::{State, Thing};
 
 /// A change that is about to be made.
@@ -49,11 +44,13 @@ impl Recorded {
     }
 }
 
-/// Lines ready to be appended.
-pub(super) struct Draft {
-    text: Vec<u8>,
-    tail: Tail,
-    pub(super) lines: Vec<(Line, Span)>,
+/// What a change is for the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It needs an image of before: the thing was never touched, or only its attributes are known.
+    FirstTouch,
+    /// What was there before our first touch is recorded already.
+    Repair,
 }
 
 impl Ledger {
@@ -75,22 +72,23 @@ impl Ledger {
         lock: &Lock,
     ) -> Vec<Result<Recorded, LedgerError>> {
         let fresh = self.refresh(lock);
-        let marked = self.first_touches(changes);
+        let marked = self.kinds(changes);
         let error = match fresh.and_then(|()| self.write_changes(&marked)) {
             Ok(ids) => {
-                let answers = marked.iter().zip(ids).map(|((_, first), id)| match first {
-                    true => Ok(Recorded::FirstTouch(id)),
-                    false => Ok(Recorded::Repair(id)),
+                let answers = marked.iter().zip(ids).map(|((_, kind), id)| match kind {
+                    Kind::FirstTouch => Ok(Recorded::FirstTouch(id)),
+                    Kind::Repair => Ok(Recorded::Repair(id)),
                 });
                 return answers.collect();
             }
             Err(error) => error,
         };
         let refused = refused(&marked);
-        let may = |((change, first), refused): (&(_, bool), &bool)| {
-            (!refused).then_some((*change, *first))
-        };
-        let repairs: Vec<_> = marked.iter().zip(&refused).filter_map(may).collect();
+        let may = marked
+            .iter()
+            .zip(&refused)
+            .filter(|(_, refused)| !**refused);
+        let repairs: Vec<_> = may.map(|(marked, _)| *marked).collect();
         let written = self
             .refresh(lock)
             .and_then(|()| self.write_changes(&repairs));
@@ -120,7 +118,8 @@ impl Ledger {
             thing: ThingName::of(thing),
             end: *end,
         });
-        self.append(entries.collect(), true).map(|_| ())
+        self.append(entries.collect(), Durability::Synced)
+            .map(|_| ())
     }
 
     /// Records that controls need a thing no longer that stays for the sake of others, or of what is in it. Durable on
@@ -147,7 +146,7 @@ impl Ledger {
         if entries.is_empty() {
             return Ok(());
         }
-        self.append(entries, true).map(|_| ())
+        self.append(entries, Durability::Synced).map(|_| ())
     }
 
     /// Records a decision, so that [`Ledger::noted`] finds it again. Durable on return; the newest of a key counts.
@@ -160,7 +159,7 @@ impl Ledger {
             key: key.to_owned(),
             value: value.to_owned(),
         };
-        self.append(vec![entry], true).map(|_| ())
+        self.append(vec![entry], Durability::Synced).map(|_| ())
     }
 
     /// Makes the repairs durable that were only written; for the end of a run.
@@ -176,8 +175,8 @@ impl Ledger {
         }
     }
 
-    /// Which changes need an image of before: things never touched, and a content of which we only know attributes.
-    pub(super) fn first_touches<'a>(&self, changes: &'a [Change]) -> Vec<(&'a Change, bool)> {
+    /// What each change is for the record, the changes before it counted in.
+    pub(super) fn kinds<'a>(&self, changes: &'a [Change]) -> Vec<(&'a Change, Kind)> {
         let mut whole: BTreeMap<&Thing, bool> = BTreeMap::new();
         let mut marked = Vec::with_capacity(changes.len());
         for change in changes {
@@ -189,26 +188,31 @@ impl Ledger {
             };
             let known = whole.get(&change.thing).copied().or_else(in_index);
             let image_is_whole = !matches!(change.before, State::Attributes(_));
-            let first = known.is_none_or(|known| image_is_whole && !known);
-            if first {
+            let kind = match known {
+                Some(is_whole) if is_whole || !image_is_whole => Kind::Repair,
+                _ => Kind::FirstTouch,
+            };
+            if kind == Kind::FirstTouch {
                 whole.insert(&change.thing, image_is_whole);
             }
-            marked.push((change, first));
+            marked.push((change, kind));
         }
         marked
     }
 
-    fn write_changes(&mut self, changes: &[(&Change, bool)]) -> Result<Vec<ChangeId>, LedgerError> {
+    fn write_changes(&mut self, changes: &[(&Change, Kind)]) -> Result<Vec<ChangeId>, LedgerError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let mut durable = false;
-        let mut entries = Vec::with_capacity(changes.len());
-        for (change, first) in changes {
-            durable = durable || *first || self.writes_something_new(change);
-            entries.push(change.entry(*first));
-        }
-        self.append(entries, durable)
+        let must_last = |(change, kind): &(&Change, Kind)| {
+            *kind == Kind::FirstTouch || self.writes_something_new(change)
+        };
+        let durability = match changes.iter().any(must_last) {
+            true => Durability::Synced,
+            false => Durability::Written,
+        };
+        let entries = changes.iter().map(|(change, kind)| change.entry(*kind));
+        self.append(entries.collect(), durability)
     }
 
     /// A repair that is lost in a crash must not make revert believe that somebody else wrote what we wrote.
@@ -218,146 +222,14 @@ impl Ledger {
         };
         !touched.last_written.is_kept_by(&Short::of(&change.after))
     }
-
-    /// Appends after a refresh.
-    fn append(&mut self, entries: Vec<Entry>, durable: bool) -> Result<Vec<ChangeId>, LedgerError> {
-        self.intact()?;
-        // An ending makes room at the next compaction, and giving up leads to one. Were they refused, a full ledger could
-        // never be emptied.
-        let makes_room = entries
-            .iter()
-            .all(|entry| matches!(entry, Entry::Ended { .. } | Entry::GivenUp { .. }));
-        let entries = self.prepare(entries)?;
-        let limit_bytes = self.keeping.limit_bytes;
-        let mut draft = self.draft(entries);
-        let wanted_bytes = draft.text.len() as u64;
-        let adds_images = draft.lines.iter().any(|(line, _)| line.is_image());
-        let reserve_bytes = if adds_images { limit_bytes / 8 } else { 0 };
-        let no_room = |kept_bytes| LedgerError::LimitReached {
-            limit_bytes,
-            kept_bytes,
-            wanted_bytes,
-        };
-        // What is kept is never more than the file. To count it takes as long as there are things, so that is only
-        // done where it may matter.
-        let at_most_bytes = draft.tail.end.saturating_add(reserve_bytes);
-        let kept_bytes = if at_most_bytes > limit_bytes {
-            self.index.kept_bytes()
-        } else {
-            self.tail.end
-        };
-        let needed_bytes = kept_bytes
-            .saturating_add(wanted_bytes)
-            .saturating_add(reserve_bytes);
-        if needed_bytes > limit_bytes && !makes_room {
-            return Err(no_room(kept_bytes));
-        }
-        if draft.tail.end > limit_bytes {
-            self.compact()?;
-            draft = self.draft(
-                draft
-                    .lines
-                    .into_iter()
-                    .map(|(line, _)| line.entry)
-                    .collect(),
-            );
-            if draft.tail.end > limit_bytes && !makes_room {
-                return Err(no_room(kept_bytes));
-            }
-        }
-        self.commit(draft, durable)
-    }
-
-    fn commit(&mut self, draft: Draft, durable: bool) -> Result<Vec<ChangeId>, LedgerError> {
-        let boot = self.keeping.boot_id.as_deref().filter(|_| !durable);
-        let lost = || LedgerError::Broken(super::Damage::HeadLost);
-        let store = self.store.as_mut().ok_or_else(lost)?;
-        store.append(&draft.text, &self.tail, draft.tail.mark, boot)?;
-        let ids = draft
-            .lines
-            .iter()
-            .map(|(line, _)| ChangeId(line.id))
-            .collect();
-        for (line, span) in draft.lines {
-            self.index.add(line, span);
-        }
-        self.tail = draft.tail;
-        Ok(ids)
-    }
-
-    /// Creates the files at the first record; cuts off what an interrupted write left, and says so at the very end
-    /// of the lines to come, so that their ids stay in order.
-    fn prepare(&mut self, mut entries: Vec<Entry>) -> Result<Vec<Entry>, LedgerError> {
-        if self.store.is_none() {
-            self.store = Some(Store::create(self.place.create()?)?);
-        }
-        if let Some(store) = &self.store
-            && self.torn_bytes > 0
-        {
-            store.file.truncate(self.tail.end)?;
-            entries.push(Entry::Note {
-                key: "torn_end".to_owned(),
-                value: format!(
-                    "cut {} bytes after line {}, left by an interrupted write",
-                    self.torn_bytes, self.tail.lines
-                ),
-            });
-            self.torn_bytes = 0;
-        }
-        Ok(entries)
-    }
-
-    pub(super) fn draft(&self, entries: Vec<Entry>) -> Draft {
-        let time = Timestamp::now();
-        let mut draft = Draft {
-            text: Vec::new(),
-            tail: self.tail,
-            lines: Vec::with_capacity(entries.len()),
-        };
-        for entry in entries {
-            let seq = draft.tail.mark.seq.saturating_add(1);
-            let line = Line {
-                seq,
-                prev: draft.tail.mark.hash,
-                id: seq,
-                time,
-                entry,
-            };
-            let text = line.text();
-            let span = Span {
-                offset: draft.tail.end,
-                length: text.len() + 1,
-                line: draft.tail.lines + 1,
-            };
-            draft.text.extend_from_slice(&text);
-            draft.text.push(b'\n');
-            draft.tail = Tail {
-                mark: Mark {
-                    seq,
-                    hash: Hash::of(&text),
-                },
-                end: span.offset + span.length as u64,
-                lines: span.line,
-            };
-            draft.lines.push((line, span));
-        }
-        draft
-    }
-
-    pub(super) fn intact(&self) -> Result<(), LedgerError> {
-        match &self.damage {
-            Some(damage) => Err(LedgerError::Broken(damage.clone())),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Without its first touch on the disk, a thing's later changes in the same plan must not be made either.
-fn refused(changes: &[(&Change, bool)]) -> Vec<bool> {
+fn refused(changes: &[(&Change, Kind)]) -> Vec<bool> {
     let mut things = BTreeSet::new();
     let mut refused = Vec::with_capacity(changes.len());
-    for (change, first) in changes {
-        if *first {
+    for (change, kind) in changes {
+        if *kind == Kind::FirstTouch {
             things.insert(&change.thing);
         }
         refused.push(things.contains(&change.thing));
@@ -366,24 +238,23 @@ fn refused(changes: &[(&Change, bool)]) -> Vec<bool> {
 }
 
 impl Change {
-    pub(super) fn entry(&self, first: bool) -> Entry {
+    pub(super) fn entry(&self, kind: Kind) -> Entry {
         let control = self.control.clone();
         let thing = ThingName::of(&self.thing);
         let after = Short::of(&self.after);
-        if first {
-            Entry::FirstTouch {
+        match kind {
+            Kind::FirstTouch => Entry::FirstTouch {
                 control,
                 thing,
                 before: Image::of(&self.before),
                 after,
-            }
-        } else {
-            Entry::Repair {
+            },
+            Kind::Repair => Entry::Repair {
                 control,
                 thing,
                 observed: Short::of(&self.before),
                 after,
-            }
+            },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What of a control cannot be judged on this node, and why: what is not looked at is unknown and never green.
+//! What cannot be judged of a control on this node, and why: what is not looked at is unknown, never compliant.
 
 use crate::catalogue::{Control, SettingBody};
 use crate::k3s::NEWEST_CATALOGUED_MINOR;

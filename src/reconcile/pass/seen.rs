@@ -22,7 +22,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Nothing but what the running K3s was started with.
+    /// Knows only what the running K3s was started with.
     #[must_use]
     pub fn with_running(running: Rc<Running>) -> Self {
         Self {

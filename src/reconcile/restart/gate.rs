@@ -116,7 +116,7 @@ pub struct Situation<'a> {
     pub node_id: &'a str,
     /// How long ago K3s was restarted by us.
     pub restarts: &'a [Duration],
-    /// How long ago systemd last did not take a restart of ours.
+    /// How long ago systemd last refused a restart of ours.
     pub refused: Option<Duration>,
     /// A start is being followed and has not settled.
     pub settling: bool,
@@ -200,8 +200,7 @@ pub fn mode_in_force(
 }
 
 /// Without a word in the policy: all servers of a cluster must not restart together, and nothing local can prevent that.
-#[must_use]
-pub const fn default_mode(role: Option<Role>, datastore: Option<Datastore>) -> RestartMode {
+const fn default_mode(role: Option<Role>, datastore: Option<Datastore>) -> RestartMode {
     match (role, datastore) {
         (Some(Role::Agent), _) | (Some(Role::Server), Some(Datastore::Sqlite)) => RestartMode::Auto,
         _ => RestartMode::Never,

@@ -16,7 +16,7 @@ const KEPT: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     restarts: Vec<Moment>,
-    /// When systemd last did not take one. It ended no K3s, so no day's budget counts it; the next one waits all the same.
+    /// When systemd last refused one. It ended no K3s, so it does not count for the day; the next one waits all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused: Option<Moment>,
 }
@@ -56,7 +56,7 @@ impl History {
         records.save(NAME, self)
     }
 
-    /// How long ago systemd last did not take one.
+    /// How long ago systemd last refused one.
     #[must_use]
     pub fn refusal_age(&self, now: &Moment) -> Option<Duration> {
         self.refused.as_ref().map(|moment| moment.age(now))

@@ -54,7 +54,7 @@ pub(super) fn interval(situation: &Situation<'_>) -> Option<Wait> {
     ))
 }
 
-/// Until the same time has passed since systemd did not take one: what it minds is seldom over in a moment.
+/// Until the same time has passed since systemd refused one: its reason is seldom gone in a moment.
 pub(super) fn refusal(situation: &Situation<'_>) -> Option<Wait> {
     let interval = situation.rules.minimum_interval.value;
     let left = interval.checked_sub(situation.refused?)?;

@@ -14,6 +14,7 @@ mod log_line;
 pub mod moment;
 pub mod origin;
 pub mod own_part;
+pub mod past;
 pub mod proof;
 pub use crate::host::records;
 pub mod settle;

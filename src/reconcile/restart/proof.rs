@@ -146,7 +146,7 @@ impl Quarantine {
     pub fn note_restarted(&self, records: &Records, restarted: bool) -> Result<(), HostError> {
         match Self::load(records).record() {
             Some(held) if held.part == self.part && held.restarted != restarted => {
-                { Self { restarted, ..held } }.save(records)
+                Self { restarted, ..held }.save(records)
             }
             _ => Ok(()),
         }

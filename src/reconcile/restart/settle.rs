@@ -4,20 +4,17 @@
 //! pkg/daemons/control/server.go), so K3s must live on for the settle time after that. Only a process that has ended has
 //! failed: a node without network is not Ready and has not failed.
 
+mod followed;
+
 use std::time::Duration;
+
+use followed::Followed;
 
 use super::heard::Ended;
 use crate::host::systemd::{ActiveState, InvocationId, UnitStatus};
 
 /// Between two looks at a start.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// Between two looks for the reason of an end.
-const REASON_INTERVAL: Duration = Duration::from_millis(300);
-/// journald reads what K3s said last beside systemd, which says that it ended: one may be before the other. Systemd
-/// starts K3s again after five seconds, and what it must not read again has to go before.
-const REASON_PATIENCE: Duration = Duration::from_secs(2);
-/// So many looks in a row without a journal, and there is none to wait for: journald that restarts is back by then.
-const UNREADABLE_LOOKS: u32 = 5;
 
 /// How long is long enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +25,7 @@ pub struct SettleRules {
     pub limit: Duration,
 }
 
-/// What is seen of the line from which on the time counts.
+/// Whether the marker was seen: the line of the journal from which the settle time counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkerSeen {
     /// It was there.
@@ -125,28 +122,6 @@ pub struct Settle {
     asked: Option<Duration>,
     followed: Option<Followed>,
     decided: Option<Settling>,
-}
-
-#[derive(Debug, Clone)]
-struct Followed {
-    invocation: InvocationId,
-    /// systemd's count while it lived; `None` if that was over before the first sample.
-    restarts: Option<u32>,
-    main_pid: Option<u32>,
-    since: Duration,
-    counting: Option<Counting>,
-    /// Looks in a row at which the journal could not be read.
-    unreadable: u32,
-    /// When it was first seen to have ended by itself, without a reason in the journal.
-    silent_since: Option<Duration>,
-}
-
-/// From when on the settle time counts.
-#[derive(Debug, Clone, Copy)]
-struct Counting {
-    since: Duration,
-    /// By READY for want of a journal, not by the marker.
-    without_journal: bool,
 }
 
 impl Settle {
@@ -271,92 +246,8 @@ impl Settle {
         restarts: Option<u32>,
         sample: &Sample,
     ) -> Settling {
-        self.followed = Some(Followed {
-            invocation,
-            restarts,
-            main_pid: None,
-            since: sample.at,
-            counting: None,
-            unreadable: 0,
-            silent_since: None,
-        });
+        self.followed = Some(Followed::from(sample.at, invocation, restarts));
         self.judge(sample)
-    }
-}
-
-impl Followed {
-    /// Whether the settle time counts, and from when on. What READY alone has begun ends once the journal can be read
-    /// again: it says since when the marker is there, or that it is not.
-    fn count(&mut self, sample: &Sample) {
-        let is_ready = sample.active == ActiveState::Active;
-        self.unreadable = match sample.marker {
-            MarkerSeen::Unreadable => self.unreadable.saturating_add(1),
-            _ => 0,
-        };
-        let without_journal = self.unreadable >= UNREADABLE_LOOKS;
-        let counts = match sample.marker {
-            MarkerSeen::Yes => true,
-            MarkerSeen::NotYet => false,
-            MarkerSeen::NotWritten => is_ready,
-            MarkerSeen::Unreadable => is_ready && without_journal,
-        };
-        if self.unreadable == 0 {
-            self.counting = self.counting.filter(|counting| !counting.without_journal);
-        }
-        if counts {
-            self.counting.get_or_insert(Counting {
-                since: sample.at,
-                without_journal,
-            });
-        }
-    }
-
-    /// How this run ended, if it did. Why is waited for a moment.
-    fn end(&mut self, sample: &Sample) -> Option<Settling> {
-        let other_run = sample
-            .invocation
-            .as_ref()
-            .is_some_and(|run| *run != self.invocation);
-        let counted = self.restarts.is_some_and(|before| sample.restarts > before);
-        let again = counted || sample.auto_restart;
-        let other_process = self.main_pid.is_some()
-            && sample.main_pid.is_some()
-            && self.main_pid != sample.main_pid;
-        let stands = matches!(sample.active, ActiveState::Inactive | ActiveState::Failed);
-        let was_silent = self.silent_since.is_some();
-        if !(other_run || again || other_process || stands || was_silent) {
-            return None;
-        }
-        let by_itself = was_silent
-            || again
-            || (stands && sample.result_failed)
-            || sample.active == ActiveState::Failed;
-        Some(match &sample.ended {
-            Some(Ended::ServerUnreachable(_)) => Settling::Broken {
-                reason: "the agent gave up waiting for its server",
-            },
-            Some(Ended::Failed(reason)) => Settling::Failed {
-                reason: reason.clone(),
-            },
-            None if by_itself && self.may_still_be_told(sample.at) => Settling::Waiting {
-                what_for: "the journal to say why K3s ended",
-                again: REASON_INTERVAL,
-            },
-            _ if by_itself => Settling::Failed {
-                reason: "K3s ended and the journal does not say why".to_owned(),
-            },
-            _ if other_run || other_process => Settling::Broken {
-                reason: "somebody restarted K3s",
-            },
-            _ => Settling::Broken {
-                reason: "somebody stopped K3s",
-            },
-        })
-    }
-
-    fn may_still_be_told(&mut self, now: Duration) -> bool {
-        let since = *self.silent_since.get_or_insert(now);
-        now.saturating_sub(since) < REASON_PATIENCE
     }
 }
 

@@ -208,9 +208,8 @@ pub fn argument_differences(running: &Arguments, next: &Arguments) -> Vec<Differ
     found
 }
 
-/// What is different in the options. Those that only hand arguments on are judged by the arguments; secrets equal any.
-#[must_use]
-pub fn option_differences(running: &SetOptions, next: &SetOptions) -> Vec<Difference> {
+/// What differs in the options. Options that only hand arguments on are judged by those; a secret equals any other.
+fn option_differences(running: &SetOptions, next: &SetOptions) -> Vec<Difference> {
     let is_secret = |values: Option<&Vec<String>>| {
         values.is_some_and(|values| values.iter().any(|value| value == SECRET))
     };

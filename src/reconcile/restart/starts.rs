@@ -1,5 +1,4 @@
-//! What each start of this boot read, written by the door, one file a start; and what they tell of a start that fails
-//! while no daemon looks.
+//! What each start of this boot read, written by the door, one file a start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +12,8 @@ use crate::host::systemd::{InvocationId, UnitName};
 use crate::host::{HostError, Root};
 use crate::reconcile::ledger::Hash;
 
-/// Every five seconds one, when K3s fails always: what is older tells nothing more.
+/// A K3s that always fails starts every five seconds; older records tell nothing more.
 const KEPT: usize = 16;
-/// So many ends of an unproven part are enough.
-const ENOUGH_ENDS: usize = 2;
-
 /// What one start reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartRecord {
@@ -44,6 +40,7 @@ pub struct StartRecord {
 
 /// Options by long name, each with its values as they may be shown.
 pub type SetOptions = BTreeMap<String, Vec<String>>;
+
 impl StartRecord {
     /// Whether this start was ready for as long as the limit. `ready` is from when to when systemd saw the unit ready last,
     /// as time since boot without sleep; that of an earlier start tells nothing of this one.
@@ -115,77 +112,24 @@ fn name(invocation: &InvocationId) -> String {
     format!("{invocation}.json")
 }
 
-/// The start at the door now.
-#[derive(Debug, Clone, Copy)]
-pub struct AtTheDoor<'a> {
-    /// The unit.
-    pub unit: &'a UnitName,
-    /// Now.
-    pub now: &'a Moment,
-    /// systemd's count of automatic restarts, this one included.
-    pub restarts: u32,
-}
-
-/// What the starts before this one tell of a part of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Past {
-    /// Starts with it ended by themselves so often that it has to be put back.
-    EndsAlways,
-    /// Neither.
-    Open,
-}
-
-/// The door's rule without a daemon: a part that is not proven is put back when two starts with it have ended by
-/// themselves in this boot before the settle limit. One that lived longer counts neither way: it may have waited for its
-/// server all the time (whether it was READY only [`StartRecord::lived_on`] tells).
-#[must_use]
-pub fn past_of(
-    ours: &Hash,
-    earlier: &[StartRecord],
-    door: AtTheDoor<'_>,
-    settle_limit: Duration,
-) -> Past {
-    let of_unit: Vec<&StartRecord> = earlier
-        .iter()
-        .filter(|record| record.unit == *door.unit && record.at.boot == door.now.boot)
-        .collect();
-    let followers = of_unit
-        .iter()
-        .skip(1)
-        .map(|record| (record.restarts, &record.at));
-    let followers = followers.chain([(door.restarts, door.now)]);
-    // A count that went up: the start before ended by itself. A count that did not: somebody stopped or restarted it,
-    // and how long it lived before that nobody knows.
-    let ends = of_unit
-        .iter()
-        .zip(followers)
-        .filter(|(start, (restarts, _))| *restarts > start.restarts);
-    let short = ends
-        .filter(|(start, _)| start.ours == *ours)
-        .filter(|(start, (_, at))| start.at.age(at) < settle_limit);
-    if short.count() >= ENOUGH_ENDS {
-        Past::EndsAlways
-    } else {
-        Past::Open
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::moment::at;
     use super::super::records::tests::tree;
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(600);
 
-    fn unit(name: &str) -> UnitName {
-        name.parse().unwrap()
-    }
-
-    fn record(number: u64, seconds: u64, restarts: u32, ours: &str) -> StartRecord {
+    /// A start of `k3s.service`, so many seconds after the boot, with this part of ours.
+    pub(in crate::reconcile::restart) fn record(
+        number: u64,
+        seconds: u64,
+        restarts: u32,
+        ours: &str,
+    ) -> StartRecord {
         StartRecord {
             invocation: format!("{number:032x}").parse().unwrap(),
-            unit: unit("k3s.service"),
+            unit: "k3s.service".parse().unwrap(),
             at: at("a", 0, seconds),
             awake_seconds: None,
             restarts,
@@ -227,22 +171,6 @@ mod tests {
         assert!(starts.all(&root).is_empty());
     }
 
-    /// Starts as (seconds, restarts, ours), the last one at the door.
-    fn past(starts: &[(u64, u32, &str)]) -> Past {
-        let (last, earlier) = starts.split_last().unwrap();
-        let earlier: Vec<StartRecord> = earlier
-            .iter()
-            .zip(0..)
-            .map(|((seconds, restarts, ours), number)| record(number, *seconds, *restarts, ours))
-            .collect();
-        let door = AtTheDoor {
-            unit: &unit("k3s.service"),
-            now: &at("a", 0, last.0),
-            restarts: last.1,
-        };
-        past_of(&Hash::of(b"new"), &earlier, door, LIMIT)
-    }
-
     #[test]
     fn a_start_lived_on_if_it_was_ready_long_enough_itself() {
         let start = record(1, 100, 0, "new");
@@ -271,79 +199,5 @@ mod tests {
         assert_ne!(old, text);
         let old: StartRecord = serde_json::from_str(&old).unwrap();
         assert_eq!(old.awake_seconds, None);
-    }
-
-    #[test]
-    fn two_ends_by_itself_are_enough() {
-        for (name, starts, expected) in [
-            ("first start", &[(10, 0, "new")][..], Past::Open),
-            ("ended once", &[(10, 0, "new"), (20, 1, "")], Past::Open),
-            (
-                "ended twice",
-                &[(10, 0, "new"), (20, 1, "new"), (30, 2, "")],
-                Past::EndsAlways,
-            ),
-            (
-                "ended twice with another part",
-                &[(10, 0, "old"), (20, 1, "old"), (30, 2, "")],
-                Past::Open,
-            ),
-            (
-                "once with the old, once with the new",
-                &[(10, 0, "old"), (20, 1, "new"), (30, 2, "")],
-                Past::Open,
-            ),
-            (
-                "restarted by hand in between",
-                &[(10, 0, "new"), (20, 1, "new"), (30, 0, "new"), (40, 1, "")],
-                Past::EndsAlways,
-            ),
-            (
-                "restarted by hand always",
-                &[(10, 0, "new"), (20, 0, "new"), (30, 0, "")],
-                Past::Open,
-            ),
-            (
-                "lived for long, then ended",
-                &[(10, 0, "new"), (700, 1, "new"), (710, 2, "")],
-                Past::Open,
-            ),
-            (
-                "stopped by hand, and started long after",
-                &[(10, 0, "new"), (9000, 0, "")],
-                Past::Open,
-            ),
-            (
-                "counted up from before",
-                &[(10, 7, "new"), (20, 8, "new"), (30, 9, "")],
-                Past::EndsAlways,
-            ),
-        ] {
-            assert_eq!(past(starts), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn starts_of_another_unit_or_boot_tell_nothing() {
-        let mut earlier = vec![record(1, 10, 0, "new"), record(2, 20, 1, "new")];
-        let now = at("a", 0, 30);
-        let agent = unit("k3s-agent.service");
-        let door = AtTheDoor {
-            unit: &agent,
-            now: &now,
-            restarts: 2,
-        };
-        let ours = Hash::of(b"new");
-        assert_eq!(past_of(&ours, &earlier, door, LIMIT), Past::Open);
-        for record in &mut earlier {
-            record.unit = agent.clone();
-        }
-        assert_eq!(past_of(&ours, &earlier, door, LIMIT), Past::EndsAlways);
-        let other_boot = at("b", 0, 30);
-        let door = AtTheDoor {
-            now: &other_boot,
-            ..door
-        };
-        assert_eq!(past_of(&ours, &earlier, door, LIMIT), Past::Open);
     }
 }

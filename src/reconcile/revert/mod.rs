@@ -53,12 +53,12 @@ pub struct Revert<'a> {
     pub of_these: &'a dyn Fn(&Thing) -> bool,
     /// Put back also what somebody else has changed since, of what is named.
     pub force: bool,
-    /// Whoever asks will ask again, with the next pass: what must stay for now stays claimed. Otherwise it is remembered as
-    /// something to be tried with each later revert.
+    /// The caller asks again with the next pass: what must stay for now stays claimed. Otherwise it is remembered as something
+    /// to be tried with each later revert.
     pub asks_again: bool,
     /// Whether the running K3s was started with a file.
     pub running: &'a dyn Fn(&Path) -> Running,
-    /// Who we are, for others that wait for the lock, and how long a change of theirs is waited for.
+    /// Who we are, for others that wait for the lock, and how long we wait for theirs.
     pub who: Who,
 }
 
@@ -74,7 +74,7 @@ impl Revert<'_> {
     ) -> Result<Vec<Reverted>, RevertError> {
         let touched = ledger.touched(&self.lock()?)?;
         let mut reverted = Vec::new();
-        // Whoever does not end in time for one is not waited for with each of the others.
+        // A process that does not end in time for one change is not waited for at each of the others.
         let mut given_up: Option<LockError> = None;
         for touch in self.turns(touched) {
             let answer = match &given_up {

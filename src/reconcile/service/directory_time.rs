@@ -1,8 +1,8 @@
-//! The time of the directory in which ours for K3s's configuration is made and from which it is taken away.
+//! The modification time of the directory that our drop-in directory for K3s's configuration is made in.
 //!
-//! That something which K3s read at its start is gone shows nowhere but in that time (`Changed::look_for_trace`). A K3s
-//! that ran before ours was there and still runs when it is gone has not read it, and after two installations nobody could
-//! tell any more what it did read. So revert leaves the time as it was, where it is certain that nothing else has gone.
+//! Only that time shows that something which K3s read at its start has gone since (`Changed::look_for_trace`). A K3s that
+//! was running before our directory came and still runs when it has gone has not read it; yet after two installations nobody
+//! could tell what it did read. So revert sets the time back, where it is certain that nothing else has gone.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ impl Before {
 }
 
 impl Made {
-    /// The directory, if it is as we have left it, and beside the same K3s. To be asked before ours is taken away.
+    /// The directory, if it is as we left it and the same K3s runs. To be asked before ours is taken away.
     #[must_use]
     pub fn untouched(root: &Root) -> Option<Before> {
         let records = Records::at(root, STATE).ok()?;

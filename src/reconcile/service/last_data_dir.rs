@@ -1,5 +1,5 @@
 //! Where K3s's data dir was when its configuration could last be read. An operator's slip hides it, and so does a unit
-//! that is just being exchanged; what is held there is held all the same, and the encryption key lies there.
+//! that is being replaced. What we hold there has to be held in the meantime too, and the encryption key lies there.
 
 use std::path::PathBuf;
 

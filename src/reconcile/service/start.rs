@@ -21,8 +21,16 @@ pub struct Start {
     follower: Follower,
     /// Our part as it was when the start was seen, and after a look at it: the door may have written in between.
     parts: Vec<OurPart>,
-    /// Nothing was read before the first of the parts.
-    seen_to_begin: bool,
+    since: Since,
+}
+
+/// Since when a start is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It was seen to begin: it has read nothing before we looked at our part.
+    ItsBeginning,
+    /// It may have begun before that. What it read of ours only the door knows.
+    Later,
 }
 
 impl Start {
@@ -30,20 +38,20 @@ impl Start {
     #[must_use]
     pub fn after_restart(pass: &Pass<'_>, unit: UnitName, previous: Option<InvocationId>) -> Self {
         let follower = Follower::after_restart(unit, previous, following(pass));
-        Self::new(pass, follower, true)
+        Self::new(pass, follower, Since::ItsBeginning)
     }
 
-    /// A run that somebody else started; `begins`: not before we looked.
+    /// A run that somebody else started.
     #[must_use]
-    pub fn of_run(pass: &Pass<'_>, unit: UnitName, run: InvocationId, begins: bool) -> Self {
-        Self::new(pass, Follower::of_run(unit, run, following(pass)), begins)
+    pub fn of_run(pass: &Pass<'_>, unit: UnitName, run: InvocationId, since: Since) -> Self {
+        Self::new(pass, Follower::of_run(unit, run, following(pass)), since)
     }
 
-    fn new(pass: &Pass<'_>, follower: Follower, seen_to_begin: bool) -> Self {
+    fn new(pass: &Pass<'_>, follower: Follower, since: Since) -> Self {
         Self {
             follower,
             parts: part::present(pass).into_iter().collect(),
-            seen_to_begin,
+            since,
         }
     }
 
@@ -86,7 +94,7 @@ impl Start {
     /// Our part as it read it, where that is known.
     #[must_use]
     pub fn part_read(&self, root: &Root) -> Option<OurPart> {
-        part_read(root, self.run()?, &self.parts, self.seen_to_begin)
+        part_read(root, self.run()?, &self.parts, self.since)
     }
 
     /// It has settled and was ready: what it read of ours works. Whether that is known.
@@ -115,15 +123,12 @@ impl Start {
 /// Our part as this run read it, where that is known: the door wrote down which it was. Without the door it is known
 /// where the start was seen to begin, and ours was the same before and after. `parts`: ours as it was seen around the
 /// start, the oldest first.
-fn part_read(
-    root: &Root,
-    run: &InvocationId,
-    parts: &[OurPart],
-    seen_to_begin: bool,
-) -> Option<OurPart> {
+fn part_read(root: &Root, run: &InvocationId, parts: &[OurPart], since: Since) -> Option<OurPart> {
     let Some(record) = Starts::of(root).ok()?.load(run) else {
         return match parts {
-            [before, after] if seen_to_begin && before == after => Some(before.clone()),
+            [before, after] if since == Since::ItsBeginning && before == after => {
+                Some(before.clone())
+            }
             _ => None,
         };
     };
@@ -224,7 +229,7 @@ mod tests {
                 };
                 candidate.save(&Records::at(&root, STATE).unwrap()).unwrap();
             }
-            let found = part_read(&root, &run, &seen.map(Clone::clone), true);
+            let found = part_read(&root, &run, &seen.map(Clone::clone), Since::ItsBeginning);
             assert_eq!(found, expected.map(part), "{name}");
         }
     }

@@ -1,242 +1,33 @@
-//! A node, the systemd and journal of its K3s, and time, all played by a test.
+//! The daemon beside a K3s, with the time in the test's hand.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::catalogue::Catalogue;
-use crate::host::records::{Records, STATE};
-use crate::host::systemd::testing::status;
-use crate::host::systemd::{
-    ActiveState, InvocationId, JournalEnd, JournalQuery, ServiceError, ServiceManager, UnitName,
-    UnitStatus,
-};
-use crate::host::{Clock, Durability, Host, Root, SystemClock};
+use super::machine::{Inside, Machine, UNIT};
+pub(super) use super::tree::Tree;
+use crate::host::systemd::{ActiveState, InvocationId, ServiceManager};
+use crate::host::{Clock, SystemClock};
 use crate::k3s::component::Component;
-use crate::node::{self, Surroundings};
-use crate::policy::{self, Policy};
-use crate::reconcile::restart::own_part::OurPart;
-use crate::reconcile::restart::proof::{LastGood, Quarantine};
+use crate::reconcile::Verdict;
+use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::starts::{StartRecord, Starts};
 use crate::reconcile::service::circumstances::{Candidate, now as moment};
 use crate::reconcile::service::standing::next_arguments;
 use crate::reconcile::service::{inputs, part};
-use crate::reconcile::{Verdict, Written, running};
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::watch::agent::Agent;
-use crate::watch::ground::{Ground, NoGround, Sources};
+use crate::watch::ground::Sources;
 use crate::watch::k3s::{Keeper, Seam};
 use crate::watch::signals::Signals;
 
-pub(super) const UNIT: &str = "k3s.service";
-pub(super) const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 pub(super) const KEY: &str = "var/lib/rancher/k3s/server/cred/encryption-config.json";
 /// A flag of ours that only the policy changes.
 pub(super) const WITH_77_DAYS: &str = "[control.audit-log-retention]\nmax_age_days = 77\n";
+/// The last line of a K3s that ends.
+pub(super) const DIES: &str = "time=\"2026-11-23T10:00:00Z\" level=error msg=\"Shutdown request received: \\\"apiserver exited: no\\\"\"";
 /// No test waits longer for a thread.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// systemd and the journal.
-#[derive(Debug)]
-pub(super) struct Machine(pub(super) Mutex<Inside>);
-
-#[derive(Debug)]
-pub(super) struct Inside {
-    pub(super) status: UnitStatus,
-    /// Of our own unit.
-    pub(super) own: UnitStatus,
-    pub(super) reloads: u32,
-    pub(super) journal: BTreeMap<String, Vec<String>>,
-    pub(super) restarts_asked: u32,
-    pub(super) failed_reset: u32,
-    /// systemd says no to a restart.
-    pub(super) restart_refused: bool,
-    /// systemd takes a restart and does not say so in time.
-    pub(super) restart_unanswered: bool,
-    /// The journal answers no sooner than this is taken away.
-    pub(super) journal_hangs: bool,
-    pub(super) journal_read: u32,
-    /// How much time a test let pass.
-    pub(super) passed: Duration,
-}
-
-impl Machine {
-    pub(super) fn set(&self, change: impl FnOnce(&mut Inside)) {
-        change(&mut self.0.lock().unwrap());
-    }
-
-    pub(super) fn restarts_asked(&self) -> u32 {
-        self.0.lock().unwrap().restarts_asked
-    }
-}
-
-impl Clock for Machine {
-    fn wall(&self) -> jiff::Zoned {
-        SystemClock.wall()
-    }
-
-    fn since_boot(&self) -> Duration {
-        self.0.lock().unwrap().passed
-    }
-
-    fn awake(&self) -> Duration {
-        self.since_boot()
-    }
-}
-
-impl ServiceManager for Machine {
-    fn show(&self, unit: &UnitName) -> Result<UnitStatus, ServiceError> {
-        let inside = self.0.lock().unwrap();
-        Ok(match unit.as_str() {
-            UNIT => inside.status.clone(),
-            _ => inside.own.clone(),
-        })
-    }
-
-    fn restart(&self, _: &UnitName) -> Result<(), ServiceError> {
-        let mut inside = self.0.lock().unwrap();
-        inside.restarts_asked += 1;
-        if inside.restart_unanswered {
-            let unit = UNIT.parse().unwrap();
-            return Err(ServiceError::Unreadable { unit });
-        }
-        match inside.restart_refused {
-            false => Ok(()),
-            true => Err(ServiceError::Failed {
-                program: "systemctl",
-                message: "Unit k3s.service is masked.".to_owned(),
-            }),
-        }
-    }
-
-    fn reset_failed(&self, _: &UnitName) -> Result<(), ServiceError> {
-        self.set(|inside| inside.failed_reset += 1);
-        Ok(())
-    }
-
-    fn reload_units(&self) -> Result<(), ServiceError> {
-        self.set(|inside| inside.reloads += 1);
-        Ok(())
-    }
-
-    fn journal(
-        &self,
-        query: &JournalQuery,
-        each: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<JournalEnd, ServiceError> {
-        self.set(|inside| inside.journal_read += 1);
-        while self.0.lock().unwrap().journal_hangs {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let inside = self.0.lock().unwrap();
-        let lines = inside.journal.get(query.invocation.as_str());
-        for line in lines.into_iter().flatten() {
-            let _ = each(line);
-        }
-        Ok(JournalEnd::default())
-    }
-}
-
-/// A server's tree. It has never run K3s.
-pub(super) struct Tree(tempfile::TempDir);
-
-impl Tree {
-    pub(super) fn server(policy: &str) -> Self {
-        let tree = Self(tempfile::tempdir().unwrap());
-        tree.write(
-            "etc/systemd/system/k3s.service",
-            "[Service]\nExecStart=/usr/local/bin/k3s server\n",
-        );
-        tree.policy(policy);
-        tree
-    }
-
-    pub(super) fn agent() -> Self {
-        let tree = Self::server("");
-        tree.write(
-            "etc/systemd/system/k3s.service",
-            "[Service]\nExecStart=/usr/local/bin/k3s agent --server https://10.0.0.1:6443\n",
-        );
-        tree
-    }
-
-    pub(super) fn policy(&self, more: &str) {
-        let always = "k3s_version = \"1.36.3\"\n";
-        self.write("etc/k3warden/config.toml", &format!("{always}{more}"));
-    }
-
-    pub(super) fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    pub(super) fn write(&self, path: &str, text: &str) {
-        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
-        std::fs::write(self.path(path), text).unwrap();
-    }
-
-    pub(super) fn drop_in(&self) -> String {
-        std::fs::read_to_string(self.path(DROP_IN)).unwrap_or_default()
-    }
-
-    pub(super) fn records(&self) -> Records {
-        Records::at(&Root::open(self.0.path()).unwrap(), STATE).unwrap()
-    }
-
-    pub(super) fn last_good(&self) -> Option<OurPart> {
-        LastGood::load(&self.records())
-            .record()
-            .map(|good| good.part)
-    }
-
-    pub(super) fn quarantine(&self) -> Option<Quarantine> {
-        Quarantine::load(&self.records()).record()
-    }
-}
-
-impl Sources for Tree {
-    /// As a machine, so that its K3s is asked about.
-    fn open(&self) -> Result<Ground, NoGround> {
-        let root = Root::open(self.0.path()).unwrap();
-        let wrong = |error: policy::PolicyError| NoGround::Rules(error.to_string());
-        let catalogue = policy::load_catalogue(&root).map_err(wrong)?;
-        let policy = Policy::load(&root, &catalogue).map_err(wrong)?;
-        self.look_again(&catalogue, &policy)
-    }
-
-    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround> {
-        let root = Root::open(self.0.path()).unwrap();
-        let root = root.with_durability(Durability::PageCache);
-        let (catalogue, mut policy) = (catalogue.clone(), policy.clone());
-        let rules = &mut policy.restart;
-        for time in [
-            &mut rules.settle_time,
-            &mut rules.jitter,
-            &mut rules.minimum_interval,
-        ] {
-            time.value = Duration::ZERO;
-        }
-        let node = node::discover(&root, &policy, Surroundings::Machine, None);
-        let host = Host { root, live: None };
-        let running = running::kept(&host, &node).into();
-        let mut ground = Ground {
-            host,
-            catalogue,
-            policy,
-            node,
-            written: Written::default(),
-            held: None,
-            running,
-            today: jiff::Zoned::now().date(),
-        };
-        let mut ledger = ground.open_ledger().unwrap();
-        ground.look_up_written(&mut ledger).unwrap();
-        ground.look_for_quarantine();
-        Ok(ground)
-    }
-}
 
 /// The daemon on a tree, with the time in the test's hand.
 pub(super) struct Bench<'t> {
@@ -251,23 +42,7 @@ pub(super) struct Bench<'t> {
 
 impl<'t> Bench<'t> {
     pub(super) fn new(tree: &'t Tree, signals: &'t Signals) -> Self {
-        let status = UnitStatus {
-            exec_start: Vec::new(),
-            ..status("")
-        };
-        let machine = Arc::new(Machine(Mutex::new(Inside {
-            own: status.clone(),
-            reloads: 0,
-            status,
-            journal: BTreeMap::new(),
-            restarts_asked: 0,
-            failed_reset: 0,
-            restart_refused: false,
-            restart_unanswered: false,
-            journal_hangs: false,
-            journal_read: 0,
-            passed: Duration::ZERO,
-        })));
+        let machine = Arc::new(Machine::idle());
         let ground = tree.open().unwrap();
         let mut agent = Agent::new(tree, signals, ground, Journal::kept()).unwrap();
         agent.keeper = Keeper::with(Seam {
@@ -454,10 +229,16 @@ impl<'t> Bench<'t> {
         self.until("in step", |bench| bench.agent.k3s.in_step == Some(true));
     }
 
+    /// Ours changes, K3s is restarted for that, and its start is followed.
+    pub(super) fn change_is_tried(&mut self) {
+        self.reload(WITH_77_DAYS);
+        self.until("asked", |bench| bench.machine.restarts_asked() == 1);
+        self.k3s_starts();
+        self.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    }
+
     pub(super) fn reload(&mut self, policy: &str) {
         self.tree.policy(policy);
         self.agent.reload(self.now);
     }
 }
-
-pub(super) const DIES: &str = "time=\"2026-11-23T10:00:00Z\" level=error msg=\"Shutdown request received: \\\"apiserver exited: no\\\"\"";

@@ -2,7 +2,9 @@
 //! when it asks for a restart, what it tells.
 
 mod bench;
+mod machine;
 mod put_back;
 mod starts;
 mod stopped;
 mod told;
+mod tree;

@@ -56,10 +56,7 @@ fn a_put_back_that_a_start_was_too_early_for_is_restarted_for_once_and_never_aga
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);
     bench.settled_server();
-    bench.reload(WITH_77_DAYS);
-    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
-    bench.k3s_starts();
-    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.change_is_tried();
     // systemd was quicker: the next start has read the bad part as well when ours is put back.
     bench.says(DIES);
     bench.k3s_starts();
@@ -182,10 +179,7 @@ fn a_daemon_that_begins_restarts_a_k3s_once_that_its_put_back_came_too_late_for(
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);
     bench.settled_server();
-    bench.reload(WITH_77_DAYS);
-    bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
-    bench.k3s_starts();
-    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.change_is_tried();
     bench.dies(DIES);
     bench.until("put back", |bench| bench.tree.quarantine().is_some());
     drop(bench);

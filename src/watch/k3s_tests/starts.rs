@@ -1,6 +1,7 @@
 //! Starts of K3s, what they prove, and what is seen without an event.
 
 use super::bench::*;
+use super::machine::Inside;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,12 +23,7 @@ fn a_change_that_settles_is_what_is_put_back_later() {
     let mut bench = Bench::new(&tree, &signals);
     bench.settled_server();
     let first = tree.last_good().unwrap();
-    bench.reload(WITH_77_DAYS);
-    bench.until("asked for a restart", |bench| {
-        bench.machine.restarts_asked() == 1
-    });
-    bench.k3s_starts();
-    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.change_is_tried();
     assert_eq!(
         tree.last_good().unwrap(),
         first,

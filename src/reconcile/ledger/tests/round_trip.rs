@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::HostError;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
@@ -283,8 +284,14 @@ fn link_or_second_name_of_the_ledger_is_refused() {
     let other = machine.directory.join("other");
     std::fs::hard_link(machine.lines_path(), &other).unwrap();
     let open = || Ledger::open(&machine.root, machine.keeping.clone(), &machine.lock());
-    assert!(matches!(open(), Err(LedgerError::Refused { .. })));
+    assert!(matches!(
+        open(),
+        Err(LedgerError::Host(HostError::Refused { .. }))
+    ));
     std::fs::remove_file(machine.lines_path()).unwrap();
     std::os::unix::fs::symlink(&other, machine.lines_path()).unwrap();
-    assert!(matches!(open(), Err(LedgerError::Refused { .. })));
+    assert!(matches!(
+        open(),
+        Err(LedgerError::Host(HostError::Refused { .. }))
+    ));
 }

@@ -1,3 +1,4 @@
+use super::followed::REASON_PATIENCE;
 use super::*;
 
 const RULES: SettleRules = SettleRules {

@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::*;
-use crate::setting::Watched;
+use crate::setting::{Aspect, Watched};
 use crate::watch::index::Concern;
 
 const CONCERN: Concern = Concern::K3sInputs;
@@ -37,9 +37,9 @@ impl Bed {
     }
 
     fn place(&mut self) -> Vec<PathBuf> {
-        let (changed, quiet) = self.arms.place(&self.root, &self.index).unwrap();
-        assert!(quiet);
-        changed
+        let placed = self.arms.place(&self.root, &self.index).unwrap();
+        assert!(!placed.unsettled);
+        placed.changed
     }
 
     /// Everything that has happened, as one; the watches are placed again where needed.
