@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{cluster, common, etcd, families, flannel, helm, runtime};
+use super::{cluster, common, etcd, families, flannel, helm, runtime, vpn};
 use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
@@ -14,7 +14,8 @@ use crate::k3s::{Ending, Files, Place, Role};
 
 /// K3s's own refusals, in the order of its code.
 pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec<Ending> {
-    let mut found = addresses(options, &["node-ip"]);
+    let mut found = Vec::from_iter(vpn::endings(options));
+    found.extend(addresses(options, &["node-ip"]));
     // A server without an agent waits for its node then, and ends not.
     if !options.on("disable-agent") {
         found.extend(addresses(options, &["node-external-ip"]));

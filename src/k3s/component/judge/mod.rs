@@ -21,6 +21,7 @@ mod logging;
 mod own_files;
 mod proxy;
 mod runtime;
+mod vpn;
 
 pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
