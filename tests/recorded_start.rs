@@ -187,11 +187,7 @@ fn k3s_would_end_where_1_36_3_ended_and_nowhere_else() {
 }
 
 /// What is not judged, and why.
-const ENDS_UNJUDGED: [(&str, &str); 11] = [
-    (
-        "api: enable-admission-plugins=AlwaysDeny",
-        "a cluster that has its priority classes may go on",
-    ),
+const ENDS_UNJUDGED: [(&str, &str); 4] = [
     (
         "opt cluster-cidr: FD00:9::/56 | service-cidr: FD00:8::/112",
         "the address is the node's own",
@@ -205,29 +201,8 @@ const ENDS_UNJUDGED: [(&str, &str); 11] = [
         "the address is the node's own",
     ),
     (
-        "opt cluster-init: true | etcd-arg: [heartbeat-interval=x]",
-        "etcd's own arguments",
-    ),
-    (
-        "opt cluster-init: true | etcd-arg: [heartbeat-interval=200, election-timeout=300]",
-        "etcd's own arguments",
-    ),
-    ("opt token: K10abc::server:x", "secrets are not looked into"),
-    (
-        "opt cluster-reset: true | cluster-reset-restore-path: /none",
-        "a restoration by hand",
-    ),
-    (
-        "opt helm-controller-arg: [threads=x]",
-        "the helm controller's arguments",
-    ),
-    (
         "k alpha",
         "which of two that share their gates panics is a race",
-    ),
-    (
-        "kubelet dropin verbosity",
-        "the kubelet's logging in its files",
     ),
 ];
 

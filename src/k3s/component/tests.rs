@@ -22,7 +22,21 @@ fn option(texts: Vec<String>) -> SetOption {
 }
 
 pub(super) fn with(options: Vec<(&str, Vec<&str>)>, version: &str, role: Role) -> Start {
+    with_files(options, &[], version, role)
+}
+
+pub(super) fn with_files(
+    options: Vec<(&str, Vec<&str>)>,
+    contents: &[(&str, &str)],
+    version: &str,
+    role: Role,
+) -> Start {
     let tree = tempfile::tempdir().unwrap();
+    for (path, content) in contents {
+        let path = tree.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
     let root = Root::open(tree.path()).unwrap();
     let mut merge = Merge::default();
     for (name, values) in options {

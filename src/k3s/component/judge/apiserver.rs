@@ -1,6 +1,9 @@
 //! kube-apiserver, after its command line was read (`cmd/kube-apiserver/app/options/validation.go` and below).
 
+use std::net::IpAddr;
+
 use super::{Line, access, admission, audit, common, encryption, files, limits};
+use crate::k3s::Place;
 use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
 
@@ -51,10 +54,15 @@ const API_GROUPS: &[&str] = &[
     "storagemigration.k8s.io",
 ];
 
+/// Read in the sources of 1.24.4, 1.31.4 and 1.36.3; from when on it is so before, nobody looked.
+const FAMILIES_SINCE_MINOR: u16 = 24;
+
 /// Judges everything that the apiserver checks before it serves.
 pub(super) fn judge(line: &mut Line<'_>) {
     limits::judge(line);
+    all_alpha(line);
     networks(line);
+    families(line);
     common::serving(line);
     common::one_of(line, "storage-backend", &["", "etcd3"]);
     runtime_config(line);
@@ -94,6 +102,50 @@ fn networks(line: &mut Line<'_>) {
     line.end(reason, Some(argument));
 }
 
+/// With all alpha gates on, a new cluster of 1.36 makes no priority classes; which gate it is is not known, so no other may be
+/// given.
+fn all_alpha(line: &mut Line<'_>) {
+    let words = line.words("feature-gates");
+    if let ([("AllAlpha=true", argument)], 36) = (words.as_slice(), line.minor()) {
+        line.end(
+            "PostStartHook \"scheduling/bootstrap-system-priority-classes\" failed: unable to add default system priority classes: \
+             timed out waiting for the condition",
+            Some(argument),
+        );
+    }
+}
+
+/// The service `kubernetes` has an address of the first network and leads to the apiserver's, so both are of one family
+/// unless nobody reconciles it (`validatePublicIPServiceClusterIPRangeIPFamilies`; in 1.24 `NewBootstrapController`).
+/// Which address a node has by itself is not known here.
+fn families(line: &mut Line<'_>) {
+    let reconciler = line.last("endpoint-reconciler-type");
+    let reconciles = reconciler.is_none_or(|argument| argument.value != "none");
+    if line.minor() < FAMILIES_SINCE_MINOR || !reconciles {
+        return;
+    }
+    let (Some(address), Some(networks)) = (
+        line.given("advertise-address"),
+        line.given("service-cluster-ip-range"),
+    ) else {
+        return;
+    };
+    let first = networks.value.split(',').next().unwrap_or_default();
+    if let (Some(network), Ok(given)) = (
+        Network::parse_sloppy(first),
+        address.value.parse::<IpAddr>(),
+    ) && network.is_ipv6() != given.is_ipv6()
+    {
+        let reason = format!(
+            "service IP family {first:?} must match public address family {:?}",
+            address.value
+        );
+        let decides = [networks, address].into_iter();
+        let decided_by = decides.clone().find(|one| one.place != Place::Default);
+        line.end(&reason, decided_by.or(Some(address)));
+    }
+}
+
 fn runtime_config(line: &mut Line<'_>) {
     let words = line.words("runtime-config");
     if let [("api/all=false", argument)] = words.as_slice() {
@@ -120,7 +172,51 @@ fn runtime_config(line: &mut Line<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::component::tests::ending;
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, with};
+
+    /// Why a server with these options ends, empty where it does not.
+    fn reason(version: &str, options: &[(&str, &str)]) -> String {
+        let options = options.iter().map(|(name, value)| (*name, vec![*value]));
+        let start = with(options.collect(), version, Role::Server);
+        let first = start.endings.into_iter().next();
+        first.map(|ending| ending.reason).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_first_service_network_has_the_family_of_the_address_that_is_given_out() {
+        let network = ("service-cidr", "fd00:8::/112");
+        let address = ("advertise-address", "10.77.0.2");
+        let alone = ("disable-agent", "true");
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            let found = reason(version, &[network, address, alone]);
+            assert_eq!(
+                found,
+                "apiserver exited: service IP family \"fd00:8::/112\" must match public address family \"10.77.0.2\"",
+                "{version}"
+            );
+            // Which address the node has is not known.
+            assert_eq!(reason(version, &[network, alone]), "", "{version}");
+        }
+    }
+
+    #[test]
+    fn families_may_differ_only_where_nobody_reconciles_the_service() {
+        let differ = [
+            ("service-cidr", "10.8.0.0/16"),
+            ("disable-agent", "true"),
+            ("advertise-address", "fd77::2"),
+        ];
+        for (item, ends) in [
+            ("endpoint-reconciler-type=none", false),
+            ("--endpoint-reconciler-type=none", false),
+            ("endpoint-reconciler-type=lease", true),
+            ("audit-log-path=/endpoint-reconciler-type=none", true),
+        ] {
+            let options = [&differ[..], &[("kube-apiserver-arg", item)]].concat();
+            assert_eq!(!reason("1.36.3", &options).is_empty(), ends, "{item}");
+        }
+    }
 
     #[test]
     fn values_that_a_real_apiserver_lives_with_do_not_end_it() {
@@ -141,6 +237,7 @@ mod tests {
         for (item, words) in [
             ("admission-control=", "flags are mutually exclusive"),
             ("runtime-config=v1=false", "not rest.Getter"),
+            ("feature-gates=AllAlpha=true", "priority classes: timed out"),
             ("service-account-issuer=:bad", "missing protocol scheme"),
             (
                 "encryption-provider-config-automatic-reload=true",

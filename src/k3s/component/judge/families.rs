@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::k3s::ending;
 use crate::k3s::Ending;
+use crate::k3s::component::Node;
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
-use crate::k3s::component::{Component, Node};
 
 /// From these releases on the first network or address is the one that counts (K3s f2c711737), and DNS may have both
 /// families (0b23a478c).
@@ -18,7 +18,6 @@ const COMPARED_SINCE: &str = "1.24.0";
 /// What a server with these networks and addresses refuses, in the order of its code.
 pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
     let mut found = Vec::from_iter(dns(options, node));
-    found.extend(of_apiserver(options, node));
     let has_agent = !options.on("disable-agent") && !options.on("cluster-reset");
     if has_agent && since(COMPARED_SINCE, node) {
         found.extend(of_agent(options, node));
@@ -105,37 +104,6 @@ fn of_agent(options: Options<'_>, node: &Node) -> Option<Ending> {
     (!fits).then(|| {
         let reason = format!("cluster-cidr and node-ip, {must}");
         ending(reason, place(&["cluster-cidr", "node-ip"]))
-    })
-}
-
-/// The first service network and the address that the apiserver gives out must be of one family (kube-apiserver
-/// `app/options/validation.go`). Which address a node has by itself is not known here.
-fn of_apiserver(options: Options<'_>, node: &Node) -> Option<Ending> {
-    // Tried at 1.36 only.
-    if node.version.minor < 31 {
-        return None;
-    }
-    let names = ["advertise-address", "node-external-ip", "node-ip"];
-    let mut addresses = names.into_iter().flat_map(|name| options.words(name));
-    let (address, place) = addresses.next()?;
-    let address: IpAddr = address.parse().ok()?;
-    let given = options.words("service-cidr").next();
-    // K3s's own is of the family of the first node-ip.
-    let default = || match options.words("node-ip").next() {
-        Some((word, _)) if word.contains(':') => "fd00:43::/112",
-        _ => "10.43.0.0/16",
-    };
-    let network = given.map_or_else(default, |(word, _)| word);
-    let is_ipv6 = Network::parse(network)?.is_ipv6();
-    let items = options.items(Component::Apiserver.option());
-    let reconciles = !items
-        .iter()
-        .any(|item| item.value.contains("endpoint-reconciler-type"));
-    (is_ipv6 != address.is_ipv6() && reconciles).then(|| {
-        let reason = format!(
-            "apiserver exited: service IP family \"{network}\" must match public address family \"{address}\""
-        );
-        ending(reason, Some(given.map_or(place, |(_, place)| place)))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{common, families, runtime};
+use super::{cluster, common, etcd, families, flannel, helm, runtime, vpn};
 use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
@@ -10,11 +10,12 @@ use crate::k3s::component::releases::Since;
 use crate::k3s::component::value::is_port_range;
 use crate::k3s::component::{Component, Node};
 use crate::k3s::go_duration::nanoseconds;
-use crate::k3s::{Ending, Place, Role};
+use crate::k3s::{Ending, Files, Place, Role};
 
 /// K3s's own refusals, in the order of its code.
-pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
-    let mut found = addresses(options, &["node-ip"]);
+pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec<Ending> {
+    let mut found = Vec::from_iter(vpn::endings(options));
+    found.extend(addresses(options, &["node-ip"]));
     // A server without an agent waits for its node then, and ends not.
     if !options.on("disable-agent") {
         found.extend(addresses(options, &["node-external-ip"]));
@@ -28,10 +29,13 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
     found.extend(modes(options, node));
     found.extend(tls(options, node));
     found.extend(panics(options, node));
-    found.extend(addresses_of_others(options, node));
+    found.extend(helm::endings(options, node));
+    found.extend(cluster::endings(options, node, files));
     found.extend(intervals(options, node));
     found.extend(families::endings(options, node));
     found.extend(runtime::endings(options, node));
+    found.extend(flannel::endings(options, node));
+    found.extend(etcd::endings(options, node, files));
     found
 }
 
@@ -135,64 +139,6 @@ fn too_small(options: Options<'_>) -> Option<Ending> {
         };
         Some(ending(reason, Some(place)))
     })
-}
-
-/// Where the data of a server are or come from.
-fn addresses_of_others(options: Options<'_>, node: &Node) -> Vec<Ending> {
-    let mut found = Vec::new();
-    let has_token = options.text("token").is_some() || options.text("token-file").is_some();
-    if let Some(server) = options.text("server")
-        && has_token
-        && let Some(scheme) = other_scheme(server)
-    {
-        let reason = format!("only https:// URLs are supported, invalid scheme: {scheme}");
-        found.push(ending(reason, options.place("server")));
-    }
-    // kine took what names no scheme for a file of SQLite once; when that ended was not tried.
-    if let Some(endpoint) = options.text("datastore-endpoint")
-        && node.version.minor >= 36
-    {
-        let reason = match endpoint.split_once("://") {
-            None => {
-                "invalid datastore endpoint; endpoint should be a DSN URI in the format <scheme>://<authority>"
-            }
-            Some((scheme, _)) if !DATASTORES.contains(&scheme) => {
-                "creating storage endpoint: failed to create driver: unknown driver"
-            }
-            Some(_) => return found,
-        };
-        found.push(ending(
-            reason.to_owned(),
-            options.place("datastore-endpoint"),
-        ));
-    }
-    found
-}
-
-/// What kine 0.16 takes (`pkg/drivers`).
-const DATASTORES: [&str; 13] = [
-    "http",
-    "https",
-    "jetstream",
-    "litestream",
-    "memory",
-    "mysql",
-    "nats",
-    "postgres",
-    "postgresql",
-    "sqlite",
-    "t4",
-    "unix",
-    "unixs",
-];
-
-/// The scheme of an address that is not https, or the address itself where it has none.
-fn other_scheme(address: &str) -> Option<&str> {
-    match address.split_once("://") {
-        Some(("https", _)) => None,
-        Some((scheme, _)) => Some(scheme),
-        None => Some(address),
-    }
 }
 
 /// Times that may not be nothing, from K3s d694dd1db (March 2025) on.

@@ -1,12 +1,12 @@
 //! The logging flags: each component's own, and that all of them must agree, since K3s runs them in one process.
 
 use super::{Line, common};
-use crate::k3s::Ending;
-use crate::k3s::Files;
+use crate::k3s::component::document::Document;
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Argument, Component, Components, Node, kubelet};
+use crate::k3s::component::{Argument, Component, Components, KubeletSettings, Node, kubelet};
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::integer;
+use crate::k3s::{Ending, Files, Place};
 
 /// From here on K3s lets a component set the process's logging once more only if it is the same
 /// (`ReapplyHandlingIgnoreUnchanged`, K3s af50e1b09).
@@ -76,6 +76,7 @@ fn of_flag<'a>(line: &Line<'a>, flag: &str) -> Vec<&'a Argument> {
 pub(super) fn changed_by_another(
     options: Options<'_>,
     components: &Components,
+    settings: Option<&KubeletSettings>,
     node: &Node,
     files: &Files<'_>,
 ) -> Option<Ending> {
@@ -84,11 +85,11 @@ pub(super) fn changed_by_another(
     }
     let mut first: Option<Logging> = None;
     for component in Component::ALL {
-        let mut line = Line::of(component, components, node, files);
+        let line = Line::of(component, components, node, files);
         if line.arguments.is_empty() || !super::starts(component, options) {
             continue;
         }
-        let (logging, decided_by) = of_line(&line, options);
+        let (logging, decided_by) = of_line(&line, options, settings);
         match &first {
             None => first = Some(logging),
             Some(known) if *known == logging => {}
@@ -101,45 +102,117 @@ pub(super) fn changed_by_another(
                     }
                     _ => reason.to_owned(),
                 };
-                line.end(&reason, decided_by);
-                return line.endings.pop();
+                return Some(Ending::of(component, &reason, decided_by));
             }
         }
     }
     None
 }
 
-/// The logging of a component, and the operator's argument that decided of it.
-fn of_line<'a>(line: &Line<'a>, options: Options<'_>) -> (Logging, Option<&'a Argument>) {
-    // From 1.32 on K3s gives the kubelet these two in a file.
+/// The logging of a component, and what of the operator's decided of it.
+fn of_line(
+    line: &Line<'_>,
+    options: Options<'_>,
+    settings: Option<&KubeletSettings>,
+) -> (Logging, Option<Place>) {
+    // From 1.32 on K3s gives the kubelet these in a file, and the operator's own files lie over it.
     let in_file = line.component == Component::Kubelet && kubelet::reads_dropins(line.node.version);
     let of_option = |name: &str| options.text(name).filter(|_| in_file);
+    let of_files = |name: &str| {
+        let settings = settings.filter(|_| in_file)?;
+        settings.over_k3s_file(&format!("logging.{name}"))
+    };
     let (format, flush) = (
         line.given("logging-format"),
         line.last("log-flush-frequency"),
     );
     let (verbosity, patterns) = (line.last("v"), of_flag(line, "vmodule"));
-    let verbosity_text = verbosity
-        .map(|given| given.value.as_str())
-        .or_else(|| of_option("v"));
-    let texts = patterns.iter().map(|given| given.value.as_str());
-    let texts = of_option("vmodule").into_iter().chain(texts);
+    let (format_file, flush_file) = (of_files("format"), of_files("flushFrequency"));
+    let (verbosity_file, patterns_file) = (of_files("verbosity"), of_files("vmodule"));
+    let flag_or = |flag: Option<&Argument>, file: Option<&(&Document, Place)>| {
+        let of_file = || file.map(|(value, _)| value.shown().to_owned());
+        flag.map(|given| given.value.clone()).or_else(of_file)
+    };
+    let verbosity_text =
+        flag_or(verbosity, verbosity_file.as_ref()).or_else(|| of_option("v").map(str::to_owned));
+    let own_patterns = match &patterns_file {
+        Some((list, _)) => list.items().iter().map(pattern).collect(),
+        None => Vec::from_iter(of_option("vmodule").map(str::to_owned)),
+    };
+    let texts = patterns.iter().map(|given| given.value.clone());
+    let texts: Vec<String> = own_patterns.into_iter().chain(texts).collect();
     let logging = Logging {
-        format: format.map_or("text", |given| &given.value).to_owned(),
-        flush_ns: flush
-            .and_then(|given| nanoseconds(&given.value))
+        format: flag_or(format, format_file.as_ref()).unwrap_or_else(|| "text".to_owned()),
+        flush_ns: flag_or(flush, flush_file.as_ref())
+            .and_then(|text| flush_frequency(&text))
             .unwrap_or(FLUSH_FREQUENCY_NS),
-        verbosity: verbosity_text.and_then(integer).unwrap_or(0),
+        verbosity: verbosity_text.as_deref().and_then(integer).unwrap_or(0),
         patterns: texts
+            .iter()
             .flat_map(|text| text.split(','))
             .filter(|pattern| !pattern.is_empty())
             .map(str::to_owned)
             .collect(),
     };
-    let mut all = [format, flush, verbosity]
+    let flags = [format, flush, verbosity].into_iter().flatten();
+    let mut flags = flags
+        .chain(patterns)
+        .filter(|argument| common::is_given(argument));
+    let of_flags = flags.next().map(|argument| argument.place.clone());
+    let mut of_files = [format_file, flush_file, verbosity_file, patterns_file]
         .into_iter()
-        .flatten()
-        .chain(patterns);
-    let decided_by = all.find(|argument| common::is_given(argument));
+        .flatten();
+    let decided_by = of_flags.or_else(|| of_files.next().map(|(_, place)| place));
     (logging, decided_by)
+}
+
+/// A pattern of a file, as its flag writes it.
+fn pattern(entry: &Document) -> String {
+    let verbosity = entry.get("verbosity").map_or("0", Document::shown);
+    format!("{}={verbosity}", entry.text("filePattern"))
+}
+
+/// A file may also have nanoseconds (component-base `logs/api/v1` TimeOrMetaDuration).
+fn flush_frequency(text: &str) -> Option<i64> {
+    nanoseconds(text).or_else(|| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::with_files;
+    use crate::k3s::Role;
+
+    const DROP_IN: &str = "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/50-log.conf";
+
+    fn reason(version: &str, logging: &str) -> String {
+        let file = format!(
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nfailCgroupV1: false\nlogging: {logging}\n"
+        );
+        let start = with_files(vec![], &[(DROP_IN, &file)], version, Role::Server);
+        let first = start.endings.into_iter().next();
+        first.map_or_else(String::new, |ending| ending.to_string())
+    }
+
+    #[test]
+    fn the_kubelet_s_files_may_not_log_otherwise_than_the_others() {
+        for other in [
+            "{verbosity: 4}",
+            "{flushFrequency: 1s}",
+            "{vmodule: [{filePattern: a, verbosity: 2}]}",
+        ] {
+            let found = reason("1.36.3", other);
+            let words = "kubelet exited: initialize logging: the logging configuration should not be changed";
+            assert!(found.starts_with(words), "{other}: {found}");
+            assert!(found.contains("50-log.conf:4"), "{other}: {found}");
+        }
+        for same in [
+            "{verbosity: 0}",
+            "{flushFrequency: 5s, format: text}",
+            "{flushFrequency: 5000000000}",
+            "{}",
+        ] {
+            assert_eq!(reason("1.36.3", same), "", "{same}");
+        }
+        assert_eq!(reason("1.31.4", "{verbosity: 4}"), "");
+    }
 }

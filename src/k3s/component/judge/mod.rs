@@ -4,11 +4,16 @@ mod access;
 mod admission;
 mod apiserver;
 mod audit;
+mod cluster;
 mod common;
 mod controllers;
 mod encryption;
+mod etcd;
 mod families;
 mod files;
+mod first_start;
+mod flannel;
+mod helm;
 mod k3s;
 mod kubelet;
 mod limits;
@@ -16,6 +21,7 @@ mod logging;
 mod own_files;
 mod proxy;
 mod runtime;
+mod vpn;
 
 pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
@@ -131,7 +137,10 @@ pub(super) fn endings(
     node: &Node,
     files: &Files<'_>,
 ) -> Vec<Ending> {
-    let mut endings = k3s::endings(options, node);
+    let mut endings = k3s::endings(options, node, files);
+    endings.extend(proxy::read_without_running(
+        options, components, node, files,
+    ));
     for component in Component::ALL {
         if components.line(component).is_empty() || !starts(component, options) {
             continue;
@@ -158,9 +167,14 @@ pub(super) fn endings(
         }
         endings.append(&mut line.endings);
     }
+    endings.extend(first_start::denied(options, components, node, files));
     if endings.is_empty() {
         endings.extend(logging::changed_by_another(
-            options, components, node, files,
+            options,
+            components,
+            settings.and_then(|settings| settings.as_ref().ok()),
+            node,
+            files,
         ));
     }
     endings

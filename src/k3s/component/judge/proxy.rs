@@ -1,12 +1,17 @@
 //! kube-proxy (kubernetes `pkg/proxy/apis/config/validation`; what is asked here 1.20 asks too, unless it says otherwise).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Line, common, files};
+use crate::k3s::component::extra;
+use crate::k3s::component::flags::Refused;
 use crate::k3s::component::network::Network;
+use crate::k3s::component::options::Options;
 use crate::k3s::component::value::Kind;
-use crate::k3s::component::{AUTO, Argument};
+use crate::k3s::component::{AUTO, Argument, Component, Components, Node};
 use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::{Ending, Files, K3sVersion, Slip};
 
 const MODES: [&str; 5] = [
     "ClusterCIDR",
@@ -17,6 +22,8 @@ const MODES: [&str; 5] = [
 ];
 /// From here on the field of a mode is looked at; 1.20 took any mode and then none of its own.
 const DETECTS_SINCE_MINOR: u16 = 36;
+/// Before, K3s left the kernel's connection tracking alone.
+const READ_SINCE: K3sVersion = K3sVersion::new(21, 2);
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// Judges what its validation finds.
@@ -57,6 +64,42 @@ pub(super) fn judge(line: &mut Line<'_>) {
             line.end(&reason, Some(argument));
         }
     }
+}
+
+/// Every agent reads its own part of the arguments (`getConntrackConfig`), so they end it although no kube-proxy runs (K3s
+/// pkg/agent/run.go, from 7e175e8ad on).
+pub(super) fn read_without_running(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Option<Ending> {
+    let has_agent = !options.on("disable-agent") && !options.on("cluster-reset");
+    let reads = has_agent && !options.on("rootless") && node.version >= READ_SINCE;
+    if !reads || !components.line(Component::KubeProxy).is_empty() {
+        return None;
+    }
+    let items = options.items(Component::KubeProxy.option());
+    let arguments = extra::merge(BTreeMap::new(), items, node.version);
+    let line = Line {
+        arguments: &arguments,
+        ..Line::of(Component::KubeProxy, components, node, files)
+    };
+    let refused = arguments.iter().find_map(|argument| {
+        // Whether help is asked for is looked at only by a kube-proxy that runs.
+        let asks =
+            [Some(Kind::Help), Some(Kind::Version)].contains(&line.flags.kind(&argument.flag));
+        let refused = line.flags.refuses(argument).filter(|_| !asks)?;
+        Some((refused, argument))
+    });
+    refused.map(|(refused, argument)| {
+        let reason = format!("failed to validate kube-proxy conntrack configuration: {refused}");
+        let ending = super::k3s::ending(reason, Some(&argument.place));
+        match refused {
+            Refused::UnknownFlag(flag) => ending.over(Slip::UnknownFlag(flag)),
+            Refused::Argument(_) => ending,
+        }
+    })
 }
 
 fn invalid(line: &mut Line<'_>, field: &str, argument: &Argument, must: &str) {
@@ -225,7 +268,8 @@ fn addresses(line: &mut Line<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::component::tests::ending;
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, with};
 
     #[test]
     fn what_the_validation_of_kube_proxy_refuses_ends_it() {
@@ -269,5 +313,35 @@ mod tests {
         ] {
             assert_eq!(of(good), None, "{good:?}");
         }
+    }
+
+    #[test]
+    fn arguments_end_an_agent_that_runs_no_kube_proxy() {
+        let reason = |item, options: &[(&'static str, &'static str)]| {
+            let mut given = vec![("kube-proxy-arg", vec![item])];
+            given.extend(options.iter().map(|(name, value)| (*name, vec![*value])));
+            let start = with(given, "1.36.3", Role::Server);
+            let first = start.endings.into_iter().next();
+            first.map(|ending| ending.reason).unwrap_or_default()
+        };
+        let off = ("disable-kube-proxy", "true");
+        for (item, words) in [
+            (
+                "nope=1",
+                "kube-proxy conntrack configuration: unknown flag: --nope",
+            ),
+            (
+                "conntrack-min=x",
+                "invalid argument \"x\" for \"--conntrack-min\" flag",
+            ),
+        ] {
+            let found = reason(item, &[off]);
+            assert!(found.contains(words), "{item}: {found}");
+        }
+        // Only a kube-proxy that runs looks further than how its arguments are written.
+        for item in ["conntrack-min=-1", "help", "proxy-mode=nope"] {
+            assert_eq!(reason(item, &[off]), "", "{item}");
+        }
+        assert_eq!(reason("nope=1", &[off, ("disable-agent", "true")]), "");
     }
 }

@@ -65,6 +65,16 @@ impl KubeletSettings {
         found.filter(|(value, _)| **value != Document::Null)
     }
 
+    /// What the operator's files give for a field that K3s's own file gives too, and the file that gives it.
+    pub(in crate::k3s::component) fn over_k3s_file(
+        &self,
+        path: &str,
+    ) -> Option<(&Document, Place)> {
+        let mut files = self.files.iter().rev().filter(|file| !file.before_defaults);
+        let found = files.find_map(|file| Some((file.content.at(path)?, file.place_of(path))));
+        found.filter(|(value, _)| **value != Document::Null)
+    }
+
     /// The texts of a map that the operator's files unite in, by their names.
     pub(in crate::k3s::component) fn map_of_files(&self, path: &str) -> BTreeMap<String, Setting> {
         let mut united = BTreeMap::new();

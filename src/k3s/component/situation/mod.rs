@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::extra;
 use super::options::Options;
 use super::{AUTO, Node};
-use crate::k3s::{Files, Place, Role};
+use crate::k3s::{self, Files, Place, Role};
+pub(super) use beside::has_own_etcd;
 use names::DECIDED_BY;
 #[cfg(test)]
 pub(super) use names::{CONDITIONS, VALUES};
-
-const PAUSE_IMAGE: &str = "rancher/mirrored-pause:3.6";
 
 /// Values and conditions for the table of defaults.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +102,7 @@ impl Situation {
                 }),
         );
         self.put("resolv-conf", options.text("resolv-conf").unwrap_or(AUTO));
-        self.pause_image(options);
+        self.pause_image(options, node);
         for (name, option) in [("vmodule", "vmodule"), ("log", "log")] {
             self.given(name, options.text(option));
         }
@@ -112,8 +111,13 @@ impl Situation {
 
     /// The image of the pods' sandboxes. The system's registry goes before its name, unless that names it already (K3s
     /// pkg/agent/config/config.go); an agent gets the registry from its server.
-    fn pause_image(&mut self, options: Options<'_>) {
-        let image = options.set_to("pause-image").unwrap_or(PAUSE_IMAGE);
+    fn pause_image(&mut self, options: Options<'_>, node: &Node) {
+        let own = || {
+            let known = k3s::Options::of(node.role, node.version).find("pause-image")?;
+            known.default
+        };
+        let image = options.set_to("pause-image").or_else(own);
+        let image = image.unwrap_or_default();
         let registry = options.text("system-default-registry");
         let shown = match registry {
             Some(registry) if !image.starts_with(registry) => format!("{registry}/{image}"),
@@ -150,7 +154,8 @@ impl Situation {
             .flat_map(|name| options.words(name))
             .any(|(word, _)| word == "servicelb");
         self.when("servicelb", !servicelb && !reset);
-        self.when("flannel", options.text("flannel-backend") != Some("none"));
+        let flannel = options.text("flannel-backend") != Some("none") && !options.on("no-flannel");
+        self.when("flannel", flannel);
         let egress = options.text("egress-selector-mode").unwrap_or("agent");
         self.when("egress-selector", egress != "disabled");
         let list = |name: &str| -> Vec<&str> {

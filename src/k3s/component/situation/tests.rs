@@ -190,3 +190,38 @@ fn a_database_without_a_scheme_is_one_of_sqlite() {
     assert_eq!(elects("sqlite:///var/lib/state.db"), "false");
     assert_eq!(elects("mysql://u@tcp(db)/k3s"), "");
 }
+
+/// K3s up to 1.23, pkg/agent/config/config.go and pkg/daemons/agent/agent_linux.go.
+#[test]
+fn up_to_1_23_only_a_runtime_of_the_operator_s_own_has_a_network_plugin() {
+    let kubelet = |options: &[(&'static str, &'static str)], flag| {
+        let options = options.iter().map(|(name, value)| (*name, vec![*value]));
+        let start = with(options.collect(), "1.23.5", Role::Server);
+        value(&start, Component::Kubelet, flag)
+    };
+    let cni = Some("cni".to_owned());
+    let other = ("container-runtime-endpoint", "/run/x.sock");
+    assert_eq!(kubelet(&[], "network-plugin"), None);
+    assert_eq!(kubelet(&[other], "network-plugin"), cni);
+    assert_eq!(kubelet(&[("docker", "true")], "network-plugin"), cni);
+    let image = Some("rancher/mirrored-pause:3.6".to_owned());
+    assert_eq!(
+        kubelet(&[("docker", "true")], "pod-infra-container-image"),
+        image
+    );
+    assert_eq!(kubelet(&[other], "pod-infra-container-image"), None);
+    assert_eq!(kubelet(&[("no-flannel", "true")], "cni-conf-dir"), None);
+}
+
+#[test]
+fn up_to_1_24_2_a_socket_with_a_scheme_gets_another() {
+    let given = vec![("container-runtime-endpoint", vec!["unix:///run/x.sock"])];
+    for (version, expected) in [
+        ("1.24.2", "unix://unix:///run/x.sock"),
+        ("1.24.3", "unix:///run/x.sock"),
+    ] {
+        let start = with(given.clone(), version, Role::Server);
+        let found = value(&start, Component::Kubelet, "container-runtime-endpoint");
+        assert_eq!(found.as_deref(), Some(expected), "{version}");
+    }
+}
