@@ -29,4 +29,5 @@ pub use revert::{
     Afterwards, Decision, Foreseen, Put, PutBack, Reason, Revert, RevertError, Reverted, UNPROVEN,
 };
 pub use verdict::Verdict;
+use written::ENCRYPTED;
 pub use written::Written;
