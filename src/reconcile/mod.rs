@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod lock;
 mod pass;
 mod plan;
+mod replaced;
 pub mod restart;
 mod revert;
 pub mod running;
