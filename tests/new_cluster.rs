@@ -160,6 +160,36 @@ fn encryption_stays_once_there_is_a_key() {
     assert!(encrypts(&server), "{}", server.lines());
 }
 
+/// A disk that is not mounted while k3warden looks, and while K3s starts.
+#[test]
+fn encryption_comes_back_with_the_key_that_was_out_of_sight() {
+    let tells = [
+        (
+            CONFIG,
+            "server: https://first:6443\ntoken: not-a-real-token\n",
+        ),
+        ("/etc/k3warden/config.toml", "new_cluster = false\n"),
+    ];
+    for (file, text) in tells {
+        let server = Server::new();
+        server.apply();
+        server.start();
+        server.write(KEY, "{}");
+        server.write(file, text);
+        server.apply();
+        assert!(encrypts(&server), "{file}: {}", server.lines());
+        let data = server.tree.at("/var/lib/rancher/k3s/server");
+        let away = server.tree.at("/var/lib/rancher/k3s/away");
+        std::fs::rename(&data, &away).unwrap();
+        server.apply();
+        server.decide();
+        std::fs::remove_dir_all(&data).unwrap();
+        std::fs::rename(&away, &data).unwrap();
+        server.apply();
+        assert!(encrypts(&server), "{file}: {}", server.lines());
+    }
+}
+
 #[test]
 fn the_decision_of_the_first_start_stands_while_the_cluster_has_its_data() {
     let server = Server::new();

@@ -4,6 +4,8 @@
 
 mod tree;
 
+use std::os::unix::fs::PermissionsExt;
+
 use tree::Tree;
 
 const SERVER: &str = "\
@@ -54,4 +56,37 @@ fn an_operators_own_without_the_section_keeps_its_content_and_gets_the_mode() {
         Some(1),
         "the section is still missing"
     );
+}
+
+/// Typed into the place of ours, with a slip in it: what holds comes back, and the operator's work is not lost.
+#[test]
+fn what_an_operator_put_into_the_place_of_ours_is_kept_when_it_is_replaced() {
+    let tree = Tree::of(SERVER);
+    let place = "/var/lib/rancher/k3s/server/audit.yaml";
+    let kept = "/var/lib/k3warden/replaced/var-lib-rancher-k3s-server-audit.yaml";
+    let apply = ["apply"];
+    let said = tree.k3warden(&apply);
+    assert!(tree.at(place).exists(), "{said:?}");
+    let ours = tree.text(place);
+    let theirs = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n";
+    let with_a_slip = theirs.replace("Metadata", "Metadta");
+    tree.write(place, theirs);
+    tree.k3warden(&apply);
+    assert_eq!(tree.text(place), theirs, "a valid one stays");
+    assert!(!tree.at(kept).exists());
+    tree.write(place, &with_a_slip);
+    tree.k3warden(&apply);
+    assert_eq!(tree.text(place), ours);
+    assert_eq!(tree.text(kept), with_a_slip);
+    let mode = std::fs::metadata(tree.at(kept))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    // Ours, loosened or gone, is nobody's work.
+    std::fs::remove_file(tree.at(kept)).unwrap();
+    std::fs::remove_file(tree.at(place)).unwrap();
+    tree.k3warden(&apply);
+    assert_eq!(tree.text(place), ours);
+    assert!(!tree.at(kept).exists());
 }

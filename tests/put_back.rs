@@ -17,6 +17,7 @@ use k3warden::reconcile::ledger::{Keeping, Ledger};
 use k3warden::reconcile::lock::Lock;
 use k3warden::reconcile::restart::own_part::OurPart;
 use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances};
+use k3warden::reconcile::service::encrypted;
 use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use k3warden::reconcile::service::stay::{Running, must_stay};
@@ -340,6 +341,23 @@ fn revert_leaves_what_the_cluster_needs_and_says_why() {
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(node.drop_in(), "");
     assert!(!node.path(AUDIT_POLICY).exists());
+}
+
+#[test]
+fn revert_keeps_the_encryption_line_while_the_disk_with_the_key_is_not_mounted() {
+    let node = Node::settled();
+    node.write(KEY, "{}");
+    node.with_pass(|pass, ledger| {
+        let lock = Lock::acquire(&pass.host.root, PATIENCE, "test").unwrap();
+        encrypted::note(pass, ledger, &lock).unwrap();
+    });
+    fs::rename(node.path(SERVER), node.path("var/lib/rancher/k3s/away")).unwrap();
+    let (code, said) = node.run(&["revert"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("a disk that is not mounted"), "{said}");
+    let left = node.drop_in();
+    assert!(left.contains("secrets-encryption: true"), "{left}");
+    assert!(!left.contains("audit"), "{left}");
 }
 
 #[test]

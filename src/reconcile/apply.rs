@@ -7,7 +7,7 @@ use crate::setting::{Change, Effect};
 
 use super::ledger::{self, ChangeId, Ending, Ledger, LedgerError, Recorded};
 use super::lock::{Lock, LockError};
-use super::{Plan, PlannedChange};
+use super::{Plan, PlannedChange, replaced};
 
 /// How long a change waits for another process's change.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -185,6 +185,12 @@ fn record(
     patience: Duration,
 ) -> Result<(Vec<Result<Recorded, LedgerError>>, Lock), LockError> {
     let lock = Lock::acquire(&host.root, patience, who)?;
+    for change in plan.changes.iter().map(|planned| &planned.change) {
+        let foreign = |content| ledger.is_foreign(&change.thing, content, &lock);
+        if replaced::content(change).is_some_and(foreign) {
+            replaced::keep(host, change);
+        }
+    }
     let mut answers = ledger.record_all(&to_record(plan), &lock).into_iter();
     let of_change = |planned: &PlannedChange| {
         let mut answers = answers.by_ref().take(answering(planned).len());

@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod lock;
 mod pass;
 mod plan;
+mod replaced;
 pub mod restart;
 mod revert;
 pub mod running;
@@ -29,4 +30,5 @@ pub use revert::{
     Afterwards, Decision, Foreseen, Put, PutBack, Reason, Revert, RevertError, Reverted, UNPROVEN,
 };
 pub use verdict::Verdict;
+use written::ENCRYPTED;
 pub use written::Written;

@@ -1,15 +1,22 @@
 //! What we wrote ourselves, as far as the ledger knows.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::host::Thing;
 
 use super::ledger::{Fingerprint, Ledger, LedgerError};
 use super::lock::Lock;
 
+/// The note of the data dir in which K3s was started with an encryption line of ours.
+pub(super) const ENCRYPTED: &str = "encrypted";
+
 /// What we last wrote, thing by thing: tells our own old content from an operator's file.
 #[derive(Debug, Clone, Default)]
-pub struct Written(BTreeMap<Thing, Fingerprint>);
+pub struct Written {
+    last: BTreeMap<Thing, Fingerprint>,
+    encrypted: Option<PathBuf>,
+}
 
 impl Written {
     /// Takes it from the ledger.
@@ -18,18 +25,25 @@ impl Written {
     /// When the ledger cannot be read.
     pub fn of(ledger: &mut Ledger, lock: &Lock) -> Result<Self, LedgerError> {
         let touched = ledger.touched(lock)?;
-        Ok(Self(
-            touched
+        Ok(Self {
+            last: touched
                 .into_iter()
                 .map(|touch| (touch.thing, touch.last_written))
                 .collect(),
-        ))
+            encrypted: ledger.noted(ENCRYPTED, lock)?.map(PathBuf::from),
+        })
+    }
+
+    /// Whether K3s was started in this data dir with an encryption line of ours.
+    #[must_use]
+    pub fn encrypts(&self, data_dir: &Path) -> bool {
+        self.encrypted.as_deref() == Some(data_dir)
     }
 
     /// Whether a file's content is what we wrote there last.
     #[must_use]
     pub fn is_ours(&self, thing: &Thing, content: &[u8]) -> bool {
-        self.0
+        self.last
             .get(thing)
             .is_some_and(|fingerprint| fingerprint.has_content(content))
     }

@@ -14,7 +14,7 @@ use k3warden::node::{self, Surroundings};
 use k3warden::policy::Policy;
 use k3warden::reconcile::ledger::{Keeping, Ledger};
 use k3warden::reconcile::lock::Lock;
-use k3warden::reconcile::service::{cluster, last_data_dir};
+use k3warden::reconcile::service::{cluster, encrypted, last_data_dir};
 use k3warden::reconcile::{Judgement, Pass, Plan, Refused, Seen, Written, apply};
 use k3warden::setting::Running;
 
@@ -211,6 +211,7 @@ impl Server {
             let root = Root::open(self.tree.path()).unwrap();
             let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
             last_data_dir::note(pass.node, ledger, &lock).unwrap();
+            encrypted::note(pass, ledger, &lock).unwrap();
             cluster::decide(&pass.host.root, pass.node, ledger, &lock).unwrap();
         });
     }

@@ -19,7 +19,7 @@ use crate::k3s::{Files, Loaded, load_unit};
 use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
-use crate::reconcile::service::{cluster, last_data_dir};
+use crate::reconcile::service::{cluster, encrypted, last_data_dir};
 use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within, unit_override};
 use crate::setting::Stage;
 use crate::watch::Pause;
@@ -168,6 +168,7 @@ impl Door {
         self.guard_start(ledger)?;
         let lock = self.session.lock(WHO)?;
         last_data_dir::note(&self.session.node, ledger, &lock)?;
+        encrypted::note(&self.session.pass(), ledger, &lock)?;
         Ok(cluster::decide(
             &self.session.host.root,
             &self.session.node,

@@ -47,8 +47,9 @@ impl Conditions<'_, '_> {
         match (name.as_str(), value.as_str()) {
             ("protect-kernel-defaults", "true") => self.wrong_kernel_value(),
             ("secrets-encryption", _) if self.may_begin_encrypted() => None,
-            // We began this cluster, and somebody took our line away: under the key it must come back.
-            ("secrets-encryption", _) if self.has_encryption_key() && self.pass.node.new_cluster => None,
+            // We began this cluster, and somebody took our line away, or we did while the key was out of sight: under the key it must
+            // come back.
+            ("secrets-encryption", _) if self.has_encryption_key() && self.is_encrypted_by_us() => None,
             ("secrets-encryption", _) if self.has_encryption_key() => Some(
                 "this cluster has an encryption key and nothing turns secrets-encryption on: K3s cannot read its \
                  Secrets; set secrets-encryption: true in config.yaml"
@@ -149,6 +150,11 @@ impl Conditions<'_, '_> {
                 path.display()
             )
         })
+    }
+
+    fn is_encrypted_by_us(&self) -> bool {
+        let node = self.pass.node;
+        node.new_cluster || self.pass.written.encrypts(&node.places.data_dir)
     }
 
     pub(super) fn has_encryption_key(&self) -> bool {

@@ -41,7 +41,7 @@ use scan::{Scan, Tail};
 use store::{Opened, Store};
 
 use super::lock::Lock;
-use crate::host::{OwnPlace, Root, boot_id};
+use crate::host::{OwnPlace, Root, Thing, boot_id};
 
 /// Images of before and repairs of some years; an eighth of it is kept free for repairs.
 const LIMIT_BYTES: u64 = 8 << 20;
@@ -147,6 +147,16 @@ impl Ledger {
             Entry::Note { value, .. } => Ok(Some(value)),
             _ => Err(LedgerError::Broken(Damage::Unreadable { line: span.line })),
         }
+    }
+
+    /// Whether a thing that we changed before has a content that is not the one we wrote there. Of what we never touched the
+    /// first record has all of it.
+    pub fn is_foreign(&mut self, thing: &Thing, content: &[u8], lock: &Lock) -> bool {
+        let touched = self
+            .refresh(lock)
+            .ok()
+            .and_then(|()| self.index.touched.get(thing));
+        touched.is_some_and(|touched| !touched.last_written.has_content(content))
     }
 
     fn read(&self, span: Span) -> Result<Line, LedgerError> {

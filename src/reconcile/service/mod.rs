@@ -4,6 +4,7 @@
 pub mod circumstances;
 pub mod cluster;
 pub mod directory_time;
+pub mod encrypted;
 pub mod following;
 pub mod inputs;
 pub mod kernel;

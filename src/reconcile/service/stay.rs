@@ -82,6 +82,12 @@ pub enum Need {
     /// Secrets may be encrypted, and the line of the drop-in says how.
     #[error("its secrets-encryption line, without which K3s could not read its Secrets any more")]
     Encryption,
+    /// They were when K3s last started, and its data is not to be seen now.
+    #[error(
+        "its secrets-encryption line: K3s was started with it, and {0} has no keys now, which may be a disk that is not mounted; without \
+         the line K3s could not read the Secrets there any more"
+    )]
+    EncryptionOutOfSight(String),
 }
 
 /// What a thing has to stay for as it is now, although of the controls that wrote it only `staying` keep it. `running`
@@ -181,10 +187,10 @@ pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, Need)> {
     let Thing::Path(path) = thing else {
         return None;
     };
-    let ours = line_out::is_ours(path, &pass.node.places.config_file);
-    if !ours || part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent {
+    if !line_out::is_ours(path, &pass.node.places.config_file) {
         return None;
     }
+    let need = encryption(pass)?;
     let State::File {
         content,
         attributes,
@@ -197,5 +203,17 @@ pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, Need)> {
         content: text.into_bytes(),
         attributes,
     };
-    Some((state, Need::Encryption))
+    Some((state, need))
+}
+
+fn encryption(pass: &Pass<'_>) -> Option<Need> {
+    let node = pass.node;
+    if part::encryption_key(pass.host, node) == EncryptionKey::MayExist {
+        return Some(Need::Encryption);
+    }
+    let data_dir = &node.places.data_dir;
+    let is_out_of_sight = || matches!(pass.host.root.kind(&data_dir.join("server/cred")), Ok(None));
+    let encrypted = node.is_installed() && pass.written.encrypts(data_dir);
+    (encrypted && is_out_of_sight())
+        .then(|| Need::EncryptionOutOfSight(data_dir.display().to_string()))
 }
