@@ -198,6 +198,14 @@ starts_of_k3s() {
   journalctl --no-pager -q -b -o cat -u "${1:-k3s}" | grep -c 'Starting k3s v' || true
 }
 
+# stays_small: the daemon, asleep on its first pass's results, has no more in memory than docs/benchmarks.md promises.
+stays_small() {
+  local resident_kib
+  resident_kib=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$(systemctl show -P MainPID k3warden)/status")
+  echo "the daemon's resident memory: $resident_kib KiB"
+  [ "$resident_kib" -le 4096 ] || fail "the daemon has $resident_kib KiB in memory"
+}
+
 # told TEXT [PRIORITY]: k3warden's daemon told the journal so, in this boot.
 told() {
   journalctl --no-pager -q -b -t k3warden -p "${2:-debug}" -o cat --grep "$1"
