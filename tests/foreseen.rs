@@ -223,6 +223,18 @@ fn bits_that_go_and_content_that_comes_in_one_plan_are_foreseen_together() {
     );
 }
 
+/// Bits of a file that are given back are told, though its text stays the same.
+#[test]
+fn bits_alone_that_are_given_back_are_told_as_before_and_after() {
+    let tree = bits_that_wait_for_a_line();
+    let told = kernel_lines(&tree, &["diff"]).stdout;
+    let given_back = told.split("given back: ").nth(1).unwrap_or_default();
+    assert!(
+        given_back.contains("0600") && given_back.contains("→") && given_back.contains("0644"),
+        "{told}"
+    );
+}
+
 /// The plan takes our words out of the unit's command, and nothing protects the kernel's values after that.
 #[test]
 fn a_command_that_the_plan_changes_counts_as_it_will_be() {
