@@ -152,11 +152,15 @@ fn what_is_foreseen_is_what_is_done_on_every_host() {
     );
 }
 
-/// Of a file only the bits were ours, for a control that goes; in the same plan another one writes a line into it. Put back are
-/// the bits, with the line: what the content was is known only once that plan is carried out.
-#[test]
-fn bits_that_go_and_content_that_comes_in_one_plan_are_foreseen_together() {
-    const FILE: &str = "/etc/sysctl.d/90-kubelet.conf";
+const KERNEL_FILE: &str = "/etc/sysctl.d/90-kubelet.conf";
+
+fn kernel_lines(tree: &Tree, command: &[&str]) -> Answer {
+    tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat())
+}
+
+/// A node on which only the bits of a file are ours, for a control that goes with the next plan; in the same plan the kernel's
+/// controls write their lines into it.
+fn bits_that_wait_for_a_line() -> Tree {
     let tree = Tree::of(
         "\
 755 root:root d /var/lib/rancher/k3s
@@ -176,28 +180,58 @@ fn bits_that_go_and_content_that_comes_in_one_plan_are_foreseen_together() {
 | mode = \"0600\"
 ",
     );
-    let run =
-        |command: &[&str]| tree.run(&[&["--k3s-version", "1.36.3", "--no-sync"], command].concat());
-    let policy = |text: &str| tree.write(POLICY, &format!("on_disable = \"revert\"\n{text}"));
-    let kernel = [
+    let policy = |off: &[&str]| {
+        let off = off
+            .iter()
+            .map(|control| format!("[control.{control}]\nstate = \"off\"\n"));
+        tree.write(
+            POLICY,
+            &format!("on_disable = \"revert\"\n{}", off.collect::<String>()),
+        );
+    };
+    // Where K3s protects the kernel's values their file stays for that reason alone.
+    let protects = "protect-kernel-defaults";
+    policy(&[
+        protects,
         "kernel-panic",
         "kernel-panic-on-oops",
         "vm-overcommit-memory",
         "vm-panic-on-oom",
         "kernel-keys-root-maxkeys",
         "kernel-keys-root-maxbytes",
-    ];
-    let off = kernel.map(|control| format!("[control.{control}]\nstate = \"off\"\n"));
-    policy(&off.concat());
-    assert_ne!(run(&["apply"]).code, Some(2));
-    assert_eq!(tree.text(FILE), "# theirs\n");
-    policy("[control.site-sysctl-bits]\nstate = \"off\"\n");
-    let foreseen = foreseen(&run(&["diff", "--format", "json"]).json());
-    let applied = run(&["apply"]);
+    ]);
+    assert_ne!(kernel_lines(&tree, &["apply"]).code, Some(2));
+    assert_eq!(tree.text(KERNEL_FILE), "# theirs\n");
+    policy(&[protects, "site-sysctl-bits"]);
+    tree
+}
+
+/// What the content was is recorded only once that plan is carried out; put back are the bits, with the lines.
+#[test]
+fn bits_that_go_and_content_that_comes_in_one_plan_are_foreseen_together() {
+    let tree = bits_that_wait_for_a_line();
+    let foreseen = foreseen(&kernel_lines(&tree, &["diff", "--format", "json"]).json());
+    let applied = kernel_lines(&tree, &["apply"]);
     assert_eq!(foreseen, done(&applied.stderr));
+    let [line] = &foreseen[..] else {
+        panic!("{foreseen:?}");
+    };
+    let becomes = format!("{KERNEL_FILE} becomes: ");
     assert!(
-        foreseen.iter().any(|line| line.starts_with(FILE)),
-        "{foreseen:?}"
+        line.starts_with(&becomes) && line.contains("0644"),
+        "{line}"
+    );
+}
+
+/// Bits of a file that are given back are told, though its text stays the same.
+#[test]
+fn bits_alone_that_are_given_back_are_told_as_before_and_after() {
+    let tree = bits_that_wait_for_a_line();
+    let told = kernel_lines(&tree, &["diff"]).stdout;
+    let given_back = told.split("given back: ").nth(1).unwrap_or_default();
+    assert!(
+        given_back.contains("0600") && given_back.contains("→") && given_back.contains("0644"),
+        "{told}"
     );
 }
 
