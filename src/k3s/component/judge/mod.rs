@@ -197,7 +197,7 @@ pub(super) fn encryption(
 }
 
 /// What K3s would do where Secrets are to be encrypted in a cluster that has data and no key.
-pub(super) fn late_encryption(
+fn late_encryption(
     options: Options<'_>,
     components: &Components,
     node: &Node,
@@ -215,8 +215,21 @@ pub(super) fn decided_by_files(
     access::decided(&Line::of(Component::Apiserver, components, node, files))
 }
 
+/// What K3s would do without an end that the operator should know.
+pub(super) fn warnings(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Vec<String> {
+    let mut warnings = k3s::waits(options);
+    warnings.extend(unknown_flags(components, node));
+    warnings.extend(late_encryption(options, components, node, files));
+    warnings
+}
+
 /// The operator's flags that no table can tell of, because the release is newer than all of them.
-pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
+fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
     if node.version.minor <= super::minors::NEWEST {
         return Vec::new();
     }
