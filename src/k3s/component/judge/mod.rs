@@ -196,16 +196,6 @@ pub(super) fn encryption(
     encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
 }
 
-/// What K3s would do where Secrets are to be encrypted in a cluster that has data and no key.
-fn late_encryption(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<String> {
-    encryption::late_warning(options, components, node, files)
-}
-
 /// The apiserver's flags for which a file of the operator's stands.
 pub(super) fn decided_by_files(
     components: &Components,
@@ -224,7 +214,7 @@ pub(super) fn warnings(
 ) -> Vec<String> {
     let mut warnings = k3s::waits(options);
     warnings.extend(unknown_flags(components, node));
-    warnings.extend(late_encryption(options, components, node, files));
+    warnings.extend(encryption::late_warning(options, components, node, files));
     warnings
 }
 
