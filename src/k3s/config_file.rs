@@ -180,6 +180,10 @@ impl Reader<'_> {
             )));
         }
         match self.files.listing(&directory) {
+            Ok(None) if self.leads_through_a_file(&directory) => Ok(Err(Ending::new(
+                format!("open {}: not a directory", directory.display()),
+                self.location.named.clone(),
+            ))),
             Ok(names) => Ok(Ok(names
                 .unwrap_or_default()
                 .into_iter()
@@ -192,6 +196,13 @@ impl Reader<'_> {
             ))),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A path through a file is none, which is more than a directory that is not there (`os.ReadDir`). Only a path that
+    /// somebody named is looked at.
+    fn leads_through_a_file(&self, directory: &Path) -> bool {
+        let is_file = |path: &Path| matches!(self.files.kind(path), Ok(Some(kind)) if kind != Kind::Directory);
+        self.location.named.is_some() && directory.ancestors().skip(1).any(is_file)
     }
 
     fn read_one(
@@ -341,6 +352,25 @@ mod tests {
         let path = located("https://x/y.yaml", &Place::Default).path;
         assert_eq!(remote_address(&path), Some("https://x/y.yaml"));
         assert_eq!(remote_address(Path::new("/etc/https.yaml")), None);
+    }
+
+    #[test]
+    fn a_configuration_below_a_file_ends_k3s() {
+        let tree = tempfile::tempdir().unwrap();
+        let root = crate::host::Root::open(tree.path()).unwrap();
+        let files = Files::new(&root).with("/etc/x.yaml", "node-name: a\n");
+        let version = K3sVersion::new(36, 3);
+        for (path, ends) in [
+            ("/etc/x.yaml/", true),
+            ("/etc/x.yaml/y.yaml", true),
+            ("/etc/x.yaml", false),
+            ("/etc/none/y.yaml", false),
+        ] {
+            let location = located(path, &Place::Default);
+            let reading = read(&files, &location, version, &mut Vec::new()).unwrap();
+            let is_end = matches!(&reading, Reading::Ends(ending) if ending.reason.ends_with("not a directory"));
+            assert_eq!(is_end, ends, "{path}: {reading:?}");
+        }
     }
 
     #[test]

@@ -136,10 +136,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         by_files: judge::decided_by_files(&components, node, files),
         endings,
         swallowed: judge::swallowed(&extracted, node),
-        warnings: judge::unknown_flags(&components, node)
-            .into_iter()
-            .chain(judge::late_encryption(options, &components, node, files))
-            .collect(),
+        warnings: judge::warnings(options, &components, node, files),
         components,
     }
 }

@@ -102,6 +102,23 @@ fn an_argument_that_k3s_makes_of_an_option_names_the_option_s_place() {
     assert_eq!(argument.place.to_string(), "k3s.service ExecStart");
 }
 
+/// A real 1.36.3 with `node-external-ip: x` was neither ready nor at an end after a minute and a half.
+#[test]
+fn an_address_that_is_none_keeps_k3s_waiting_and_does_not_end_it() {
+    let start = with(
+        vec![("node-external-ip", vec!["x,203.0.113.5"])],
+        "1.36.3",
+        Role::Server,
+    );
+    assert_eq!(start.endings, []);
+    assert_eq!(
+        start.warnings,
+        [
+            "k3s.service ExecStart: K3s would wait for ever and not get ready: invalid node-external-ip \"x\""
+        ]
+    );
+}
+
 #[test]
 fn the_port_after_the_largest_number_wraps_as_in_go() {
     let largest = i64::MAX.to_string();

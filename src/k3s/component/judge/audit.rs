@@ -54,11 +54,6 @@ const MANAGED: Shape = Shape::Since(24, &Shape::Bool);
 pub(super) fn judge(line: &mut Line<'_>) {
     // Without a path the log back end is off and its flags are not looked at.
     if let Some(argument) = line.given("audit-log-path") {
-        let path = line.node.named_file(&argument.value);
-        let reason = no_place_for_log(&path, line.minor(), line.files);
-        if let Some(reason) = reason.filter(|_| argument.value != "-") {
-            line.end(&reason, Some(argument));
-        }
         for flag in [
             "audit-log-maxage",
             "audit-log-maxbackup",
@@ -73,6 +68,12 @@ pub(super) fn judge(line: &mut Line<'_>) {
             &["batch", "blocking", "blocking-strict"],
         );
         common::one_of(line, "audit-log-version", &versions(line.minor()));
+        // The flags are judged before the file is opened (`Validate`, `ApplyTo`).
+        let path = line.node.named_file(&argument.value);
+        let reason = no_place_for_log(&path, line.minor(), line.files);
+        if let Some(reason) = reason.filter(|_| argument.value != "-") {
+            line.end(&reason, Some(argument));
+        }
     }
     if let Some(argument) = line.given("audit-policy-file") {
         let prefix = "loading audit policy file";
@@ -217,10 +218,31 @@ fn stages(holder: &Document, prefix: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::with;
 
     fn reason(rules: &str) -> Option<String> {
         let text = format!("apiVersion: audit.k8s.io/v1\nkind: Policy\n{rules}");
         refuses(&Document::parse(text.as_bytes()).unwrap(), 36)
+    }
+
+    #[test]
+    fn the_flags_of_the_log_are_judged_before_it_is_opened() {
+        let items = vec![
+            "audit-log-path=/var/lib/rancher/k3s/server/logs/audit.log",
+            "audit-log-maxage=-1",
+        ];
+        let start = with(vec![("kube-apiserver-arg", items)], "1.20.2", Role::Server);
+        let reasons: Vec<&str> = start
+            .endings
+            .iter()
+            .map(|ending| ending.reason.as_str())
+            .collect();
+        assert!(reasons[0].contains("--audit-log-maxage -1"), "{reasons:?}");
+        assert!(
+            reasons[1].contains("directory of the audit log"),
+            "{reasons:?}"
+        );
     }
 
     #[test]

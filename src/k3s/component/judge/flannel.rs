@@ -1,14 +1,13 @@
 //! The backend of K3s's own network (pkg/agent/flannel/setup.go createFlannelConf).
 
 use super::k3s::ending;
-use crate::k3s::Ending;
 use crate::k3s::component::Node;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Releases;
+use crate::k3s::{Ending, Files};
 
-/// The backends, each with the releases that have it. `none` is another network's business.
-const BACKENDS: [(&str, &str); 7] = [
-    ("none", "-"),
+/// The backends, each with the releases that have it.
+const BACKENDS: [(&str, &str); 6] = [
     ("vxlan", "-"),
     ("host-gw", "-"),
     ("ipsec", "..1.27.2"),
@@ -19,16 +18,24 @@ const BACKENDS: [(&str, &str); 7] = [
 /// `backend=key=value,...` was one way to set its options.
 const TAKES_OPTIONS: &str = "1.24.1..1.27.2";
 
-/// A server with an agent ends over a backend that it does not have.
-pub(super) fn endings(options: Options<'_>, node: &Node) -> Option<Ending> {
+/// A server with an agent ends over a backend that it does not have, and over a file of the operator's that is not there.
+pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> Option<Ending> {
     let has_agent = !options.on("disable-agent") && !options.on("cluster-reset");
-    // A file of the operator's has the backend then, or a VPN is one.
-    let others = ["flannel-conf", "vpn-auth", "vpn-auth-file"];
-    let decided = others.iter().any(|name| options.text(name).is_some());
-    if !has_agent || decided || options.on("no-flannel") {
+    let given = options.set_to("flannel-backend");
+    if !has_agent || options.on("no-flannel") || given == Some("none") {
         return None;
     }
-    let given = options.set_to("flannel-backend")?;
+    // The file has the backend then.
+    if let Some(file) = options.text("flannel-conf") {
+        let path = node.named_file(file);
+        let absent = matches!(files.kind(&path), Ok(None));
+        let reason = format!(
+            "flannel exited: failed to create the SubnetManager: failed to read net conf: open {}: no such file or directory",
+            path.display()
+        );
+        return absent.then(|| ending(reason, options.place("flannel-conf")));
+    }
+    let given = given?;
     let has = |releases: &str| {
         Releases::parse(releases).is_some_and(|releases| releases.contain(node.version))
     };
@@ -36,17 +43,19 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Option<Ending> {
         Some((backend, _)) if has(TAKES_OPTIONS) => backend,
         _ => given,
     };
-    let known = BACKENDS
-        .iter()
-        .any(|(name, releases)| *name == backend && has(releases));
+    let mut backends = BACKENDS.iter();
+    let known = backends.any(|(name, releases)| *name == backend && has(releases));
+    // A VPN is its own backend.
+    let vpn = ["vpn-auth", "vpn-auth-file"];
+    let decided = known || vpn.iter().any(|name| options.text(name).is_some());
     let reason = format!("Cannot configure unknown flannel backend '{given}'");
-    (!known).then(|| ending(reason, options.place("flannel-backend")))
+    (!decided).then(|| ending(reason, options.place("flannel-backend")))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
-    use crate::k3s::component::tests::with;
+    use crate::k3s::component::tests::{with, with_files};
 
     fn ends(version: &str, options: &[(&str, &str)]) -> bool {
         let options = options.iter().map(|(name, value)| (*name, vec![*value]));
@@ -79,12 +88,26 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_is_not_looked_at_where_a_file_or_nothing_makes_the_network() {
-        for other in [
-            ("flannel-conf", "/etc/flannel.json"),
-            ("disable-agent", "true"),
-        ] {
-            assert!(!ends("1.36.3", &[("flannel-backend", "udp"), other]));
-        }
+    fn a_file_has_the_backend_and_has_to_be_there() {
+        let conf = ("flannel-conf", "/etc/flannel.json");
+        let backend = |backend| ("flannel-backend", backend);
+        let reason = |options: &[(&'static str, &'static str)], files: &[(&str, &str)]| {
+            let options = options.iter().map(|(name, value)| (*name, vec![*value]));
+            let start = with_files(options.collect(), files, "1.36.3", Role::Server);
+            let first = start.endings.into_iter().next();
+            first.map(|ending| ending.reason).unwrap_or_default()
+        };
+        let found = reason(&[conf], &[]);
+        assert!(
+            found.ends_with("open /etc/flannel.json: no such file or directory"),
+            "{found}"
+        );
+        assert_eq!(reason(&[backend("none"), conf], &[]), "");
+        assert_eq!(
+            reason(&[backend("udp"), conf], &[("/etc/flannel.json", "{}")]),
+            ""
+        );
+        let alone = ("disable-agent", "true");
+        assert_eq!(reason(&[backend("udp"), alone], &[]), "");
     }
 }

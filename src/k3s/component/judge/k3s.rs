@@ -16,10 +16,6 @@ use crate::k3s::{Ending, Files, Place, Role};
 pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec<Ending> {
     let mut found = Vec::from_iter(vpn::endings(options));
     found.extend(addresses(options, &["node-ip"]));
-    // A server without an agent waits for its node then, and ends not.
-    if !options.on("disable-agent") {
-        found.extend(addresses(options, &["node-external-ip"]));
-    }
     if node.role == Role::Agent {
         found.extend(runtime::endings(options, node));
         return found;
@@ -34,13 +30,25 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> V
     found.extend(intervals(options, node));
     found.extend(families::endings(options, node));
     found.extend(runtime::endings(options, node));
-    found.extend(flannel::endings(options, node));
+    found.extend(flannel::endings(options, node, files));
     found.extend(etcd::endings(options, node, files));
     found
 }
 
 pub(super) fn ending(reason: String, from: Option<&Place>) -> Ending {
     Ending::new(reason, from.cloned())
+}
+
+/// What K3s never gets past, without an end: it asks for the configuration of its agent until that can be read
+/// (pkg/agent/config/config.go Get).
+pub(super) fn waits(options: Options<'_>) -> Vec<String> {
+    let words = options.exact_words("node-external-ip");
+    let wrong = words.filter(|(word, _)| word.parse::<IpAddr>().is_err());
+    wrong
+        .map(|(word, place)| {
+            format!("{place}: K3s would wait for ever and not get ready: invalid node-external-ip {word:?}")
+        })
+        .collect()
 }
 
 fn addresses(options: Options<'_>, names: &[&str]) -> Vec<Ending> {

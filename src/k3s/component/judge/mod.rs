@@ -196,16 +196,6 @@ pub(super) fn encryption(
     encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
 }
 
-/// What K3s would do where Secrets are to be encrypted in a cluster that has data and no key.
-pub(super) fn late_encryption(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<String> {
-    encryption::late_warning(options, components, node, files)
-}
-
 /// The apiserver's flags for which a file of the operator's stands.
 pub(super) fn decided_by_files(
     components: &Components,
@@ -215,8 +205,21 @@ pub(super) fn decided_by_files(
     access::decided(&Line::of(Component::Apiserver, components, node, files))
 }
 
+/// What K3s would do without an end that the operator should know.
+pub(super) fn warnings(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Vec<String> {
+    let mut warnings = k3s::waits(options);
+    warnings.extend(unknown_flags(components, node));
+    warnings.extend(encryption::late_warning(options, components, node, files));
+    warnings
+}
+
 /// The operator's flags that no table can tell of, because the release is newer than all of them.
-pub(super) fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
+fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
     if node.version.minor <= super::minors::NEWEST {
         return Vec::new();
     }

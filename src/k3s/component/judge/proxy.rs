@@ -86,9 +86,13 @@ pub(super) fn read_without_running(
         ..Line::of(Component::KubeProxy, components, node, files)
     };
     let refused = arguments.iter().find_map(|argument| {
-        // Whether help is asked for is looked at only by a kube-proxy that runs.
-        let asks =
-            [Some(Kind::Help), Some(Kind::Version)].contains(&line.flags.kind(&argument.flag));
+        // Only a kube-proxy that runs looks whether help is asked for; a version is printed while the arguments are read,
+        // in 1.36 at least.
+        let asks = match line.flags.kind(&argument.flag) {
+            Some(Kind::Help) => true,
+            Some(Kind::Version) => line.minor() < 36,
+            _ => false,
+        };
         let refused = line.flags.refuses(argument).filter(|_| !asks)?;
         Some((refused, argument))
     });
@@ -309,7 +313,7 @@ mod tests {
             &["detect-local-mode=NodeCIDR", "nodeport-addresses=primary"],
             &["nodeport-addresses=10.0.0.0/8,fd00::/8", "conntrack-min=0"],
             &["cluster-cidr=10.1.0.0/16,fd00::/56"],
-            &["iptables-sync-period=1s"],
+            &["iptables-sync-period=1s", "version=false"],
         ] {
             assert_eq!(of(good), None, "{good:?}");
         }
@@ -339,7 +343,13 @@ mod tests {
             assert!(found.contains(words), "{item}: {found}");
         }
         // Only a kube-proxy that runs looks further than how its arguments are written.
-        for item in ["conntrack-min=-1", "help", "proxy-mode=nope"] {
+        assert!(!reason("version=true", &[off]).is_empty());
+        for item in [
+            "conntrack-min=-1",
+            "help",
+            "proxy-mode=nope",
+            "version=false",
+        ] {
             assert_eq!(reason(item, &[off]), "", "{item}");
         }
         assert_eq!(reason("nope=1", &[off, ("disable-agent", "true")]), "");
