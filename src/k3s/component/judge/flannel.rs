@@ -1,6 +1,5 @@
 //! The backend of K3s's own network (pkg/agent/flannel/setup.go createFlannelConf).
 
-use super::k3s::ending;
 use crate::k3s::Ending;
 use crate::k3s::component::Node;
 use crate::k3s::component::options::Options;
@@ -40,7 +39,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Option<Ending> {
         .iter()
         .any(|(name, releases)| *name == backend && has(releases));
     let reason = format!("Cannot configure unknown flannel backend '{given}'");
-    (!known).then(|| ending(reason, options.place("flannel-backend")))
+    (!known).then(|| Ending::of_k3s(reason, options.place("flannel-backend")))
 }
 
 #[cfg(test)]
