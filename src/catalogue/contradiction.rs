@@ -3,7 +3,6 @@
 //! Permissions do not contradict each other: each names bits that may not be there.
 
 use super::fault::Fault;
-use super::load::place;
 use super::{Control, Placeholders, Requirement, Setting, SettingBody, Value, holds};
 use crate::host::SysctlKey;
 use crate::k3s::addon;
@@ -48,7 +47,7 @@ fn first(ours: Placed<'_>, other: &Control, settings: &[Setting]) -> Option<Faul
             "control `{}` contradicts `{}`, {}: \"{here}\" here, \"{setting}\" there",
             control.id,
             other.id,
-            place(other, setting.line)
+            other.place_of(setting.line)
         ),
     };
     let hint = "ask for the same, or for other versions or another role".to_owned();

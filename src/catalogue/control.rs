@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use super::{Datastore, Numbers, Requirement, Setting, SettingBody, VersionRange};
 use crate::k3s::{Role, is_label};
 
+/// What the controls of the built-in catalogue give as the place where they are defined.
+pub(super) const BUILT_IN_SOURCE: &str = "built-in";
+
 /// The name of a control: lower-case words joined by dashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -194,6 +197,14 @@ pub struct Control {
 }
 
 impl Control {
+    /// Where something of it stands, for an operator: the built-in catalogue is no file on the node.
+    pub(super) fn place_of(&self, line: usize) -> String {
+        match self.source.as_str() {
+            BUILT_IN_SOURCE => "a built-in one".to_owned(),
+            file => format!("at {file}:{line}"),
+        }
+    }
+
     /// A text with the defaults of the control's parameters filled in.
     #[must_use]
     pub fn with_defaults(&self, text: &str) -> String {

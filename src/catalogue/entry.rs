@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::control::BUILT_IN_SOURCE;
 use super::{
     ArgumentSetting, Control, ControlId, Datastore, DirectorySetting, Enforcement, FileSetting,
     ManifestSetting, Numbers, OptionSetting, Parameter, PermissionsSetting, Runbook, Setting,
@@ -66,9 +67,6 @@ enum RoleEntry {
     Agent,
     Any,
 }
-
-/// What the controls of the built-in catalogue give as the place where they are defined.
-pub(super) const BUILT_IN_SOURCE: &str = "built-in";
 
 /// The controls that came with this build, from what `build.rs` made of them.
 pub(super) fn built_in(json: &'static str) -> Result<Vec<Control>, serde_json::Error> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::entry::{self, BUILT_IN_SOURCE};
+use super::entry;
 use super::fault::{self, Fault};
 use super::{Control, Editions, Problem, Source, content, contradiction, hexadecimal};
 
@@ -151,7 +151,7 @@ impl Catalogue {
                 message: format!(
                     "there is a control `{}` already, {}",
                     control.id,
-                    place(first, first.line)
+                    first.place_of(first.line)
                 ),
                 hint: Some("give yours another id".to_owned()),
             };
@@ -161,17 +161,10 @@ impl Catalogue {
     }
 }
 
-/// Where something of a control stands, for an operator: the built-in catalogue is no file on the node.
-pub(super) fn place(control: &Control, line: usize) -> String {
-    match control.source.as_str() {
-        BUILT_IN_SOURCE => "a built-in one".to_owned(),
-        file => format!("at {file}:{line}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::control::BUILT_IN_SOURCE;
 
     /// The built-in controls as people write them, taken from there as if an operator had.
     #[test]

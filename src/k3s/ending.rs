@@ -40,6 +40,11 @@ impl Ending {
         }
     }
 
+    /// The same, over what an option says.
+    pub(super) fn of_k3s(reason: impl Into<String>, from: Option<&Place>) -> Self {
+        Self::new(reason, from.cloned())
+    }
+
     /// A component ends, and K3s with it. K3s's defaults are no place to mend.
     pub(super) fn of(component: Component, reason: &str, from: Option<Place>) -> Self {
         let name = match component {

@@ -80,6 +80,13 @@ mod tests {
     }
 
     #[test]
+    fn keys_deeper_than_any_field_have_no_line() {
+        let text = format!("{}1{}", "{a: ".repeat(12), "}".repeat(12));
+        let lines = key_lines(text.as_bytes());
+        assert_eq!(lines.len(), DEPTH_LIMIT + 1);
+    }
+
+    #[test]
     fn a_long_key_is_not_copied_for_each_one_below_it() {
         let below: String = (0..9000).map(|key| format!("  k{key}: 1\n")).collect();
         let text = format!("? {}\n:\n{below}b: 1\n", "a".repeat(500_000));

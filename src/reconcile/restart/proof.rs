@@ -223,6 +223,49 @@ mod tests {
         assert!(!is_proven(&part("a"), &LastGood::load(&records)));
     }
 
+    fn quarantined(records: &Records) -> Quarantine {
+        let none: [String; 0] = [];
+        let (reason, since) = ("no port".to_owned(), at("a", 1, 1));
+        let quarantine = Quarantine::new(&part("bad"), circumstances(), reason, none, since);
+        quarantine.save(records).unwrap();
+        quarantine
+    }
+
+    fn kept(records: &Records) -> Quarantine {
+        Quarantine::load(records).record().unwrap()
+    }
+
+    #[test]
+    fn only_an_end_in_the_same_words_without_the_part_exonerates_it() {
+        let (_directory, root) = tree();
+        let records = Records::at(&root, STATE).unwrap();
+        quarantined(&records);
+        Quarantine::ended_without_it(&records, "no disk").unwrap();
+        assert!(!kept(&records).exonerated);
+        assert!(!Quarantine::settled_without_it(&records).unwrap());
+        assert!(!kept(&records).exonerated, "it was the cause, and stays");
+        Quarantine::ended_without_it(&records, "no port").unwrap();
+        assert!(kept(&records).exonerated);
+        assert!(Quarantine::settled_without_it(&records).unwrap());
+        assert_eq!(Quarantine::load(&records), Found::Nothing);
+    }
+
+    #[test]
+    fn a_restart_is_noted_for_the_part_that_it_was_for() {
+        let (_directory, root) = tree();
+        let records = Records::at(&root, STATE).unwrap();
+        let earlier = quarantined(&records);
+        let another = Quarantine {
+            part: part("other").digest(),
+            ..earlier.clone()
+        };
+        another.save(&records).unwrap();
+        earlier.note_restarted(&records, true).unwrap();
+        assert!(!kept(&records).restarted);
+        another.note_restarted(&records, true).unwrap();
+        assert!(kept(&records).restarted);
+    }
+
     #[test]
     fn a_quarantine_stands_until_policy_catalogue_version_or_operator_change_it() {
         let (_directory, root) = tree();

@@ -225,7 +225,7 @@ impl Settle {
             };
         }
         if let Some(run) = self.run.clone() {
-            let is_there = sample.invocation.as_ref() == Some(&run) && !sample.auto_restart;
+            let is_there = sample.invocation.as_ref() == Some(&run);
             let restarts = is_there.then_some(sample.restarts);
             return self.follow(run, restarts, sample);
         }

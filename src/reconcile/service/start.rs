@@ -233,4 +233,15 @@ mod tests {
             assert_eq!(found, expected.map(part), "{name}");
         }
     }
+
+    #[test]
+    fn without_the_door_only_a_start_that_was_seen_to_begin_tells_what_it_read() {
+        let kept = tempfile::tempdir().unwrap();
+        let root = Root::open(kept.path()).unwrap();
+        let run: InvocationId = "0".repeat(32).parse().unwrap();
+        let parts = [part("ours"), part("ours")];
+        let read = |since| part_read(&root, &run, &parts, since);
+        assert_eq!(read(Since::ItsBeginning), Some(part("ours")));
+        assert_eq!(read(Since::Later), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use super::machine::Inside;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::host::records::Found;
@@ -421,4 +421,18 @@ fn what_waits_to_be_judged_goes_on_waiting_beside_another_repair() {
     bench.agent.settle(&(1..count).collect(), bench.now);
     let (_, controls) = bench.agent.due.settle.as_ref().unwrap();
     assert!(controls.contains(&0) && controls.len() > 1, "{controls:?}");
+}
+
+#[test]
+fn a_configuration_that_is_a_link_is_heard_of_where_it_lies() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    tree.write("data/site.yaml", "debug: true\n");
+    tree.write("etc/rancher/k3s/registries.yaml", "");
+    let link = tree.path("etc/rancher/k3s/config.yaml");
+    std::os::unix::fs::symlink("/data/site.yaml", link).unwrap();
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let name = std::ffi::OsStr::new("site.yaml");
+    let mut concerns = bench.agent.index.of_name(Path::new("/data"), name);
+    assert!(concerns.any(|concern| concern == Concern::K3sInputs));
 }

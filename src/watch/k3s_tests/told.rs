@@ -114,6 +114,12 @@ fn exceptions_that_come_with_a_reload_are_told_once() {
             assert_eq!(count, expected, "{kind:?}");
         }
     }
+    // One that ends soon is told of again on the next day, one that is over is not.
+    bench.agent.ground.today = today.tomorrow().unwrap();
+    bench.agent.tell_of_exceptions();
+    let told = bench.agent.journal.take();
+    let kinds: Vec<Kind> = told.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::ExceptionExpiring]);
 }
 
 /// The housekeeping round may be minutes away.

@@ -1,6 +1,5 @@
 //! Which cluster a server makes or joins, and where its data are.
 
-use super::k3s::ending;
 use crate::k3s::component::Node;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
@@ -37,7 +36,7 @@ fn server(options: Options<'_>) -> Option<Ending> {
         None => server,
     };
     let reason = format!("only https:// URLs are supported, invalid scheme: {scheme}");
-    Some(ending(reason, options.place("server")))
+    Some(Ending::of_k3s(reason, options.place("server")))
 }
 
 /// kine's drivers, of all releases: `pkg/drivers` of 0.16.3, of which older ones have fewer.
@@ -88,7 +87,7 @@ fn datastore(options: Options<'_>, node: &Node) -> Option<Ending> {
         }
         _ => return None,
     };
-    Some(ending(
+    Some(Ending::of_k3s(
         reason.to_owned(),
         options.place("datastore-endpoint"),
     ))
@@ -112,7 +111,7 @@ fn datastore_files(options: Options<'_>, node: &Node, files: &Files<'_>) -> Opti
     let failed = "failed to bootstrap cluster data";
     if let (Some((name, _)), None) | (None, Some((name, _))) = (certificate, key) {
         let reason = format!("{failed}: KeyFile and CertFile must both be present");
-        return Some(ending(reason, options.place(name)));
+        return Some(Ending::of_k3s(reason, options.place(name)));
     }
     let mut named = [certificate, key, authority].into_iter().flatten();
     named.find_map(|(name, path)| {
@@ -122,7 +121,7 @@ fn datastore_files(options: Options<'_>, node: &Node, files: &Files<'_>) -> Opti
             "{failed}: open {}: no such file or directory",
             path.display()
         );
-        absent.then(|| ending(reason, options.place(name)))
+        absent.then(|| Ending::of_k3s(reason, options.place(name)))
     })
 }
 
@@ -135,7 +134,7 @@ fn listener(options: Options<'_>) -> Option<Ending> {
     let reason =
         format!("failed to start supervisor listener: listen tcp: address {port}: invalid port");
     let is_port = (0..=65535).contains(&port);
-    (!is_port).then(|| ending(reason, options.place(name)))
+    (!is_port).then(|| Ending::of_k3s(reason, options.place(name)))
 }
 
 /// The token of the cluster: a password, or what K3s itself makes of one (pkg/clientaccess/token.go parseToken). The
@@ -146,7 +145,7 @@ fn token(options: Options<'_>, node: &Node) -> Option<Ending> {
         return None;
     }
     let reason = "failed to normalize server token; must be in format K10<CA-HASH>::<USERNAME>:<PASSWORD> or <PASSWORD>";
-    Some(ending(reason.to_owned(), options.place("token")))
+    Some(Ending::of_k3s(reason.to_owned(), options.place("token")))
 }
 
 fn is_for_servers(token: &str, node: &Node) -> bool {
@@ -188,7 +187,7 @@ fn restoration(options: Options<'_>, node: &Node, files: &Files<'_>) -> Option<E
         "{} does not exist, please pass --token to complete the restoration",
         path.display()
     );
-    absent.then(|| ending(reason, options.place("cluster-reset-restore-path")))
+    absent.then(|| Ending::of_k3s(reason, options.place("cluster-reset-restore-path")))
 }
 
 #[cfg(test)]

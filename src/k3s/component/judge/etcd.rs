@@ -1,6 +1,5 @@
 //! The arguments of K3s's own etcd (etcd `server/embed/config.go` Validate; K3s pkg/daemons/executor ToConfigFile).
 
-use super::k3s::ending;
 use crate::k3s::component::Node;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::situation::has_own_etcd;
@@ -41,7 +40,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> O
             Misspelt::Panics(reason) => format!("server panicked: {reason}"),
             Misspelt::Refused(reason) => format!("{start}: {reason}"),
         };
-        return Some(ending(reason, Some(&item.place)));
+        return Some(Ending::of_k3s(reason, Some(&item.place)));
     }
     let number = |name: &str, own: u64| {
         let given = last(items, name);
@@ -67,7 +66,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> O
         return None;
     };
     let decided_by = last(items, "election-timeout").or_else(|| last(items, "heartbeat-interval"));
-    Some(ending(
+    Some(Ending::of_k3s(
         format!("{start}: {reason}"),
         decided_by.map(|(item, _)| &item.place),
     ))

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::k3s::ending;
 use crate::k3s::Ending;
 use crate::k3s::component::Node;
 use crate::k3s::component::network::Network;
@@ -74,7 +73,7 @@ fn dns(options: Options<'_>, node: &Node) -> Option<Ending> {
     let refused = given.dual && !since(FIRST_COUNTS, node);
     refused.then(|| {
         let reason = "dual-stack cluster-dns is not supported".to_owned();
-        ending(reason, options.place("cluster-dns"))
+        Ending::of_k3s(reason, options.place("cluster-dns"))
     })
 }
 
@@ -95,7 +94,10 @@ fn of_agent(options: Options<'_>, node: &Node) -> Option<Ending> {
     let place = |names: &[&str]| names.iter().find_map(|name| options.place(name));
     if differ {
         let reason = format!("cluster-cidr and service-cidr, {must}");
-        return Some(ending(reason, place(&["service-cidr", "cluster-cidr"])));
+        return Some(Ending::of_k3s(
+            reason,
+            place(&["service-cidr", "cluster-cidr"]),
+        ));
     }
     let (clusters, addresses) = (clusters?, addresses?);
     // A node of both families suits a cluster of either, since the order counts.
@@ -103,7 +105,7 @@ fn of_agent(options: Options<'_>, node: &Node) -> Option<Ending> {
     let fits = suits && (addresses.dual || !clusters.dual);
     (!fits).then(|| {
         let reason = format!("cluster-cidr and node-ip, {must}");
-        ending(reason, place(&["cluster-cidr", "node-ip"]))
+        Ending::of_k3s(reason, place(&["cluster-cidr", "node-ip"]))
     })
 }
 

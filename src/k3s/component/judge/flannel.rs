@@ -1,6 +1,5 @@
 //! The backend of K3s's own network (pkg/agent/flannel/setup.go createFlannelConf).
 
-use super::k3s::ending;
 use crate::k3s::component::Node;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Releases;
@@ -33,7 +32,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> O
             "flannel exited: failed to create the SubnetManager: failed to read net conf: open {}: no such file or directory",
             path.display()
         );
-        return absent.then(|| ending(reason, options.place("flannel-conf")));
+        return absent.then(|| Ending::of_k3s(reason, options.place("flannel-conf")));
     }
     let given = given?;
     let has = |releases: &str| {
@@ -49,7 +48,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> O
     let vpn = ["vpn-auth", "vpn-auth-file"];
     let decided = known || vpn.iter().any(|name| options.text(name).is_some());
     let reason = format!("Cannot configure unknown flannel backend '{given}'");
-    (!decided).then(|| ending(reason, options.place("flannel-backend")))
+    (!decided).then(|| Ending::of_k3s(reason, options.place("flannel-backend")))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::k3s::ending;
 use crate::k3s::Ending;
 use crate::k3s::component::extra;
 use crate::k3s::component::options::Options;
@@ -57,7 +56,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Option<Ending> {
         .or_else(|| refused("job-tolerations", "--job-tolerations", Value::is_array))
         .or_else(threads)?;
     let reason = format!("failed to parse helm-controller-arg: {reason}");
-    Some(ending(reason, Some(&argument.place)))
+    Some(Ending::of_k3s(reason, Some(&argument.place)))
 }
 
 fn is_read(argument: &Argument) -> bool {

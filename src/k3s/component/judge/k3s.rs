@@ -10,7 +10,7 @@ use crate::k3s::component::releases::Since;
 use crate::k3s::component::value::is_port_range;
 use crate::k3s::component::{Component, Node};
 use crate::k3s::go_duration::nanoseconds;
-use crate::k3s::{Ending, Files, Place, Role};
+use crate::k3s::{Ending, Files, Role};
 
 /// K3s's own refusals, in the order of its code.
 pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec<Ending> {
@@ -35,10 +35,6 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> V
     found
 }
 
-pub(super) fn ending(reason: String, from: Option<&Place>) -> Ending {
-    Ending::new(reason, from.cloned())
-}
-
 /// What K3s never gets past, without an end: it asks for the configuration of its agent until that can be read
 /// (pkg/agent/config/config.go Get).
 pub(super) fn waits(options: Options<'_>) -> Vec<String> {
@@ -56,7 +52,10 @@ fn addresses(options: Options<'_>, names: &[&str]) -> Vec<Ending> {
     for name in names {
         for (word, place) in options.exact_words(name) {
             if word.parse::<IpAddr>().is_err() {
-                found.push(ending(format!("invalid {name} {word}"), Some(place)));
+                found.push(Ending::of_k3s(
+                    format!("invalid {name} {word}"),
+                    Some(place),
+                ));
             }
         }
     }
@@ -101,7 +100,7 @@ fn combinations(options: Options<'_>, node: &Node) -> Vec<Ending> {
     rules
         .into_iter()
         .filter(|(_, broken, _)| *broken)
-        .map(|(name, _, reason)| ending(reason.to_owned(), options.place(name)))
+        .map(|(name, _, reason)| Ending::of_k3s(reason.to_owned(), options.place(name)))
         .collect()
 }
 
@@ -110,7 +109,10 @@ fn networks(options: Options<'_>) -> Vec<Ending> {
     for name in ["cluster-cidr", "service-cidr"] {
         for (word, place) in options.exact_words(name) {
             if Network::parse(word).is_none() {
-                found.push(ending(format!("invalid {name} {word}"), Some(place)));
+                found.push(Ending::of_k3s(
+                    format!("invalid {name} {word}"),
+                    Some(place),
+                ));
             }
         }
     }
@@ -118,7 +120,7 @@ fn networks(options: Options<'_>) -> Vec<Ending> {
         && !is_port_range(range)
     {
         let place = options.place("service-node-port-range");
-        found.push(ending(format!("invalid port range {range}"), place));
+        found.push(Ending::of_k3s(format!("invalid port range {range}"), place));
     }
     found.extend(addresses(options, &["cluster-dns"]));
     if found.is_empty() {
@@ -145,7 +147,7 @@ fn too_small(options: Options<'_>) -> Option<Ending> {
             }
             _ => return None,
         };
-        Some(ending(reason, Some(place)))
+        Some(Ending::of_k3s(reason, Some(place)))
     })
 }
 
@@ -165,7 +167,7 @@ fn intervals(options: Options<'_>, node: &Node) -> Vec<Ending> {
         .filter_map(|(name, _)| {
             let given = options.text(name).and_then(nanoseconds)?;
             let reason = format!("{name} must be greater than 0s");
-            (given <= 0).then(|| ending(reason, options.place(name)))
+            (given <= 0).then(|| Ending::of_k3s(reason, options.place(name)))
         })
         .collect()
 }
@@ -182,7 +184,7 @@ fn modes(options: Options<'_>, node: &Node) -> Vec<Ending> {
                 "invalid {name} {value}; it is one of {}",
                 allowed.join(", ")
             );
-            found.push(ending(reason, options.place(name)));
+            found.push(Ending::of_k3s(reason, options.place(name)));
         }
     };
     one_of(
@@ -209,7 +211,7 @@ fn tls(options: Options<'_>, node: &Node) -> Vec<Ending> {
         && !common::TLS_VERSIONS.contains(&least)
     {
         let reason = format!("invalid tls-min-version: unknown tls version {least:?}");
-        found.push(ending(reason, Some(&item.place)));
+        found.push(Ending::of_k3s(reason, Some(&item.place)));
     }
     if let Found::Value(item, ciphers) = extra::find("tls-cipher-suites", items, node.version) {
         let names: Vec<&str> = ciphers.split(',').map(str::trim).collect();
@@ -218,7 +220,7 @@ fn tls(options: Options<'_>, node: &Node) -> Vec<Ending> {
             let reason = format!(
                 "invalid tls-cipher-suites: Cipher suite {name} not supported or doesn't exist"
             );
-            found.push(ending(reason, Some(&item.place)));
+            found.push(Ending::of_k3s(reason, Some(&item.place)));
         }
     }
     found
@@ -237,7 +239,7 @@ fn panics(options: Options<'_>, node: &Node) -> Vec<Ending> {
         .into_iter()
         .filter(|(_, since)| Since::parse(since).is_some_and(|since| since.reached(node.version)))
         .filter_map(|(flag, _)| match extra::find(flag, items, node.version) {
-            Found::Bare(item) => Some(ending(
+            Found::Bare(item) => Some(Ending::of_k3s(
                 format!("server panicked: runtime error: kube-apiserver-arg {flag} has no value; write {flag}=VALUE"),
                 Some(&item.place),
             )),

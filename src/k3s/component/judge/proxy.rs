@@ -98,7 +98,7 @@ pub(super) fn read_without_running(
     });
     refused.map(|(refused, argument)| {
         let reason = format!("failed to validate kube-proxy conntrack configuration: {refused}");
-        let ending = super::k3s::ending(reason, Some(&argument.place));
+        let ending = Ending::of_k3s(reason, Some(&argument.place));
         match refused {
             Refused::UnknownFlag(flag) => ending.over(Slip::UnknownFlag(flag)),
             Refused::Argument(_) => ending,

@@ -1,6 +1,5 @@
 //! What K3s's agent refuses before it starts a container runtime.
 
-use super::k3s::ending;
 use crate::k3s::Ending;
 use crate::k3s::Role;
 use crate::k3s::component::Node;
@@ -39,7 +38,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
     {
         // pkg/agent/run.go
         let reason = "embedded registry mirror requires embedded containerd".to_owned();
-        found.push(ending(reason, options.place(other)));
+        found.push(Ending::of_k3s(reason, options.place(other)));
     }
     if let Some(runtime) = options.text("default-runtime")
         && other.is_none()
@@ -48,7 +47,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node) -> Vec<Ending> {
         // pkg/agent/containerd/config_linux.go
         let reason =
             format!("failed to start container runtime: default runtime {runtime} was not found");
-        found.push(ending(reason, options.place("default-runtime")));
+        found.push(Ending::of_k3s(reason, options.place("default-runtime")));
     }
     found
 }

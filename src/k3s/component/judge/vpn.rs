@@ -1,6 +1,5 @@
 //! The VPN that K3s brings a node into (pkg/vpn/vpn.go).
 
-use super::k3s::ending;
 use crate::k3s::Ending;
 use crate::k3s::component::options::Options;
 
@@ -11,7 +10,7 @@ pub(super) fn endings(options: Options<'_>) -> Option<Ending> {
         return None;
     }
     let reason = refusal(given)?;
-    Some(ending(
+    Some(Ending::of_k3s(
         format!("failed to initialize executor: {reason}"),
         options.place("vpn-auth"),
     ))

@@ -5,6 +5,7 @@ mod eviction;
 mod extract;
 mod fields;
 mod settings;
+mod table;
 
 pub use eviction::Eviction;
 pub use settings::{KubeletSettings, Setting};

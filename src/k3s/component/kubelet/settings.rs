@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::dropins::{self, DropIn};
 use super::fields::CONFIGURATION;
+use super::table::Row;
 use super::{Eviction, Extracted, NoSettings, reads_dropins};
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
@@ -13,8 +14,7 @@ use crate::k3s::component::minors;
 use crate::k3s::component::situation::Situation;
 use crate::k3s::component::value::gate_pairs;
 use crate::k3s::component::{Argument, Component, Node};
-use crate::k3s::go_duration::{self, nanoseconds};
-use crate::k3s::go_value::{boolean, integer};
+use crate::k3s::go_value::boolean;
 use crate::k3s::{Ending, Place};
 
 /// A setting's value and what gave it.
@@ -107,70 +107,6 @@ impl KubeletSettings {
     }
 }
 
-const TABLE: &str = include_str!("../data/kubelet.txt");
-
-/// One line of the table at a minor.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    path: &'static str,
-    flag: &'static str,
-    shape: Shape,
-    /// The kubelet's own value.
-    default: &'static str,
-    /// K3s's own from 1.32 on; `None` where it sets none.
-    of_k3s: Option<&'static str>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Bool,
-    Number,
-    Duration,
-    Text,
-    List,
-}
-
-impl Shape {
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "bool" => Self::Bool,
-            "number" => Self::Number,
-            "duration" => Self::Duration,
-            "text" => Self::Text,
-            "list" => Self::List,
-            _ => return None,
-        })
-    }
-}
-
-impl Row {
-    fn read(columns: &[&'static str]) -> Option<Self> {
-        let [path, flag, shape, default, of_k3s] = *columns else {
-            return None;
-        };
-        let given = |column: &'static str| (column != "-").then_some(column);
-        Some(Self {
-            path,
-            flag,
-            shape: Shape::named(shape)?,
-            default: given(default).unwrap_or_default(),
-            of_k3s: given(of_k3s),
-        })
-    }
-
-    /// The settings of a minor, read from the table's text each time: taken apart they would stay in memory.
-    fn all(minor: u16) -> impl Iterator<Item = Self> {
-        minors::lines(TABLE, minor).filter_map(|columns| Self::read(&columns))
-    }
-
-    fn default(&self) -> Setting {
-        Setting {
-            value: self.default.to_owned(),
-            place: Place::Default,
-        }
-    }
-}
-
 /// Works out the settings in force after the next start.
 ///
 /// # Errors
@@ -183,7 +119,11 @@ pub(in crate::k3s::component) fn effective(
     files: &Files<'_>,
 ) -> Result<KubeletSettings, NoSettings> {
     let minor = node.version.minor;
-    let defaults = Row::all(minor).map(|row| (row.path, row.default()));
+    let by_default = |row: Row| Setting {
+        value: row.default.to_owned(),
+        place: Place::Default,
+    };
+    let defaults = Row::all(minor).map(|row| (row.path, by_default(row)));
     let mut settings = KubeletSettings {
         values: defaults.collect(),
         ..KubeletSettings::default()
@@ -306,15 +246,16 @@ fn merge(settings: &mut KubeletSettings, file: &DropIn, minor: u16) {
         let setting = match file.content.at(row.path) {
             None => continue,
             Some(Document::Null) => {
-                let value = row.default().value;
                 let present = settings.get(row.path);
-                if present.is_some_and(|setting| setting.value == value) {
+                if present.is_some_and(|setting| setting.value == row.default) {
                     continue;
                 }
-                let place = file.place_of(row.path);
-                Setting { value, place }
+                Setting {
+                    value: row.default.to_owned(),
+                    place: file.place_of(row.path),
+                }
             }
-            Some(value) => match read(value, row.shape) {
+            Some(value) => match row.shape.of_field(value) {
                 Some(value) => Setting {
                     value,
                     place: file.place_of(row.path),
@@ -326,40 +267,11 @@ fn merge(settings: &mut KubeletSettings, file: &DropIn, minor: u16) {
     }
 }
 
-/// A value as `/configz` prints it; `None` where the kubelet could not read it into the field.
-fn read(value: &Document, shape: Shape) -> Option<String> {
-    match (shape, value) {
-        (Shape::Bool, Document::Bool(value)) => Some(value.to_string()),
-        (Shape::Number, Document::Number(text)) => Some(text.parse::<i64>().ok()?.to_string()),
-        (Shape::Duration, Document::Text(text)) => Some(go_duration::print(nanoseconds(text)?)),
-        (Shape::Text, Document::Text(text)) => Some(text.clone()),
-        (Shape::List, Document::List(items)) => {
-            let words: Option<Vec<&str>> = items
-                .iter()
-                .map(|item| match item {
-                    Document::Text(text) => Some(text.as_str()),
-                    _ => None,
-                })
-                .collect();
-            words.map(|words| words.join(","))
-        }
-        _ => None,
-    }
-}
-
 fn flag(settings: &mut KubeletSettings, row: Row, flags: &Flags, line: &[Argument]) {
     let given = flags.effective(line, row.flag);
     let Some(last) = given.last() else { return };
-    let value = match row.shape {
-        Shape::Bool => boolean(&last.value).map(|value| value.to_string()),
-        Shape::Number => integer(&last.value).map(|number| number.to_string()),
-        Shape::Duration => nanoseconds(&last.value).map(go_duration::print),
-        Shape::Text => Some(last.value.clone()),
-        Shape::List => {
-            let values: Vec<&str> = given.iter().map(|given| given.value.as_str()).collect();
-            Some(values.join(","))
-        }
-    };
+    let values: Vec<&str> = given.iter().map(|given| given.value.as_str()).collect();
+    let value = row.shape.of_words(&values);
     // The seccomp default is on where the flag or the file says so.
     let file_says_so = row.path == "seccompDefault" && settings.on(row.path) == Some(true);
     if let Some(value) = value
@@ -367,21 +279,5 @@ fn flag(settings: &mut KubeletSettings, row: Row, flags: &Flags, line: &[Argumen
     {
         let place = last.place.clone();
         settings.values.insert(row.path, Setting { value, place });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_has_every_setting_once_at_each_minor() {
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
-        let mut paths: Vec<&str> = lines.filter_map(|line| line.split(' ').next()).collect();
-        paths.dedup();
-        for minor in 20..=minors::NEWEST + 1 {
-            let found: Vec<&str> = Row::all(minor).map(|row| row.path).collect();
-            assert_eq!(found, paths, "1.{minor}");
-        }
     }
 }

@@ -153,6 +153,20 @@ fn ready_counts_only_while_the_journal_stays_unreadable() {
     }
 }
 
+/// Nothing counts before READY, though nobody could read that the marker is not there.
+#[test]
+fn without_a_journal_the_time_before_ready_does_not_count() {
+    let unreadable = |sample| Sample {
+        marker: MarkerSeen::Unreadable,
+        ..sample
+    };
+    let mut samples: Vec<Sample> = (0..10).map(|at| unreadable(activating(2 * at))).collect();
+    samples.push(unreadable(active(80, MarkerSeen::Unreadable)));
+    assert_eq!(last(&samples), "waiting");
+    samples.push(unreadable(active(140, MarkerSeen::Unreadable)));
+    assert_eq!(last(&samples), "settled");
+}
+
 #[test]
 fn the_same_process_at_the_upper_limit_has_settled_ready_or_not() {
     assert_eq!(last(&[activating(0), activating(599)]), "waiting");
@@ -350,10 +364,47 @@ fn an_operators_restart_breaks_the_proof_and_is_no_failure() {
         ended: Some(Ended::Asked),
         ..activating(30)
     };
+    // systemd's count of automatic restarts begins anew with it.
+    for restarts in [0, 7] {
+        let first = Sample {
+            restarts,
+            ..activating(0)
+        };
+        assert_eq!(
+            last(&[first, other.clone()]),
+            "broken: somebody restarted K3s"
+        );
+    }
+}
+
+/// It is not the one that we asked for.
+#[test]
+fn a_run_that_is_over_and_waits_to_be_started_again_is_not_followed_after_a_restart() {
+    let over = Sample {
+        main_pid: None,
+        auto_restart: true,
+        invocation: Some(run('a')),
+        ..activating(0)
+    };
+    let samples = [
+        over,
+        activating(1),
+        active(2, MarkerSeen::Yes),
+        active(62, MarkerSeen::Yes),
+    ];
     assert_eq!(
-        last(&[activating(0), other]),
-        "broken: somebody restarted K3s"
+        course(Settle::after(None, RULES), &samples),
+        ["waiting", "waiting", "waiting", "settled"]
     );
+}
+
+#[test]
+fn what_is_being_stopped_does_not_settle() {
+    let stopping = Sample {
+        marker: MarkerSeen::Yes,
+        ..sample(61, ActiveState::Deactivating)
+    };
+    assert_eq!(last(&[active(0, MarkerSeen::Yes), stopping]), "waiting");
 }
 
 #[test]

@@ -178,6 +178,10 @@ fn a_link_counts_as_young_as_the_younger_of_link_and_target() {
     std::os::unix::fs::symlink("a", directory.path().join("b")).unwrap();
     let link = Changed::look(&root, Path::new("/b")).unwrap().unwrap();
     assert!(link.at_seconds > file.at_seconds);
+    std::thread::sleep(Duration::from_millis(1100));
+    std::fs::write(directory.path().join("a"), "new").unwrap();
+    let target = Changed::look(&root, Path::new("/b")).unwrap().unwrap();
+    assert!(target.at_seconds > link.at_seconds);
 }
 
 #[test]
@@ -208,6 +212,15 @@ fn an_option_that_was_kept_and_is_another_now_differs_though_it_is_no_argument()
     }
 }
 
+#[test]
+fn a_secret_that_came_or_went_differs_and_another_secret_nobody_can_tell() {
+    let secret = SetOptions::from([("token".to_owned(), vec![SECRET.to_owned()])]);
+    let none = SetOptions::new();
+    assert_eq!(option_differences(&secret, &secret), []);
+    assert_eq!(option_differences(&secret, &none).len(), 1);
+    assert_eq!(option_differences(&none, &secret).len(), 1);
+}
+
 /// K3s makes its kubeconfig there at its start, after it has read its configuration.
 #[test]
 fn a_file_that_went_after_k3s_made_its_own_beside_it_has_left_a_trace() {
@@ -221,6 +234,11 @@ fn a_file_that_went_after_k3s_made_its_own_beside_it_has_left_a_trace() {
     std::fs::write(&of_k3s, "one").unwrap();
     std::thread::sleep(Duration::from_millis(20));
     std::fs::write(&of_k3s, "two").unwrap();
+    assert_eq!(trace(), None);
+    // Made in the same moment: it is K3s's own file that came.
+    let made = std::fs::metadata(&of_k3s).unwrap().modified().unwrap();
+    let own = std::fs::File::open(directory.path().join("c")).unwrap();
+    own.set_modified(made).unwrap();
     assert_eq!(trace(), None);
     std::thread::sleep(Duration::from_millis(20));
     std::fs::remove_file(directory.path().join("c/config.yaml")).unwrap();

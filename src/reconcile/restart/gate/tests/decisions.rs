@@ -140,6 +140,9 @@ fn limits_hold_and_lift_again() {
             c.restarts = vec![MINUTE]
         }),
         ("restarted an hour ago", "now", |c| c.restarts = vec![HOUR]),
+        ("restarted an hour ago and a minute ago", "held", |c| {
+            c.restarts = vec![HOUR, MINUTE]
+        }),
         ("refused a minute ago", "held", |c| c.refused = Some(MINUTE)),
         ("refused an hour ago", "now", |c| c.refused = Some(HOUR)),
         ("refused a minute ago, and ours is put back", "held", |c| {
@@ -247,6 +250,31 @@ fn no_restart_harms_encrypted_secrets() {
             };
         }),
     ]);
+}
+
+fn why(change: Change) -> String {
+    match Case::with(change).decide() {
+        Gate::Pending { why } | Gate::HeldUntil { why, .. } => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_reason_is_the_one_that_holds_it() {
+    for (expected, change) in [
+        (
+            "only a new catalogue or package wants it, and there is no window",
+            (|c| c.wanted = Wanted::ByCatalogue) as Change,
+        ),
+        ("restart.mode is \"window\" and there is no window", |c| {
+            c.mode(RestartMode::Window)
+        }),
+        ("there were 4 restarts in 24 hours (restart.per_day)", |c| {
+            c.restarts = vec![HOUR, HOUR, HOUR, HOUR, 25 * HOUR]
+        }),
+    ] {
+        assert_eq!(why(change), expected);
+    }
 }
 
 #[test]

@@ -59,6 +59,13 @@ fn each_node_has_its_own_turn_within_the_jitter_and_keeps_it() {
     assert!((10..40).contains(&early), "{early} of 50");
 }
 
+/// A timer of less would spin.
+#[test]
+fn no_wait_is_shorter_than_a_second() {
+    let case = Case::with(|c| c.quiet_for = Duration::from_millis(4500));
+    assert_eq!(wait_of(&case), Duration::from_secs(1));
+}
+
 #[test]
 fn no_jitter_is_no_wait() {
     let mut case = Case::with(|c| c.wanted_for = Duration::ZERO);
