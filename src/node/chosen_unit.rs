@@ -2,12 +2,12 @@
 
 use crate::host::Root;
 use crate::host::systemd::{self, UnitName};
-use crate::k3s::Unit;
+use crate::k3s::{Role, Unit};
 use crate::policy::{Given, Policy};
 
 /// The unit that is judged. A machine with two is rare; the one that is being started is meant, else the one that the
-/// policy names, else the only one of the role that the policy names, else the one that runs, else the plain name that
-/// comes first.
+/// policy names, else the only one of the role that the policy names, else the one that runs (a server before an agent, which
+/// would not leave it its configuration), else the plain name that comes first.
 ///
 /// # Errors
 /// Where the one that the policy names is not here and others are: another must not be taken for it, and what it would
@@ -45,7 +45,10 @@ pub(super) fn choose(
     } else if let (Some(role), 1) = (&policy.role, fitting) {
         let only = place(&of_role).unwrap_or(0);
         (only, format!("it has the role of {}", role.source()))
-    } else if let Some(place) = place(&|unit| of_role(unit) && runs(unit)) {
+    } else if let Some(place) =
+        place(&|unit| of_role(unit) && unit.role() == Some(Role::Server) && runs(unit))
+            .or_else(|| place(&|unit| of_role(unit) && runs(unit)))
+    {
         (place, "it runs".to_owned())
     } else {
         let first = place(&of_role).unwrap_or(0);
@@ -149,6 +152,17 @@ mod tests {
         assert_eq!(unit, "k3s.service");
         assert!(said.contains("it runs; k3s-agent.service"), "{said}");
         assert!(!said.contains("backup"), "{said}");
+    }
+
+    /// A leftover of an earlier life of the node, started again and again beside the server.
+    #[test]
+    fn a_server_that_runs_is_judged_though_an_agent_runs_too() {
+        let tree = Tree::new(&BOTH);
+        tree.runs("k3s-agent.service");
+        assert_eq!(tree.judged("", None).0, "k3s-agent.service");
+        tree.runs("k3s.service");
+        assert_eq!(tree.judged("", None).0, "k3s.service");
+        assert_eq!(tree.judged("role = \"agent\"", None).0, "k3s-agent.service");
     }
 
     #[test]

@@ -48,6 +48,13 @@ by_apt() {
   "k3warden effective") type_in 0 "$1" "audit-log-maxage" ;;
   "k3warden status") type_in 0 "$1" "controls hold" ;;
   "journalctl -x -t k3warden") type_in 0 "$1" "Subject: k3warden watches this node" ;;
+  "systemctl stop k3warden")
+    type_in 0 "$1"
+    sysctl -q -w kernel.panic=3
+    sleep 5
+    expect_sysctl kernel.panic 3
+    type_in 0 "systemctl start k3warden"
+    wait_until 60 bash -c '[ "$(sysctl -n kernel.panic)" = 10 ]' ;;
   "systemctl reload k3warden")
     type_in 0 "$1"
     wait_until 60 journalctl --no-pager -q -t k3warden --grep 'rules are in force' ;;
