@@ -178,6 +178,13 @@ fn the_options_of_every_recorded_merge() {
                     wrong.push(format!("{name}: {option} is not set, answered {answered}"));
                 }
             }
+            let said = texts(&answer["warnings"]);
+            // In K3s's own words, each an entry of its own; left out where it warned of nothing.
+            for warning in group.get("warnings").map(texts).unwrap_or_default() {
+                if !said.contains(&warning) {
+                    wrong.push(format!("{name}: {warning:?} is not among {said:?}"));
+                }
+            }
         }
     }
     assert!(asked > 200, "only {asked} questions were asked");

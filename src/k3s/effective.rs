@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::component::{self, Facts, Start};
 use super::{
-    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Remark,
-    SkippedKey, merge,
+    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Remark, merge,
 };
 
 /// Everything that K3s of one release makes of one node's configuration.
@@ -83,13 +82,12 @@ impl Effective {
             .chain(&self.start.endings)
     }
 
-    /// What K3s would warn about, or do without a word and the operator should know.
+    /// What K3s would warn about, in its own words, or do without a word and the operator should know.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let skipped = &self.configuration.skipped;
-        skipped
-            .iter()
-            .map(SkippedKey::to_string)
+        let said = &self.configuration.merge.warnings;
+        said.iter()
+            .cloned()
             .chain(self.configuration.remarks.iter().map(Remark::to_string))
             .chain(self.start.swallowed.iter().cloned())
             .chain(self.start.warnings.iter().cloned())

@@ -37,9 +37,3 @@ impl SkippedKey {
         format!("Unknown flag {} found in config.yaml, skipping", self.flag)
     }
 }
-
-impl fmt::Display for SkippedKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({})", self.warning(), self.place)
-    }
-}

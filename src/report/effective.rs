@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::beside_next_start::{OnDiskReport, RunningReport};
 use crate::k3s::component::{AUTO, Argument, Component};
-use crate::k3s::{Effective, Ending, OptionKind, Options, Place, Sourced, Unit, shown_value};
+use crate::k3s::{
+    Effective, Ending, OptionKind, Options, Place, SkippedKey, Sourced, Unit, shown_value,
+};
 use crate::setting::Running;
 
 /// The name of the format; a field is only ever added within one version.
@@ -35,8 +37,10 @@ pub struct EffectiveReport {
     pub arguments: BTreeMap<&'static str, Vec<String>>,
     /// Where each argument comes from, in the same order.
     pub argument_sources: BTreeMap<&'static str, Vec<ArgumentSource>>,
-    /// What K3s would warn about, or do without a word.
+    /// What K3s would warn about, in its own words, or do without a word.
     pub warnings: Vec<String>,
+    /// The keys that it would warn about and skip, with their places, which it does not name.
+    pub skipped_keys: Vec<SkippedKeyReport>,
     /// Whether unit files were changed since systemd read them; null where it could not be asked.
     pub need_daemon_reload: Option<bool>,
     /// The unit on disk where systemd has another one loaded, which is the one above.
@@ -58,6 +62,24 @@ pub struct Reported<'a> {
     pub running: &'a Running,
     /// What an operator should know of the node's units.
     pub warnings: &'a [String],
+}
+
+/// A key of K3s's files that it has no option for.
+#[derive(Debug, Serialize)]
+pub struct SkippedKeyReport {
+    /// The key with its dashes, as K3s says it.
+    pub key: String,
+    /// Where it is written.
+    pub from: String,
+}
+
+impl SkippedKeyReport {
+    fn of(skipped: &SkippedKey) -> Self {
+        Self {
+            key: skipped.flag.clone(),
+            from: skipped.place.to_string(),
+        }
+    }
 }
 
 /// Why K3s would end.
@@ -161,6 +183,12 @@ impl EffectiveReport {
             arguments: lines(effective),
             argument_sources,
             warnings: [reported.warnings.to_vec(), effective.warnings()].concat(),
+            skipped_keys: effective
+                .configuration
+                .skipped
+                .iter()
+                .map(SkippedKeyReport::of)
+                .collect(),
             need_daemon_reload: reported.unit.and_then(Unit::needs_daemon_reload),
             on_disk: reported
                 .on_disk
@@ -217,6 +245,12 @@ impl EffectiveReport {
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "\nwarning: {warning}");
+        }
+        if !self.skipped_keys.is_empty() {
+            text.push_str("\nKeys that K3s skips:\n");
+        }
+        for skipped in &self.skipped_keys {
+            let _ = writeln!(text, "  {}  [{}]", skipped.key, skipped.from);
         }
         text
     }
