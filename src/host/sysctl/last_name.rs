@@ -1,7 +1,7 @@
 //! A file name of our own that systemd reads last.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What every such name ends with.
 const ENDING: &str = "z-k3warden.conf";
@@ -14,9 +14,12 @@ const NAME_LIMIT_BYTES: usize = 255;
 
 /// A name that sorts after every `*.conf` among the given ones; one of ours that sorts last already stays.
 ///
-/// `None` where no name can do that: the last one is no text, or as long as a name can be.
+/// `None` where no name can do that: the last one is as long as a name can be.
 #[must_use]
-pub fn last_sorting_name<N: AsRef<OsStr>>(existing: impl IntoIterator<Item = N>) -> Option<String> {
+pub fn last_sorting_name<N: AsRef<OsStr>>(
+    existing: impl IntoIterator<Item = N>,
+) -> Option<OsString> {
+    // systemd sorts by bytes, and a name need not be text.
     let mut last: Vec<u8> = Vec::new();
     for name in existing {
         let name = name.as_ref().as_bytes();
@@ -25,21 +28,17 @@ pub fn last_sorting_name<N: AsRef<OsStr>>(existing: impl IntoIterator<Item = N>)
             last = name.to_vec();
         }
     }
-    let plain = (1..Z_LIMIT).map(|count| format!("{}{ENDING}", "z".repeat(count)));
-    if last.is_empty() {
-        return plain.into_iter().next();
+    if is_own_last_name(OsStr::from_bytes(&last)) {
+        return Some(OsString::from_vec(last));
     }
-    let last = String::from_utf8(last).ok()?;
-    if is_own_last_name(OsStr::new(&last)) {
-        return Some(last);
+    let mut plain = (1..Z_LIMIT).map(|count| format!("{}{ENDING}", "z".repeat(count)));
+    if let Some(name) = plain.find(|name| name.as_bytes() > last.as_slice()) {
+        return Some(OsString::from(name));
     }
-    let stem = last.strip_suffix(".conf").unwrap_or(&last);
-    plain
-        .into_iter()
-        .find(|name| *name > last)
-        // A letter sorts after the dot that follows the stem.
-        .or_else(|| Some(format!("{stem}{ENDING}")))
-        .filter(|name| name.len() <= NAME_LIMIT_BYTES)
+    // A letter sorts after the dot that follows the stem.
+    let stem = last.strip_suffix(b".conf").unwrap_or(&last);
+    let name = [stem, ENDING.as_bytes()].concat();
+    (name.len() <= NAME_LIMIT_BYTES).then(|| OsString::from_vec(name))
 }
 
 /// Whether a name is one that [`last_sorting_name`] gives, now or earlier.
@@ -56,20 +55,14 @@ mod tests {
 
     #[test]
     fn the_usual_name_is_short_and_stays() {
-        let found = ["10-x.conf", "99-sysctl.conf", "zz.bak", ".zzz.conf"];
-        assert_eq!(
-            last_sorting_name(found).as_deref(),
-            Some("zz-k3warden.conf")
-        );
-        let found = ["99-sysctl.conf", "zz-k3warden.conf"];
-        assert_eq!(
-            last_sorting_name(found).as_deref(),
-            Some("zz-k3warden.conf")
-        );
-        assert_eq!(
-            last_sorting_name([""; 0]).as_deref(),
-            Some("zz-k3warden.conf")
-        );
+        for found in [
+            &["10-x.conf", "99-sysctl.conf", "zz.bak", ".zzz.conf"][..],
+            &["99-sysctl.conf", "zz-k3warden.conf"],
+            &[],
+        ] {
+            let name = last_sorting_name(found).unwrap();
+            assert_eq!(name, "zz-k3warden.conf", "{found:?}");
+        }
     }
 
     #[test]
@@ -81,13 +74,18 @@ mod tests {
             ("\u{10ffff}.conf", "\u{10ffff}z-k3warden.conf"),
         ] {
             let found = [name, "zz-k3warden.conf"];
-            assert_eq!(last_sorting_name(found).as_deref(), Some(ours));
+            assert_eq!(last_sorting_name(found).unwrap(), ours);
         }
     }
 
     #[test]
+    fn a_name_that_is_no_text_is_beaten_too() {
+        let name = last_sorting_name([OsStr::from_bytes(b"\xffmine.conf")]);
+        assert_eq!(name.unwrap(), OsStr::from_bytes(b"\xffminez-k3warden.conf"));
+    }
+
+    #[test]
     fn a_name_that_cannot_be_beaten_gives_none() {
-        assert_eq!(last_sorting_name([OsStr::from_bytes(b"\xff.conf")]), None);
         let long = format!("{}.conf", "~".repeat(250));
         assert_eq!(last_sorting_name([long]), None);
     }
@@ -97,8 +95,8 @@ mod tests {
         fn the_name_sorts_last_and_is_stable(found in prop::collection::vec("[.0Az{~-]{0,9}(\\.conf)?", 0..8)) {
             let name = last_sorting_name(&found).unwrap();
             let read = |other: &&String| other.ends_with(".conf") && !other.starts_with('.');
-            prop_assert!(found.iter().filter(read).all(|other| *other <= name));
-            let again = last_sorting_name(found.iter().chain([&name]));
+            prop_assert!(found.iter().filter(read).all(|other| OsStr::new(other) <= name));
+            let again = last_sorting_name(found.iter().map(OsStr::new).chain([name.as_os_str()]));
             prop_assert_eq!(again, Some(name));
         }
     }
