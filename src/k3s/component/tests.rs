@@ -51,6 +51,14 @@ pub(super) fn with_files(
     start(&merge, &node, &Facts::default(), &Files::new(&root))
 }
 
+/// Why a server with these options ends, empty where it does not.
+pub(super) fn reason(version: &str, options: &[(&str, &str)]) -> String {
+    let options = options.iter().map(|(name, value)| (*name, vec![*value]));
+    let start = with(options.collect(), version, Role::Server);
+    let first = start.endings.into_iter().next();
+    first.map(|ending| ending.reason).unwrap_or_default()
+}
+
 /// The first ending of a 1.36.3 with these items of one option.
 pub(super) fn ending(option: &str, items: &[&str]) -> Option<String> {
     let start = with(vec![(option, items.to_vec())], "1.36.3", Role::Server);

@@ -172,16 +172,7 @@ fn runtime_config(line: &mut Line<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::Role;
-    use crate::k3s::component::tests::{ending, with};
-
-    /// Why a server with these options ends, empty where it does not.
-    fn reason(version: &str, options: &[(&str, &str)]) -> String {
-        let options = options.iter().map(|(name, value)| (*name, vec![*value]));
-        let start = with(options.collect(), version, Role::Server);
-        let first = start.endings.into_iter().next();
-        first.map(|ending| ending.reason).unwrap_or_default()
-    }
+    use crate::k3s::component::tests::{ending, reason};
 
     #[test]
     fn the_first_service_network_has_the_family_of_the_address_that_is_given_out() {

@@ -192,16 +192,7 @@ fn restoration(options: Options<'_>, node: &Node, files: &Files<'_>) -> Option<E
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::Role;
-    use crate::k3s::component::tests::with;
-
-    /// Why a server with these options ends, empty where it does not.
-    fn reason(version: &str, options: &[(&str, &str)]) -> String {
-        let options = options.iter().map(|(name, value)| (*name, vec![*value]));
-        let start = with(options.collect(), version, Role::Server);
-        let first = start.endings.into_iter().next();
-        first.map(|ending| ending.reason).unwrap_or_default()
-    }
+    use crate::k3s::component::tests::reason;
 
     #[test]
     fn a_datastore_is_one_that_the_kine_of_the_release_has() {

@@ -111,16 +111,7 @@ fn of_agent(options: Options<'_>, node: &Node) -> Option<Ending> {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::Role;
-    use crate::k3s::component::tests::with;
-
-    /// Why a server with these options ends, empty where it does not.
-    fn reason(version: &str, options: &[(&str, &str)]) -> String {
-        let options = options.iter().map(|(name, value)| (*name, vec![*value]));
-        let start = with(options.collect(), version, Role::Server);
-        let first = start.endings.into_iter().next();
-        first.map(|ending| ending.reason).unwrap_or_default()
-    }
+    use crate::k3s::component::tests::reason;
 
     const DUAL_CLUSTER: (&str, &str) = ("cluster-cidr", "10.9.0.0/16,fd00:9::/56");
     const DUAL_SERVICE: (&str, &str) = ("service-cidr", "10.8.0.0/16,fd00:8::/112");
