@@ -8,7 +8,7 @@ import shutil
 import time
 
 from . import hardware
-from .guest import Guest, GuestError
+from .guest import EmulatorError, Guest, GuestError
 
 DIRECTIVE = re.compile(r"#@ (\S+)(?: (\S+))?\s*")
 BETWEEN = {"reboot", "cut-power"}
@@ -49,6 +49,8 @@ class Result:
 
     case: Case
     passed: bool
+    # No verdict on the case: the emulator broke under it.
+    emulator_broke: bool
     seconds: float
     processor_s: float
     output: str
@@ -111,6 +113,7 @@ def run_case(guest, case, product, helpers):
     """Run the parts of a case on a guest that is not started yet."""
     started = time.monotonic()
     output = ""
+    broke = False
     try:
         # The disk is new and the boot done; /share is filled before the machine looks at it.
         guest.restore()
@@ -126,5 +129,5 @@ def run_case(guest, case, product, helpers):
                 output += f"(exit code {code})\n"
                 break
     except GuestError as error:
-        code, output = 1, f"{output}{error}\n"
-    return Result(case, code == 0, time.monotonic() - started, guest.used_s(), output)
+        code, output, broke = 1, f"{output}{error}\n", isinstance(error, EmulatorError)
+    return Result(case, code == 0, broke, time.monotonic() - started, guest.used_s(), output)

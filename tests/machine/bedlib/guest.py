@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,10 +16,16 @@ from .qmp import Qmp, connect_unix
 # Emulation on a loaded machine: a boot that takes 6 s alone has been seen to take several times that.
 BOOT_LIMIT_S = 180
 SHUTDOWN_LIMIT_S = 120
+# How a program ends that finds a defect of its own, or runs into one. Not SIGKILL: that is us, or the kernel for want of memory.
+DEFECT_SIGNALS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
 
 
 class GuestError(Exception):
     """The machine itself failed: it did not start, did not answer in time, or went away."""
+
+
+class EmulatorError(GuestError):
+    """QEMU ended by a defect of its own, as real hardware that breaks: it says nothing about what runs on the machine."""
 
 
 class Guest:
@@ -85,6 +92,8 @@ class Guest:
             self.process.wait(SHUTDOWN_LIMIT_S)
         except subprocess.TimeoutExpired:
             raise GuestError(f"machine {self.name} did not shut down within {SHUTDOWN_LIMIT_S} s") from None
+        if self.ended_by():
+            raise self.failure(f"machine {self.name}: reboot: it did not shut down")
         self.used_before_s = used
         self.disconnect()
         return self.boot()
@@ -146,9 +155,27 @@ class Guest:
         try:
             yield
         except AgentError as error:
-            raise GuestError(f"{error.said}\nmachine {self.name}: {doing}: {error}\n{self.serial_tail()}") from error
+            raise self.failure(f"{error.said}\nmachine {self.name}: {doing}: {error}") from error
         except (OSError, EOFError, RuntimeError) as error:
-            raise GuestError(f"machine {self.name}: {doing}: {error}\n{self.serial_tail()}") from error
+            raise self.failure(f"machine {self.name}: {doing}: {error}") from error
+
+    def failure(self, what):
+        """`what` went wrong, with how QEMU ended if a defect of its own was the reason, and what was last said."""
+        ended = self.ended_by()
+        if ended in DEFECT_SIGNALS:
+            return EmulatorError(f"{what}\nQEMU itself ended by {ended.name}\n{self.serial_tail()}")
+        return GuestError(f"{what}\n{self.serial_tail()}")
+
+    def ended_by(self):
+        """The signal that QEMU ended by; None while it runs, and when it exited."""
+        if self.process is None:
+            return None
+        try:
+            # Its sockets close a moment before it can be waited for.
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            return None
+        return signal.Signals(-code) if code < 0 else None
 
     def disconnect(self):
         if self.agent:
