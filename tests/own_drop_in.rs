@@ -42,6 +42,14 @@ fn a_configuration_at_an_address_is_left_alone_and_the_missing_lines_are_printed
     assert!(!said.contains("secrets-encryption: true"), "{said}");
     assert!(!tree.at("https:").exists());
     assert!(!tree.at("etc/rancher/k3s/config.yaml.d").exists());
+    // Of what is refused, nothing is left to change.
+    for command in ["apply", "diff"] {
+        let again = tree.k3warden(&[command]).stdout;
+        assert!(
+            again.starts_with("Nothing to change but what is refused:\nnot changed"),
+            "{command}: {again}"
+        );
+    }
     // The last releases that did fetch it: what they would run with is not known, and not green.
     let answer = tree.with_k3s("1.20.3", &["effective"]);
     assert_eq!(answer.code, Some(2), "{answer:?}");

@@ -56,6 +56,9 @@ impl AppliedReport {
             return "Nothing to change.\n\n".to_owned();
         }
         let mut text = String::new();
+        if self.changes.is_empty() {
+            text.push_str("Nothing to change but what is refused:\n");
+        }
         for change in &self.changes {
             if let Some(error) = &change.error {
                 let _ = writeln!(text, "not changed  {error}");

@@ -86,6 +86,9 @@ impl PlanReport {
         for given_back in &self.given_back {
             given_back.tell(&mut text);
         }
+        if self.changes.is_empty() && self.given_back.is_empty() && !self.refused.is_empty() {
+            text.push_str("Nothing to change but what is refused:\n");
+        }
         for refused in &self.refused {
             let controls = refused.controls.join(", ");
             let _ = writeln!(text, "not changed: {}  [{controls}]", refused.reason);

@@ -96,6 +96,61 @@ fn secrets_are_not_encrypted_while_k3s_s_own_file_does_not_begin_with_a_key() {
     assert!(!said.contains("change it there"), "{said}");
 }
 
+/// A real K3s does not become ready then: what it encrypted is no longer readable.
+#[test]
+fn encryption_that_is_turned_off_under_its_key_is_warned_of() {
+    const KEY: &str = "var/lib/rancher/k3s/server/cred/encryption-config.json";
+    let file = |providers: &str| {
+        format!(
+            r#"{{"kind":"EncryptionConfiguration","apiVersion":"apiserver.config.k8s.io/v1","resources":[{{"resources":["secrets"],"providers":[{providers}]}}]}}"#
+        )
+    };
+    let key = r#"{"aescbc":{"keys":[{"name":"k","secret":"MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}]}}"#;
+    let identity = r#"{"identity":{}}"#;
+    let encrypting = file(&format!("{key},{identity}"));
+    let disabled = file(&format!("{identity},{key}"));
+    let said = |version: &'static str, config: &str, content: &str| {
+        let node = Node::new(version, config, &[(KEY, content)]);
+        let effective = node.run(&["effective", "--format", "json"]).json();
+        let warnings = effective["warnings"].as_array().unwrap().iter();
+        let mut texts = warnings.map(|warning| warning.as_str().unwrap().to_owned());
+        texts.find(|text| text.contains("holds a key"))
+    };
+    for version in ["1.36.3", "1.28.4", "1.21.14"] {
+        let off = "debug: true\nsecrets-encryption: false\n";
+        let warning = said(version, off, &encrypting).expect("a warning");
+        assert!(
+            warning.contains("config.yaml:2: ") && warning.contains("does not become ready"),
+            "{version}: {warning}"
+        );
+        let absent = said(version, "", &encrypting).expect("a warning");
+        assert!(
+            absent.starts_with("encryption of Secrets is off"),
+            "{version}: {absent}"
+        );
+        let emptied =
+            "secrets-encryption: true\nkube-apiserver-arg: [encryption-provider-config=]\n";
+        let emptied = said(version, emptied, &encrypting).expect("a warning");
+        assert!(emptied.contains("config.yaml:2: "), "{version}: {emptied}");
+        for (config, content) in [
+            ("secrets-encryption: true\n", &encrypting),
+            (off, &disabled),
+            (off, &file(identity)),
+            (off, &String::new()),
+            (
+                "kube-apiserver-arg: [encryption-provider-config=/etc/mine.yaml]\n",
+                &encrypting,
+            ),
+        ] {
+            assert_eq!(
+                said(version, config, content),
+                None,
+                "{version} {config} {content}"
+            );
+        }
+    }
+}
+
 /// K3s starts with it and makes a key of that server's own; nobody else says that the old Secrets stay as they are.
 #[test]
 fn encryption_that_is_new_to_a_cluster_with_data_is_warned_of() {

@@ -215,6 +215,9 @@ pub(super) fn warnings(
     let mut warnings = k3s::waits(options);
     warnings.extend(unknown_flags(components, node));
     warnings.extend(encryption::late_warning(options, components, node, files));
+    warnings.extend(encryption::withdrawn_warning(
+        options, components, node, files,
+    ));
     warnings
 }
 

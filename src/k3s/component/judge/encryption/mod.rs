@@ -4,8 +4,10 @@
 mod file;
 mod keys;
 mod late;
+mod withdrawn;
 
 pub(super) use late::warning as late_warning;
+pub(super) use withdrawn::warning as withdrawn_warning;
 
 use super::{Line, files};
 use crate::k3s::Place;
