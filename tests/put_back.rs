@@ -19,6 +19,7 @@ use k3warden::reconcile::restart::own_part::OurPart;
 use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances};
 use k3warden::reconcile::service::encrypted;
 use k3warden::reconcile::service::part;
+use k3warden::reconcile::service::preflight::{self, Present};
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
 use k3warden::reconcile::service::stay::{Running, must_stay};
 use k3warden::reconcile::{Pass, Seen, Written};
@@ -166,6 +167,57 @@ fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
     );
     assert_eq!(node.drop_in(), good);
     assert_eq!(node.run(&["ledger", "--verify"]).0, Some(0));
+}
+
+/// K3s ends at the operator's line before it reads a file of ours; what would work in the place of ours nobody can tell.
+#[test]
+fn a_start_that_ends_before_it_reads_anything_takes_nothing_of_ours_away() {
+    let node = Node::settled();
+    node.policy(WITH_77_DAYS);
+    node.run(&["apply"]);
+    let failed = node.drop_in();
+    node.write("etc/rancher/k3s/config.yaml", "tls-san: [a\n");
+    assert!(matches!(node.fails(), RollBack::NotOurs));
+    assert_eq!(node.drop_in(), failed);
+    node.with_pass(|pass, _| assert!(pass.held.is_none(), "nothing is in quarantine"));
+    // Mended, and still not started: now ours is what has to go.
+    node.write("etc/rancher/k3s/config.yaml", "tls-san: [a]\n");
+    assert!(matches!(node.fails(), RollBack::Done(_)));
+}
+
+/// Our command stands in the place of the unit's: without ours, systemd would read the unit's own again.
+#[test]
+fn a_command_of_ours_that_k3s_would_not_start_with_is_ours_to_mend() {
+    const UNIT_DROP_IN: &str = "etc/systemd/system/k3s.service.d/zz-k3warden.conf";
+    let node = Node::settled();
+    let unit = SERVER_UNIT.replace(" server", " server --kube-apiserver-arg=audit-log-maxage=7");
+    assert_ne!(unit, SERVER_UNIT);
+    node.write("etc/systemd/system/k3s.service", &unit);
+    node.policy("unit_override = true\n");
+    node.run(&["apply"]);
+    let ours = node.0.text(UNIT_DROP_IN);
+    let present = |node: &Node| {
+        node.with_pass(|pass, _| preflight::present(pass, &part::present(pass).unwrap()))
+    };
+    assert_eq!(present(&node), Present::Starts);
+    node.write(UNIT_DROP_IN, &ours.replace("=30", "=many"));
+    let Present::EndsByUs(reasons) = present(&node) else {
+        panic!("{:?}", present(&node));
+    };
+    assert!(reasons.concat().contains("many"), "{reasons:?}");
+    // A word of the operator's that our command repeats is his, and so is its place.
+    let his = unit.replace("=7", "=7 --kube-apiserver-arg=v=many");
+    node.write("etc/systemd/system/k3s.service", &his);
+    node.run(&["apply"]);
+    assert!(node.0.text(UNIT_DROP_IN).contains("v=many"));
+    let Present::EndsByOperator(reasons) = present(&node) else {
+        panic!("{:?}", present(&node));
+    };
+    let reasons = reasons.concat();
+    assert!(
+        reasons.contains("(/etc/systemd/system/k3s.service:"),
+        "{reasons}"
+    );
 }
 
 /// A line goes while the node is not fit for it, and would come again with the next good moment, and end K3s again.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::k3s::{Effective, Files, Loaded, load_unit};
+use crate::k3s::{Ending, Files, Loaded, load_unit};
 use crate::node;
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::unit_override;
@@ -28,24 +28,33 @@ pub fn present(pass: &Pass<'_>, ours: &OurPart) -> Present {
         Ok(effective) => effective,
         Err(error) => return Present::Unknown(error.to_string()),
     };
-    let reasons = reasons(&effective);
-    if reasons.is_empty() {
+    let endings: Vec<Ending> = effective.endings().cloned().collect();
+    if endings.is_empty() {
         return Present::Starts;
     }
     let without = match with_part(pass, ours, &OurPart::default()) {
         Ok(without) => without,
         Err(error) => return Present::Unknown(error),
     };
-    let by_us: Vec<String> = reasons
-        .iter()
-        .filter(|reason| !without.contains(reason))
-        .cloned()
-        .collect();
+    // A word of the operator's that our command repeats has its place in our file, and is his all the same.
+    let by_us = endings.iter().filter(|ending| !has(&without, ending));
+    let by_us: Vec<String> = by_us.map(ToString::to_string).collect();
     if by_us.is_empty() {
-        Present::EndsByOperator(reasons)
+        let his = without.iter().filter(|ending| has(&endings, ending));
+        Present::EndsByOperator(his.map(ToString::to_string).collect())
     } else {
         Present::EndsByUs(by_us)
     }
+}
+
+fn has(endings: &[Ending], wanted: &Ending) -> bool {
+    endings.iter().any(|ending| ending.reason == wanted.reason)
+}
+
+/// Whether K3s would end for the same reasons, wherever they stand.
+#[must_use]
+pub fn same_reasons(one: &[Ending], other: &[Ending]) -> bool {
+    one.iter().all(|ending| has(other, ending)) && other.iter().all(|ending| has(one, ending))
 }
 
 /// Why K3s would end with another part of ours in the place of the present one.
@@ -56,7 +65,7 @@ pub fn with_part(
     pass: &Pass<'_>,
     present: &OurPart,
     other: &OurPart,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<Ending>, String> {
     let mut files = Files::new(&pass.host.root);
     for path in present.files.keys() {
         files = files.without(Path::new(path));
@@ -78,9 +87,5 @@ pub fn with_part(
         .node
         .effective_of(&files, invocation, &node::facts(pass.host))
         .map_err(|error| error.to_string())?;
-    Ok(reasons(&effective))
-}
-
-fn reasons(effective: &Effective) -> Vec<String> {
-    effective.endings().map(ToString::to_string).collect()
+    Ok(effective.endings().cloned().collect())
 }
