@@ -86,6 +86,40 @@ fn without_the_policy_the_line_and_both_mends_are_named() {
     assert_eq!(server.verdict("audit-log-retention").0, "divergent");
 }
 
+/// As with a line of the configuration: what a control that was turned off wrote stays, unless the policy says otherwise.
+#[test]
+fn a_command_stays_while_everything_is_observed_and_when_its_control_is_turned_off() {
+    const OFF: &str = "[control.audit-log-retention]\nstate = \"off\"\n";
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    let ours = server.drop_in();
+    assert!(ours.is_some());
+    for policy in [
+        "mode = \"observe\"\n",
+        OFF,
+        &format!("on_disable = \"keep\"\n{OFF}"),
+    ] {
+        server.write("etc/k3warden/config.toml", &format!("{OVERRIDE}{policy}"));
+        server.apply();
+        assert_eq!(server.drop_in(), ours, "{policy}");
+    }
+    // The operator's new words come before: what stands for others does not stay.
+    server.install(&format!("{WEAK} --tls-san=new"));
+    server.apply();
+    assert_eq!(server.drop_in(), None);
+
+    for policy in [
+        format!("{OVERRIDE}on_disable = \"revert\"\n{OFF}"),
+        String::new(),
+    ] {
+        let server = Server::new(WEAK, OVERRIDE);
+        server.apply();
+        server.write("etc/k3warden/config.toml", &policy);
+        server.apply();
+        assert_eq!(server.drop_in(), None, "{policy}");
+    }
+}
+
 /// A list keeps what any file puts into it, and the kubelet's drop-ins come after K3s's options: there another command of the
 /// unit is no mend, and none is offered.
 #[test]

@@ -103,6 +103,9 @@ impl<'p, 'a> Draft<'p, 'a> {
             }
         }
         let command = self.command(&base, &lines);
+        if command.is_none() && self.keeps_command(judgements) {
+            self.unit = None;
+        }
         self.finish(&lines, command)
     }
 
@@ -175,8 +178,29 @@ impl<'p, 'a> Draft<'p, 'a> {
     /// Lines of ours that stay although no enforced control wants them: what a control changed is kept when it is
     /// turned off, unless the policy says otherwise, and encryption is never turned off under a key.
     fn kept(&self, judgements: &[Judgement<'_>]) -> BTreeMap<Line, ControlId> {
-        let keep_off = self.pass.policy.on_disable.value == OnDisable::Keep;
         let encrypted = self.conditions().has_encryption_key();
+        let mut lines = BTreeMap::new();
+        for (content, _) in self.present.values() {
+            for (line, control) in parse(&String::from_utf8_lossy(content)) {
+                if (line.is_about_encryption() && encrypted)
+                    || self.stays_turned_off(&control, &line, judgements)
+                {
+                    lines.insert(line, control);
+                }
+            }
+        }
+        lines
+    }
+
+    /// Whether a line, or a word of a command, of ours stays although nobody wants it any more: its control was turned off, and
+    /// the policy leaves what such a control wrote.
+    fn stays_turned_off(
+        &self,
+        control: &ControlId,
+        line: &Line,
+        judgements: &[Judgement<'_>],
+    ) -> bool {
+        let keep_off = self.pass.policy.on_disable.value == OnDisable::Keep;
         let provisional = |judged: &Judgement<'_>| self.pass.was_provisional(judged.control);
         // Another release may not start with it, and an agent ends on a server's option.
         let of_another_node = |judged: &Judgement<'_>| {
@@ -185,25 +209,26 @@ impl<'p, 'a> Draft<'p, 'a> {
                 Applies::No(_)
             )
         };
-        let mut lines = BTreeMap::new();
-        for (content, _) in self.present.values() {
-            for (line, control) in parse(&String::from_utf8_lossy(content)) {
-                let judgement = judgements
-                    .iter()
-                    .find(|judged| judged.control.id == control);
-                let turned_off = judgement.is_some_and(|judged| {
-                    let off = !judged.is_enforced() && judged.decision.stance != Stance::Enforce;
-                    off && !provisional(judged) && !of_another_node(judged)
-                });
-                let about_encryption = line.is_about_encryption();
-                if (about_encryption && encrypted)
-                    || (turned_off && keep_off && self.conditions().forbids(&line).is_none())
-                {
-                    lines.insert(line, control);
-                }
-            }
-        }
-        lines
+        let judgement = judgements
+            .iter()
+            .find(|judged| judged.control.id == *control);
+        let turned_off = judgement.is_some_and(|judged| {
+            let off = !judged.is_enforced() && judged.decision.stance != Stance::Enforce;
+            off && !provisional(judged) && !of_another_node(judged)
+        });
+        turned_off && keep_off && self.conditions().forbids(line).is_none()
+    }
+
+    /// Whether our command for the unit stays as it is, where no control that is enforced wants another.
+    fn keeps_command(&self, judgements: &[Judgement<'_>]) -> bool {
+        let unit = self
+            .unit
+            .as_ref()
+            .filter(|_| self.pass.policy.unit_override.value);
+        unit.and_then(UnitOverride::words).is_some_and(|words| {
+            let mut words = words.iter();
+            words.all(|(control, line)| self.stays_turned_off(control, line, judgements))
+        })
     }
 
     /// Takes out lines that only the whole result shows to be unfit: a plug-in without its section, audit logs that the

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, State, Thing};
+use crate::k3s::component::Component;
 use crate::k3s::{Effective, Files, Invocation, K3sVersion, Loaded, Unit, Word, load_unit};
 use crate::reconcile::Pass;
 use crate::reconcile::ledger::Hash;
@@ -135,6 +136,15 @@ impl UnitOverride {
         })
     }
 
+    /// Our words in the command that lies there; `None` where there is none, or it was made for another command than the
+    /// unit has now, whose words it would bring back.
+    pub(super) fn words(&self) -> Option<Vec<(ControlId, Line)>> {
+        let now = Hash::of(self.base.as_written.as_ref()?.line().as_bytes()).to_string();
+        let (content, _) = self.present.get(&self.path)?;
+        (made_for(content).as_deref() == Some(now.as_str()) && self.present.len() == 1)
+            .then(|| words_of(content))
+    }
+
     /// The changes after which this command, or none of ours, is there.
     pub(super) fn changes(
         self,
@@ -221,9 +231,7 @@ pub fn stale(pass: &Pass<'_>, control: &ControlId) -> Option<Finding> {
         .iter()
         .find(|(_, (content, _))| controls_of(content).contains(control))?;
     let now = Hash::of(unit.base.as_written.as_ref()?.line().as_bytes()).to_string();
-    let text = String::from_utf8_lossy(content);
-    let made_for = text.lines().find_map(|line| line.strip_prefix(BASE));
-    (made_for != Some(now.as_str())).then(|| Finding {
+    (made_for(content).as_deref() != Some(now.as_str())).then(|| Finding {
         what: path.display().to_string(),
         wanted: format!("made for the command in {}", unit.base.fragment.display()),
         observed: "made for another command, whose words it brings back".to_owned(),
@@ -338,11 +346,46 @@ fn render(ours: &[(ControlId, String)], base: &Hash, command: &str) -> String {
 
 /// The controls that a drop-in of ours was written for.
 pub(in crate::reconcile) fn controls_of(content: &[u8]) -> BTreeSet<ControlId> {
+    let words = words_of(content).into_iter();
+    words.map(|(control, _)| control).collect()
+}
+
+/// The digest of the command that a drop-in of ours stands for.
+fn made_for(content: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(content);
+    let digest = text.lines().find_map(|line| line.strip_prefix(BASE));
+    digest.map(str::to_owned)
+}
+
+/// The words of ours in a drop-in, as the lines that they stand for.
+fn words_of(content: &[u8]) -> Vec<(ControlId, Line)> {
     let text = String::from_utf8_lossy(content);
     let lines = text
         .lines()
         .filter_map(|line| line.strip_prefix("# ")?.split_once(": --"));
     lines
-        .filter_map(|(control, _)| ControlId::parse(control))
+        .filter_map(|(control, word)| Some((ControlId::parse(control)?, line(word)?)))
         .collect()
+}
+
+/// The line of the configuration that would give what a word gives.
+fn line(word: &str) -> Option<Line> {
+    let (name, value) = word.split_once('=')?;
+    let component = Component::ALL
+        .into_iter()
+        .find(|component| component.option() == name);
+    Some(match component {
+        None => Line::Option {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        },
+        Some(component) => {
+            let (flag, value) = value.split_once('=')?;
+            Line::Argument {
+                component,
+                flag: flag.to_owned(),
+                value: value.to_owned(),
+            }
+        }
+    })
 }
