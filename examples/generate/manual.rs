@@ -19,13 +19,18 @@ a control diverges, observed ones included.
 .BR diff :
 there is something to change.
 .BR apply :
-an enforced control does not hold, or a restart of K3s is pending.
+an enforced control does not hold, or a restart of K3s is pending. With the kill switch on it changes nothing, says so and ends
+with 0, as an image build or a package must not fail for it.
 .BR effective :
 K3s would end at its start.
 .BR revert :
 something has to stay for the sake of the cluster.
-.BR "ledger \-\-verify" :
+.BR ledger ", with and without " \-\-verify :
 the record is broken.
+.BR status :
+as
+.BR check ,
+from what the daemon published; 2 where it published nothing or does not run.
 .TP
 2
 An enforced control is unknown, something could not be done, or the command line, policy or catalogue is wrong. Wins over 1.
