@@ -226,8 +226,10 @@ impl<'p, 'a> Draft<'p, 'a> {
             .as_ref()
             .filter(|_| self.pass.policy.unit_override.value);
         unit.and_then(UnitOverride::words).is_some_and(|words| {
-            let mut words = words.iter();
-            words.all(|(control, line)| self.stays_turned_off(control, line, judgements))
+            let stays = |(control, line): &(ControlId, Line)| {
+                self.stays_turned_off(control, line, judgements)
+            };
+            !words.is_empty() && words.iter().all(stays)
         })
     }
 

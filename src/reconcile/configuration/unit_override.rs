@@ -4,12 +4,13 @@
 //! It stands for the command that the unit had when it was written. install.sh writes that anew, so it is worked out in
 //! each pass, and a control that rests on an old one diverges.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod text;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, State, Thing};
-use crate::k3s::component::Component;
 use crate::k3s::{Effective, Files, Invocation, K3sVersion, Loaded, Unit, Word, load_unit};
 use crate::reconcile::Pass;
 use crate::reconcile::ledger::Hash;
@@ -19,12 +20,13 @@ use crate::setting::{Change, Effect, Finding, Outcome, Remedy, Stage};
 use super::draft::MODE;
 use super::own_files::{OwnFiles, UNIT, own_files};
 
+pub(in crate::reconcile) use text::controls_of;
+use text::{made_for, render, word, words_of};
+
 /// For the operator who has not turned it on.
 pub(super) const HOW_TO_OVERRIDE: &str =
     "or have k3warden do it: unit_override = true in /etc/k3warden/config.toml";
 const DIRECTORY: &str = "/etc/systemd/system";
-/// Before the digest of the command that ours stands for.
-const BASE: &str = "# stands for: ";
 
 /// The unit without our drop-in, and the drop-in.
 #[derive(Debug)]
@@ -262,18 +264,6 @@ fn in_place_of_all(wish: &Wish, outranked: &[(ControlId, Wish)], effective: &Eff
         .fold(line, |line, other| line.with_elements_of(&other.line))
 }
 
-/// The word of the command that gives what a line of the configuration gives.
-fn word(line: &Line) -> String {
-    match line {
-        Line::Option { name, value } => format!("--{name}={value}"),
-        Line::Argument {
-            component,
-            flag,
-            value,
-        } => format!("--{}={flag}={value}", component.option()),
-    }
-}
-
 /// Ours in the place of the first word that sets the same, and none in the places of the others.
 fn exchange(
     invocation: &Invocation,
@@ -327,65 +317,4 @@ fn with_words(
         })
         .collect();
     invocation
-}
-
-/// The text of our drop-in.
-fn render(ours: &[(ControlId, String)], base: &Hash, command: &str) -> String {
-    let mut text = String::from(
-        "# Written by k3warden, which keeps it as long as the policy has unit_override = true: changes here are replaced.\n\
-         # The command is the unit's own, but for these words, which outranked K3s's configuration there:\n",
-    );
-    for (control, word) in ours {
-        text.push_str(&format!("# {control}: {word}\n"));
-    }
-    text.push_str(&format!(
-        "{BASE}{base}\n[Service]\nExecStart=\nExecStart={command}\n"
-    ));
-    text
-}
-
-/// The controls that a drop-in of ours was written for.
-pub(in crate::reconcile) fn controls_of(content: &[u8]) -> BTreeSet<ControlId> {
-    let words = words_of(content).into_iter();
-    words.map(|(control, _)| control).collect()
-}
-
-/// The digest of the command that a drop-in of ours stands for.
-fn made_for(content: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(content);
-    let digest = text.lines().find_map(|line| line.strip_prefix(BASE));
-    digest.map(str::to_owned)
-}
-
-/// The words of ours in a drop-in, as the lines that they stand for.
-fn words_of(content: &[u8]) -> Vec<(ControlId, Line)> {
-    let text = String::from_utf8_lossy(content);
-    let lines = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# ")?.split_once(": --"));
-    lines
-        .filter_map(|(control, word)| Some((ControlId::parse(control)?, line(word)?)))
-        .collect()
-}
-
-/// The line of the configuration that would give what a word gives.
-fn line(word: &str) -> Option<Line> {
-    let (name, value) = word.split_once('=')?;
-    let component = Component::ALL
-        .into_iter()
-        .find(|component| component.option() == name);
-    Some(match component {
-        None => Line::Option {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        },
-        Some(component) => {
-            let (flag, value) = value.split_once('=')?;
-            Line::Argument {
-                component,
-                flag: flag.to_owned(),
-                value: value.to_owned(),
-            }
-        }
-    })
 }

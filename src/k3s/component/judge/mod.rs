@@ -214,10 +214,8 @@ pub(super) fn warnings(
 ) -> Vec<String> {
     let mut warnings = k3s::waits(options);
     warnings.extend(unknown_flags(components, node));
-    warnings.extend(encryption::late_warning(options, components, node, files));
-    warnings.extend(encryption::withdrawn_warning(
-        options, components, node, files,
-    ));
+    let apiserver = Line::of(Component::Apiserver, components, node, files);
+    warnings.extend(encryption::warning(options, &apiserver));
     warnings
 }
 

@@ -3,27 +3,25 @@
 //! (pkg/cluster/storage.go Save, "Bootstrap key already exists"). So the key is on this server alone, and what was written before
 //! stays as it was. The same in all releases since 1.20.
 
-use crate::k3s::Files;
 use crate::k3s::component::judge::{Line, files};
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Component, Components, Node};
 
 /// What the operator should know before the next start.
-pub(in crate::k3s::component::judge) fn warning(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<String> {
-    let line = Line::of(Component::Apiserver, components, node, files);
+pub(super) fn warning(options: Options<'_>, line: &Line<'_>) -> Option<String> {
     let argument = line
         .given(super::FLAG)
         .filter(|_| options.on("secrets-encryption"))?;
-    if !files::made_by_k3s(&line, &argument.value) {
+    if !files::made_by_k3s(line, &argument.value) {
         return None;
     }
-    let key = files.read(&node.named_file(&argument.value)).ok()?;
-    let has_data = matches!(files.kind(&node.data_dir.join("server/db")), Ok(Some(_)));
+    let key = line
+        .files
+        .read(&line.node.named_file(&argument.value))
+        .ok()?;
+    let has_data = matches!(
+        line.files.kind(&line.node.data_dir.join("server/db")),
+        Ok(Some(_))
+    );
     if !has_data || key.is_some_and(|key| !key.is_empty()) {
         return None;
     }

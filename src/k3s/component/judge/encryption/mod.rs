@@ -6,16 +6,19 @@ mod keys;
 mod late;
 mod withdrawn;
 
-pub(super) use late::warning as late_warning;
-pub(super) use withdrawn::warning as withdrawn_warning;
-
 use super::{Line, files};
 use crate::k3s::Place;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::options::Options;
 use crate::k3s::go_value::boolean;
 
 const FLAG: &str = "encryption-provider-config";
 const PROVIDERS: [&str; 5] = ["aesgcm", "aescbc", "secretbox", "identity", "kms"];
+
+/// What the operator should know before the next start; at most one of them is so.
+pub(super) fn warning(options: Options<'_>, line: &Line<'_>) -> Option<String> {
+    late::warning(options, line).or_else(|| withdrawn::warning(options, line))
+}
 
 /// Judges the file that the flag names; K3s's own comes into being at its start.
 pub(super) fn judge(line: &mut Line<'_>) {

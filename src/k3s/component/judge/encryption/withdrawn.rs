@@ -3,26 +3,22 @@
 //! tried to read encrypted data". A real K3s did not become ready then, and was well again with the option back.
 
 use super::encrypts_secrets;
+use crate::k3s::Place;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::judge::Line;
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Component, Components, Node};
-use crate::k3s::{Files, Place};
 
 /// What the operator should know before the next start. A file that `k3s secrets-encrypt disable` left with `identity` first
 /// encrypts nothing, and none is said of it.
-pub(in crate::k3s::component::judge) fn warning(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<String> {
-    let line = Line::of(Component::Apiserver, components, node, files);
+pub(super) fn warning(options: Options<'_>, line: &Line<'_>) -> Option<String> {
     if line.arguments.is_empty() || line.given(super::FLAG).is_some() {
         return None;
     }
-    let path = node.data_dir.join("server/cred/encryption-config.json");
-    let content = files.read(&path).ok().flatten()?;
+    let path = line
+        .node
+        .data_dir
+        .join("server/cred/encryption-config.json");
+    let content = line.files.read(&path).ok().flatten()?;
     if !Document::parse(&content).is_ok_and(|configuration| encrypts_secrets(&configuration)) {
         return None;
     }

@@ -1,0 +1,84 @@
+//! The text of our drop-in for a unit: its head says which words are ours, for which controls, and for which command it was made.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::ControlId;
+use crate::k3s::component::Component;
+use crate::reconcile::ledger::Hash;
+use crate::setting::configuration::Line;
+
+/// Before the digest of the command that ours stands for.
+const BASE: &str = "# stands for: ";
+
+/// The text of our drop-in.
+pub(super) fn render(ours: &[(ControlId, String)], base: &Hash, command: &str) -> String {
+    let mut text = String::from(
+        "# Written by k3warden, which keeps it as long as the policy has unit_override = true: changes here are replaced.\n\
+         # The command is the unit's own, but for these words, which outranked K3s's configuration there:\n",
+    );
+    for (control, word) in ours {
+        text.push_str(&format!("# {control}: {word}\n"));
+    }
+    text.push_str(&format!(
+        "{BASE}{base}\n[Service]\nExecStart=\nExecStart={command}\n"
+    ));
+    text
+}
+
+/// The controls that a drop-in of ours was written for.
+pub(in crate::reconcile) fn controls_of(content: &[u8]) -> BTreeSet<ControlId> {
+    let words = words_of(content).into_iter();
+    words.map(|(control, _)| control).collect()
+}
+
+/// The digest of the command that a drop-in of ours stands for.
+pub(super) fn made_for(content: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(content);
+    let digest = text.lines().find_map(|line| line.strip_prefix(BASE));
+    digest.map(str::to_owned)
+}
+
+/// The words of ours in a drop-in, as the lines that they stand for.
+pub(super) fn words_of(content: &[u8]) -> Vec<(ControlId, Line)> {
+    let text = String::from_utf8_lossy(content);
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# ")?.split_once(": --"));
+    lines
+        .filter_map(|(control, word)| Some((ControlId::parse(control)?, line(word)?)))
+        .collect()
+}
+
+/// The word of the command that gives what a line of the configuration gives.
+pub(super) fn word(line: &Line) -> String {
+    match line {
+        Line::Option { name, value } => format!("--{name}={value}"),
+        Line::Argument {
+            component,
+            flag,
+            value,
+        } => format!("--{}={flag}={value}", component.option()),
+    }
+}
+
+/// The line of the configuration that would give what a word gives.
+fn line(word: &str) -> Option<Line> {
+    let (name, value) = word.split_once('=')?;
+    let component = Component::ALL
+        .into_iter()
+        .find(|component| component.option() == name);
+    Some(match component {
+        None => Line::Option {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        },
+        Some(component) => {
+            let (flag, value) = value.split_once('=')?;
+            Line::Argument {
+                component,
+                flag: flag.to_owned(),
+                value: value.to_owned(),
+            }
+        }
+    })
+}
