@@ -457,3 +457,34 @@ fn elements_of_a_list_on_the_command_stay_beside_ours() {
         }
     }
 }
+
+/// Whoever is sent to a word of his own that our command repeats is sent to where he wrote it; a change in our file would be
+/// replaced.
+#[test]
+fn a_word_of_the_operators_keeps_its_place() {
+    let server = Server::new(
+        &format!(
+            "{WEAK} \\\n  --kube-apiserver-arg=anonymous-auth=true \\\n  --write-kubeconfig-mode=600"
+        ),
+        OVERRIDE,
+    );
+    server.apply();
+    assert!(server.drop_in().is_some());
+    let (verdict, findings) = server.verdict("anonymous-requests");
+    let place = "k3s.service ExecStart (/etc/systemd/system/k3s.service:5)";
+    assert_eq!(verdict, "divergent", "{findings}");
+    assert!(findings.contains(place), "{findings}");
+    let report = server.run(&["effective"]);
+    let slip = report
+        .lines()
+        .find(|line| line.contains("write-kubeconfig-mode"));
+    assert!(
+        slip.is_some_and(|line| line.contains("k3s.service:6")),
+        "{report}"
+    );
+    let ours = server.run(&["effective", "--format", "json"]);
+    assert!(
+        ours.contains("zz-k3warden.conf"),
+        "our own word has ours: {ours}"
+    );
+}

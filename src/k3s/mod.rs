@@ -52,7 +52,8 @@ pub use remark::{Remark, SkippedKey};
 pub use role::Role;
 pub use secret::{SECRET, hides, is_secret, shown_value, without_credentials};
 pub use unit::{
-    AsWritten, K3sUnits, Loaded, Loading, Together, UNIT_DIRECTORIES, Unit, drop_in_directories,
-    find_k3s_units, find_loaded_k3s_units, is_k3s_name, load_unit, shown_command,
+    AsWritten, K3sUnits, Loaded, Loading, STANDS_FOR, Together, UNIT_DIRECTORIES, Unit,
+    drop_in_directories, find_k3s_units, find_loaded_k3s_units, is_k3s_name, load_unit,
+    shown_command,
 };
 pub use version::{K3sVersion, ParseVersionError};

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use super::exec_start::{self, Command, Refused};
 use super::lines::{self, Assignment};
 use super::named_files::{self, EnvironmentFile};
+use super::repeated;
 use super::specifier::Specifiers;
 use super::split::Splitter;
 use super::{Loaded, Loading, Unit, environment_file, manager};
 use crate::host::HostError;
 use crate::k3s::environment::Environment;
 use crate::k3s::files::{Files, Input};
-use crate::k3s::{Place, Remark};
+use crate::k3s::{Place, Remark, Word};
 
 /// The settings that decide what K3s is given.
 const GIVES: [&str; 5] = [
@@ -29,6 +30,8 @@ pub(super) struct Loader<'a> {
     specifiers: Specifiers<'a>,
     oneshot: bool,
     commands: Vec<Command>,
+    /// The words that the drop-in which is being read repeats.
+    beneath: Vec<Word>,
     /// `Environment=`, weaker than all files.
     own: Vec<(String, String, PathBuf)>,
     environment_files: Vec<EnvironmentFile>,
@@ -46,6 +49,7 @@ impl<'a> Loader<'a> {
             specifiers: Specifiers::new(name, files),
             oneshot: false,
             commands: Vec::new(),
+            beneath: Vec::new(),
             own: Vec::new(),
             environment_files: Vec::new(),
             unset: Vec::new(),
@@ -75,6 +79,10 @@ impl<'a> Loader<'a> {
         if is_fragment || of_service().any(|line| GIVES.contains(&line.key.as_str())) {
             self.inputs.push(Input::new(path, Some(content)));
         }
+        self.beneath = match self.commands.first() {
+            Some(command) if repeated::repeats(content) => command.words.clone(),
+            _ => Vec::new(),
+        };
         for assignment in of_service() {
             self.take(assignment)?;
         }
@@ -89,9 +97,12 @@ impl<'a> Loader<'a> {
             "ExecStart" if value.is_empty() => self.commands.clear(),
             "ExecStart" => {
                 let mut remarks = std::mem::take(&mut self.remarks);
-                let (commands, refused) =
+                let (mut commands, refused) =
                     exec_start::parse(assignment, self.name, &self.specifiers, &mut remarks);
                 self.remarks = remarks;
+                for command in &mut commands {
+                    repeated::keep_places(&mut command.words, &self.beneath);
+                }
                 self.commands.extend(commands);
                 if let Some(refused) = refused {
                     self.refuse(refused)?;

@@ -8,6 +8,7 @@ mod lines;
 mod loader;
 mod manager;
 mod named_files;
+mod repeated;
 mod rewrite;
 mod search;
 mod specifier;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::loader::Loader;
+pub use self::repeated::STANDS_FOR;
 pub use self::rewrite::{AsWritten, Together, shown_command};
 use self::search::Found;
 pub use self::search::{DIRECTORIES as UNIT_DIRECTORIES, drop_in_directories, is_k3s_name};

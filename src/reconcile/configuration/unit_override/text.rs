@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::ControlId;
+use crate::k3s::STANDS_FOR;
 use crate::k3s::component::Component;
 use crate::reconcile::ledger::Hash;
 use crate::setting::configuration::Line;
-
-/// Before the digest of the command that ours stands for.
-const BASE: &str = "# stands for: ";
 
 /// The text of our drop-in.
 pub(super) fn render(ours: &[(ControlId, String)], base: &Hash, command: &str) -> String {
@@ -20,7 +18,7 @@ pub(super) fn render(ours: &[(ControlId, String)], base: &Hash, command: &str) -
         text.push_str(&format!("# {control}: {word}\n"));
     }
     text.push_str(&format!(
-        "{BASE}{base}\n[Service]\nExecStart=\nExecStart={command}\n"
+        "{STANDS_FOR}{base}\n[Service]\nExecStart=\nExecStart={command}\n"
     ));
     text
 }
@@ -34,7 +32,7 @@ pub(in crate::reconcile) fn controls_of(content: &[u8]) -> BTreeSet<ControlId> {
 /// The digest of the command that a drop-in of ours stands for.
 pub(super) fn made_for(content: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(content);
-    let digest = text.lines().find_map(|line| line.strip_prefix(BASE));
+    let digest = text.lines().find_map(|line| line.strip_prefix(STANDS_FOR));
     digest.map(str::to_owned)
 }
 
