@@ -18,6 +18,7 @@ use k3warden::reconcile::lock::Lock;
 use k3warden::reconcile::restart::own_part::OurPart;
 use k3warden::reconcile::service::circumstances::{Held, Knowledge, circumstances};
 use k3warden::reconcile::service::encrypted;
+use k3warden::reconcile::service::line_out;
 use k3warden::reconcile::service::part;
 use k3warden::reconcile::service::preflight::{self, Present};
 use k3warden::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
@@ -218,6 +219,55 @@ fn a_command_of_ours_that_k3s_would_not_start_with_is_ours_to_mend() {
         reasons.contains("(/etc/systemd/system/k3s.service:"),
         "{reasons}"
     );
+}
+
+/// The unit's own command says the same of encryption as ours repeats: nothing is lost with ours.
+#[test]
+fn a_command_of_ours_that_ends_k3s_goes_also_where_it_repeats_the_word_about_encryption() {
+    const UNIT_DROP_IN: &str = "etc/systemd/system/k3s.service.d/zz-k3warden.conf";
+    const WORDS: &str = " server --secrets-encryption --kube-apiserver-arg=audit-log-maxage=7";
+    let ending = |unit: &str| {
+        let node = Node::settled();
+        node.write(KEY, "{}");
+        node.write(
+            "etc/systemd/system/k3s.service",
+            &SERVER_UNIT.replace(" server", WORDS),
+        );
+        node.policy("unit_override = true\n");
+        node.run(&["apply"]);
+        let ours = node.0.text(UNIT_DROP_IN);
+        assert!(ours.contains("--secrets-encryption"), "{ours}");
+        node.write(UNIT_DROP_IN, &ours.replace("=30", "=many"));
+        node.write("etc/systemd/system/k3s.service", unit);
+        let (_, said) = node.run(&["apply", "--before-start", "k3s.service"]);
+        (node, said)
+    };
+    let (node, said) = ending(&SERVER_UNIT.replace(" server", WORDS));
+    assert_eq!(node.0.text(UNIT_DROP_IN), "", "{said}");
+    assert!(said.contains("what last worked is put back"), "{said}");
+    // The unit was written anew and lost the word: what ours still has of it stays.
+    let (node, said) = ending(SERVER_UNIT);
+    assert!(node.0.text(UNIT_DROP_IN).contains("--secrets-encryption"));
+    assert!(said.contains("CRITICAL"), "{said}");
+    assert!(said.contains("nothing of it can be put back"), "{said}");
+}
+
+#[test]
+fn the_kernel_protection_is_taken_out_of_a_command_of_ours_too() {
+    const UNIT_DROP_IN: &str = "etc/systemd/system/k3s.service.d/zz-k3warden.conf";
+    let node = Node::settled();
+    let unit = SERVER_UNIT.replace(" server", " server --protect-kernel-defaults=false");
+    node.write("etc/systemd/system/k3s.service", &unit);
+    node.policy("unit_override = true\n");
+    node.run(&["apply"]);
+    assert!(
+        node.0
+            .text(UNIT_DROP_IN)
+            .contains("--protect-kernel-defaults=true")
+    );
+    let back = node.with_pass(|pass, _| line_out::without_kernel_protection(pass).unwrap());
+    let ours = format!("/{UNIT_DROP_IN}");
+    assert!(back.unwrap().remove.contains(&ours));
 }
 
 /// A line goes while the node is not fit for it, and would come again with the next good moment, and end K3s again.

@@ -488,3 +488,112 @@ fn a_word_of_the_operators_keeps_its_place() {
         "our own word has ours: {ours}"
     );
 }
+
+/// The versions that nothing new is written for: newer than the catalogue, and without what our lines need.
+#[test]
+fn where_nothing_new_is_written_a_command_of_ours_stays_only_while_it_stands_for_the_units() {
+    for version in ["1.39.0", "1.21.0", "1.20.4"] {
+        let apply = |server: &Server| server.0.with_k3s(version, &["apply"]).said();
+        let server = Server::new(WEAK, OVERRIDE);
+        server.apply();
+        let ours = server.drop_in();
+        assert!(ours.is_some());
+        let said = apply(&server);
+        assert_eq!(server.drop_in(), ours, "{version}: {said}");
+
+        server.install(&format!("{WEAK} --tls-san=new"));
+        let said = apply(&server);
+        assert_eq!(server.drop_in(), None, "{version}: {said}");
+
+        let server = Server::new(WEAK, OVERRIDE);
+        server.apply();
+        server.write("etc/k3warden/config.toml", "");
+        let said = apply(&server);
+        assert_eq!(server.drop_in(), None, "{version}: {said}");
+    }
+}
+
+#[test]
+fn a_command_that_went_stale_goes_where_the_configuration_is_out_of_our_reach() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    assert!(server.drop_in().is_some());
+    server.install(&format!("{WEAK} --config=http://there/k3s.yaml"));
+    let said = server.apply();
+    assert_eq!(server.drop_in(), None, "{said}");
+}
+
+/// The operator's new command would end K3s, and the one that ours brings back does not: it stays, and is told of.
+#[test]
+fn a_stale_command_without_which_k3s_ends_is_not_taken_away() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    let ours = server.drop_in();
+    server.install(&format!("{WEAK} --no-such-option"));
+    let said = server.apply();
+    assert_eq!(server.drop_in(), ours, "{said}");
+    assert!(said.contains("no-such-option"), "{said}");
+    assert_eq!(server.verdict("audit-log-retention").0, "divergent");
+}
+
+/// Our place in the unit's directory is masked: what needs it is refused, and all other lines are written.
+#[test]
+fn a_masked_place_of_ours_hinders_only_what_needs_it() {
+    let server = Server::new(WEAK, OVERRIDE);
+    let place = server.0.at(DROP_IN);
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &place).unwrap();
+    let said = server.apply();
+    server.0.assert_writes("audit-log-maxbackup=");
+    server.0.assert_leaves_out("audit-log-maxage=");
+    let refused = said.lines().find(|line| line.contains("audit-log-maxage"));
+    let refused = refused.unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        refused.contains("is a symbolic link to /dev/null"),
+        "{refused}"
+    );
+    assert!(place.is_symlink());
+}
+
+#[test]
+fn the_word_of_a_control_that_was_turned_off_stays_beside_those_of_others() {
+    let weak = "/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=7 --kube-apiserver-arg=audit-log-maxsize=7";
+    let server = Server::new(weak, OVERRIDE);
+    server.apply();
+    let ours = server.drop_in().unwrap();
+    assert!(
+        ours.contains("maxage=30") && ours.contains("maxsize=100"),
+        "{ours}"
+    );
+    let off = "[control.audit-log-retention]\nstate = \"off\"\n";
+    server.write("etc/k3warden/config.toml", &format!("{OVERRIDE}{off}"));
+    let said = server.apply();
+    assert_eq!(server.drop_in(), Some(ours), "{said}");
+    let revert = format!("on_disable = \"revert\"\n{OVERRIDE}{off}");
+    server.write("etc/k3warden/config.toml", &revert);
+    let said = server.apply();
+    let ours = server.drop_in().unwrap();
+    assert!(
+        ours.contains("maxage=7") && ours.contains("maxsize=100"),
+        "{ours} {said}"
+    );
+}
+
+/// The unit was written anew with another place for K3s's configuration and data: all of it is planned for what the unit says now.
+#[test]
+fn the_first_apply_after_the_unit_was_written_anew_is_for_its_new_places() {
+    let server = Server::new(WEAK, OVERRIDE);
+    server.apply();
+    server.install(&format!(
+        "{WEAK} --config=/srv/k3s.yaml --data-dir=/srv/k3s"
+    ));
+    std::fs::create_dir_all(server.0.at("srv/k3s/server")).unwrap();
+    let said = server.apply();
+    assert!(server.drop_in().unwrap().contains("--config=/srv/k3s.yaml"));
+    let lines = server.0.text("srv/k3s.yaml.d/zz-k3warden.yaml");
+    assert!(lines.contains("protect-kernel-defaults"), "{said}");
+    assert!(lines.contains("/srv/k3s/server/audit.yaml"), "{lines}");
+    let again = server.run(&["diff"]);
+    assert!(!again.contains("/srv/"), "applied twice: {again}");
+    assert!(!said.contains("is at K3s's default"), "{said}");
+}

@@ -1,5 +1,6 @@
 //! Finding out what a node is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::chosen_unit::choose;
@@ -70,10 +71,39 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
             (None, Some(problem))
         }
     };
-    let unit_problem = unit_problem.filter(|_| unit.is_none());
     warnings.extend(unit.iter().flat_map(|unit| unit.warnings()));
     warnings.extend(beside.loaded.unanswered());
     let mut node = Node {
+        unit_problem: unit_problem.filter(|_| unit.is_none()),
+        problems,
+        warnings,
+        ..of_unit(policy, beside.surroundings, unit)
+    };
+    node.version = find_version(root, policy, beside.k3s_version, beside.patience, &mut node);
+    look_into_configuration(root, policy, &mut node);
+    node
+}
+
+/// The same node, if another unit, or another command for it, started its K3s.
+#[must_use]
+pub fn started_by(known: &Node, root: &Root, policy: &Policy, unit: Unit) -> Node {
+    let is_same = known.binary().as_deref() == Some(Path::new(&unit.binary.text));
+    let mut node = Node {
+        problems: known.problems.clone(),
+        warnings: known.warnings.clone(),
+        ..of_unit(policy, known.surroundings, Some(unit))
+    };
+    node.version = match is_same {
+        true => known.version.clone(),
+        false => find_version(root, policy, None, BRIEF, &mut node),
+    };
+    look_into_configuration(root, policy, &mut node);
+    node
+}
+
+/// What a unit alone tells of its node.
+fn of_unit(policy: &Policy, surroundings: Surroundings, unit: Option<Unit>) -> Node {
+    Node {
         role: role(policy, unit.as_ref()),
         version: None,
         places: Places {
@@ -87,16 +117,13 @@ pub fn discover_with(root: &Root, policy: &Policy, beside: Beside<'_>) -> Node {
         deploys_manifests: true,
         servicelb_namespace: None,
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
-        surroundings: beside.surroundings,
-        unit_problem,
+        surroundings,
+        unit_problem: None,
         configuration_problem: None,
         data_dir_problem: None,
-        problems,
-        warnings,
-    };
-    node.version = find_version(root, policy, beside, &mut node);
-    look_into_configuration(root, policy, &mut node);
-    node
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    }
 }
 
 fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
@@ -116,17 +143,18 @@ fn role(policy: &Policy, unit: Option<&Unit>) -> Option<Fact<Role>> {
 fn find_version(
     root: &Root,
     policy: &Policy,
-    beside: Beside<'_>,
+    given: Option<K3sVersion>,
+    patience: Duration,
     node: &mut Node,
 ) -> Option<Fact<K3sVersion>> {
-    if let Some(value) = beside.k3s_version {
+    if let Some(value) = given {
         return Some(Fact {
             value,
             source: "--k3s-version".to_owned(),
         });
     }
     if let Some(binary) = node.binary().filter(|_| node.surroundings.is_machine()) {
-        match version::ask(root, &binary, beside.patience) {
+        match version::ask(root, &binary, patience) {
             Ok(Some(value)) => {
                 let source = format!("{} --version", binary.display());
                 return Some(Fact { value, source });

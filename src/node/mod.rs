@@ -11,7 +11,7 @@ mod version;
 
 use std::path::PathBuf;
 
-pub use discover::{Beside, discover, discover_with};
+pub use discover::{Beside, discover, discover_with, started_by};
 pub use id::id;
 pub use kernel::facts;
 pub use loaded::LoadedUnits;

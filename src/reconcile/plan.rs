@@ -13,7 +13,7 @@ use crate::catalogue::ControlId;
 use crate::host::{Attributes, State, Thing};
 use crate::setting::{Change, Remedy, Stage};
 
-use super::{Judgement, Pass};
+use super::{Judgement, Pass, unit_override};
 
 /// One change and the controls that want it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +75,26 @@ impl Plan {
 
     /// Plans the enforced divergences of an assessment of everything.
     ///
+    /// A command of ours that brings back another than the unit has now goes with this plan, and the node is then what the unit's
+    /// own command makes of it: with other places, perhaps. That is what is planned for.
+    #[must_use]
+    pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        match unit_override::node_beneath(pass) {
+            None => Self::of_this_start(pass, judgements),
+            Some(node) => {
+                let beneath = pass.of_node(&node);
+                Self::of_this_start(&beneath, &beneath.judge())
+            }
+        }
+    }
+
+    /// The same for the command that systemd would take now.
+    ///
     /// What is in a directory that others write cannot be judged before that directory is safe. So where the plan makes
     /// directories safe, everything is judged once more as if they were, until nothing new comes to light: what is
     /// planned is all that is to be done.
     #[must_use]
-    pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+    pub fn of_this_start(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
         let mut plan = Self::of_what_is_seen(pass, judgements);
         let mut safe = BTreeMap::new();
         loop {

@@ -67,9 +67,16 @@ impl Door {
         let pass = self.session.pass();
         let key = part::encryption_key(pass.host, pass.node);
         let back = way_back(&pass, knowledge.good_part(), key)?;
-        let what = match back.part.files.is_empty() {
-            false => "what last worked is put back",
-            true => "what k3warden wrote is taken out",
+        if back.is_nothing() {
+            say(&format!(
+                "CRITICAL: K3s would not start with what k3warden wrote, and nothing of it can be put back, since Secrets are \
+                 encrypted with it or it is what last worked: {reasons}"
+            ));
+            return Ok(());
+        }
+        let what = match back.is_last_good {
+            true => "what last worked is put back",
+            false => "what k3warden wrote is taken out",
         };
         say(&format!(
             "K3s would not start with what k3warden wrote, so {what}: {reasons}"

@@ -184,7 +184,7 @@ impl Door {
         if let Some(finding) = controls.find_map(|control| unit_override::stale(&pass, &control.id))
         {
             say(&format!(
-                "CRITICAL: {} is {}; `k3warden apply` writes it anew for the next start",
+                "CRITICAL: {} is {}; `k3warden apply` writes it anew for the next start, or takes it away",
                 finding.what, finding.observed
             ));
         }
@@ -202,7 +202,7 @@ impl Door {
     fn apply(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
         let plan = {
             let pass = self.session.pass();
-            Plan::of(&pass, &pass.judge())
+            Plan::of_this_start(&pass, &pass.judge())
         };
         self.carry_out(ledger, plan)
     }

@@ -102,10 +102,8 @@ impl<'p, 'a> Draft<'p, 'a> {
                 break;
             }
         }
-        let command = self.command(&base, &lines);
-        if command.is_none() && self.keeps_command(judgements) {
-            self.unit = None;
-        }
+        let staying = self.staying_words(judgements);
+        let command = self.command(&base, &lines, &staying);
         self.finish(&lines, command)
     }
 
@@ -219,18 +217,20 @@ impl<'p, 'a> Draft<'p, 'a> {
         turned_off && keep_off && self.conditions().forbids(line).is_none()
     }
 
-    /// Whether our command for the unit stays as it is, where no control that is enforced wants another.
-    fn keeps_command(&self, judgements: &[Judgement<'_>]) -> bool {
-        let unit = self
-            .unit
-            .as_ref()
-            .filter(|_| self.pass.policy.unit_override.value);
-        unit.and_then(UnitOverride::words).is_some_and(|words| {
-            let stays = |(control, line): &(ControlId, Line)| {
-                self.stays_turned_off(control, line, judgements)
-            };
-            !words.is_empty() && words.iter().all(stays)
-        })
+    /// The words of ours in the unit's command that stay although no line is written for them now: those of controls that were
+    /// turned off, and where nothing new is written those of all others.
+    fn staying_words(&self, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Line)> {
+        let words = self.unit.as_ref().and_then(UnitOverride::words);
+        let is_wished = |line: &Line| {
+            let mut wishes = self.wishes.iter();
+            wishes.any(|(_, wish)| wish.line.what() == line.what())
+                && self.conditions().forbids(line).is_none()
+        };
+        let stays = |(control, line): &(ControlId, Line)| {
+            let is_earlier = !matches!(self.extent, Extent::New);
+            self.stays_turned_off(control, line, judgements) || (is_earlier && is_wished(line))
+        };
+        words.into_iter().flatten().filter(stays).collect()
     }
 
     /// Takes out lines that only the whole result shows to be unfit: a plug-in without its section, audit logs that the

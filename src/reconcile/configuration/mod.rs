@@ -15,12 +15,13 @@ use crate::catalogue::ControlId;
 use crate::k3s::{
     Effective, K3sVersion, NEWEST_CATALOGUED_MINOR, drop_in_directory, remote_address,
 };
-use crate::setting::Change;
 use crate::setting::configuration::{Line, Wish};
+use crate::setting::{Change, Stage};
 
 use super::{Judgement, Pass, Refused, RefusedBy};
 use conditions::Conditions;
 use draft::{Draft, Extent};
+use own_files::OwnFiles;
 pub use own_files::is_our_configuration;
 pub(super) use own_files::{CONFIGURATION, own_files};
 use unit_override::UnitOverride;
@@ -37,12 +38,31 @@ pub(super) struct ConfigurationPlan {
     pub refused: Vec<Refused>,
 }
 
-/// Works out our drop-in with the rest of a plan in place.
+/// Works out our drop-ins, of the configuration and of the unit, with the rest of a plan in place.
 pub(super) fn plan(
     pass: &Pass<'_>,
     judgements: &[Judgement<'_>],
     planned: &[Change],
 ) -> ConfigurationPlan {
+    let mut plan = lines(pass, judgements, planned);
+    let is_of_unit = |(_, change): &(Vec<ControlId>, Change)| change.stage == Stage::UnitDropIn;
+    if !plan.changes.iter().any(is_of_unit) {
+        plan.changes.extend(without_stale_command(pass));
+    }
+    plan
+}
+
+/// Whatever hinders all lines: a command of ours that has no business to be there goes, unless K3s starts only with it.
+fn without_stale_command(pass: &Pass<'_>) -> Vec<(Vec<ControlId>, Change)> {
+    match UnitOverride::of(pass) {
+        Ok(Some(unit)) if unit.is_to_go(pass) && unit.starts_beneath(pass) => {
+            unit.changes(pass, None)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn lines(pass: &Pass<'_>, judgements: &[Judgement<'_>], planned: &[Change]) -> ConfigurationPlan {
     let Ok(present) = pass.effective() else {
         return ConfigurationPlan::default();
     };
@@ -118,7 +138,11 @@ fn what_may_stay(
         return plan;
     }
     let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
-    let Some((path, present)) = own.ok().filter(|(_, present)| !present.is_empty()) else {
+    let unit = UnitOverride::of(pass).ok().flatten();
+    let has_ours = |present: &OwnFiles| {
+        !present.is_empty() || unit.as_ref().is_some_and(UnitOverride::is_there)
+    };
+    let Some((path, present)) = own.ok().filter(|(_, present)| has_ours(present)) else {
         return plan;
     };
     let draft = Draft {
@@ -126,7 +150,7 @@ fn what_may_stay(
         planned,
         path,
         present,
-        unit: None,
+        unit,
         wishes,
         outranked: Vec::new(),
         refused: Vec::new(),

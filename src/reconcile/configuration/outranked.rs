@@ -7,22 +7,33 @@ use crate::k3s::{Effective, Place};
 use crate::reconcile::{Refused, RefusedBy};
 use crate::setting::configuration::{Line, Wish};
 
-use super::draft::Draft;
+use super::draft::{Draft, Extent};
 use super::trial::worse;
 use super::unit_override::{HOW_TO_OVERRIDE, Overriding};
 
 impl Draft<'_, '_> {
-    /// The drop-in of the unit that gives what its command outranks; what it cannot give is refused.
+    /// The drop-in of the unit that gives what its command outranks, and what stays of ours; what it cannot give is refused.
     pub(super) fn command(
         &mut self,
         base: &Effective,
         lines: &BTreeMap<Line, ControlId>,
+        staying: &[(ControlId, Line)],
     ) -> Option<Overriding> {
         let mut outranked = std::mem::take(&mut self.outranked);
-        while !outranked.is_empty() {
+        if !matches!(self.extent, Extent::New) {
+            for (control, wish) in std::mem::take(&mut outranked) {
+                self.refuse_outranked(
+                    base,
+                    control,
+                    &wish,
+                    "nothing new is written for this release",
+                );
+            }
+        }
+        while !outranked.is_empty() || !staying.is_empty() {
             let made = match &self.unit {
                 None => Err((None, HOW_TO_OVERRIDE.to_owned())),
-                Some(unit) => unit.give(self.pass, &outranked, base),
+                Some(unit) => unit.give(self.pass, &outranked, staying, base),
             };
             let made = made.and_then(|overriding| {
                 let invocation = overriding.invocation.clone();
@@ -52,6 +63,7 @@ impl Draft<'_, '_> {
                     for (control, wish) in std::mem::take(&mut outranked) {
                         self.refuse_outranked(base, control, &wish, &reason);
                     }
+                    return None;
                 }
             }
         }

@@ -56,6 +56,15 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// The same pass over a node that is taken to be this one.
+    pub(super) fn of_node<'h>(&'h self, node: &'h Node) -> Pass<'h> {
+        Pass {
+            node,
+            seen: self.seen.begun_anew(),
+            ..*self
+        }
+    }
+
     /// The same pass over a host that is taken to be brought into these states.
     pub(super) fn looking_ahead<'h>(&'h self, host: &'h Host, ahead: &Rc<Ahead>) -> Pass<'h> {
         Pass {

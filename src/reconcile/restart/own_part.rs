@@ -60,11 +60,22 @@ pub enum EncryptionKey {
     Absent,
 }
 
+/// What our command for the unit says of the encryption of Secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncryptionWords {
+    /// Only what the unit's own command says too: nothing is lost with ours.
+    Repeated,
+    /// It may have words that the unit's own command lost.
+    OnlyOurs,
+}
+
 /// What has to be written to put our part back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutBack {
     /// What is there afterwards.
     pub part: OurPart,
+    /// Whether that is what last worked, as far as encryption allows; else it is nothing of ours.
+    pub is_last_good: bool,
     /// The encryption lines that were kept though the last good state does not have them so.
     pub kept: Vec<String>,
     /// The files to write, then those to remove.
@@ -82,13 +93,20 @@ impl PutBack {
 }
 
 /// The way back from `present` to the last good state; without one, to nothing of ours. While there may be a key, every
-/// encryption line of the present files stays as it is, in its file, and none is added beside it.
+/// encryption line of the present files stays as it is, in its file, and none is added beside it; a command for the unit
+/// stays whole where it may have the only words about it.
 #[must_use]
-pub fn put_back(last_good: Option<&OurPart>, present: &OurPart, key: EncryptionKey) -> PutBack {
+pub fn put_back(
+    last_good: Option<&OurPart>,
+    present: &OurPart,
+    key: EncryptionKey,
+    words: EncryptionWords,
+) -> PutBack {
     let mut part = last_good.cloned().unwrap_or_default();
+    let is_last_good = !part.files.is_empty();
     let mut kept = Vec::new();
     if key == EncryptionKey::MayExist {
-        kept = keep_encryption(&mut part, present);
+        kept = keep_encryption(&mut part, present, words);
     }
     let differs = |path: &&String| present.files.get(*path) != part.files.get(*path);
     let write = part.files.keys().filter(differs).cloned().collect();
@@ -96,6 +114,7 @@ pub fn put_back(last_good: Option<&OurPart>, present: &OurPart, key: EncryptionK
     let remove = present.files.keys().filter(gone).cloned().collect();
     PutBack {
         part,
+        is_last_good,
         kept,
         write,
         remove,
@@ -103,11 +122,15 @@ pub fn put_back(last_good: Option<&OurPart>, present: &OurPart, key: EncryptionK
 }
 
 /// Returns what had to be kept against the last good state.
-fn keep_encryption(part: &mut OurPart, present: &OurPart) -> Vec<String> {
+fn keep_encryption(part: &mut OurPart, present: &OurPart, words: EncryptionWords) -> Vec<String> {
+    let stays_whole = |path: &str, file: &OurFile| {
+        let is_command = path.ends_with(".conf");
+        mentions(&file.content) && !(is_command && words == EncryptionWords::Repeated)
+    };
     let is_set = present
         .files
-        .values()
-        .any(|file| file.content.lines().any(is_encryption) || mentions(&file.content));
+        .iter()
+        .any(|(path, file)| file.content.lines().any(is_encryption) || stays_whole(path, file));
     if !is_set {
         // Ours says nothing; what the last good state says may be what K3s needs.
         return Vec::new();
@@ -125,7 +148,7 @@ fn keep_encryption(part: &mut OurPart, present: &OurPart) -> Vec<String> {
     }
     for (path, file) in &present.files {
         let lines = encryption_lines(file);
-        if mentions(&file.content) {
+        if stays_whole(path, file) {
             // A command line of the unit, or a form that is not taken apart: whole or not at all.
             part.files.insert(path.clone(), file.clone());
         } else if !lines.is_empty() && !part.files.contains_key(path) {

@@ -6,17 +6,26 @@ use crate::host::{Extent, HostError, State, Thing};
 use crate::k3s::component::Component;
 use crate::k3s::drop_in_directory;
 use crate::reconcile::Pass;
-use crate::reconcile::configuration::{CONFIGURATION, own_files};
+use crate::reconcile::configuration::{CONFIGURATION, own_files, unit_override};
 use crate::reconcile::restart::own_part::{EncryptionKey, OurFile, OurPart, PutBack};
 use crate::reconcile::service::part;
 use crate::setting::configuration::{Line, parse, render};
 
-/// Our drop-ins without the lines that have the kubelet protect the kernel defaults; nothing if there is none.
+/// Our drop-ins without the lines that have the kubelet protect the kernel defaults, and without a command of ours for the unit that
+/// has such a word: the next pass gives the others of it anew. Nothing if there is none.
 ///
 /// # Errors
 /// When they cannot be looked at.
 pub fn without_kernel_protection(pass: &Pass<'_>) -> Result<Option<PutBack>, HostError> {
-    only(pass, |line| !protects(line))
+    let mut back = without(pass, protects)?;
+    let may_go = part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent
+        || unit_override::repeats_encryption(pass);
+    for (path, (content, _)) in unit_override::present(pass)? {
+        if may_go && unit_override::gives(&content, protects) {
+            back.remove.push(path.to_string_lossy().into_owned());
+        }
+    }
+    Ok((!back.is_nothing()).then_some(back))
 }
 
 fn protects(line: &Line) -> bool {
@@ -29,11 +38,12 @@ fn protects(line: &Line) -> bool {
     }
 }
 
-fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack>, HostError> {
+fn without(pass: &Pass<'_>, goes: fn(&Line) -> bool) -> Result<PutBack, HostError> {
     let directory = drop_in_directory(&pass.node.places.config_file);
     let (_, own) = own_files(pass.host, &directory, CONFIGURATION)?;
     let mut back = PutBack {
         part: OurPart::default(),
+        is_last_good: false,
         kept: Vec::new(),
         write: Vec::new(),
         remove: Vec::new(),
@@ -42,7 +52,7 @@ fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack
         let text = String::from_utf8_lossy(&content);
         let mut lines = parse(&text);
         let before = lines.len();
-        lines.retain(|line, _| stays(line));
+        lines.retain(|line, _| !goes(line));
         if lines.len() == before {
             continue;
         }
@@ -58,7 +68,7 @@ fn only(pass: &Pass<'_>, stays: impl Fn(&Line) -> bool) -> Result<Option<PutBack
         back.part.files.insert(name.clone(), file);
         back.write.push(name);
     }
-    Ok((!back.is_nothing()).then_some(back))
+    Ok(back)
 }
 
 /// One of our drop-ins with the lines of some controls alone, and the encryption lines under a key; what was there

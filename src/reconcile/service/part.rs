@@ -24,7 +24,7 @@ pub fn present(pass: &Pass<'_>) -> Result<OurPart, HostError> {
             put(&mut part, path, &content, attributes.mode.bits());
         }
     }
-    for (path, (content, attributes)) in unit_override::present(pass) {
+    for (path, (content, attributes)) in unit_override::present(pass)? {
         put(&mut part, path, &content, attributes.mode.bits());
     }
     for path in files(pass) {

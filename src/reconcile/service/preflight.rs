@@ -36,7 +36,7 @@ pub fn present(pass: &Pass<'_>, ours: &OurPart) -> Present {
         Ok(without) => without,
         Err(error) => return Present::Unknown(error),
     };
-    // A word of the operator's that our command repeats has its place in our file, and is his all the same.
+    // By the reason, since a place may be another without ours.
     let by_us = endings.iter().filter(|ending| !has(&without, ending));
     let by_us: Vec<String> = by_us.map(ToString::to_string).collect();
     if by_us.is_empty() {

@@ -4,7 +4,10 @@
 use super::{part, preflight};
 use crate::host::HostError;
 use crate::reconcile::Pass;
-use crate::reconcile::restart::own_part::{EncryptionKey, OurPart, PutBack, put_back};
+use crate::reconcile::configuration::unit_override;
+use crate::reconcile::restart::own_part::{
+    EncryptionKey, EncryptionWords, OurPart, PutBack, put_back,
+};
 
 /// The way back from what is on disk to `last_good`; without one, or where it is none, to nothing of ours. `key`: whether
 /// the encryption of Secrets has to stay as it is.
@@ -21,7 +24,11 @@ pub fn way_back(
         .map(|good| without_foreign_files(pass, good, &present))
         .transpose()?
         .filter(|good| starts(pass, &present, good));
-    Ok(put_back(good.as_ref(), &present, key))
+    let words = match unit_override::repeats_encryption(pass) {
+        true => EncryptionWords::Repeated,
+        false => EncryptionWords::OnlyOurs,
+    };
+    Ok(put_back(good.as_ref(), &present, key, words))
 }
 
 /// Where an operator has put a file of his own since, that file is his, and what was ours there before is gone.

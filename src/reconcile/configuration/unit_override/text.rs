@@ -29,6 +29,11 @@ pub(in crate::reconcile) fn controls_of(content: &[u8]) -> BTreeSet<ControlId> {
     words.map(|(control, _)| control).collect()
 }
 
+/// Whether a drop-in of ours gives a line for which this holds.
+pub(in crate::reconcile) fn gives(content: &[u8], holds: fn(&Line) -> bool) -> bool {
+    words_of(content).iter().any(|(_, line)| holds(line))
+}
+
 /// The digest of the command that a drop-in of ours stands for.
 pub(super) fn made_for(content: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(content);

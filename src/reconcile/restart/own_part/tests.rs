@@ -18,6 +18,11 @@ fn part(files: &[(&str, &str)]) -> OurPart {
     }
 }
 
+/// The way back where our command for the unit may have words that the unit's own lost.
+fn put_back(good: Option<&OurPart>, present: &OurPart, key: EncryptionKey) -> PutBack {
+    super::put_back(good, present, key, EncryptionWords::OnlyOurs)
+}
+
 fn text(put_back: &PutBack, path: &str) -> String {
     put_back.part.files[path].content.clone()
 }
@@ -92,7 +97,10 @@ fn a_command_line_of_the_unit_with_the_option_is_left_whole() {
     )]);
     let back = put_back(None, &present, EncryptionKey::MayExist);
     assert_eq!(back.part, present);
-    assert!(back.is_nothing());
+    assert!(back.is_nothing() && !back.is_last_good);
+    let words = EncryptionWords::Repeated;
+    let back = super::put_back(None, &present, EncryptionKey::MayExist, words);
+    assert_eq!(back.remove, [UNIT], "the unit's own command says it too");
 }
 
 #[test]
