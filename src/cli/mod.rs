@@ -17,6 +17,7 @@ mod restart;
 mod retry;
 mod revert;
 mod session;
+mod set_at_boot;
 mod status;
 mod units;
 mod watch;

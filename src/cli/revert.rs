@@ -8,6 +8,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::restart::Service;
 use super::session::{Occasion, Session};
+use super::set_at_boot::SetAtBoot;
 use super::{Exit, Global};
 use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
 use crate::node::{LoadedUnits, Surroundings};
@@ -17,6 +18,7 @@ use crate::reconcile::service::stay::Running;
 use crate::reconcile::{PutBack, Revert as Undo, RevertError, Reverted, unit_override};
 use crate::report::describe;
 use crate::setting::kubectl_lines;
+use crate::watch::withdraw_metrics;
 
 /// Put back what was there before k3warden changed it.
 #[derive(Debug, Args)]
@@ -39,6 +41,11 @@ impl Revert {
             return Ok(Exit::Unable);
         }
         session.require_root("k3warden revert")?;
+        if self.controls.is_empty()
+            && let Some(path) = withdraw_metrics(&session.host.root)?
+        {
+            say!("removed    {}: metrics", path.display());
+        }
         if !is_kept(&session.host.root)? {
             // Not even the lock is taken: it would be the first trace of us in an image.
             session.named(&self.controls)?;
@@ -54,6 +61,7 @@ impl Revert {
             eprintln!("k3warden: {}", damage_said(damage));
         }
         let deployed = deployed(&session);
+        let set_at_boot = SetAtBoot::look(&session, &mut ledger)?;
         let untouched = directory_time::Made::untouched(&session.host.root);
         let (session, reverted) = self.in_two_phases(global, session, &mut ledger, &interrupt)?;
         if let Some(directory) = untouched {
@@ -66,10 +74,15 @@ impl Revert {
             (false, _) => {}
         }
         tell(&reverted, &deployed);
+        let left = set_at_boot.left(&session);
+        left.iter().for_each(|line| say!("{line}"));
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
         let things = put_back.map(|done| &done.thing);
         session.read_units_again(things.filter(|thing| !is_command(thing)));
-        Ok(exit(&reverted, damage.as_ref()))
+        Ok(match exit(&reverted, damage.as_ref()) {
+            Exit::Holds if !left.is_empty() => Exit::DoesNotHold,
+            exit => exit,
+        })
     }
 
     /// Puts back a command of ours for K3s's unit first, then everything else: a command is in force until systemd reads the

@@ -7,7 +7,7 @@ use crate::setting::{Change, Effect};
 
 use super::ledger::{self, ChangeId, Ending, Ledger, LedgerError, Recorded};
 use super::lock::{Lock, LockError};
-use super::{Plan, PlannedChange, replaced};
+use super::{Plan, PlannedChange, replaced, values_before};
 
 /// How long a change waits for another process's change.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -93,7 +93,12 @@ pub fn apply_within(
         given_up: None,
     };
     let mut look = host.within_look();
-    plan.changes
+    let touches_value = plan.changes.iter().zip(&answers).any(|(planned, answer)| {
+        let is_value = matches!(planned.change.thing, Thing::Sysctl(_));
+        is_value && matches!(answer, Ok(Recorded::FirstTouch(_)))
+    });
+    let outcomes = plan
+        .changes
         .into_iter()
         .zip(answers)
         .map(|(planned, answer)| {
@@ -116,7 +121,13 @@ pub fn apply_within(
                 result,
             }
         })
-        .collect()
+        .collect();
+    if touches_value && let Some(lock) = &turn.lock {
+        // What was there is wanted as long as the value of ours is, and systemd-sysctl may set that again after a crash. A failure here
+        // leaves what a crash takes anyway.
+        let _ = ledger.sync(lock);
+    }
+    outcomes
 }
 
 /// The lock from change to change.
@@ -191,6 +202,7 @@ fn record(
             replaced::keep(host, change);
         }
     }
+    values_before::note(host, ledger, plan, &lock);
     let mut answers = ledger.record_all(&to_record(plan), &lock).into_iter();
     let of_change = |planned: &PlannedChange| {
         let mut answers = answers.by_ref().take(answering(planned).len());

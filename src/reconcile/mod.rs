@@ -17,6 +17,7 @@ pub mod running;
 pub mod sandbox;
 pub mod service;
 mod shared_file;
+pub mod values_before;
 mod verdict;
 mod withdrawal;
 mod written;

@@ -15,6 +15,7 @@ mod k3s;
 #[cfg(test)]
 mod k3s_tests;
 mod keep;
+mod metrics_file;
 mod mounts;
 mod news;
 mod occasions;
@@ -38,5 +39,6 @@ mod writer;
 
 pub use agent::AgentError;
 pub use ground::{Ground, GroundError, NoGround, Sources};
+pub use metrics_file::withdraw as withdraw_metrics;
 pub use run::{Ended, WatchError, run};
 pub use suspension::{Pause, Suspension};

@@ -8,7 +8,9 @@ use sd_notify::NotifyState;
 
 use crate::host::{Attributes, Durability, FileMode, HostError, OwnPlace, Root};
 use crate::report::status::{self, Status};
-use crate::report::{METRICS_BEGIN_WITH, metrics, to_json};
+use crate::report::{metrics, to_json};
+
+use super::metrics_file;
 
 /// Changes within this time are published together.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -20,7 +22,7 @@ pub struct Publisher {
     /// Like the machine's root, without waiting for the disk: what is published is of no use after a crash.
     root: Root,
     published: Option<Status>,
-    /// Where metrics were written.
+    /// Where metrics were written, by an earlier run too.
     metrics_file: Option<PathBuf>,
     due: Option<Instant>,
 }
@@ -33,9 +35,9 @@ impl Publisher {
     pub fn new(root: &Root) -> Result<Self, HostError> {
         let root = Root::open(root.directory())?.with_durability(Durability::PageCache);
         Ok(Self {
+            metrics_file: metrics_file::noted(&root),
             root,
             published: None,
-            metrics_file: None,
             due: None,
         })
     }
@@ -79,24 +81,23 @@ impl Publisher {
         let written = OwnPlace::runtime(&self.root)
             .and_then(|place| place.create())
             .and_then(|_| self.write(Path::new(status::FILE), &to_json(&status)));
-        let metrics_written =
-            metrics_file.map_or(Ok(()), |path| self.write(path, &metrics(&status)));
+        let metrics_written = self.publish_metrics(&status, metrics_file);
         self.published = Some(status);
-        let left = std::mem::replace(&mut self.metrics_file, metrics_file.map(Path::to_path_buf));
-        let removed = match left.filter(|_| moved) {
-            Some(left) => self.remove_metrics(&left),
-            None => Ok(()),
-        };
-        written.and(metrics_written).and(removed)
+        written.and(metrics_written)
     }
 
-    /// Removes metrics of ours from where they are not written any more: a collector would take them for those of now.
-    fn remove_metrics(&self, path: &Path) -> Result<(), HostError> {
-        let text = self.root.read_here(path, LIMIT_BYTES)?;
-        match text.is_some_and(|text| text.starts_with(METRICS_BEGIN_WITH.as_bytes())) {
-            true => self.root.remove_file(path),
-            false => Ok(()),
+    fn publish_metrics(&mut self, status: &Status, path: Option<&Path>) -> Result<(), HostError> {
+        let mut removed = Ok(false);
+        if self.metrics_file.as_deref() != path {
+            if let Some(left) = &self.metrics_file {
+                removed = metrics_file::remove(&self.root, left);
+            }
+            // Before the first is written: what nobody knows of would outlive us.
+            metrics_file::note(&self.root, path)?;
+            self.metrics_file = path.map(Path::to_path_buf);
         }
+        let written = path.map_or(Ok(()), |path| self.write(path, &metrics(status)));
+        written.and(removed.map(|_| ()))
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), HostError> {
@@ -142,5 +143,23 @@ mod tests {
         std::fs::write(kept.path().join("two.prom"), "somebody's own\n").unwrap();
         publish(None);
         assert!(is_there("two.prom"), "it is not ours any more");
+    }
+
+    /// The policy was changed while no daemon ran.
+    #[test]
+    fn metrics_of_an_earlier_run_are_not_left_behind() {
+        let kept = tempfile::tempdir().unwrap();
+        let root = Root::open(kept.path()).unwrap();
+        let publish = |path: Option<&str>| {
+            let mut publisher = Publisher::new(&root).unwrap();
+            publisher.publish(status("x"), path.map(Path::new)).unwrap();
+        };
+        let is_there = |name: &str| kept.path().join(name).exists();
+        publish(Some("/one.prom"));
+        publish(Some("/two.prom"));
+        assert_eq!((is_there("one.prom"), is_there("two.prom")), (false, true));
+        publish(None);
+        assert!(!is_there("two.prom"));
+        assert!(!is_there("var/lib/k3warden/metrics-file.json"));
     }
 }

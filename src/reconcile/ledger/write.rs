@@ -25,7 +25,7 @@ pub struct Change {
 #[derive(Debug)]
 #[must_use]
 pub enum Recorded {
-    /// What was there before is on the disk.
+    /// What was there before is on the disk; of a live value it is written, which lasts as long as that value does.
     FirstTouch(ChangeId),
     /// What was there before our first touch is on the disk already; this repair was added.
     Repair(ChangeId),
@@ -54,7 +54,8 @@ pub(super) enum Kind {
 }
 
 impl Ledger {
-    /// Records a change before it is made. A first touch is on the disk when this returns.
+    /// Records a change before it is made. A first touch is on the disk when this returns, but for that of a live value: a crash of
+    /// the machine takes the value too, and [`Ledger::sync`] after the change is early enough.
     ///
     /// # Errors
     /// When a first touch could not be recorded: the change must not be made then. A repair never fails.
@@ -205,7 +206,8 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let must_last = |(change, kind): &(&Change, Kind)| {
-            *kind == Kind::FirstTouch || self.writes_something_new(change)
+            let outlives_boot = !matches!(change.thing, Thing::Sysctl(_));
+            outlives_boot && (*kind == Kind::FirstTouch || self.writes_something_new(change))
         };
         let durability = match changes.iter().any(must_last) {
             true => Durability::Synced,

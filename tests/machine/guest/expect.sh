@@ -86,6 +86,30 @@ describe_host() {
   sysctl -a 2>/dev/null | grep -vE '^(fs\.(dentry-state|file-nr|inode-nr|inode-state|quota|aio-nr)|kernel\.(random|ns_last_pid|pty\.nr|sched)|net\.netfilter|vm\.(user|admin)_reserve_kbytes)' | sort
 }
 
+# expect_given_back BEFORE [SAID]: the host is to the byte what describe_host wrote into BEFORE, but for what SAID, purge's words, lists as
+# staying, with the directories on the way to it, and what K3s wrote for itself since.
+expect_given_back() {
+  local before=$1 said=${2:-/dev/null}
+  describe_host >/root/after
+  diff "$before" /root/after >/root/difference || true
+  sed -n 's/^stays  *\([^:]*\): .*/\1/p' "$said" >/root/stays
+  awk '
+    NR == FNR { stays[$1]; next }
+    !/^[<>] / { next }
+    { path = $2 ~ /^[0-9a-f]+$/ && length($2) == 64 ? $3 : $2 }
+    path in stays { next }
+    # K3s creates these, or what is in them.
+    path ~ "^/var/lib/rancher/k3s/(agent|data|server/(cred|tls|db|etc|token|node-token|agent-token))(/|$)" { next }
+    $1 == ">" && $3 == "d" {
+      if ("/var/lib/rancher/k3s/server" == path || index("/var/lib/rancher/k3s/server", path "/") == 1) next
+      for (file in stays) if (index(file, path "/") == 1) next
+    }
+    { print }
+  ' /root/stays /root/difference >/root/left
+  expect_equal "" "$(cat /root/left)" "what purge left, or took too much; it said: $(cat "$said")
+what differs"
+}
+
 # install_k3s server|agent [ARGUMENT...]: the stand-in for K3s with its unit, and k3warden's door in front of it.
 install_k3s() {
   install -m 0755 /share/k3s-standin /usr/local/bin/k3s

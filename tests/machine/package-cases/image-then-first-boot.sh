@@ -3,6 +3,7 @@
 #@ limit 900
 # The image is this machine's own disk, as an image builder sees it: another mount of it, without /proc, /sys and /run.
 mkdir -p /mnt/image /root/tool
+describe_host >/root/before
 mount --bind / /mnt/image
 dpkg-deb -x /share/k3warden.deb /root/tool
 mkdir -p /etc/k3warden/config.d
@@ -44,3 +45,13 @@ expect_exit 0 k3warden check
   fail "K3s was started before k3warden had looked"
 expect_equal 1 "$(starts_of_k3s)" "starts of K3s"
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
+
+# All of it goes again, but what its cluster needs; K3s and the image's policy were put there by others.
+systemctl disable --now k3s.service
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_contains "$(grep '^stays' /root/said)" "config.yaml.d/zz-k3warden.yaml"
+# Nobody saw what the kernel had before systemd-sysctl set these from the image's file.
+expect_equal 6 "$(grep -c '^stays  */proc/sys/.*; the next boot leaves it to the kernel' /root/said)" "kernel parameters that wait for a boot"
+rm -r /etc/k3warden /etc/systemd/system/k3s.service /etc/k3s-standin /usr/local/bin/k3s
+#@ reboot
+expect_given_back /root/before /root/said

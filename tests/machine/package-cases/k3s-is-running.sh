@@ -12,6 +12,7 @@ wait_until 120 k3s_runs
 mkdir -p /etc/k3warden/config.d
 printf '[restart]\njitter = "0s"\nsettle_time = "5s"\n' >/etc/k3warden/config.d/50-site.toml
 run=$(systemctl show -P InvocationID k3s)
+describe_host >/root/before
 apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "K3s has to be restarted first"
 expect_sysctl kernel.panic 10
@@ -27,3 +28,9 @@ expect_exit 1 k3warden check
 expect_equal "secrets-encryption pod-security-defaults network-policy-kube-system network-policy-default network-policy-kube-public default-service-accounts" \
   "$(awk '$1 == "divergent" { print $2 }' <<<"$output" | paste -sd' ')" "what does not hold"
 case $output in *unknown*) fail "something is unknown: $output" ;; esac
+
+# K3s runs on through the purge, and reads the files that its next start does not name any more; the rest goes at once.
+run=$(systemctl show -P InvocationID k3s)
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_equal "$run" "$(systemctl show -P InvocationID k3s)" "the run of K3s"
+expect_given_back /root/before /root/said

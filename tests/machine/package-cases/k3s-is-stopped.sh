@@ -2,6 +2,7 @@
 #@ bare
 #@ limit 600
 install_k3s server
+describe_host >/root/before
 apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "k3warden: every enforced control holds"
 wait_until 60 systemctl is-active k3warden.service
@@ -14,3 +15,11 @@ expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
 expect_equal 1 "$(starts_of_k3s)" "starts of K3s"
 expect_contains "$(systemctl show -p ExecStartPre k3s.service)" "/usr/bin/k3warden apply --before-start"
 wait_until 120 bash -c 'k3warden check'
+
+# Its cluster began with encryption, which stays, and K3s's data lies in directories that we made; with K3s stopped nothing else has a reason
+# to.
+systemctl stop k3s
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_equal "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml /var/lib/rancher/k3s /var/lib/rancher/k3s/server" \
+  "$(sed -n 's/^stays  *\(\/[^:]*\): .*/\1/p' /root/said | sort | paste -sd' ')" "what stays"
+expect_given_back /root/before /root/said

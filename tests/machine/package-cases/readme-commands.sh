@@ -11,7 +11,7 @@ awk '
     pieces = split($0, piece, "`")
     for (i = 2; i <= pieces; i += 2)
       if (piece[i] ~ /^(apt|cargo|dnf|journalctl|systemctl|touch|zypper) / || piece[i] ~ /^k3warden [a-z]/ ||
-          piece[i] ~ /^(tests|packaging|benches)\/[a-z]+$/ || piece[i] == "/var/lib/k3warden/purge")
+          piece[i] ~ /^target\/release\/k3warden / || piece[i] ~ /^(tests|packaging|benches)\/[a-z]+$/ || piece[i] == "/var/lib/k3warden/purge")
         print piece[i]
   }' /share/README.md | awk '!seen[$0]++' >/root/commands
 [ "$(wc -l </root/commands)" -ge 20 ] || fail "only these commands were found: $(cat /root/commands)"
@@ -23,6 +23,24 @@ type_in() {
   expect_equal "$1" "$code" "exit code of '$2', which said:
 $output"
   expect_contains "$output" "${3:-}"
+}
+
+# The program that cargo would have built, on a machine that never had the package.
+from_a_checkout() {
+  case $1 in
+  "cargo run --release -- --apply")
+    mkdir -p /root/target/release
+    dpkg-deb --fsys-tarfile /share/k3warden.deb | tar -xO ./usr/bin/k3warden >/root/target/release/k3warden
+    chmod 0755 /root/target/release/k3warden
+    describe_host >/root/before
+    type_in 0 "target/release/k3warden --apply"
+    expect_sysctl kernel.panic 10 ;;
+  "target/release/k3warden revert")
+    type_in 0 "$1"
+    # Its record is all that is left.
+    rm -r /var/lib/k3warden
+    expect_given_back /root/before ;;
+  esac
 }
 
 by_apt() {
@@ -38,8 +56,6 @@ by_apt() {
     wait_until 120 k3warden check
     # The daemon looks again when the start of K3s has settled; until then status says what it saw when K3s had just begun.
     wait_until 180 k3warden status ;;
-  # The program that cargo would have built and run.
-  "cargo run --release -- --apply") type_in 0 "k3warden --apply" ;;
   # These two made what is tested here; nothing of either can run inside it.
   tests/run | packaging/build) [ -s /share/k3warden.deb ] || fail "no package" ;;
   "k3warden diff") type_in 0 "$1" "Nothing to change." ;;
@@ -116,8 +132,14 @@ by_dnf() {
 
 install_k3s server
 while read -r -u 3 command; do
-  echo "$command"
-  case $command in dnf\ * | /var/lib/k3warden/purge) ;; *) by_apt "$command" ;; esac
+  case $command in cargo\ * | target/*) echo "$command"; from_a_checkout "$command" ;; esac
+done 3</root/commands
+grep -q '^target/release/k3warden revert$' /root/commands || fail "README.md does not say how a checkout's work is taken back"
+while read -r -u 3 command; do
+  case $command in
+  cargo\ * | target/* | dnf\ * | /var/lib/k3warden/purge) ;;
+  *) echo "$command"; by_apt "$command" ;;
+  esac
 done 3</root/commands
 
 # The same machine as an RPM system: what a distribution says of itself, and what its packages provide.

@@ -1,5 +1,9 @@
 # A package that was removed and comes back holds the node again, keeps the operator's policy, and can still put back what was there first.
+#@ bare
 #@ limit 600
+describe_host >/root/before
+apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
+wait_until 60 systemctl is-active k3warden.service
 printf '[restart]\nmode = "never"\n' >>/etc/k3warden/config.toml
 apt-get remove -y k3warden >/dev/null 2>&1
 [ -x /var/lib/k3warden/purge ] || fail "nothing is left that could read the ledger"
@@ -14,3 +18,5 @@ expect_exit 0 k3warden ledger --verify
 systemctl stop k3warden
 k3warden revert
 expect_sysctl kernel.panic 0
+apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_given_back /root/before

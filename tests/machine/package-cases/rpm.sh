@@ -76,6 +76,4 @@ expect_sysctl kernel.panic 10
 [ ! -e /usr/bin/k3warden ] || fail "the program is still there"
 expect_contains "$(cat /root/said)" "To put everything back: /var/lib/k3warden/purge"
 /var/lib/k3warden/purge
-expect_sysctl kernel.panic 0
-describe_host >/root/after
-diff /root/before /root/after || fail "something is left, or too much was taken"
+expect_given_back /root/before

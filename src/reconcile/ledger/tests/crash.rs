@@ -102,7 +102,13 @@ fn torn_head_slot_leaves_the_other() {
 fn head_alternates_so_that_the_mark_before_survives_a_torn_one() {
     let mut machine = Machine::new();
     let mut ledger = filled(&machine);
-    let _ = machine.record(&mut ledger, &value("kernel/panic", "0", "10"));
+    let new = change(
+        "audit",
+        path("/audit.yaml"),
+        State::Absent,
+        file(b"x", 0o600),
+    );
+    let _ = machine.record(&mut ledger, &new);
     let whole = std::fs::read(machine.head_path()).unwrap();
     let seq = |slot: usize| -> u64 {
         let text = String::from_utf8_lossy(&whole[slot * 512..slot * 512 + 512]);
@@ -156,21 +162,53 @@ fn crash_while_the_files_are_created_starts_anew() {
     assert_eq!(machine.verify().unwrap(), 7);
 }
 
+/// The newest line, lost with the machine: `None` if it was not on the disk yet, which is no tampering.
+fn lost(mut machine: Machine) -> Option<Damage> {
+    let lines = machine.lines();
+    machine.write(&lines[..lines.len() - 1].concat());
+    machine.after_reboot();
+    machine.damage()
+}
+
 #[test]
 fn repair_that_writes_something_new_is_synced() {
-    let mut machine = Machine::new();
+    let machine = Machine::new();
     let mut ledger = filled(&machine);
-    let _ = machine.record(&mut ledger, &value("vm/overcommit_memory", "1", "2"));
-    let lines = machine.lines();
-    machine.write(&lines[..6].concat());
-    machine.after_reboot();
-    assert_eq!(
-        machine.damage(),
-        Some(Damage::Cut {
-            line: 7,
-            missing: 1
-        })
+    let other = change(
+        "psa",
+        path("/psa.yaml"),
+        file(b"old", 0o600),
+        file(b"other", 0o600),
     );
+    assert!(matches!(
+        machine.record(&mut ledger, &other),
+        Recorded::Repair(_)
+    ));
+    let cut = Damage::Cut {
+        line: 7,
+        missing: 1,
+    };
+    assert_eq!(lost(machine), Some(cut));
+}
+
+/// A crash of the machine takes the value of ours too.
+#[test]
+fn no_disk_is_waited_for_before_a_live_value_is_changed() {
+    for (key, before, after) in [
+        ("vm/overcommit_memory", "1", "2"),
+        ("kernel/panic_on_oops", "0", "1"),
+    ] {
+        let machine = Machine::new();
+        let mut ledger = filled(&machine);
+        ledger.sync(&machine.lock()).unwrap();
+        let _ = machine.record(&mut ledger, &value(key, before, after));
+        assert_eq!(lost(machine), None, "{key}");
+        let machine = Machine::new();
+        let mut ledger = filled(&machine);
+        let _ = machine.record(&mut ledger, &value(key, before, after));
+        ledger.sync(&machine.lock()).unwrap();
+        assert!(lost(machine).is_some(), "{key} is synced right after");
+    }
 }
 
 #[test]
