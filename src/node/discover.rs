@@ -15,6 +15,9 @@ use crate::k3s::{
 use crate::policy::Policy;
 use crate::setting::Places;
 
+/// The source of a version that the command line names.
+const GIVEN: &str = "--k3s-version";
+
 /// What is known beside the files of the node.
 #[derive(Debug, Clone, Copy)]
 pub struct Beside<'a> {
@@ -95,7 +98,11 @@ pub fn started_by(known: &Node, root: &Root, policy: &Policy, unit: Unit) -> Nod
     };
     node.version = match is_same {
         true => known.version.clone(),
-        false => find_version(root, policy, None, BRIEF, &mut node),
+        false => {
+            let given = known.version.as_ref().filter(|fact| fact.source == GIVEN);
+            let given = given.map(|fact| fact.value);
+            find_version(root, policy, given, BRIEF, &mut node)
+        }
     };
     look_into_configuration(root, policy, &mut node);
     node
@@ -150,7 +157,7 @@ fn find_version(
     if let Some(value) = given {
         return Some(Fact {
             value,
-            source: "--k3s-version".to_owned(),
+            source: GIVEN.to_owned(),
         });
     }
     if let Some(binary) = node.binary().filter(|_| node.surroundings.is_machine()) {

@@ -26,6 +26,7 @@ pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
 pub use configuration::{is_our_configuration, unit_override};
 pub use judgement::Judgement;
 pub use pass::{Pass, Seen};
+use plan::Start;
 pub use plan::{Plan, PlannedChange, Refused, RefusedBy};
 pub use revert::{
     Afterwards, Decision, Foreseen, Put, PutBack, Reason, Revert, RevertError, Reverted, UNPROVEN,

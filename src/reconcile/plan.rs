@@ -11,6 +11,7 @@ use held::Extent;
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, State, Thing};
+use crate::policy::Mode;
 use crate::setting::{Change, Remedy, Stage};
 
 use super::{Judgement, Pass, unit_override};
@@ -43,6 +44,15 @@ pub struct Refused {
     pub reason: String,
     /// Who will not have it.
     pub by: RefusedBy,
+}
+
+/// Which start of K3s a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// The one in progress: systemd has its command, and what is changed of the unit comes too late for it.
+    This,
+    /// The next one.
+    Next,
 }
 
 /// Who will not have a change.
@@ -79,23 +89,29 @@ impl Plan {
     /// own command makes of it: with other places, perhaps. That is what is planned for.
     #[must_use]
     pub fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        if pass.policy.mode.value == Mode::Observe {
+            return Self::default();
+        }
         match unit_override::node_beneath(pass) {
-            None => Self::of_this_start(pass, judgements),
+            None => Self::of_start(pass, judgements, Start::Next),
             Some(node) => {
                 let beneath = pass.of_node(&node);
-                Self::of_this_start(&beneath, &beneath.judge())
+                Self::of_start(&beneath, &beneath.judge(), Start::Next)
             }
         }
     }
 
-    /// The same for the command that systemd would take now.
-    ///
+    /// The same for a start that has its command already.
+    #[must_use]
+    pub fn of_this_start(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+        Self::of_start(pass, judgements, Start::This)
+    }
+
     /// What is in a directory that others write cannot be judged before that directory is safe. So where the plan makes
     /// directories safe, everything is judged once more as if they were, until nothing new comes to light: what is
     /// planned is all that is to be done.
-    #[must_use]
-    pub fn of_this_start(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
-        let mut plan = Self::of_what_is_seen(pass, judgements);
+    fn of_start(pass: &Pass<'_>, judgements: &[Judgement<'_>], start: Start) -> Self {
+        let mut plan = Self::of_what_is_seen(pass, judgements, start);
         let mut safe = BTreeMap::new();
         loop {
             let made_safe = plan.made_safe(pass);
@@ -109,7 +125,7 @@ impl Plan {
             safe.extend(made_safe);
             let host = pass.host.as_if(&safe);
             let ahead = pass.over(&host);
-            plan = Self::of_what_is_seen(&ahead, &ahead.judge());
+            plan = Self::of_what_is_seen(&ahead, &ahead.judge(), start);
         }
     }
 
@@ -131,9 +147,9 @@ impl Plan {
         self.changes.iter().filter_map(change).collect()
     }
 
-    fn of_what_is_seen(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Self {
+    fn of_what_is_seen(pass: &Pass<'_>, judgements: &[Judgement<'_>], start: Start) -> Self {
         let mut draft = Draft::of(pass, judgements);
-        draft.configure(pass, judgements);
+        draft.configure(pass, judgements, start);
         draft.hold(pass, Extent::Everything);
         draft.open_sandbox(pass);
         let unseen =
@@ -155,7 +171,13 @@ impl Plan {
         let mut enforced = judgements.iter().filter(|judged| judged.is_enforced());
         let configures = |remedy: &Remedy| matches!(remedy, Remedy::Configure);
         if enforced.any(|judged| judged.remedies().any(configures)) {
-            draft.configure(pass, &pass.judge());
+            match unit_override::node_beneath(pass) {
+                None => draft.configure(pass, &pass.judge(), Start::Next),
+                Some(node) => {
+                    let beneath = pass.of_node(&node);
+                    draft.configure(&beneath, &beneath.judge(), Start::Next);
+                }
+            }
         }
         draft.hold(pass, Extent::Some);
         draft.finish()

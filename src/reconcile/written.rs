@@ -40,6 +40,12 @@ impl Written {
         self.encrypted.as_deref() == Some(data_dir)
     }
 
+    /// Whether we have changed a thing, and have not put it back since.
+    #[must_use]
+    pub fn has_touched(&self, thing: &Thing) -> bool {
+        self.last.contains_key(thing)
+    }
+
     /// Whether a file's content is what we wrote there last.
     #[must_use]
     pub fn is_ours(&self, thing: &Thing, content: &[u8]) -> bool {

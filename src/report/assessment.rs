@@ -175,6 +175,14 @@ fn warnings(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<String> {
             "the exception for {control} ({place}) ended on {day}; it is enforced again"
         ));
     }
+    let judged = judgements
+        .iter()
+        .filter(|judged| !judged.findings.is_empty());
+    // Where a control rests on it that is judged, that diverges.
+    let stale = pass
+        .stale_command()
+        .filter(|stale| !stale.concerns(judged.map(|judged| &judged.control.id)));
+    warnings.extend(stale.map(ToString::to_string));
     warnings.extend(pass.node.warnings.iter().cloned());
     warnings.extend(sysctl_conf(pass));
     if let Ok(effective) = pass.effective() {

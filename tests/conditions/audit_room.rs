@@ -130,3 +130,25 @@ fn up_to_1_24_no_audit_log_is_named_in_a_directory_that_is_missing() {
         "{refused}"
     );
 }
+
+/// Words of the unit's command are no way around it.
+#[test]
+fn a_command_of_ours_has_room_for_its_logs_too() {
+    let mut server = Server::new();
+    server.space = Some(disk(800));
+    server.unit(
+        "server --kube-apiserver-arg=audit-log-path=/var/log/audit.log --kube-apiserver-arg=audit-log-maxbackup=1 \
+         --kube-apiserver-arg=audit-log-maxsize=10",
+    );
+    server.policy("unit_override = true\n");
+    let refused = server.refusals();
+    assert!(refused.contains("1100 MiB"), "{refused}");
+    let ours = "/etc/systemd/system/k3s.service.d/zz-k3warden.conf";
+    assert!(
+        !server.has(ours) || !server.read(ours).contains("maxbackup=10"),
+        "{refused}"
+    );
+    server.space = Some(disk(1600));
+    server.apply();
+    assert!(server.read(ours).contains("maxbackup=10"));
+}

@@ -67,10 +67,10 @@ impl Door {
         let pass = self.session.pass();
         let key = part::encryption_key(pass.host, pass.node);
         let back = way_back(&pass, knowledge.good_part(), key)?;
-        if back.is_nothing() {
+        if back.is_nothing() || !preflight::helps(&pass, &present, &back.part) {
             say(&format!(
-                "CRITICAL: K3s would not start with what k3warden wrote, and nothing of it can be put back, since Secrets are \
-                 encrypted with it or it is what last worked: {reasons}"
+                "CRITICAL: K3s would not start with what k3warden wrote, and what could be put back does not help, since Secrets are \
+                 encrypted with the rest or it is what last worked: {reasons}"
             ));
             return Ok(());
         }

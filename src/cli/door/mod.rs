@@ -20,7 +20,7 @@ use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::{cluster, encrypted, last_data_dir};
-use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within, unit_override};
+use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within};
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -179,13 +179,9 @@ impl Door {
 
     /// The unit was written anew since ours was: this start gets words that are not there any more.
     fn tell_of_stale_command(&self) {
-        let pass = self.session.pass();
-        let mut controls = self.session.catalogue.controls().iter();
-        if let Some(finding) = controls.find_map(|control| unit_override::stale(&pass, &control.id))
-        {
+        if let Some(stale) = self.session.pass().stale_command() {
             say(&format!(
-                "CRITICAL: {} is {}; `k3warden apply` writes it anew for the next start, or takes it away",
-                finding.what, finding.observed
+                "CRITICAL: {stale}; `k3warden apply` writes it anew for the next start, takes it away, or says why not"
             ));
         }
     }

@@ -31,6 +31,18 @@ impl AsWritten {
         all.join(" ")
     }
 
+    /// Whether a word, counted as K3s gets them, comes out of a variable.
+    #[must_use]
+    pub fn comes_from_variable(&self, index: usize) -> bool {
+        let mut next: usize = 0;
+        let mut words = self.words.iter();
+        let word = words.find(|(_, becomes)| {
+            next = next.saturating_add(*becomes);
+            index < next
+        });
+        !self.literal && word.is_some_and(|(text, _)| text.contains('$'))
+    }
+
     /// The same with other words in the places of some, counted as K3s gets them; `None` takes a word out.
     ///
     /// # Errors

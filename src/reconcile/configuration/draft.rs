@@ -104,7 +104,7 @@ impl<'p, 'a> Draft<'p, 'a> {
         }
         let staying = self.staying_words(judgements);
         let command = self.command(&base, &lines, &staying);
-        self.finish(&lines, command)
+        self.finish(&lines, command.as_ref())
     }
 
     /// The lines that the wishes need over what is there without us, as far as they may be written.
@@ -220,7 +220,7 @@ impl<'p, 'a> Draft<'p, 'a> {
     /// The words of ours in the unit's command that stay although no line is written for them now: those of controls that were
     /// turned off, and where nothing new is written those of all others.
     fn staying_words(&self, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Line)> {
-        let words = self.unit.as_ref().and_then(UnitOverride::words);
+        let words = self.unit.as_ref().and_then(|unit| unit.words(self.pass));
         let is_wished = |line: &Line| {
             let mut wishes = self.wishes.iter();
             wishes.any(|(_, wish)| wish.line.what() == line.what())

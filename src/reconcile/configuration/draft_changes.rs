@@ -17,7 +17,7 @@ impl Draft<'_, '_> {
     pub(super) fn finish(
         self,
         lines: &BTreeMap<Line, ControlId>,
-        command: Option<Overriding>,
+        command: Option<&Overriding>,
     ) -> ConfigurationPlan {
         let mut controls: Vec<ControlId> = lines.values().cloned().collect();
         if controls.is_empty() {
@@ -44,7 +44,7 @@ impl Draft<'_, '_> {
             }
         }
         let mut refused = self.refused;
-        if let Some(reason) = hindered(&self.pass.host.root, &changes) {
+        if let Some(reason) = hindered(&self.pass.host.root, changes.iter()) {
             changes.clear();
             let controls = controls.clone();
             refused.push(Refused {
@@ -57,8 +57,24 @@ impl Draft<'_, '_> {
             .into_iter()
             .map(|change| (controls.clone(), change))
             .collect();
-        if let Some(unit) = self.unit {
-            changes.extend(unit.changes(self.pass, command));
+        let Some(unit) = self.unit else {
+            return ConfigurationPlan { changes, refused };
+        };
+        let of_unit = unit.changes(self.pass, command);
+        let of_unit = of_unit.map_err(|error| error.to_string());
+        match of_unit.and_then(|of_unit| {
+            let hindered = hindered(
+                &self.pass.host.root,
+                of_unit.iter().map(|(_, change)| change),
+            );
+            hindered.map_or(Ok(of_unit), Err)
+        }) {
+            Ok(of_unit) => changes.extend(of_unit),
+            Err(reason) => refused.push(Refused {
+                by: RefusedBy::Preflight,
+                controls: command.map_or_else(Vec::new, |command| command.controls.clone()),
+                reason,
+            }),
         }
         ConfigurationPlan { changes, refused }
     }
@@ -103,8 +119,8 @@ impl Draft<'_, '_> {
 }
 
 /// What stands in the way of the first change that cannot be made.
-fn hindered(root: &Root, changes: &[Change]) -> Option<String> {
-    changes.iter().find_map(|change| {
+fn hindered<'c>(root: &Root, mut changes: impl Iterator<Item = &'c Change>) -> Option<String> {
+    changes.find_map(|change| {
         let Thing::Path(path) = &change.thing else {
             return None;
         };

@@ -1,6 +1,7 @@
 //! Planning our drop-in for K3s's configuration, and refusing what K3s would not start with.
 
 mod audit_room;
+mod by_hand;
 mod conditions;
 mod draft;
 mod draft_changes;
@@ -9,17 +10,15 @@ mod own_files;
 mod trial;
 pub mod unit_override;
 
-use std::collections::BTreeMap;
-
 use crate::catalogue::ControlId;
 use crate::k3s::{
     Effective, K3sVersion, NEWEST_CATALOGUED_MINOR, drop_in_directory, remote_address,
 };
-use crate::setting::configuration::{Line, Wish};
+use crate::setting::configuration::Wish;
 use crate::setting::{Change, Stage};
 
-use super::{Judgement, Pass, Refused, RefusedBy};
-use conditions::Conditions;
+use super::{Judgement, Pass, Refused, RefusedBy, Start};
+use by_hand::by_hand;
 use draft::{Draft, Extent};
 use own_files::OwnFiles;
 pub use own_files::is_our_configuration;
@@ -43,70 +42,50 @@ pub(super) fn plan(
     pass: &Pass<'_>,
     judgements: &[Judgement<'_>],
     planned: &[Change],
+    start: Start,
 ) -> ConfigurationPlan {
-    let mut plan = lines(pass, judgements, planned);
-    let is_of_unit = |(_, change): &(Vec<ControlId>, Change)| change.stage == Stage::UnitDropIn;
-    if !plan.changes.iter().any(is_of_unit) {
-        plan.changes.extend(without_stale_command(pass));
+    if start == Start::This {
+        return lines(pass, judgements, planned, Ok(None));
     }
+    if let Some(stays) = unit_override::must_stay(pass) {
+        let mut plan = lines(pass, judgements, planned, Ok(None));
+        plan.refused.push(stays);
+        return plan;
+    }
+    let unit = pass.unit_override().map(Option::<&UnitOverride>::cloned);
+    let mut plan = lines(pass, judgements, planned, unit.map_err(str::to_owned));
+    let is_of_unit = |(_, change): &(Vec<ControlId>, Change)| change.stage == Stage::UnitDropIn;
+    if !plan.changes.iter().any(is_of_unit)
+        && let Ok(Some(unit)) = pass.unit_override()
+        && (unit.is_stale(pass) || !pass.policy.unit_override.value)
+    {
+        // Whatever hinders all lines: it has no business to be there.
+        plan.changes
+            .extend(unit.changes(pass, None).unwrap_or_default());
+    }
+    plan.changes.extend(unit_override::of_other_units(pass));
     plan
 }
 
-/// Whatever hinders all lines: a command of ours that has no business to be there goes, unless K3s starts only with it.
-fn without_stale_command(pass: &Pass<'_>) -> Vec<(Vec<ControlId>, Change)> {
-    match UnitOverride::of(pass) {
-        Ok(Some(unit)) if unit.is_to_go(pass) && unit.starts_beneath(pass) => {
-            unit.changes(pass, None)
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn lines(pass: &Pass<'_>, judgements: &[Judgement<'_>], planned: &[Change]) -> ConfigurationPlan {
+/// Works out our lines, and our command where `unit` is the one to work on.
+fn lines(
+    pass: &Pass<'_>,
+    judgements: &[Judgement<'_>],
+    planned: &[Change],
+    unit: Result<Option<UnitOverride>, String>,
+) -> ConfigurationPlan {
     let Ok(present) = pass.effective() else {
         return ConfigurationPlan::default();
     };
     let wishes = wishes(pass, judgements);
+    if let Some((said, extent)) = not_written(pass, planned, present, &wishes) {
+        let Some(extent) = extent else { return said };
+        let unit = unit.ok().flatten();
+        return what_may_stay(pass, judgements, planned, wishes, (said, extent), unit);
+    }
     let config_file = &pass.node.places.config_file;
-    let version = present.version;
-    if version.minor > NEWEST_CATALOGUED_MINOR {
-        let why = "is newer than this catalogue, so nothing new is written for it";
-        let said = refuse(&wishes, format!("K3s {version} {why}"));
-        return what_may_stay(pass, judgements, planned, wishes, (said, Extent::Earlier));
-    }
-    let by_hand = |why: String| by_hand(pass, planned, present, &wishes, &why);
-    if version < FIRST_WITH_APPENDING {
-        if version < FIRST_WITH_DROP_INS {
-            let why = "reads no drop-ins; to be added to config.yaml by hand";
-            return by_hand(format!("K3s {version} {why}"));
-        }
-        let said = by_hand(format!(
-            "K3s {version} knows no `key+`, without which a drop-in takes the place of your lists; to be put into \
-             config.yaml by hand, into the list that is there"
-        ));
-        return what_may_stay(
-            pass,
-            judgements,
-            planned,
-            wishes,
-            (said, Extent::EarlierOptions),
-        );
-    }
-    if let Some(address) = remote_address(config_file) {
-        return by_hand(format!(
-            "K3s's configuration is said to be at {address}, where k3warden writes nothing; to be added there"
-        ));
-    }
-    if !config_file.is_absolute() {
-        let file = config_file.display();
-        let why = "where we cannot write";
-        return refuse(
-            &wishes,
-            format!("K3s reads its configuration from {file}, {why}"),
-        );
-    }
     let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
-    match (own, UnitOverride::of(pass)) {
+    match (own, unit) {
         (Err(error), _) => refuse(&wishes, error.to_string()),
         (_, Err(reason)) => refuse(&wishes, reason),
         (Ok((path, present)), Ok(unit)) => Draft {
@@ -124,6 +103,43 @@ fn lines(pass: &Pass<'_>, judgements: &[Judgement<'_>], planned: &[Change]) -> C
     }
 }
 
+/// Where nothing new is written: what is said instead, and what may stay of what we wrote earlier, if it is ours to change at all.
+fn not_written(
+    pass: &Pass<'_>,
+    planned: &[Change],
+    present: &Effective,
+    wishes: &[(ControlId, Wish)],
+) -> Option<(ConfigurationPlan, Option<Extent>)> {
+    let (version, config_file) = (present.version, &pass.node.places.config_file);
+    let by_hand = |why: &str| by_hand(pass, planned, present, wishes, why);
+    if version.minor > NEWEST_CATALOGUED_MINOR {
+        let why = "is newer than this catalogue, so nothing new is written for it";
+        let said = refuse(wishes, format!("K3s {version} {why}"));
+        return Some((said, Some(Extent::Earlier)));
+    }
+    if version < FIRST_WITH_DROP_INS {
+        let why = "reads no drop-ins; to be added to config.yaml by hand";
+        return Some((by_hand(&format!("K3s {version} {why}")), None));
+    }
+    if version < FIRST_WITH_APPENDING {
+        let why = "knows no `key+`, without which a drop-in takes the place of your lists; to be put into config.yaml by hand, into the \
+                   list that is there";
+        let said = by_hand(&format!("K3s {version} {why}"));
+        return Some((said, Some(Extent::EarlierOptions)));
+    }
+    if let Some(address) = remote_address(config_file) {
+        let why = format!(
+            "K3s's configuration is said to be at {address}, where k3warden writes nothing; to be added there"
+        );
+        return Some((by_hand(&why), None));
+    }
+    (!config_file.is_absolute()).then(|| {
+        let file = config_file.display();
+        let why = format!("K3s reads its configuration from {file}, where we cannot write");
+        (refuse(wishes, why), None)
+    })
+}
+
 /// Where nothing new is written, what lies there of ours stays but for what may not: the line of a control that is not for
 /// this release, one that protects kernel values which are not right any more, and what this release does not read.
 fn what_may_stay(
@@ -132,13 +148,13 @@ fn what_may_stay(
     planned: &[Change],
     wishes: Vec<(ControlId, Wish)>,
     (mut plan, extent): (ConfigurationPlan, Extent),
+    unit: Option<UnitOverride>,
 ) -> ConfigurationPlan {
     let config_file = &pass.node.places.config_file;
     if remote_address(config_file).is_some() || !config_file.is_absolute() {
         return plan;
     }
     let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
-    let unit = UnitOverride::of(pass).ok().flatten();
     let has_ours = |present: &OwnFiles| {
         !present.is_empty() || unit.as_ref().is_some_and(UnitOverride::is_there)
     };
@@ -174,89 +190,6 @@ fn refuse(wishes: &[(ControlId, Wish)], reason: String) -> ConfigurationPlan {
         changes: Vec::new(),
         refused: refused.into_iter().collect(),
     }
-}
-
-/// Where we cannot write: the lines that are missing, for an operator to copy. Those that would do harm here are not
-/// among them, and say why.
-fn by_hand(
-    pass: &Pass<'_>,
-    planned: &[Change],
-    present: &Effective,
-    wishes: &[(ControlId, Wish)],
-    why: &str,
-) -> ConfigurationPlan {
-    let conditions = Conditions {
-        pass,
-        planned,
-        encrypts: false,
-    };
-    let mut lines: Vec<Line> = Vec::new();
-    let mut controls = Vec::new();
-    let mut refused = Vec::new();
-    for (control, wish) in wishes.iter().filter(|(_, wish)| !wish.holds(present)) {
-        match conditions.forbids(&wish.line) {
-            Some(reason) => refused.push(Refused {
-                by: RefusedBy::Preflight,
-                controls: vec![control.clone()],
-                reason,
-            }),
-            None => {
-                let line = wish.line_over(present);
-                let same = |other: &&mut Line| wish.extends_a_list() && other.what() == line.what();
-                match lines.iter_mut().find(same) {
-                    Some(other) => *other = other.clone().with_elements_of(&line),
-                    None => lines.push(line),
-                }
-                controls.push(control.clone());
-            }
-        }
-    }
-    controls.dedup();
-    if !lines.is_empty() {
-        let reason = format!("{why}: {}", in_one_file(lines));
-        refused.insert(
-            0,
-            Refused {
-                by: RefusedBy::Preflight,
-                controls,
-                reason,
-            },
-        );
-    }
-    ConfigurationPlan {
-        changes: Vec::new(),
-        refused,
-    }
-}
-
-/// Lines as they would stand in one file: one key for all arguments of a component.
-fn in_one_file(lines: Vec<Line>) -> String {
-    let mut options = Vec::new();
-    let mut arguments: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for line in lines {
-        match line {
-            Line::Option { .. } => options.push(line.to_string()),
-            Line::Argument {
-                component,
-                flag,
-                value,
-            } => {
-                let item = format!("\"{flag}={value}\"");
-                let items = arguments.entry(component.option()).or_default();
-                if !items.contains(&item) {
-                    items.push(item);
-                }
-            }
-        }
-    }
-    let lists = arguments
-        .iter()
-        .map(|(option, items)| format!("{option}: [{}]", items.join(", ")));
-    options
-        .into_iter()
-        .chain(lists)
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 /// What enforced controls want, and what stays of controls that were turned off.

@@ -44,6 +44,16 @@ impl Draft<'_, '_> {
                     let reason = format!("K3s would not start with it: {}", ending.reason);
                     return Err((None, reason));
                 }
+                let mut all = lines.clone();
+                all.extend(overriding.lines.clone());
+                let files = self.files(Some(lines));
+                if let Some(unfit) = self.conditions().unfit(&all, base, &after, &files) {
+                    let whats: Vec<String> = unfit.lines.iter().map(Line::what).collect();
+                    let its = outranked
+                        .iter()
+                        .position(|(_, wish)| whats.contains(&wish.line.what()));
+                    return Err((its, unfit.reason));
+                }
                 let idle = outranked.iter().position(|(_, wish)| !wish.holds(&after));
                 match idle {
                     Some(index) => Err((

@@ -36,13 +36,13 @@ impl Names {
         name.ends_with(self.ending)
     }
 
-    /// A name of ours that sorts after all of these.
+    /// A name of ours that sorts after all of these, none of which is of a file of ours.
     pub(in crate::reconcile) fn last<'n>(self, names: impl Iterator<Item = &'n str>) -> String {
         let mut last = self.usual.to_owned();
         for name in names {
             let lower = name.to_lowercase();
             let is_loaded = self.loaded.iter().any(|ending| lower.ends_with(ending));
-            if is_loaded && !self.is_ours(name) && name > last.as_str() {
+            if is_loaded && name >= last.as_str() {
                 last = self.after(name);
             }
         }

@@ -11,10 +11,9 @@ mod text;
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
-use crate::host::{Attributes, HostError, State, Thing};
-use crate::k3s::{Files, Loaded, Unit, load_unit};
-use crate::reconcile::Pass;
-use crate::reconcile::ledger::Hash;
+use crate::host::{Attributes, Host, HostError, State, Thing};
+use crate::k3s::{Files, Loaded, Unit, is_k3s_name, load_unit};
+use crate::reconcile::{Pass, Written};
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Effect, Stage};
 
@@ -22,10 +21,11 @@ use super::draft::MODE;
 use super::own_files::{OwnFiles, UNIT, own_files};
 
 pub(super) use exchange::Overriding;
-pub use stale::stale;
-pub(in crate::reconcile) use stale::{node_beneath, repeats_encryption};
+pub(super) use stale::must_stay;
+pub use stale::{Stale, stale};
+pub(in crate::reconcile) use stale::{loses_encryption, node_beneath};
 pub(in crate::reconcile) use text::{controls_of, gives};
-use text::{made_for, words_of};
+use text::{is_written_by_us, made_for, words_of};
 
 /// For the operator who has not turned it on.
 pub(super) const HOW_TO_OVERRIDE: &str =
@@ -33,8 +33,8 @@ pub(super) const HOW_TO_OVERRIDE: &str =
 const DIRECTORY: &str = "/etc/systemd/system";
 
 /// The unit without our drop-in, and the drop-in.
-#[derive(Debug)]
-pub(super) struct UnitOverride {
+#[derive(Debug, Clone)]
+pub(in crate::reconcile) struct UnitOverride {
     /// The unit as its files say without ours.
     pub(super) base: Unit,
     path: PathBuf,
@@ -44,14 +44,14 @@ pub(super) struct UnitOverride {
 }
 
 impl UnitOverride {
-    /// Looks at the unit where we have a drop-in there or may write one.
-    pub(super) fn of(pass: &Pass<'_>) -> Result<Option<Self>, String> {
+    /// Looks at the unit where we have a drop-in there or may write one; [`Pass::unit_override`] does so once.
+    pub(in crate::reconcile) fn of(pass: &Pass<'_>) -> Result<Option<Self>, String> {
         let Some(unit) = &pass.node.unit else {
             return Ok(None);
         };
-        let directory = directory_of(unit);
-        let (present, hindered) = match own_files(pass.host, &directory, UNIT) {
-            Ok((_, present)) => (present, None),
+        let directory = directory_of(&unit.name);
+        let (present, hindered) = match of_ours(pass.host, pass.written, &directory) {
+            Ok(present) => (present, None),
             Err(error @ HostError::Refused { .. }) => (OwnFiles::new(), Some(error.to_string())),
             Err(error) => return Err(error.to_string()),
         };
@@ -81,11 +81,13 @@ impl UnitOverride {
 
     /// Our words in the command that lies there; `None` where there is none, or it was made for another command than the
     /// unit has now, whose words it would bring back.
-    pub(super) fn words(&self) -> Option<Vec<(ControlId, Line)>> {
-        let now = Hash::of(self.base.as_written.as_ref()?.line().as_bytes()).to_string();
+    pub(super) fn words(&self, pass: &Pass<'_>) -> Option<Vec<(ControlId, Line)>> {
         let (content, _) = self.present.get(&self.path)?;
+        let words = words_of(content);
+        let lines: Vec<&Line> = words.iter().map(|(_, line)| line).collect();
+        let now = self.digest(pass, &lines)?.to_string();
         (made_for(content).as_deref() == Some(now.as_str()) && self.present.len() == 1)
-            .then(|| words_of(content))
+            .then_some(words)
     }
 
     /// Whether a drop-in of ours lies there.
@@ -93,37 +95,30 @@ impl UnitOverride {
         !self.present.is_empty()
     }
 
-    /// Whether what lies there has no business to: it brings back another command than the unit has now, or the policy wants none.
-    pub(super) fn is_to_go(&self, pass: &Pass<'_>) -> bool {
-        self.is_there() && (!pass.policy.unit_override.value || self.words().is_none())
+    /// Whether what lies there brings back another command than the unit has now.
+    pub(super) fn is_stale(&self, pass: &Pass<'_>) -> bool {
+        self.is_there() && self.words(pass).is_none()
     }
 
     /// The changes after which this command, or none of ours, is there.
     pub(super) fn changes(
-        self,
+        &self,
         pass: &Pass<'_>,
-        command: Option<Overriding>,
-    ) -> Vec<(Vec<ControlId>, Change)> {
+        command: Option<&Overriding>,
+    ) -> Result<Vec<(Vec<ControlId>, Change)>, HostError> {
         let mut changes = Vec::new();
-        if let Some(overriding) = &command {
-            let controls = overriding.controls.clone();
-            let written = self.written(pass, overriding.content.clone().into_bytes());
-            changes.extend(written.into_iter().map(|change| (controls.clone(), change)));
+        if let Some(overriding) = command {
+            let written = self.written(pass, overriding.content.clone().into_bytes())?;
+            let of_controls = |change| (overriding.controls.clone(), change);
+            changes.extend(written.into_iter().map(of_controls));
         }
-        for (path, (content, attributes)) in self.present {
-            if path != self.path || command.is_none() {
-                let controls = controls_of(&content).into_iter().collect();
-                let before = State::File {
-                    content,
-                    attributes,
-                };
-                changes.push((controls, change(path, before, State::Absent)));
-            }
-        }
-        changes
+        let others = self.present.iter();
+        let others = others.filter(|(path, _)| **path != self.path || command.is_none());
+        changes.extend(others.map(removal));
+        Ok(changes)
     }
 
-    fn written(&self, pass: &Pass<'_>, content: Vec<u8>) -> Vec<Change> {
+    fn written(&self, pass: &Pass<'_>, content: Vec<u8>) -> Result<Vec<Change>, HostError> {
         let (uid, gid) = pass.host.root.superuser();
         // The command can hold a token.
         let attributes = Attributes {
@@ -143,11 +138,11 @@ impl UnitOverride {
             },
         };
         if before == after {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let mut changes = pass.missing_directories(&self.path).unwrap_or_default();
+        let mut changes = pass.missing_directories(&self.path)?;
         changes.push(change(self.path.clone(), before, after));
-        changes
+        Ok(changes)
     }
 }
 
@@ -166,15 +161,59 @@ pub(in crate::reconcile) fn present(pass: &Pass<'_>) -> Result<OwnFiles, HostErr
     let Some(unit) = &pass.node.unit else {
         return Ok(OwnFiles::new());
     };
-    match own_files(pass.host, &directory_of(unit), UNIT) {
-        Ok((_, present)) => Ok(present),
+    match of_ours(pass.host, pass.written, &directory_of(&unit.name)) {
         Err(HostError::Refused { .. }) => Ok(OwnFiles::new()),
-        Err(error) => Err(error),
+        found => found,
     }
 }
 
-fn directory_of(unit: &Unit) -> PathBuf {
-    Path::new(DIRECTORY).join(format!("{}.d", unit.name))
+/// The removal of our drop-ins for units that this node is not judged by: when one of them is started again, or comes back, they would
+/// bring back a command from long ago.
+pub(super) fn of_other_units(pass: &Pass<'_>) -> Vec<(Vec<ControlId>, Change)> {
+    let Some(unit) = &pass.node.unit else {
+        return Vec::new();
+    };
+    let names = pass.host.root.names(Path::new(DIRECTORY)).ok().flatten();
+    let names = names.unwrap_or_default().into_iter();
+    let others = names.filter_map(|name| {
+        let other = name.to_str()?.strip_suffix(".d")?;
+        (is_k3s_name(other) && other != unit.name).then(|| directory_of(other))
+    });
+    let mut changes = Vec::new();
+    for directory in others {
+        let ours = of_ours(pass.host, pass.written, &directory).unwrap_or_default();
+        // What an old command says of encryption may be said nowhere else.
+        let harmless = ours
+            .iter()
+            .filter(|(_, (content, _))| !text::mentions_encryption(content));
+        changes.extend(harmless.map(removal));
+    }
+    changes
+}
+
+/// The files that have a name of ours and say that they are, or were written by us as far as the ledger knows: an operator may have
+/// chosen such a name.
+fn of_ours(host: &Host, written: &Written, directory: &Path) -> Result<OwnFiles, HostError> {
+    let (_, mut present) = own_files(host, directory, UNIT)?;
+    present.retain(|path, (content, _)| {
+        is_written_by_us(content) || written.has_touched(&Thing::Path(path.clone()))
+    });
+    Ok(present)
+}
+
+fn directory_of(unit: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("{unit}.d"))
+}
+
+fn removal(
+    (path, (content, attributes)): (&PathBuf, &(Vec<u8>, Attributes)),
+) -> (Vec<ControlId>, Change) {
+    let before = State::File {
+        content: content.clone(),
+        attributes: attributes.clone(),
+    };
+    let controls = controls_of(content).into_iter().collect();
+    (controls, change(path.clone(), before, State::Absent))
 }
 
 fn change(path: PathBuf, before: State, after: State) -> Change {

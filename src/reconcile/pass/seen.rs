@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::host::{Extent, HostError, NextBoot, State, Thing};
 use crate::k3s::{Effective, Files, Invocation, Loaded, load_unit};
 use crate::reconcile::ahead::Ahead;
-use crate::reconcile::configuration::unit_override;
+use crate::reconcile::configuration::unit_override::{self, Stale, UnitOverride};
 use crate::reconcile::{Pass, running};
 use crate::setting::Running;
 
@@ -19,6 +19,8 @@ pub struct Seen {
     effective: OnceCell<Result<Effective, String>>,
     running: OnceCell<Rc<Running>>,
     next_boot: OnceCell<Result<NextBoot, HostError>>,
+    unit_override: OnceCell<Result<Option<UnitOverride>, String>>,
+    stale_command: OnceCell<Option<Stale>>,
 }
 
 impl Seen {
@@ -105,6 +107,23 @@ impl Pass<'_> {
     pub fn running(&self) -> Rc<Running> {
         let look = || Rc::new(running::look(self));
         Rc::clone(self.seen.running.get_or_init(look))
+    }
+
+    /// The unit without our drop-in, and the drop-in, or why the unit cannot be used without it; `None` where we have none there and may
+    /// write none.
+    pub(in crate::reconcile) fn unit_override(&self) -> Result<Option<&UnitOverride>, &str> {
+        let look = || UnitOverride::of(self);
+        match self.seen.unit_override.get_or_init(look) {
+            Ok(unit) => Ok(unit.as_ref()),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// A command of ours for the unit that brings back another than the unit has now.
+    #[must_use]
+    pub fn stale_command(&self) -> Option<&Stale> {
+        let look = || Stale::look(self);
+        self.seen.stale_command.get_or_init(look).as_ref()
     }
 
     /// What the next boot would set.

@@ -8,7 +8,7 @@ use crate::host::Thing;
 use crate::reconcile::{Judgement, Pass, configuration, sandbox};
 use crate::setting::{Change, Persisted, Remedy, Stage, Want};
 
-use super::{Plan, PlannedChange, Refused, RefusedBy};
+use super::{Plan, PlannedChange, Refused, RefusedBy, Start};
 
 /// A plan in the making.
 #[derive(Default)]
@@ -90,13 +90,18 @@ impl Draft {
     }
 
     /// Our drop-in for K3s's configuration, judged with everything else of this plan in place.
-    pub(super) fn configure(&mut self, pass: &Pass<'_>, judgements: &[Judgement<'_>]) {
+    pub(super) fn configure(
+        &mut self,
+        pass: &Pass<'_>,
+        judgements: &[Judgement<'_>],
+        start: Start,
+    ) {
         let planned: Vec<Change> = self
             .changes
             .values()
             .map(|planned| planned.change.clone())
             .collect();
-        let outcome = configuration::plan(pass, judgements, &planned);
+        let outcome = configuration::plan(pass, judgements, &planned, start);
         for (controls, change) in outcome.changes {
             self.add(&controls, change);
         }

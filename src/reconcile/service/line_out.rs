@@ -18,8 +18,7 @@ use crate::setting::configuration::{Line, parse, render};
 /// When they cannot be looked at.
 pub fn without_kernel_protection(pass: &Pass<'_>) -> Result<Option<PutBack>, HostError> {
     let mut back = without(pass, protects)?;
-    let may_go = part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent
-        || unit_override::repeats_encryption(pass);
+    let may_go = !unit_override::loses_encryption(pass);
     for (path, (content, _)) in unit_override::present(pass)? {
         if may_go && unit_override::gives(&content, protects) {
             back.remove.push(path.to_string_lossy().into_owned());

@@ -57,6 +57,15 @@ pub fn same_reasons(one: &[Ending], other: &[Ending]) -> bool {
     one.iter().all(|ending| has(other, ending)) && other.iter().all(|ending| has(one, ending))
 }
 
+/// Whether K3s would not end for the same reasons with another part of ours in the place of the present one. What cannot be judged may
+/// help.
+#[must_use]
+pub fn helps(pass: &Pass<'_>, present: &OurPart, other: &OurPart) -> bool {
+    let now = with_part(pass, present, present);
+    let then = with_part(pass, present, other);
+    !matches!((now, then), (Ok(now), Ok(then)) if same_reasons(&now, &then))
+}
+
 /// Why K3s would end with another part of ours in the place of the present one.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use crate::k3s::component::{
     Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
 use crate::reconcile::Pass;
+use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::own_part::EncryptionKey;
 use crate::reconcile::restart::starts::Starts;
 
@@ -116,6 +117,9 @@ pub fn must_stay(
                     Running::Unknown => Some(Need::MaybeRunning),
                 }),
             }
+        }
+        Thing::Path(path) if unit_override::is_ours(path) => {
+            unit_override::loses_encryption(pass).then_some(Need::Encryption)
         }
         Thing::Path(path) => log_in(pass, path),
     }

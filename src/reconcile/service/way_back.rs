@@ -24,9 +24,9 @@ pub fn way_back(
         .map(|good| without_foreign_files(pass, good, &present))
         .transpose()?
         .filter(|good| starts(pass, &present, good));
-    let words = match unit_override::repeats_encryption(pass) {
-        true => EncryptionWords::Repeated,
-        false => EncryptionWords::OnlyOurs,
+    let words = match unit_override::loses_encryption(pass) {
+        true => EncryptionWords::OnlyOurs,
+        false => EncryptionWords::Repeated,
     };
     Ok(put_back(good.as_ref(), &present, key, words))
 }

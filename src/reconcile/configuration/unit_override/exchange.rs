@@ -1,10 +1,12 @@
 //! Another command for the unit: ours in the places of the words that outrank K3s's configuration, each of the operator's as it is
 //! written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::ControlId;
-use crate::k3s::{AsWritten, Effective, Invocation, K3sVersion, Word};
+use crate::k3s::{
+    AsWritten, Effective, Invocation, K3sVersion, NEWEST_KNOWN_MINOR, Together, Word,
+};
 use crate::reconcile::Pass;
 use crate::reconcile::ledger::Hash;
 use crate::setting::configuration::{Line, Wish};
@@ -17,9 +19,13 @@ use super::{HOW_TO_OVERRIDE, UnitOverride};
 pub(in crate::reconcile::configuration) struct Overriding {
     /// What K3s would be started with.
     pub(in crate::reconcile::configuration) invocation: Invocation,
+    /// What our words in it give, with the first control that wants it.
+    pub(in crate::reconcile::configuration) lines: BTreeMap<Line, ControlId>,
     pub(super) content: String,
-    pub(super) controls: Vec<ControlId>,
+    pub(in crate::reconcile::configuration) controls: Vec<ControlId>,
 }
+
+const CANNOT_BE_REWRITTEN: &str = "its command cannot be rewritten";
 
 /// Why a command cannot be had: which of the wishes stands in the way, or none of them alone.
 type Refusal = (Option<usize>, String);
@@ -37,37 +43,73 @@ impl UnitOverride {
         let invocation = self.base.invocation();
         let mut exchanged = BTreeMap::new();
         let mut ours = Vec::new();
-        for (control, line) in not_wished(staying, outranked) {
-            let word = word(line);
-            // A word that the command has no place for any more has gone with the operator's.
-            if let Ok(places) = exchange(&invocation, version, line, &word) {
-                exchanged.extend(places);
-                ours.push((control.clone(), word));
+        let mut lines = BTreeMap::new();
+        for (control, line) in staying {
+            match wish_for(line, outranked) {
+                // Its elements are in the word of the others, below.
+                Some(wish) if wish.extends_a_list() => ours.push((control.clone(), line.clone())),
+                Some(_) => {}
+                // A word that the command has no place for any more has gone with the operator's.
+                None => {
+                    if let Ok(places) = exchange(&invocation, version, line) {
+                        exchanged.extend(places);
+                        ours.push((control.clone(), line.clone()));
+                        lines.insert(line.clone(), control.clone());
+                    }
+                }
             }
         }
         for (index, (control, wish)) in outranked.iter().enumerate() {
-            let line = in_place_of_all(wish, outranked, effective);
-            let word = word(&line);
-            let places = exchange(&invocation, version, &line, &word)
-                .map_err(|reason| (Some(index), reason))?;
+            let line = in_place_of_all(wish, outranked, staying, effective);
+            let places =
+                exchange(&invocation, version, &line).map_err(|reason| (Some(index), reason))?;
             written
                 .with(&places)
                 .map_err(|error| (Some(index), error.to_string()))?;
             exchanged.extend(places);
-            ours.push((control.clone(), word));
+            lines.entry(line.clone()).or_insert_with(|| control.clone());
+            ours.push((control.clone(), line));
         }
         if ours.is_empty() {
             return Err((None, "nothing is to be exchanged".to_owned()));
         }
-        let line = written
-            .with(&exchanged)
-            .map_err(|error| (None, error.to_string()))?
-            .line();
+        let together = |error: Together| (None, error.to_string());
+        let command = written.with(&exchanged).map_err(together)?.line();
+        let given: Vec<&Line> = ours.iter().map(|(_, line)| line).collect();
+        let digest = self
+            .digest(pass, &given)
+            .ok_or_else(|| (None, CANNOT_BE_REWRITTEN.to_owned()))?;
         Ok(Overriding {
             invocation: with_words(invocation, &exchanged),
-            content: render(&ours, &Hash::of(written.line().as_bytes()), &line),
+            lines,
+            content: render(&ours, &digest, &command),
             controls: ours.into_iter().map(|(control, _)| control).collect(),
         })
+    }
+
+    /// Names the command that ours stands for: as it is written, with the words that came out of variables in the places of ours,
+    /// since those are not read again.
+    pub(super) fn digest(&self, pass: &Pass<'_>, ours: &[&Line]) -> Option<Hash> {
+        let newest = K3sVersion::new(NEWEST_KNOWN_MINOR, 0);
+        let version = pass.node.version.as_ref();
+        let version = version.map_or(newest, |fact| fact.value);
+        let written = self.base.as_written.as_ref()?;
+        let invocation = self.base.invocation();
+        let places = ours
+            .iter()
+            .flat_map(|line| places_of(&invocation, version, line));
+        let of_variables: BTreeSet<usize> = places
+            .filter(|place| written.comes_from_variable(*place))
+            .collect();
+        let mut text = written.line();
+        for word in of_variables
+            .into_iter()
+            .filter_map(|place| invocation.words.get(place))
+        {
+            text.push('\0');
+            text.push_str(&word.text);
+        }
+        Some(Hash::of(text.as_bytes()))
     }
 
     /// The release and the command as it is written, where another can be given.
@@ -85,31 +127,40 @@ impl UnitOverride {
         let version = pass.node.version.as_ref().map(|fact| fact.value);
         version
             .zip(self.base.as_written.as_ref())
-            .ok_or_else(|| "its command cannot be rewritten".to_owned())
+            .ok_or_else(|| CANNOT_BE_REWRITTEN.to_owned())
     }
 }
 
-/// Words that stay, but for those about something that a wish is about too.
-fn not_wished<'s>(
-    staying: &'s [(ControlId, Line)],
-    outranked: &[(ControlId, Wish)],
-) -> impl Iterator<Item = &'s (ControlId, Line)> {
-    let wished: Vec<_> = outranked.iter().map(|(_, wish)| wish.line.what()).collect();
-    staying
-        .iter()
-        .filter(move |(_, line)| !wished.contains(&line.what()))
+/// The wish that is about the same as a line.
+fn wish_for<'w>(line: &Line, outranked: &'w [(ControlId, Wish)]) -> Option<&'w Wish> {
+    let what = line.what();
+    let mut wishes = outranked.iter().map(|(_, wish)| wish);
+    wishes.find(|wish| wish.line.what() == what)
 }
 
-/// The line for one word of the command: of a list all elements, what is there and what each of the controls adds, since
+/// The line for one word of the command: of a list all elements, what is there and what each of the controls adds or has added, since
 /// the word stands in the place of every other about that flag.
-fn in_place_of_all(wish: &Wish, outranked: &[(ControlId, Wish)], effective: &Effective) -> Line {
-    let line = wish.line_instead_of(effective);
-    let what = line.what();
-    let others = outranked.iter().map(|(_, other)| other);
-    others
-        .filter(|other| other.extends_a_list() && wish.extends_a_list())
-        .filter(|other| other.line.what() == what)
-        .fold(line, |line, other| line.with_elements_of(&other.line))
+fn in_place_of_all(
+    wish: &Wish,
+    outranked: &[(ControlId, Wish)],
+    staying: &[(ControlId, Line)],
+    effective: &Effective,
+) -> Line {
+    let what = wish.line.what();
+    let is_it = |other: &&Wish| other.extends_a_list() && other.line.what() == what;
+    let mut wishes = outranked.iter().map(|(_, other)| other).filter(is_it);
+    // Whichever of them is asked about, the word is the same.
+    let first = match wishes.next() {
+        Some(first) if wish.extends_a_list() => first,
+        _ => return wish.line_instead_of(effective),
+    };
+    let added = wishes.map(|other| &other.line);
+    let stays = staying.iter().map(|(_, line)| line);
+    added
+        .chain(stays.filter(|line| line.what() == what))
+        .fold(first.line_instead_of(effective), |line, other| {
+            line.with_elements_of(other)
+        })
 }
 
 /// Ours in the place of the first word that sets the same, and none in the places of the others.
@@ -117,27 +168,34 @@ fn exchange(
     invocation: &Invocation,
     version: K3sVersion,
     line: &Line,
-    ours: &str,
 ) -> Result<BTreeMap<usize, Option<String>>, String> {
+    if line.is_about_encryption() {
+        return Err("secrets-encryption is the operator's alone".to_owned());
+    }
+    let ours = word(line);
+    if ours.contains(['\n', '\r', '\0']) {
+        return Err("a value with a line break cannot be given on a command".to_owned());
+    }
+    let mut exchanged: BTreeMap<usize, Option<String>> = places_of(invocation, version, line)
+        .into_iter()
+        .map(|place| (place, None))
+        .collect();
+    let Some(mut first) = exchanged.first_entry() else {
+        return Err("no word of the unit's command sets it".to_owned());
+    };
+    first.insert(Some(ours));
+    Ok(exchanged)
+}
+
+/// The words that set the same as a line.
+fn places_of(invocation: &Invocation, version: K3sVersion, line: &Line) -> Vec<usize> {
     let places = match line {
-        line if line.is_about_encryption() => {
-            return Err("secrets-encryption is the operator's alone".to_owned());
-        }
         Line::Option { name, .. } => invocation.words_that_set(name, version, &|_| true),
         Line::Argument {
             component, flag, ..
         } => invocation.words_that_set(component.option(), version, &|value| is_flag(value, flag)),
     };
-    let places: Vec<usize> = places.into_iter().flatten().flatten().collect();
-    if places.is_empty() {
-        return Err("no word of the unit's command sets it".to_owned());
-    }
-    let mut exchanged: BTreeMap<usize, Option<String>> =
-        places.iter().map(|place| (*place, None)).collect();
-    if let Some(mut first) = exchanged.first_entry() {
-        first.insert(Some(ours.to_owned()));
-    }
-    Ok(exchanged)
+    places.into_iter().flatten().flatten().collect()
 }
 
 /// Whether an item of a component's arguments is about a flag: `audit-log-maxage=7`, `--audit-log-maxage=7`,

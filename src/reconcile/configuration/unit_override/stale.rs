@@ -1,91 +1,187 @@
 //! A command of ours that was made for another than the unit has now: words that came since are lost with it, and words that went
 //! are brought back.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::catalogue::ControlId;
-use crate::k3s::{Files, Invocation, Loaded, load_unit};
-use crate::node::{Node, started_by};
-use crate::reconcile::Pass;
+use crate::host::HostError;
+use crate::k3s::{Effective, Files, Role, drop_in_directory};
+use crate::node::{Node, facts, started_by};
+use crate::reconcile::configuration::own_files::{CONFIGURATION, own_files};
 use crate::reconcile::configuration::trial::worse;
-use crate::reconcile::ledger::Hash;
+use crate::reconcile::restart::own_part::EncryptionKey;
+use crate::reconcile::service::part;
+use crate::reconcile::{Pass, Refused, RefusedBy};
 use crate::setting::configuration::ENCRYPTION;
 use crate::setting::{Finding, Outcome, Remedy};
 
-use super::text::{controls_of, made_for};
-use super::{UnitOverride, is_ours};
+use super::text::{controls_of, mentions_encryption};
+use super::{UnitOverride, present};
 
 impl UnitOverride {
-    /// Whether K3s would start without ours as far as it does with it. What cannot be told is the operator's to decide, who wrote
-    /// that command.
-    pub(in crate::reconcile::configuration) fn starts_beneath(&self, pass: &Pass<'_>) -> bool {
-        let node = started_by(pass.node, &pass.host.root, pass.policy, self.base.clone());
-        match (pass.effective(), node.effective(pass.host)) {
-            (Ok(with), Ok(beneath)) => worse(with, &beneath).is_none(),
-            _ => true,
+    /// Why K3s, which starts now, would not without anything of ours. What cannot be told is the operator's to decide, who
+    /// wrote that command.
+    fn ends_beneath(&self, pass: &Pass<'_>) -> Option<String> {
+        let node = self.node(pass);
+        let files = match without_ours(pass, &node) {
+            Ok(files) => files,
+            Err(error) => return Some(error.to_string()),
+        };
+        let beneath = node.effective_of(&files, node.invocation(), &facts(pass.host));
+        match (pass.effective(), beneath) {
+            (Ok(with), Ok(beneath)) if with.endings().next().is_none() => {
+                worse(with, &beneath).map(ToString::to_string)
+            }
+            _ => None,
         }
     }
+
+    fn node(&self, pass: &Pass<'_>) -> Node {
+        started_by(pass.node, &pass.host.root, pass.policy, self.base.clone())
+    }
 }
 
-/// The node as the unit's own command makes it, where one of ours brings back another.
+/// The files of a node without our lines for its configuration.
+fn without_ours<'p>(pass: &Pass<'p>, node: &Node) -> Result<Files<'p>, HostError> {
+    let directory = drop_in_directory(&node.places.config_file);
+    let mut files = Files::new(&pass.host.root);
+    if directory.is_absolute() {
+        let (_, ours) = own_files(pass.host, &directory, CONFIGURATION)?;
+        for path in ours.keys() {
+            files = files.without(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The node as the unit's own command makes it, where one of ours brings back another, and can go.
 pub(in crate::reconcile) fn node_beneath(pass: &Pass<'_>) -> Option<Node> {
-    let unit = UnitOverride::of(pass).ok()??;
-    let is_stale = unit.is_there() && unit.words().is_none();
-    (is_stale && unit.starts_beneath(pass))
-        .then(|| started_by(pass.node, &pass.host.root, pass.policy, unit.base))
+    let unit = pass.unit_override().ok()??;
+    (unit.is_stale(pass) && unit.ends_beneath(pass).is_none() && !loses_encryption(pass))
+        .then(|| unit.node(pass))
 }
 
-/// A control that rests on a drop-in made for another command than the unit has now: words that came since are lost, and
-/// whether it holds is luck.
-#[must_use]
-pub fn stale(pass: &Pass<'_>, control: &ControlId) -> Option<Finding> {
-    if !pass
-        .node
-        .unit
-        .as_ref()?
-        .drop_ins
-        .iter()
-        .any(|path| is_ours(path))
+/// Whether K3s would turn the encryption of Secrets off, or encrypt in another way, without our command for its unit: ours never gives a
+/// word of its own about that, but an old one repeats words that the unit may have lost.
+pub(in crate::reconcile) fn loses_encryption(pass: &Pass<'_>) -> bool {
+    if part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent {
+        return false;
+    }
+    let Ok(ours) = present(pass) else { return true };
+    if !ours
+        .values()
+        .any(|(content, _)| mentions_encryption(content))
     {
+        return false;
+    }
+    let Ok(Some(unit)) = pass.unit_override() else {
+        return true;
+    };
+    let node = unit.node(pass);
+    if node
+        .role
+        .as_ref()
+        .is_some_and(|role| role.value == Role::Agent)
+    {
+        return false;
+    }
+    let said = |effective: &Effective| {
+        ENCRYPTION.map(|option| {
+            let option = effective.configuration.merge.options.get(option);
+            option.and_then(|option| Some(option.values.last()?.value.clone()))
+        })
+    };
+    match (pass.effective(), node.effective(pass.host)) {
+        (Ok(with), Ok(beneath)) => said(with) != said(&beneath),
+        _ => true,
+    }
+}
+
+/// Why a command of ours that should go, or be made anew, is left as it is, and the controls that rest on it.
+pub(in crate::reconcile::configuration) fn must_stay(pass: &Pass<'_>) -> Option<Refused> {
+    let unit = pass.unit_override().ok()??;
+    if !unit.is_there() {
         return None;
     }
-    let unit = UnitOverride::of(pass).ok()??;
-    let (path, (content, _)) = unit
+    let (ours, its) = (unit.path.display(), &unit.base.name);
+    let is_to_go = unit.is_stale(pass) || !pass.policy.unit_override.value;
+    let reason = if loses_encryption(pass) {
+        format!(
+            "{ours} stays: it has a secrets-encryption that {its} lost, and without it K3s could not read its Secrets; put it back \
+             into the unit, or into config.yaml"
+        )
+    } else {
+        let ending = is_to_go.then(|| unit.ends_beneath(pass)).flatten()?;
+        format!("{ours} stays: without it K3s would not start: {ending}")
+    };
+    let controls = unit
         .present
-        .iter()
-        .find(|(_, (content, _))| controls_of(content).contains(control))?;
-    let now = Hash::of(unit.base.as_written.as_ref()?.line().as_bytes()).to_string();
-    (made_for(content).as_deref() != Some(now.as_str())).then(|| Finding {
-        what: path.display().to_string(),
-        wanted: format!("made for the command in {}", unit.base.fragment.display()),
-        observed: "made for another command, whose words it brings back".to_owned(),
-        seen_at: path.display().to_string(),
-        outcome: Outcome::Diverges(vec![Remedy::Configure]),
+        .values()
+        .flat_map(|(content, _)| controls_of(content));
+    Some(Refused {
+        by: RefusedBy::Preflight,
+        controls: controls.collect(),
+        reason,
     })
 }
 
-/// Whether all that our command says of the encryption of Secrets stands in the unit's own command too: ours never gives a word of
-/// its own about it, but a stale one repeats words that the unit may have lost.
-pub(in crate::reconcile) fn repeats_encryption(pass: &Pass<'_>) -> bool {
-    let Some(version) = pass.node.version.as_ref().map(|fact| fact.value) else {
-        return false;
-    };
-    let Ok(Some(unit)) = UnitOverride::of(pass) else {
-        return false;
-    };
-    let with_ours = match load_unit(&Files::new(&pass.host.root), &unit.base.name) {
-        Ok(Loaded::Unit(unit)) => unit.invocation(),
-        _ => return false,
-    };
-    let beneath = unit.base.invocation();
-    let words = |invocation: &Invocation, option| {
-        let places = invocation.words_that_set(option, version, &|_| true)?;
-        let words = places.into_iter().flatten().map(|place| {
-            let word = invocation.words.get(place);
-            word.map(|word| word.text.clone())
-        });
-        Some(words.collect::<Vec<_>>())
-    };
-    ENCRYPTION.into_iter().all(|option| {
-        let said = words(&with_ours, option);
-        said.is_some() && said == words(&beneath, option)
+/// A command of ours that brings back another than the unit has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    path: PathBuf,
+    controls: BTreeSet<ControlId>,
+    /// What it should have been made for.
+    wanted: String,
+}
+
+impl Stale {
+    /// Looks at our drop-in for the unit.
+    #[must_use]
+    pub fn look(pass: &Pass<'_>) -> Option<Self> {
+        let wanted = match pass.unit_override() {
+            Ok(Some(unit)) if unit.is_stale(pass) => {
+                format!("made for the command of {}", unit.base.binary.place)
+            }
+            Ok(_) => return None,
+            Err(reason) => format!("made for the unit's own command, but {reason}"),
+        };
+        let ours = present(pass).ok()?;
+        let (path, _) = ours.first_key_value()?;
+        let controls = ours.values().flat_map(|(content, _)| controls_of(content));
+        Some(Self {
+            path: path.clone(),
+            controls: controls.collect(),
+            wanted,
+        })
+    }
+
+    /// Whether one of these controls rests on it.
+    #[must_use]
+    pub fn concerns<'c>(&self, mut controls: impl Iterator<Item = &'c ControlId>) -> bool {
+        controls.any(|control| self.controls.contains(control))
+    }
+}
+
+impl std::fmt::Display for Stale {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{} was made for another command than the unit has now, and K3s is started with that",
+            self.path.display()
+        )
+    }
+}
+
+/// A control that rests on a drop-in made for another command than the unit has now: whether it holds is luck.
+#[must_use]
+pub fn stale(pass: &Pass<'_>, control: &ControlId) -> Option<Finding> {
+    let stale = pass.stale_command()?;
+    stale.concerns(std::iter::once(control)).then(|| Finding {
+        what: stale.path.display().to_string(),
+        wanted: stale.wanted.clone(),
+        observed: "made for another command, with which K3s is started".to_owned(),
+        seen_at: stale.path.display().to_string(),
+        outcome: Outcome::Diverges(vec![Remedy::Configure]),
     })
 }

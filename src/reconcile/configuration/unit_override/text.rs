@@ -6,21 +6,35 @@ use crate::catalogue::ControlId;
 use crate::k3s::STANDS_FOR;
 use crate::k3s::component::Component;
 use crate::reconcile::ledger::Hash;
-use crate::setting::configuration::Line;
+use crate::setting::configuration::{ENCRYPTION, Line};
+
+const BEGINNING: &str = "# Written by k3warden";
 
 /// The text of our drop-in.
-pub(super) fn render(ours: &[(ControlId, String)], base: &Hash, command: &str) -> String {
-    let mut text = String::from(
-        "# Written by k3warden, which keeps it as long as the policy has unit_override = true: changes here are replaced.\n\
+pub(super) fn render(ours: &[(ControlId, Line)], base: &Hash, command: &str) -> String {
+    let mut text = format!(
+        "{BEGINNING}, which keeps it as long as the policy has unit_override = true: changes here are replaced.\n\
          # The command is the unit's own, but for these words, which outranked K3s's configuration there:\n",
     );
-    for (control, word) in ours {
-        text.push_str(&format!("# {control}: {word}\n"));
+    for (control, line) in ours {
+        text.push_str(&format!("# {control}: {}\n", word(line)));
     }
     text.push_str(&format!(
         "{STANDS_FOR}{base}\n[Service]\nExecStart=\nExecStart={command}\n"
     ));
     text
+}
+
+/// Whether a drop-in says of itself that it is ours.
+pub(super) fn is_written_by_us(content: &[u8]) -> bool {
+    content.starts_with(BEGINNING.as_bytes())
+}
+
+/// Whether its command says something of the encryption of Secrets, which it then repeats from the operator's.
+pub(super) fn mentions_encryption(content: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(content);
+    let mut command = text.lines().filter(|line| !line.starts_with('#'));
+    command.any(|line| line.contains(ENCRYPTION[0]))
 }
 
 /// The controls that a drop-in of ours was written for.
