@@ -41,16 +41,12 @@ impl Revert {
             return Ok(Exit::Unable);
         }
         session.require_root("k3warden revert")?;
-        if self.controls.is_empty()
-            && let Some(path) = withdraw_metrics(&session.host.root)?
-        {
-            say!("removed    {}: metrics", path.display());
-        }
+        let metrics = self.withdraw_metrics(&session.host.root);
         if !is_kept(&session.host.root)? {
             // Not even the lock is taken: it would be the first trace of us in an image.
             session.named(&self.controls)?;
             say!("Nothing to put back.");
-            return Ok(Exit::Holds);
+            return Ok(metrics);
         }
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger("k3warden revert")?;
@@ -79,10 +75,29 @@ impl Revert {
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
         let things = put_back.map(|done| &done.thing);
         session.read_units_again(things.filter(|thing| !is_command(thing)));
-        Ok(match exit(&reverted, damage.as_ref()) {
-            Exit::Holds if !left.is_empty() => Exit::DoesNotHold,
-            exit => exit,
-        })
+        let boot = match left.as_slice() {
+            [] => Exit::Holds,
+            _ => Exit::DoesNotHold,
+        };
+        Ok(exit(&reverted, damage.as_ref()).max(boot).max(metrics))
+    }
+
+    /// Removes the daemon's metrics, when everything is put back.
+    fn withdraw_metrics(&self, root: &Root) -> Exit {
+        let mut exit = Exit::Holds;
+        if !self.controls.is_empty() {
+            return exit;
+        }
+        for removed in withdraw_metrics(root) {
+            match removed {
+                Ok(path) => say!("removed    {}: metrics", path.display()),
+                Err(error) => {
+                    say!("failed     {error}");
+                    exit = Exit::Unable;
+                }
+            }
+        }
+        exit
     }
 
     /// Puts back a command of ours for K3s's unit first, then everything else: a command is in force until systemd reads the

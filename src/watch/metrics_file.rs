@@ -1,39 +1,58 @@
-//! Where the metrics are: kept beside the record, so that a file of ours is removed when they are written elsewhere or nowhere by a
+//! Where metrics of ours may lie: noted beside the record, so that a file is removed when they are written elsewhere or nowhere by a
 //! daemon that begins later, and when everything is put back. A collector would take them for those of now.
 
 use std::path::{Path, PathBuf};
 
-use crate::host::records::{Found, Records, STATE};
+use crate::host::records::{Records, STATE};
 use crate::host::{HostError, Root};
 use crate::report::METRICS_BEGIN_WITH;
 
 const NAME: &str = "metrics-file.json";
 const LIMIT_BYTES: u64 = 1 << 20;
 
-/// Where they were written last, as far as that is known.
+/// Where they may lie, as far as that is known.
 #[must_use]
-pub(super) fn noted(root: &Root) -> Option<PathBuf> {
-    let records = Records::at(root, STATE).ok()?;
-    records.load(NAME).record()
+pub(super) fn noted(root: &Root) -> Vec<PathBuf> {
+    let records = Records::at(root, STATE).ok();
+    let noted = records.and_then(|records| records.load(NAME).record());
+    noted.unwrap_or_default()
 }
 
-/// Notes where they are written from now on.
+/// From now on they are written here alone: removes those that may lie elsewhere, and notes where some may lie, before the first are
+/// written. A place that could not be cleared stays one: a sandbox opens what the policy names by now, and revert stands outside.
 ///
 /// # Errors
-/// When the note cannot be written.
-pub(super) fn note(root: &Root, path: Option<&Path>) -> Result<(), HostError> {
+/// When a place could not be cleared, or the note not be written. The next call tries again.
+pub(super) fn keep_only(
+    root: &Root,
+    places: &mut Vec<PathBuf>,
+    path: Option<&Path>,
+) -> Result<(), HostError> {
+    let mut failure = Ok(());
+    let mut now: Vec<PathBuf> = path.iter().map(|path| path.to_path_buf()).collect();
+    for place in places.iter().filter(|place| Some(place.as_path()) != path) {
+        if let Err(error) = remove(root, place) {
+            failure = Err(error);
+            now.push(place.clone());
+        }
+    }
+    if now != *places {
+        note(root, &now)?;
+        *places = now;
+    }
+    failure
+}
+
+fn note(root: &Root, places: &[PathBuf]) -> Result<(), HostError> {
     let records = Records::at(root, STATE)?;
-    match path {
-        Some(path) => records.save(NAME, &path),
-        None => records.remove(NAME),
+    match places {
+        [] => records.remove(NAME),
+        _ => records.save(NAME, &places),
     }
 }
 
-/// Removes metrics of ours from where they are not written any more. Whatever else is there by now stays. True if there were any.
-///
-/// # Errors
-/// When the file cannot be looked at or removed.
-pub(super) fn remove(root: &Root, path: &Path) -> Result<bool, HostError> {
+/// Removes metrics of ours; whatever else is there by now stays. True if there were any.
+fn remove(root: &Root, path: &Path) -> Result<bool, HostError> {
     let text = root.read_here(path, LIMIT_BYTES)?;
     let is_ours = text.is_some_and(|text| text.starts_with(METRICS_BEGIN_WITH.as_bytes()));
     if is_ours {
@@ -42,16 +61,12 @@ pub(super) fn remove(root: &Root, path: &Path) -> Result<bool, HostError> {
     Ok(is_ours)
 }
 
-/// Removes what was written last, with its note; the place, if there was something. A daemon that runs writes it again.
-///
-/// # Errors
-/// When it cannot be removed, or nobody knows any more where it is.
-pub fn withdraw(root: &Root) -> Result<Option<PathBuf>, HostError> {
-    let records = Records::at(root, STATE)?;
-    let Found::Record(path): Found<PathBuf> = records.load(NAME) else {
-        return Ok(None);
-    };
-    let was_there = remove(root, &path)?;
-    records.remove(NAME)?;
-    Ok(was_there.then_some(path))
+/// Removes them from wherever they may lie; the places where some lay, or could not be removed. The note stays, since a daemon that
+/// runs writes them again.
+#[must_use]
+pub fn withdraw(root: &Root) -> Vec<Result<PathBuf, HostError>> {
+    let places = noted(root).into_iter();
+    let removed =
+        places.map(|place| remove(root, &place).map(|was_there| was_there.then_some(place)));
+    removed.filter_map(Result::transpose).collect()
 }

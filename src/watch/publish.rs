@@ -22,8 +22,8 @@ pub struct Publisher {
     /// Like the machine's root, without waiting for the disk: what is published is of no use after a crash.
     root: Root,
     published: Option<Status>,
-    /// Where metrics were written, by an earlier run too.
-    metrics_file: Option<PathBuf>,
+    /// Where metrics of ours may lie, an earlier run's too.
+    metrics_places: Vec<PathBuf>,
     due: Option<Instant>,
 }
 
@@ -35,7 +35,7 @@ impl Publisher {
     pub fn new(root: &Root) -> Result<Self, HostError> {
         let root = Root::open(root.directory())?.with_durability(Durability::PageCache);
         Ok(Self {
-            metrics_file: metrics_file::noted(&root),
+            metrics_places: metrics_file::noted(&root),
             root,
             published: None,
             due: None,
@@ -73,7 +73,7 @@ impl Publisher {
         metrics_file: Option<&Path>,
     ) -> Result<(), HostError> {
         self.due = None;
-        let moved = self.metrics_file.as_deref() != metrics_file;
+        let moved = !self.metrics_places.iter().eq(metrics_file);
         if self.published.as_ref() == Some(&status) && !moved {
             return Ok(());
         }
@@ -87,17 +87,9 @@ impl Publisher {
     }
 
     fn publish_metrics(&mut self, status: &Status, path: Option<&Path>) -> Result<(), HostError> {
-        let mut removed = Ok(false);
-        if self.metrics_file.as_deref() != path {
-            if let Some(left) = &self.metrics_file {
-                removed = metrics_file::remove(&self.root, left);
-            }
-            // Before the first is written: what nobody knows of would outlive us.
-            metrics_file::note(&self.root, path)?;
-            self.metrics_file = path.map(Path::to_path_buf);
-        }
+        let tidied = metrics_file::keep_only(&self.root, &mut self.metrics_places, path);
         let written = path.map_or(Ok(()), |path| self.write(path, &metrics(status)));
-        written.and(removed.map(|_| ()))
+        written.and(tidied)
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), HostError> {
@@ -126,40 +118,108 @@ mod tests {
         serde_json::from_value(status).unwrap()
     }
 
+    /// A machine with metrics, seen by runs of the daemon.
+    struct Machine(tempfile::TempDir, Root);
+
+    impl Machine {
+        fn new() -> Self {
+            let kept = tempfile::tempdir().unwrap();
+            let root = Root::open(kept.path()).unwrap();
+            Self(kept, root)
+        }
+
+        fn daemon(&self) -> Publisher {
+            Publisher::new(&self.1).unwrap()
+        }
+
+        fn is_there(&self, name: &str) -> bool {
+            self.0.path().join(name).exists()
+        }
+
+        fn withdrawn(&self) -> Vec<PathBuf> {
+            let all = metrics_file::withdraw(&self.1).into_iter();
+            all.map(Result::unwrap).collect()
+        }
+    }
+
+    fn publish(daemon: &mut Publisher, path: Option<&str>) -> Result<(), HostError> {
+        daemon.publish(status("x"), path.map(Path::new))
+    }
+
     /// A collector would go on reading what nobody writes any more.
     #[test]
     fn metrics_that_are_written_elsewhere_or_nowhere_by_now_are_not_left_behind() {
-        let kept = tempfile::tempdir().unwrap();
-        let root = Root::open(kept.path()).unwrap();
-        let mut publisher = Publisher::new(&root).unwrap();
-        let is_there = |name: &str| kept.path().join(name).exists();
-        let mut publish = |path: Option<&str>| {
-            publisher.publish(status("x"), path.map(Path::new)).unwrap();
-        };
-        publish(Some("/one.prom"));
-        assert!(is_there("one.prom"));
-        publish(Some("/two.prom"));
-        assert_eq!((is_there("one.prom"), is_there("two.prom")), (false, true));
-        std::fs::write(kept.path().join("two.prom"), "somebody's own\n").unwrap();
-        publish(None);
-        assert!(is_there("two.prom"), "it is not ours any more");
+        let machine = Machine::new();
+        let mut daemon = machine.daemon();
+        publish(&mut daemon, Some("/one.prom")).unwrap();
+        assert!(machine.is_there("one.prom"));
+        publish(&mut daemon, Some("/two.prom")).unwrap();
+        assert!(!machine.is_there("one.prom") && machine.is_there("two.prom"));
+        std::fs::write(machine.0.path().join("two.prom"), "somebody's own\n").unwrap();
+        publish(&mut daemon, None).unwrap();
+        assert!(machine.is_there("two.prom"), "it is not ours any more");
     }
 
     /// The policy was changed while no daemon ran.
     #[test]
     fn metrics_of_an_earlier_run_are_not_left_behind() {
-        let kept = tempfile::tempdir().unwrap();
-        let root = Root::open(kept.path()).unwrap();
-        let publish = |path: Option<&str>| {
-            let mut publisher = Publisher::new(&root).unwrap();
-            publisher.publish(status("x"), path.map(Path::new)).unwrap();
-        };
-        let is_there = |name: &str| kept.path().join(name).exists();
-        publish(Some("/one.prom"));
-        publish(Some("/two.prom"));
-        assert_eq!((is_there("one.prom"), is_there("two.prom")), (false, true));
-        publish(None);
-        assert!(!is_there("two.prom"));
-        assert!(!is_there("var/lib/k3warden/metrics-file.json"));
+        let machine = Machine::new();
+        publish(&mut machine.daemon(), Some("/one.prom")).unwrap();
+        publish(&mut machine.daemon(), Some("/two.prom")).unwrap();
+        assert!(!machine.is_there("one.prom") && machine.is_there("two.prom"));
+        publish(&mut machine.daemon(), None).unwrap();
+        assert!(!machine.is_there("two.prom"));
+        assert!(!machine.is_there("var/lib/k3warden/metrics-file.json"));
+    }
+
+    /// As in a sandbox that was built for the new place.
+    #[test]
+    fn metrics_that_cannot_be_removed_yet_are_not_forgotten() {
+        let machine = Machine::new();
+        let directory = machine.0.path().join("old");
+        std::fs::create_dir(&directory).unwrap();
+        publish(&mut machine.daemon(), Some("/old/one.prom")).unwrap();
+        let away = machine.0.path().join("away");
+        std::fs::rename(&directory, &away).unwrap();
+        std::os::unix::fs::symlink("old", &directory).unwrap();
+        let mut daemon = machine.daemon();
+        assert!(publish(&mut daemon, Some("/two.prom")).is_err());
+        assert!(machine.is_there("two.prom"));
+        std::fs::remove_file(&directory).unwrap();
+        std::fs::rename(&away, &directory).unwrap();
+        assert_eq!(
+            machine.withdrawn(),
+            [Path::new("/two.prom"), Path::new("/old/one.prom")]
+        );
+        assert!(!machine.is_there("old/one.prom"));
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_written_costs_no_metrics() {
+        let machine = Machine::new();
+        std::fs::create_dir_all(machine.0.path().join("var/lib")).unwrap();
+        std::fs::write(machine.0.path().join("var/lib/k3warden"), "").unwrap();
+        let mut daemon = machine.daemon();
+        assert!(publish(&mut daemon, Some("/one.prom")).is_err());
+        assert!(machine.is_there("one.prom"));
+        std::fs::remove_file(machine.0.path().join("var/lib/k3warden")).unwrap();
+        publish(&mut daemon, Some("/one.prom")).unwrap();
+        assert_eq!(machine.withdrawn(), [Path::new("/one.prom")]);
+    }
+
+    /// A revert beside the daemon, and then a purge.
+    #[test]
+    fn metrics_that_are_written_again_are_withdrawn_again() {
+        let machine = Machine::new();
+        let mut daemon = machine.daemon();
+        publish(&mut daemon, Some("/one.prom")).unwrap();
+        assert_eq!(machine.withdrawn(), [Path::new("/one.prom")]);
+        assert!(machine.withdrawn().is_empty());
+        daemon
+            .publish(status("y"), Some(Path::new("/one.prom")))
+            .unwrap();
+        drop(daemon);
+        assert_eq!(machine.withdrawn(), [Path::new("/one.prom")]);
+        assert!(!machine.is_there("one.prom"));
     }
 }
