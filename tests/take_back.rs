@@ -9,6 +9,7 @@
 
 mod tree;
 
+use k3warden::report::METRICS_BEGIN_WITH;
 use tree::{DROP_IN, Tree, difference};
 
 const HOST: &str = "\
@@ -340,4 +341,48 @@ fn a_plug_in_is_reverted_with_its_section_from_a_file_that_k3s_still_names() {
     assert!(!psa.contains("EventRateLimit"), "{psa}");
     // K3s still names the file, for another plug-in.
     assert!(psa.contains("PodSecurity"), "{psa}");
+}
+
+/// What the daemon has left for a collector: in three places, one of which somebody else writes by now, and one cannot be reached.
+#[test]
+fn the_metrics_go_when_everything_is_put_back_and_hinder_nothing() {
+    let tree = Tree::of(HOST);
+    let before = tree.snapshot();
+    tree.k3warden(&["apply"]);
+    let ours = format!("{METRICS_BEGIN_WITH}build_info x\n");
+    tree.write("/var/collected/ours.prom", &ours);
+    tree.write("/var/collected/theirs.prom", "node_load1 1\n");
+    std::os::unix::fs::symlink("loop", tree.at("/var/loop")).unwrap();
+    let places = [
+        "/var/loop/x.prom",
+        "/var/collected/ours.prom",
+        "/var/collected/theirs.prom",
+    ];
+    tree.write(
+        "/var/lib/k3warden/metrics-file.json",
+        &serde_json::to_string(&places).unwrap(),
+    );
+
+    tree.k3warden(&["revert", "audit-log-retention"]);
+    assert_eq!(tree.text("/var/collected/ours.prom"), ours);
+
+    let reverted = tree.k3warden(&["revert"]);
+    assert_eq!(reverted.code, Some(2), "{reverted:?}");
+    for part in [
+        "removed    /var/collected/ours.prom: metrics",
+        "failed     ",
+        "/var/loop/x.prom",
+    ] {
+        assert!(reverted.stdout.contains(part), "{reverted:?}");
+    }
+    assert!(!reverted.stdout.contains("theirs.prom"), "{reverted:?}");
+    std::fs::remove_file(tree.at("/var/loop")).unwrap();
+    let again = tree.k3warden(&["revert"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(tree.text("/var/collected/theirs.prom"), "node_load1 1\n");
+    std::fs::remove_dir_all(tree.at("/var/collected")).unwrap();
+    assert_eq!(
+        difference(&before, &tree.snapshot(), "/nothing"),
+        Vec::<String>::new()
+    );
 }
