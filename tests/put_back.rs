@@ -275,6 +275,55 @@ fn the_kernel_protection_is_taken_out_of_a_command_of_ours_too() {
     assert!(back.unwrap().remove.contains(&ours));
 }
 
+/// First the configuration names another place, then the data follows, or the other way round.
+#[test]
+fn the_encryption_line_stays_while_the_data_moves() {
+    for first in ["configuration", "data"] {
+        let node = Node::settled();
+        node.write(KEY, "{}");
+        node.write(
+            "etc/k3warden/config.toml",
+            "k3s_version = \"1.36.3\"\nnew_cluster = false\n",
+        );
+        if first == "data" {
+            node.run(&["apply", "--before-start", "k3s.service"]);
+        }
+        let steps: [(&str, &dyn Fn()); 2] = [
+            ("configuration", &|| {
+                node.write("etc/rancher/k3s/config.yaml", "data-dir: /srv/k3s\n");
+            }),
+            ("data", &|| {
+                fs::create_dir_all(node.path("srv")).unwrap();
+                let _ = fs::remove_dir_all(node.path("srv/k3s"));
+                fs::rename(node.path("var/lib/rancher/k3s"), node.path("srv/k3s")).unwrap();
+            }),
+        ];
+        let (one, other) = steps
+            .into_iter()
+            .partition::<Vec<_>, _>(|(name, _)| *name == first);
+        for (name, step) in one.into_iter().chain(other) {
+            step();
+            if (first, name) == ("data", "data") {
+                // As a disk that is not mounted: the line may go, and has to come back.
+                node.run(&["apply"]);
+                continue;
+            }
+            for _ in 0..2 {
+                let (_, said) = node.run(&["apply"]);
+                assert!(
+                    node.drop_in().contains("secrets-encryption: true"),
+                    "{first}: {said}"
+                );
+            }
+            let (_, said) = node.run(&["apply", "--before-start", "k3s.service"]);
+            assert!(
+                node.drop_in().contains("secrets-encryption: true"),
+                "{first}: {said}"
+            );
+        }
+    }
+}
+
 /// A line goes while the node is not fit for it, and would come again with the next good moment, and end K3s again.
 #[test]
 fn what_failed_does_not_come_again_if_it_went_before_anybody_could_put_it_back() {

@@ -39,7 +39,7 @@ impl Apply {
             door::pass(global, unit);
             return Ok(Exit::Holds);
         }
-        let session = Session::open(global)?;
+        let mut session = Session::open(global)?;
         if let Some(switch) = session.kill_switch()? {
             eprintln!("k3warden: nothing is changed: {switch}");
             if self.format == Format::Json {
@@ -52,6 +52,7 @@ impl Apply {
         let interrupt = Interrupt::catch()?;
         let mut ledger = session.open_ledger(WHO)?;
         session.sweep(WHO)?;
+        session.note_encryption(&mut ledger, WHO)?;
         let (plan, directory) = {
             let pass = session.pass();
             let judgements = pass.judge();
@@ -73,7 +74,6 @@ impl Apply {
             let _ = directory.made(&session.host.root);
         }
         let made = outcomes.iter().filter(|outcome| outcome.result.is_ok());
-        let mut session = session;
         if session.read_units_again(made.map(|outcome| &outcome.planned.change.thing)) {
             session = Session::open(global)?;
         }

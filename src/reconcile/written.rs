@@ -40,6 +40,17 @@ impl Written {
         self.encrypted.as_deref() == Some(data_dir)
     }
 
+    /// The data dir in which K3s was last started with an encryption line of ours.
+    #[must_use]
+    pub fn encrypted_in(&self) -> Option<&Path> {
+        self.encrypted.as_deref()
+    }
+
+    /// Takes this data dir for that one, where nobody recorded one.
+    pub fn or_encrypted_in(&mut self, data_dir: PathBuf) {
+        self.encrypted.get_or_insert(data_dir);
+    }
+
     /// Whether we have changed a thing, and have not put it back since.
     #[must_use]
     pub fn has_touched(&self, thing: &Thing) -> bool {

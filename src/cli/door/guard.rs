@@ -65,7 +65,7 @@ impl Door {
         };
         let knowledge = Knowledge::of(&self.session.host.root)?;
         let pass = self.session.pass();
-        let key = part::encryption_key(pass.host, pass.node);
+        let key = part::encryption_key(&pass);
         let back = way_back(&pass, knowledge.good_part(), key)?;
         if back.is_nothing() || !preflight::helps(&pass, &present, &back.part) {
             say(&format!(

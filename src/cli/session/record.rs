@@ -9,7 +9,7 @@ use crate::reconcile::give_back::{self, foresee};
 use crate::reconcile::ledger::{self, Keeping, Ledger, WAY_OUT};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::rollback::Who;
-use crate::reconcile::service::{cluster, last_data_dir};
+use crate::reconcile::service::{cluster, encrypted, last_data_dir, part};
 use crate::reconcile::{Foreseen, Pass, Plan, Written};
 
 /// How long a command waits for a change of another process.
@@ -79,6 +79,11 @@ impl Session {
     pub fn recall(&mut self, ledger: &mut Ledger, who: &str) -> Result<(), CliError> {
         let lock = self.lock(who)?;
         self.written = Written::of(ledger, &lock)?;
+        if let Some(data_dir) = last_data_dir::noted(ledger, &lock)?
+            && part::has_key(&self.host, &data_dir)
+        {
+            self.written.or_encrypted_in(data_dir);
+        }
         last_data_dir::recall(&mut self.node, ledger, &lock)?;
         let root = self.host.root.clone();
         self.host.root = root.sealed_below(&self.node.places.data_dir);
@@ -86,6 +91,18 @@ impl Session {
         cluster::recall(root, &self.policy, &mut self.node, ledger, &lock)?;
         self.unread = None;
         Ok(())
+    }
+
+    /// Records that Secrets are encrypted by a line of ours, where no start of K3s has passed the door.
+    ///
+    /// # Errors
+    /// When it cannot be recorded, or another process holds the lock for too long.
+    pub fn note_encryption(&self, ledger: &mut Ledger, who: &str) -> Result<(), CliError> {
+        Ok(encrypted::note_under_key(
+            &self.pass(),
+            ledger,
+            &self.lock(who)?,
+        )?)
     }
 
     /// Why it is not known what we wrote, though there is a record: then nothing of it may be taken for an operator's.

@@ -154,11 +154,16 @@ impl Conditions<'_, '_> {
 
     fn is_encrypted_by_us(&self) -> bool {
         let node = self.pass.node;
-        node.new_cluster || self.pass.written.encrypts(&node.places.data_dir)
+        let written = self.pass.written;
+        // Data that was moved is not there any more.
+        let was_moved = |from: &Path| !part::has_key(self.pass.host, from);
+        node.new_cluster
+            || written.encrypts(&node.places.data_dir)
+            || written.encrypted_in().is_some_and(was_moved)
     }
 
     pub(super) fn has_encryption_key(&self) -> bool {
-        part::encryption_key(self.pass.host, self.pass.node) == EncryptionKey::MayExist
+        part::encryption_key(self.pass) == EncryptionKey::MayExist
     }
 
     /// The kernel value with which a kubelet that protects the defaults would not start, now or after a boot.

@@ -66,7 +66,7 @@ impl Draft {
 
     /// What drifted of the part that last worked is brought back.
     fn restore(&mut self, pass: &Pass<'_>, last_good: Option<&OurPart>) {
-        let key = part::encryption_key(pass.host, pass.node);
+        let key = part::encryption_key(pass);
         let back = way_back(pass, last_good, key);
         match back.and_then(|back| restore::changes(pass.host, &back)) {
             Ok(changes) => {

@@ -24,6 +24,15 @@ pub fn note(node: &Node, ledger: &mut Ledger, lock: &Lock) -> Result<(), LedgerE
     Ok(())
 }
 
+/// The recorded place.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn noted(ledger: &mut Ledger, lock: &Lock) -> Result<Option<PathBuf>, LedgerError> {
+    let noted = ledger.noted(KEY, lock)?.map(PathBuf::from);
+    Ok(noted.filter(|path| path.is_absolute()))
+}
+
 /// Takes the recorded place for the one that nobody can tell now.
 ///
 /// # Errors
@@ -32,8 +41,7 @@ pub fn recall(node: &mut Node, ledger: &mut Ledger, lock: &Lock) -> Result<(), L
     if node.is_installed() && node.data_dir_problem.is_none() {
         return Ok(());
     }
-    let noted = ledger.noted(KEY, lock)?.map(PathBuf::from);
-    if let Some(data_dir) = noted.filter(|path| path.is_absolute()) {
+    if let Some(data_dir) = noted(ledger, lock)? {
         node.places.data_dir = data_dir;
         node.data_dir_problem = None;
     }

@@ -86,7 +86,7 @@ pub fn of_controls(
     else {
         return None;
     };
-    let has_key = part::encryption_key(pass.host, pass.node) != EncryptionKey::Absent;
+    let has_key = part::encryption_key(pass) != EncryptionKey::Absent;
     let mut lines = parse(&String::from_utf8_lossy(&content));
     lines.retain(|line, control| {
         controls.contains(&control.as_str()) || (has_key && line.is_about_encryption())

@@ -1,11 +1,10 @@
 //! What of the things that K3s reads is ours on this node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::catalogue::SettingBody;
 use crate::host::{Host, HostError, READ_LIMIT_BYTES, Thing};
 use crate::k3s::{Role, drop_in_directory};
-use crate::node::Node;
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::{CONFIGURATION, own_files, unit_override};
 use crate::reconcile::restart::own_part::{EncryptionKey, OurFile, OurPart};
@@ -69,9 +68,11 @@ fn put(part: &mut OurPart, path: PathBuf, content: &[u8], mode: u32) {
     part.files.insert(path.to_string_lossy().into_owned(), file);
 }
 
-/// Whether Secrets may be encrypted here. What cannot be looked at may be there.
+/// Whether Secrets may be encrypted here, or are where K3s's data was when it was started with an encryption line of ours: data that is
+/// being moved takes its key along. What cannot be looked at may be there.
 #[must_use]
-pub fn encryption_key(host: &Host, node: &Node) -> EncryptionKey {
+pub fn encryption_key(pass: &Pass<'_>) -> EncryptionKey {
+    let node = pass.node;
     // The line itself would end an agent's K3s; whatever key lies there is of an earlier life of the node.
     if node
         .role
@@ -83,12 +84,18 @@ pub fn encryption_key(host: &Host, node: &Node) -> EncryptionKey {
     if node.data_dir_problem.is_some() {
         return EncryptionKey::MayExist;
     }
-    let path = node
-        .places
-        .data_dir
-        .join("server/cred/encryption-config.json");
-    match host.root.look(&path) {
-        Ok(None) => EncryptionKey::Absent,
-        _ => EncryptionKey::MayExist,
+    let earlier = pass.written.encrypted_in();
+    let places = std::iter::once(node.places.data_dir.as_path()).chain(earlier);
+    let mut keys = places.filter(|data_dir| has_key(pass.host, data_dir));
+    match keys.next() {
+        Some(_) => EncryptionKey::MayExist,
+        None => EncryptionKey::Absent,
     }
+}
+
+/// Whether a data directory has a key for Secrets, or may have one.
+#[must_use]
+pub fn has_key(host: &Host, data_dir: &Path) -> bool {
+    let path = data_dir.join("server/cred/encryption-config.json");
+    !matches!(host.root.look(&path), Ok(None))
 }

@@ -115,10 +115,8 @@ fn key(pass: &Pass<'_>, failed: Option<&InvocationId>) -> EncryptionKey {
     let unit: Option<UnitName> = unit.and_then(|unit| unit.parse().ok());
     let now = unit.map_or(Ok(None), |unit| invocation(&pass.host.root, &unit));
     match (failed, now) {
-        (None, _) | (_, Ok(None)) => part::encryption_key(pass.host, pass.node),
-        (Some(failed), Ok(Some(now))) if now == *failed => {
-            part::encryption_key(pass.host, pass.node)
-        }
+        (None, _) | (_, Ok(None)) => part::encryption_key(pass),
+        (Some(failed), Ok(Some(now))) if now == *failed => part::encryption_key(pass),
         _ if pass
             .node
             .role

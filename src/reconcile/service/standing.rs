@@ -265,7 +265,7 @@ fn encryption(pass: &Pass<'_>, effective: Option<&Effective>) -> Encryption {
         value.is_some_and(|value| value.value == "true")
     });
     Encryption::Server {
-        key_exists: part::encryption_key(pass.host, pass.node) == EncryptionKey::MayExist,
+        key_exists: part::encryption_key(pass) == EncryptionKey::MayExist,
         has_data: super::cluster::has_data(&pass.host.root, &pass.node.places.data_dir),
         next_start,
     }

@@ -212,7 +212,7 @@ pub fn remains(pass: &Pass<'_>, thing: &Thing) -> Option<(State, Need)> {
 
 fn encryption(pass: &Pass<'_>) -> Option<Need> {
     let node = pass.node;
-    if part::encryption_key(pass.host, node) == EncryptionKey::MayExist {
+    if part::encryption_key(pass) == EncryptionKey::MayExist {
         return Some(Need::Encryption);
     }
     let data_dir = &node.places.data_dir;

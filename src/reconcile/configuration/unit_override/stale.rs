@@ -65,7 +65,7 @@ pub(in crate::reconcile) fn node_beneath(pass: &Pass<'_>) -> Option<Node> {
 /// Whether K3s would turn the encryption of Secrets off, or encrypt in another way, without our command for its unit: ours never gives a
 /// word of its own about that, but an old one repeats words that the unit may have lost.
 pub(in crate::reconcile) fn loses_encryption(pass: &Pass<'_>) -> bool {
-    if part::encryption_key(pass.host, pass.node) == EncryptionKey::Absent {
+    if part::encryption_key(pass) == EncryptionKey::Absent {
         return false;
     }
     let Ok(ours) = present(pass) else { return true };
