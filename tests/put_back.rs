@@ -353,7 +353,7 @@ fn retry_and_a_new_policy_have_it_tried_once_more() {
                 "{said}"
             );
         },
-        &|| node.policy(&format!("# tried on one node\n{WITH_77_DAYS}")),
+        &|| node.policy(&format!("sysctl_interval = \"9s\"\n{WITH_77_DAYS}")),
     ];
     for again in again {
         node.run(&["apply"]);

@@ -7,7 +7,7 @@ use super::PolicyError;
 use crate::catalogue::Catalogue;
 use crate::host::{Attributes, Root};
 
-const VENDOR: &str = "/usr/lib/k3warden";
+pub(super) const VENDOR: &str = "/usr/lib/k3warden";
 const OPERATOR: &str = "/etc/k3warden";
 const LIMIT_BYTES: u64 = 256 << 10;
 

@@ -105,28 +105,44 @@ proptest! {
 }
 
 #[test]
-fn the_digest_changes_with_every_byte_and_with_the_file_it_stands_in() {
-    let digest = |files: &[(&str, &str)]| {
+fn the_digest_changes_with_every_word_and_the_file_it_stands_in_and_with_no_comment() {
+    let both = |files: &[(&str, &str)]| {
         let files: Vec<(PathBuf, String)> = files
             .iter()
             .map(|(path, text)| (PathBuf::from(path), (*text).to_owned()))
             .collect();
         let policy = Policy::from_files(&files, catalogue()).unwrap();
-        policy.digest().to_owned()
+        (
+            policy.digest().to_owned(),
+            policy.operators_digest().to_owned(),
+        )
     };
+    let digest = |files: &[(&str, &str)]| both(files).0;
+    const OBSERVE: &str = "mode = \"observe\"\n";
+    const ENFORCE: &str = "mode = \"enforce\"\n";
     let digests = [
         digest(&[]),
-        digest(&[("/a", "")]),
-        digest(&[("/a", "#")]),
-        digest(&[("/a", "#"), ("/b", "")]),
-        digest(&[("/a", ""), ("/b", "#")]),
-        digest(&[("/b", "#"), ("/a", "")]),
-        digest(&[("/a#", "")]),
+        digest(&[("/a", OBSERVE)]),
+        digest(&[("/b", OBSERVE)]),
+        digest(&[("/a", ENFORCE)]),
+        digest(&[("/a", OBSERVE), ("/b", ENFORCE)]),
+        digest(&[("/a", ENFORCE), ("/b", OBSERVE)]),
     ];
     let distinct: std::collections::BTreeSet<&String> = digests.iter().collect();
     assert_eq!(distinct.len(), digests.len());
-    assert_eq!(digest(&[("/a", "#")]), digests[2]);
+    let commented = format!("# A new release explains more.\n\n{OBSERVE}# and more\n");
+    assert_eq!(
+        digest(&[("/a", &commented), ("/c", "# nothing\n")]),
+        digests[1]
+    );
     assert_eq!(digests[0].len(), 64);
+    let vendor = both(&[("/usr/lib/k3warden/defaults.toml", OBSERVE)]);
+    assert_ne!(vendor.0, digests[0]);
+    assert_eq!(
+        vendor.1,
+        both(&[]).1,
+        "what a package brings is not the operator's"
+    );
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub struct Policy {
     pub(super) exceptions: BTreeMap<ControlId, Exception>,
     files: Vec<PathBuf>,
     digest: String,
+    operators_digest: String,
 }
 
 impl Default for Policy {
@@ -90,6 +91,7 @@ impl Default for Policy {
             exceptions: BTreeMap::new(),
             files: Vec::new(),
             digest: digest_of(&[]),
+            operators_digest: digest_of(&[]),
         }
     }
 }
@@ -127,6 +129,7 @@ impl Policy {
         let mut policy = Self {
             files: files.iter().map(|(path, _)| path.clone()).collect(),
             digest: digest_of(files),
+            operators_digest: digest_of(files.iter().filter(is_of_operator)),
             ..Self::default()
         };
         let mut problems = Problems::default();
@@ -177,10 +180,16 @@ impl Policy {
         &self.files
     }
 
-    /// SHA-256 over the files, as hexadecimal digits.
+    /// SHA-256 over what the files say, as hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The same of the operator's files alone: what a package brings is another matter.
+    #[must_use]
+    pub fn operators_digest(&self) -> &str {
+        &self.operators_digest
     }
 
     /// Values that are right one by one and cannot stand together.
@@ -221,14 +230,25 @@ fn report(
     }
 }
 
-/// Paths and lengths are part of it, so that no text moved between files goes unseen.
-fn digest_of(files: &[(PathBuf, String)]) -> String {
+/// Over what the files say: a package that comes with other comments brings no other policy. Paths and lengths are part of it, so
+/// that nothing moved between files goes unseen.
+fn digest_of<'f>(files: impl IntoIterator<Item = &'f (PathBuf, String)>) -> String {
     let mut digest = Sha256::new();
     for (path, text) in files {
-        for part in [path.as_os_str().as_encoded_bytes(), text.as_bytes()] {
+        let said = match toml::from_str::<toml::Table>(text) {
+            Ok(table) if table.is_empty() => continue,
+            Ok(table) => format!("{table:?}"),
+            Err(_) => text.clone(),
+        };
+        for part in [path.as_os_str().as_encoded_bytes(), said.as_bytes()] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
     }
     hexadecimal(&digest.finalize())
+}
+
+/// Not a file of the package's or of an image's.
+fn is_of_operator((path, _): &&(PathBuf, String)) -> bool {
+    !path.starts_with(files::VENDOR)
 }

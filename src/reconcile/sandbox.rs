@@ -26,7 +26,7 @@ pub const PACKAGED: [&str; 5] = [
 /// The daemon's unit.
 pub const DAEMON: &str = "k3warden.service";
 /// The units of the package, which share one sandbox.
-const UNITS: [&str; 2] = [DAEMON, "k3warden-apply.service"];
+pub const UNITS: [&str; 2] = [DAEMON, "k3warden-apply.service"];
 /// Where they may be installed.
 const INSTALLED: [&str; 3] = [
     "/etc/systemd/system",
@@ -200,26 +200,28 @@ fn plan_one(pass: &Pass<'_>, unit: &str, wanted: Option<&str>) -> Result<Vec<Cha
     let thing = Thing::Path(path.clone());
     let before = pass.host.capture(&thing, Extent::Whole)?;
     let is_ours = |content: &[u8]| pass.written.is_ours(&thing, content);
+    let (uid, gid) = pass.host.root.superuser();
+    let attributes = Attributes {
+        mode: MODE,
+        uid,
+        gid,
+    };
+    let is_wanted = |content: &[u8]| wanted.is_some_and(|wanted| content == wanted.as_bytes());
     let after = match (&before, wanted) {
         (State::Absent, None) => return Ok(Vec::new()),
-        (State::File { content, .. }, Some(wanted)) if content == wanted.as_bytes() => {
+        // An operator's own of that name stands.
+        (State::File { content, .. }, _) if !is_wanted(content) && !is_ours(content) => {
             return Ok(Vec::new());
         }
-        // An operator's own of that name stands.
-        (State::File { content, .. }, _) if !is_ours(content) => return Ok(Vec::new()),
         (_, None) => State::Absent,
-        (_, Some(wanted)) => {
-            let (uid, gid) = pass.host.root.superuser();
-            State::File {
-                content: wanted.as_bytes().to_vec(),
-                attributes: Attributes {
-                    mode: MODE,
-                    uid,
-                    gid,
-                },
-            }
-        }
+        (_, Some(wanted)) => State::File {
+            content: wanted.as_bytes().to_vec(),
+            attributes,
+        },
     };
+    if before == after {
+        return Ok(Vec::new());
+    }
     let mut changes = match &after {
         State::Absent => Vec::new(),
         _ => pass.missing_directories(&path)?,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::host::Root;
 use crate::k3s::{UNIT_DIRECTORIES, drop_in_directories, drop_in_directory};
 use crate::node::Node;
+use crate::reconcile::sandbox;
 use crate::setting::{Aspect, Watched, matches_pattern};
 
 use super::index::Concern;
@@ -36,6 +37,7 @@ pub fn of(node: &Node, root: &Root) -> Vec<(Watched, Concern)> {
         ),
         Concern::K3sStart,
     ));
+    all.extend(own_units().map(|watched| (watched, Concern::K3sInputs)));
     let of_k3s = of_k3s(node);
     let linked: Vec<Watched> = of_k3s
         .iter()
@@ -46,6 +48,13 @@ pub fn of(node: &Node, root: &Root) -> Vec<(Watched, Concern)> {
     let inputs = of_k3s.into_iter().chain(linked);
     all.extend(inputs.map(|watched| (watched, Concern::K3sInputs)));
     all
+}
+
+/// The drop-ins of our own units, which open their sandbox: whoever could write one would write as root.
+fn own_units() -> impl Iterator<Item = Watched> {
+    let directories = sandbox::UNITS.iter().map(|unit| format!("{unit}.d"));
+    let directories = directories.map(|name| Path::new("/etc/systemd/system").join(name));
+    directories.map(|directory| matching(&directory, "50-paths.conf", Aspect::Content))
 }
 
 /// The paths that are watched, those that are there where it is a pattern.

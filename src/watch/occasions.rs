@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::civil::Date;
 
-use super::agent::Agent;
+use super::agent::{Agent, SETTLE};
 use super::ground::Ground;
 use super::records::cis_of;
 use super::suspension::Suspension;
@@ -206,15 +206,21 @@ impl Agent<'_> {
     /// anew, under the rules that are in force; another version or unit is another baseline.
     pub(super) fn on_k3s_inputs_changed(&mut self, now: Instant) {
         self.reads_differ(now);
-        self.look_at_node_anew(now);
+        if !self.look_at_node_anew(now) {
+            // A drop-in of the kubelet, or the bits of ours for the unit, are no facts of the node and no setting's own thing, and can
+            // change what any of them comes to.
+            self.due.full_pass.get_or_insert(now + SETTLE);
+        }
     }
 
-    /// The node under the rules that are in force; if it is another one everything is judged.
-    pub(super) fn look_at_node_anew(&mut self, now: Instant) {
-        if self.take_node() {
+    /// The node under the rules that are in force; if it is another one everything is judged, and this is true.
+    pub(super) fn look_at_node_anew(&mut self, now: Instant) -> bool {
+        let is_other = self.take_node();
+        if is_other {
             self.open_eyes();
             self.full_pass(now);
         }
+        is_other
     }
 
     /// Everything, as if no event had ever been seen: what changed without one, or with one that the kernel dropped.

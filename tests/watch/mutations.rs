@@ -13,6 +13,8 @@ use std::path::Path;
 
 use super::bed::{Bed, SERVER, exists};
 
+const LINES: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+const DATA: &str = "var/lib/rancher/k3s";
 const AUDIT: &str = "var/lib/rancher/k3s/server/audit.yaml";
 const TOKEN: &str = "var/lib/rancher/k3s/server/token";
 const KEY: &str = "var/lib/rancher/k3s/server/tls/client-ca.key";
@@ -106,6 +108,65 @@ fn a_file_with_our_content_is_repaired_once() {
     );
     assert_eq!(fs::read(bed.path(AUDIT)).unwrap(), ours);
     assert_eq!(bed.mode(AUDIT), 0o600);
+}
+
+/// Ours for K3s's unit and for our own: whoever could write one would write as root.
+#[test]
+fn the_bits_and_the_owner_of_a_drop_in_for_a_unit_are_held() {
+    let mut bed = Bed::new();
+    bed.k3s_files();
+    bed.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server --kube-apiserver-arg=audit-log-maxage=7\n",
+        0o644,
+    );
+    // Outside of what the packaged unit may write.
+    bed.write("etc/systemd/system/k3warden.service", "[Service]\n", 0o644);
+    bed.policy("unit_override = true\nmetrics_file = \"/srv/collected/k3warden.prom\"\n");
+    fs::create_dir_all(bed.path("srv/collected")).unwrap();
+    bed.start();
+    for (path, mode) in [
+        ("etc/systemd/system/k3s.service.d/zz-k3warden.conf", 0o600),
+        ("etc/systemd/system/k3warden.service.d/50-paths.conf", 0o644),
+    ] {
+        bed.waits(path, || exists(&bed.path(path)));
+        each(
+            &bed,
+            path,
+            &[(("chmod", chmod), 1), (("unlink", unlink), 1)],
+        );
+        assert_eq!(bed.mode(path), mode, "{path}");
+    }
+}
+
+/// It is no fact of the node and no thing of a setting, and weakens one.
+#[test]
+fn a_drop_in_of_the_kubelet_that_weakens_is_answered() {
+    let mut bed = Bed::new();
+    bed.k3s_files();
+    bed.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server\n",
+        0o644,
+    );
+    bed.start();
+    bed.waits("the first pass", || bed.path(LINES).exists());
+    bed.is_right_again("the first pass");
+    let before = (
+        bed.status()["summary"].clone(),
+        fs::read(bed.path(LINES)).unwrap(),
+    );
+    bed.write(
+        &format!("{DATA}/agent/etc/kubelet.conf.d/99-site.conf"),
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmakeIPTablesUtilChains: false\n",
+        0o600,
+    );
+    bed.waits("answered", || {
+        (
+            bed.status()["summary"].clone(),
+            fs::read(bed.path(LINES)).unwrap(),
+        ) != before
+    });
 }
 
 #[test]

@@ -81,6 +81,7 @@ impl Session {
         self.written = Written::of(ledger, &lock)?;
         if let Some(data_dir) = last_data_dir::noted(ledger, &lock)?
             && part::has_key(&self.host, &data_dir)
+            && encrypted::is_by_us(&self.pass())
         {
             self.written.or_encrypted_in(data_dir);
         }

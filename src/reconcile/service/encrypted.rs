@@ -40,18 +40,24 @@ pub fn note_under_key(
     }
 }
 
+/// Whether a line of ours says what is to be encrypted.
+#[must_use]
+pub fn is_by_us(pass: &Pass<'_>) -> bool {
+    let has_line = |text: &str| parse(text).keys().any(Line::is_about_encryption);
+    let present = part::present(pass);
+    present.is_ok_and(|present| present.files.values().any(|file| has_line(&file.content)))
+}
+
 fn note_place(
     pass: &Pass<'_>,
     data_dir: &Path,
     ledger: &mut Ledger,
     lock: &Lock,
 ) -> Result<(), LedgerError> {
-    let (Some(data_dir), Ok(present)) = (data_dir.to_str(), part::present(pass)) else {
+    let Some(data_dir) = data_dir.to_str().filter(|_| is_by_us(pass)) else {
         return Ok(());
     };
-    let has_line = |text: &str| parse(text).keys().any(Line::is_about_encryption);
-    let encrypts = present.files.values().any(|file| has_line(&file.content));
-    if encrypts && ledger.noted(ENCRYPTED, lock)?.as_deref() != Some(data_dir) {
+    if ledger.noted(ENCRYPTED, lock)?.as_deref() != Some(data_dir) {
         ledger.note(ENCRYPTED, data_dir, lock)?;
     }
     Ok(())

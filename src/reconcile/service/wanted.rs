@@ -54,7 +54,7 @@ fn names(ours: &OurPart, flag: &str) -> bool {
 #[must_use]
 pub fn rules(pass: &Pass<'_>) -> Rules {
     Rules {
-        policy: pass.policy.digest().to_owned(),
+        policy: pass.policy.operators_digest().to_owned(),
         catalogue: pass.catalogue.digest().to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
     }

@@ -22,6 +22,7 @@ policies() { [ "$(kubectl get networkpolicies -A -o name | wc -l)" -ge 3 ]; }
 wait_until 120 policies
 # The Pod Security defaults hold: a privileged pod is refused in a namespace of users, by name.
 kubectl create namespace site >/dev/null
+wait_until 120 kubectl -n site get serviceaccount default
 expect_exit 1 kubectl -n site run evil --image=none --privileged
 expect_contains "$output" 'violates PodSecurity "restricted'
 expect_equal false "$(kubectl -n default get serviceaccount default -o 'jsonpath={.automountServiceAccountToken}')" "token of the default account"

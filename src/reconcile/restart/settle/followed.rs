@@ -64,9 +64,10 @@ impl Followed {
         };
         let without_journal = self.unreadable >= UNREADABLE_LOOKS;
         let counts = match sample.marker {
-            MarkerSeen::Yes => true,
+            // An agent's kubelet has started before its node is labelled and its network is set up, and K3s may end at either (K3s
+            // pkg/agent/run.go).
+            MarkerSeen::Yes | MarkerSeen::NotWritten => is_ready,
             MarkerSeen::NotYet => false,
-            MarkerSeen::NotWritten => is_ready,
             MarkerSeen::Unreadable => is_ready && without_journal,
         };
         if self.unreadable == 0 {

@@ -95,6 +95,25 @@ fn the_settle_time_counts_from_the_marker_and_not_from_ready() {
     );
 }
 
+/// An agent's kubelet has started, and the agent may still end before it is ready.
+#[test]
+fn a_marker_before_ready_counts_from_ready_on() {
+    let course = course(
+        Settle::of_run(run('b'), RULES),
+        &[
+            with(activating(5), MarkerSeen::Yes),
+            with(activating(70), MarkerSeen::Yes),
+            active(80, MarkerSeen::Yes),
+            active(139, MarkerSeen::Yes),
+            active(140, MarkerSeen::Yes),
+        ],
+    );
+    assert_eq!(
+        course,
+        ["waiting", "waiting", "waiting", "waiting", "settled"]
+    );
+}
+
 #[test]
 fn where_nobody_writes_the_marker_ready_counts() {
     let course = course(
