@@ -24,7 +24,7 @@ with 0, as an image build or a package must not fail for it.
 .BR effective :
 K3s would end at its start.
 .BR revert :
-something has to stay for the sake of the cluster.
+something has to stay for the sake of the cluster, or because somebody else has changed it, or until the next boot.
 .BR ledger ", with and without " \-\-verify :
 the record is broken.
 .BR status :
