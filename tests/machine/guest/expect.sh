@@ -9,7 +9,7 @@ fail() {
   echo "$CASE.sh:${where%% *}: $1"
   # What K3s and k3warden did says more than what was expected of them.
   if [ -e /usr/local/bin/k3s ]; then
-    timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running ' | cut -c 1-220 > /tmp/told
+    timeout 20 journalctl --no-pager -q -b -o short-monotonic -u k3s -u k3s-agent -u k3warden | grep -v 'Running ' | cut -c 1-220 > /tmp/told || true
     head -n -60 /tmp/told | grep 'k3warden\[' || true
     tail -n 60 /tmp/told
     grep -s -A 12 '"k3s": {' /run/k3warden/status.json || true
@@ -72,42 +72,72 @@ describe_tree() {
   getfattr -h -d -m - -R --absolute-names -- "$@" 2>/dev/null
 }
 
-# describe_host: all that a package could leave behind. Every path with type, mode, owner, size and link target; contents and extended
-# attributes of what is not under the package manager's own records, logs and caches; live kernel parameters.
+# describe_host: all that a package could leave behind. Every path with type, mode, owner, size and link target; the contents and extended
+# attributes of what is in /etc and /var, and elsewhere the time of the last change of either, which nobody can set; what bears our name
+# where the case, the bed, the journal and the package managers write, too; live kernel parameters.
 describe_host() {
   local skip=() path
-  for path in /share /tmp /var/tmp /root /var/log /var/cache /var/lib/dpkg /var/lib/apt /var/lib/rpm; do
+  local written_meanwhile=(/share /tmp /var/tmp /root /var/log/journal /var/log/apt /var/log/dpkg.log /var/cache /var/lib/dpkg /var/lib/apt
+    /var/lib/rpm)
+  for path in "${written_meanwhile[@]}"; do
     skip+=(-path "$path" -prune -o)
   done
-  find / -xdev "${skip[@]}" -type f -printf '%p %y %m %U:%G %s\n' -o -printf '%p %y %m %U:%G %l\n' | sort
-  find /etc /var /usr/lib/systemd /usr/share/dbus-1 -xdev "${skip[@]}" -type f -print0 | sort -z | xargs -0 -r sha256sum
-  getfattr -h -d -m - -R --absolute-names -- /etc /var/lib /usr/lib/systemd 2>/dev/null
+  find / -xdev "${skip[@]}" -path /etc -prune -o -path /var -prune -o -type f -printf '%p %y %m %U:%G %s %C@\n' -o -printf '%p %y %m %U:%G %l\n' |
+    sort
+  find /etc /var -xdev "${skip[@]}" -type f -printf '%p %y %m %U:%G %s\n' -o -printf '%p %y %m %U:%G %l\n' | sort
+  find /etc /var -xdev "${skip[@]}" -type f -print0 | sort -z | xargs -0 -r sha256sum | awk '{ print $2, $1 }'
+  # A line for each file that has some.
+  find /etc /var -xdev "${skip[@]}" -print0 | sort -z | xargs -0 -r getfattr -h -d -m - --absolute-names 2>/dev/null |
+    awk -v RS= '{ sub(/^# file: /, ""); gsub(/\n/, " "); print }'
+  find /run /tmp /var/tmp /var/log /var/cache /var/lib/dpkg /var/lib/apt /var/lib/rpm \( -name '*k3warden*' -o -name host-sysctl \) \
+    -printf '%p %y %m %U:%G\n' 2>/dev/null | sort
   # What counts, or is worked out from the memory free at boot, is no setting.
   sysctl -a 2>/dev/null | grep -vE '^(fs\.(dentry-state|file-nr|inode-nr|inode-state|quota|aio-nr)|kernel\.(random|ns_last_pid|pty\.nr|sched)|net\.netfilter|vm\.(user|admin)_reserve_kbytes)' | sort
 }
 
-# expect_given_back BEFORE [SAID]: the host is to the byte what describe_host wrote into BEFORE, but for what SAID, purge's words, lists as
-# staying, with the directories on the way to it, and what K3s wrote for itself since.
+# expect_given_back BEFORE [MODE PATH]...: the host is to the byte what describe_host wrote into BEFORE, but for these, each of which is now
+# there with this mode, and was not as it is. That something else is there, and that one of these is as before, are failures both.
 expect_given_back() {
-  local before=$1 said=${2:-/dev/null}
+  local before=$1 mode path
+  shift
   describe_host >/root/after
-  diff "$before" /root/after >/root/difference || true
-  sed -n 's/^stays  *\([^:]*\): .*/\1/p' "$said" >/root/stays
-  awk '
-    NR == FNR { stays[$1]; next }
-    !/^[<>] / { next }
-    { path = $2 ~ /^[0-9a-f]+$/ && length($2) == 64 ? $3 : $2 }
-    path in stays { next }
-    # K3s creates these, or what is in them.
-    path ~ "^/var/lib/rancher/k3s/(agent|data|server/(cred|tls|db|etc|token|node-token|agent-token))(/|$)" { next }
-    $1 == ">" && $3 == "d" {
-      if ("/var/lib/rancher/k3s/server" == path || index("/var/lib/rancher/k3s/server", path "/") == 1) next
-      for (file in stays) if (index(file, path "/") == 1) next
-    }
-    { print }
-  ' /root/stays /root/difference >/root/left
-  expect_equal "" "$(cat /root/left)" "what purge left, or took too much; it said: $(cat "$said")
-what differs"
+  diff "$before" /root/after | grep "^[<>]" >/root/difference || true
+  while [ $# -gt 0 ]; do
+    mode=$1 path=$2
+    shift 2
+    awk -v path="$path" '$2 == path { differs = 1; next } { print } END { exit !differs }' /root/difference >/root/left ||
+      fail "$path is as it was before, and should not be"
+    mv /root/left /root/difference
+    expect_mode "$mode" "$path"
+  done
+  expect_equal "" "$(cat /root/difference)" "what is left, or gone too"
+}
+
+# What a K3s writes that begins its cluster after the host was described (tests/standin/k3s.rs, make_state and make_key), for
+# expect_given_back; and what we leave to it when its cluster began with encryption: the line that says so, and directories of ours that its
+# data are in.
+begun_by_k3s=(
+  700 /var/lib/rancher/k3s/agent
+  700 /var/lib/rancher/k3s/agent/etc
+  700 /var/lib/rancher/k3s/agent/etc/kubelet.conf.d
+  600 /var/lib/rancher/k3s/agent/etc/kubelet.conf.d/00-k3s-defaults.conf
+  700 /var/lib/rancher/k3s/server/cred
+  600 /var/lib/rancher/k3s/server/cred/encryption-config.json
+  755 /var/lib/rancher/k3s/server/db
+)
+left_to_k3s=(
+  755 /etc/rancher/k3s/config.yaml.d
+  600 /etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
+  755 /var/lib/rancher
+  755 /var/lib/rancher/k3s
+  700 /var/lib/rancher/k3s/server
+)
+
+# expect_stays SAID PATH...: purge, whose words are in SAID, lists these and no others.
+expect_stays() {
+  local said=$1
+  shift
+  expect_equal "$(printf '%s\n' "$@" | sort)" "$(sed -En 's/^stays( yet)? +([^:]*): .*/\2/p' "$said" | sort)" "what purge lists as staying"
 }
 
 # install_k3s server|agent [ARGUMENT...]: the stand-in for K3s with its unit, and k3warden's door in front of it.
@@ -149,8 +179,10 @@ repack() {
   dpkg-deb -b /root/repacked "$3" >/dev/null
 }
 
-# provide_to_rpm: a package without files that provides what this Debian has, so that rpm checks dependencies as it would elsewhere.
+# provide_to_rpm: a package without files that provides what this Debian has, so that rpm checks dependencies as it would elsewhere; and
+# the directories that belong to the package `filesystem` on RPM systems.
 provide_to_rpm() {
+  mkdir -p /usr/share/{fish/vendor_completions.d,licenses,man/man{1,5,8},zsh/site-functions}
   mkdir -p /root/rpmbuild/SPECS
   printf '%s\n' 'Name: debian-provides' 'Version: 1' 'Release: 1' 'Summary: what this machine has' 'License: none' 'AutoReqProv: no' \
     'Provides: /bin/sh' 'Provides: systemd = 252' '%description' 'For tests.' '%files' >/root/rpmbuild/SPECS/debian.spec
@@ -256,6 +288,11 @@ drop_in=/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
 encryption_stands() {
   [ -e /var/lib/rancher/k3s/server/cred/encryption-config.json ] || fail "there is no key"
   expect_equal 1 "$(grep -c '^secrets-encryption: true' "$drop_in")" "encryption lines"
+}
+
+# only_encryption_stands: and nothing else of what was written beside it.
+only_encryption_stands() {
+  expect_equal "secrets-encryption: true" "$(sed -e 's/ *#.*//' -e '/^$/d' "$drop_in")" "lines of ours that are left"
 }
 
 # offer_flags: controls that are off until the policy turns them on (enforces NAME-flag), each for one flag of a component. A file

@@ -49,9 +49,12 @@ expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
 # All of it goes again, but what its cluster needs; K3s and the image's policy were put there by others.
 systemctl disable --now k3s.service
 apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
-expect_contains "$(grep '^stays' /root/said)" "config.yaml.d/zz-k3warden.yaml"
-# Nobody saw what the kernel had before systemd-sysctl set these from the image's file.
+only_encryption_stands
+# Nobody saw what the kernel had before systemd-sysctl set these from the image's file; the next boot gives that back.
+expect_stays /root/said /etc/rancher{,/k3s{,/config.yaml.d{,/zz-k3warden.yaml}}} /var/lib/rancher{,/k3s{,/server}} \
+  /proc/sys/vm/{overcommit_memory,panic_on_oom} /proc/sys/kernel/{panic,panic_on_oops} /proc/sys/kernel/keys/root_max{keys,bytes}
 expect_equal 6 "$(grep -c '^stays  */proc/sys/.*; the next boot leaves it to the kernel' /root/said)" "kernel parameters that wait for a boot"
 rm -r /etc/k3warden /etc/systemd/system/k3s.service /etc/k3s-standin /usr/local/bin/k3s
 #@ reboot
-expect_given_back /root/before /root/said
+# The directories above the drop-in were the image's first ones.
+expect_given_back /root/before "${begun_by_k3s[@]}" "${left_to_k3s[@]}" 755 /etc/rancher 755 /etc/rancher/k3s

@@ -29,8 +29,9 @@ expect_equal "secrets-encryption pod-security-defaults network-policy-kube-syste
   "$(awk '$1 == "divergent" { print $2 }' <<<"$output" | paste -sd' ')" "what does not hold"
 case $output in *unknown*) fail "something is unknown: $output" ;; esac
 
-# K3s runs on through the purge, and reads the files that its next start does not name any more; the rest goes at once.
+# K3s runs on through the purge, and still reads a file that its next start does not name any more; the rest goes at once.
 run=$(systemctl show -P InvocationID k3s)
 apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_equal "$run" "$(systemctl show -P InvocationID k3s)" "the run of K3s"
-expect_given_back /root/before /root/said
+expect_stays /root/said /var/lib/rancher/k3s/server/audit.yaml
+expect_given_back /root/before 600 /var/lib/rancher/k3s/server/audit.yaml

@@ -20,6 +20,6 @@ wait_until 120 bash -c 'k3warden check'
 # to.
 systemctl stop k3s
 apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
-expect_equal "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml /var/lib/rancher/k3s /var/lib/rancher/k3s/server" \
-  "$(sed -n 's/^stays  *\(\/[^:]*\): .*/\1/p' /root/said | sort | paste -sd' ')" "what stays"
-expect_given_back /root/before /root/said
+only_encryption_stands
+expect_stays /root/said /etc/rancher/k3s/config.yaml.d{,/zz-k3warden.yaml} /var/lib/rancher/k3s{,/server}
+expect_given_back /root/before "${begun_by_k3s[@]}" "${left_to_k3s[@]}"

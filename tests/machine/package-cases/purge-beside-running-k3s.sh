@@ -12,9 +12,10 @@ expect_sysctl kernel.panic 0
 [ ! -e /etc/sysctl.d/90-kubelet.conf ] || fail "the kernel parameters' file is left"
 grep '^stays' /root/said >/root/stays || fail "nothing is said to stay: $(cat /root/said)"
 grep -q secrets-encryption /root/stays || fail "the encryption is not listed: $(cat /root/stays)"
-expect_contains "$(cat /etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml)" "secrets-encryption: true"
-expect_equal 1 "$(grep -c ': true' /etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml)" "lines of ours that are left"
-expect_given_back /root/before /root/said
+only_encryption_stands
+expect_stays /root/said /etc/rancher/k3s/config.yaml.d{,/zz-k3warden.yaml} /var/lib/rancher/k3s{,/server{,/audit.yaml,/psa.yaml}}
+expect_given_back /root/before "${begun_by_k3s[@]}" "${left_to_k3s[@]}" \
+  600 /var/lib/rancher/k3s/server/audit.yaml 600 /var/lib/rancher/k3s/server/psa.yaml
 
 # It starts again, with its key.
 systemctl restart k3s

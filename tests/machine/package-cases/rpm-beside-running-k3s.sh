@@ -1,10 +1,10 @@
-# The .rpm installed, and erased again, beside a running single server: as the .deb, by its own scriptlets.
+# The .rpm installed, and erased again, beside a running single server, and then beside that server stopped: as the .deb, by its own
+# scriptlets.
 #@ bare
 #@ limit 900
 rpm=$(echo /share/k3warden-*.rpm)
 [ -e "$rpm" ] || fail "give the package with --share"
 provide_to_rpm
-mkdir -p /usr/share/{fish/vendor_completions.d,licenses,man/man{1,5,8},zsh/site-functions}
 install_k3s server
 # Older than K3s's process, in whole seconds.
 sleep 2
@@ -27,4 +27,17 @@ rpm -e k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
 /var/lib/k3warden/purge >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_equal "$run" "$(systemctl show -P InvocationID k3s)" "the run of K3s"
-expect_given_back /root/before /root/said
+# The running K3s reads it still; its next start does not name it any more.
+expect_stays /root/said /var/lib/rancher/k3s/server/audit.yaml
+expect_given_back /root/before 600 /var/lib/rancher/k3s/server/audit.yaml
+
+systemctl stop k3s
+rm /var/lib/rancher/k3s/server/audit.yaml
+rpm -ivh "$rpm" >/root/said 2>&1 || fail "$(cat /root/said)"
+wait_until 60 systemctl is-active k3warden.service
+expect_sysctl kernel.panic 10
+expect_equal inactive "$(systemctl is-active k3s || true)" "K3s"
+expect_contains "$(cat /etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml)" "protect-kernel-defaults: true"
+rpm -e k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
+/var/lib/k3warden/purge >/root/said 2>&1 || fail "$(cat /root/said)"
+expect_given_back /root/before

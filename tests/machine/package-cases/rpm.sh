@@ -5,8 +5,6 @@ rpm=$(echo /share/k3warden-*.rpm)
 [ -e "$rpm" ] || fail "give the package with --share"
 
 provide_to_rpm
-# Owned by the package `filesystem` on RPM systems.
-mkdir -p /usr/share/{fish/vendor_completions.d,licenses,man/man{1,5,8},zsh/site-functions}
 describe_host >/root/before
 rpm -ivh "$rpm" >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "k3warden: every enforced control holds"
@@ -22,10 +20,12 @@ rpm -qlvp "$rpm" | awk '{ print $1, $9 }' | grep -vE '/usr/share/(doc|zsh|licens
 [ "$(wc -l </root/deb-files)" -gt 15 ] || fail "the files of the .deb were not read"
 diff /root/deb-files /root/rpm-files || fail "the packages differ"
 
-# Upgrade from what an earlier commit built, with its own scriptlets; where that is not here, from this build under an older version,
-# whose scriptlets note how they are called.
 rpm -e k3warden >/dev/null 2>&1
 /var/lib/k3warden/purge
+expect_given_back /root/before
+
+# Upgrade from what an earlier commit built, with its own scriptlets; where that is not here, from this build under an older version,
+# whose scriptlets note how they are called.
 older=/share/previous.rpm
 if [ ! -e "$older" ]; then
   echo "no package of an earlier commit is there (packaging/previous): the same build under an older version takes its place"
@@ -69,6 +69,10 @@ fi
 expect_equal "$(rpm -qp "$rpm")" "$(rpm -q k3warden)" "what is installed"
 k3warden ledger | head -n "$(wc -l </root/ledger)" | diff /root/ledger - || fail "the ledger's beginning changed"
 expect_sysctl kernel.panic 10
+#@ reboot
+wait_until 60 systemctl is-active k3warden.service
+expect_sysctl kernel.panic 10
+expect_exit 0 k3warden ledger --verify
 
 rpm -e k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_contains "$(cat /root/said)" "the node stays hardened"

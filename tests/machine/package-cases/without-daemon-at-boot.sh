@@ -19,7 +19,10 @@ expect_equal inactive "$(systemctl is-active k3warden || true)" "the daemon"
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
 expect_exit 0 k3warden check
 
-# Nothing of it outlives the package, that it was enabled neither; K3s still runs with what it listed.
+# Nothing of it outlives the package, that it was enabled neither; beside the K3s that runs what it reads stays, and is listed.
 systemctl disable k3s.service
 apt-get purge -y k3warden >/root/said 2>&1 || fail "$(cat /root/said)"
-expect_given_back /root/before /root/said
+only_encryption_stands
+expect_stays /root/said /etc/rancher/k3s/config.yaml.d{,/zz-k3warden.yaml} /var/lib/rancher/k3s{,/server{,/audit.yaml,/psa.yaml}}
+expect_given_back /root/before "${begun_by_k3s[@]}" "${left_to_k3s[@]}" \
+  600 /var/lib/rancher/k3s/server/audit.yaml 600 /var/lib/rancher/k3s/server/psa.yaml
