@@ -5,11 +5,8 @@
 mkdir -p /etc/k3warden/config.d /var/lib/collected /var/lib/elsewhere
 echo 'metrics_file = "/var/lib/collected/k3warden.prom"' >/etc/k3warden/config.d/50-site.toml
 describe_host >/root/before
-grep -q '^kernel.panic = ' /root/before || fail "live values are not compared"
 apt-get install -y /share/k3warden.deb >/root/said 2>&1 || fail "$(cat /root/said)"
 expect_sysctl kernel.panic 10
-describe_host >/root/installed
-if cmp -s /root/before /root/installed; then fail "the comparison sees no difference where there is one"; fi
 wait_until 60 test -s /var/lib/collected/k3warden.prom
 #@ reboot
 expect_sysctl kernel.panic 10
