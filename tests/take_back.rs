@@ -343,7 +343,7 @@ fn a_plug_in_is_reverted_with_its_section_from_a_file_that_k3s_still_names() {
     assert!(psa.contains("PodSecurity"), "{psa}");
 }
 
-/// What the daemon has left for a collector: in three places, one of which somebody else writes by now, and one cannot be reached.
+/// What the daemon has left for a collector: in three places somebody else has something by now, and one cannot be reached.
 #[test]
 fn the_metrics_go_when_everything_is_put_back_and_hinder_nothing() {
     let tree = Tree::of(HOST);
@@ -353,10 +353,14 @@ fn the_metrics_go_when_everything_is_put_back_and_hinder_nothing() {
     tree.write("/var/collected/ours.prom", &ours);
     tree.write("/var/collected/theirs.prom", "node_load1 1\n");
     std::os::unix::fs::symlink("loop", tree.at("/var/loop")).unwrap();
+    std::os::unix::fs::symlink("ours.prom", tree.at("/var/collected/link.prom")).unwrap();
+    tree.write("/var/collected/large.prom", &ours.repeat(50_000));
     let places = [
         "/var/loop/x.prom",
         "/var/collected/ours.prom",
         "/var/collected/theirs.prom",
+        "/var/collected/link.prom",
+        "/var/collected/large.prom",
     ];
     tree.write(
         "/var/lib/k3warden/metrics-file.json",
@@ -375,11 +379,15 @@ fn the_metrics_go_when_everything_is_put_back_and_hinder_nothing() {
     ] {
         assert!(reverted.stdout.contains(part), "{reverted:?}");
     }
-    assert!(!reverted.stdout.contains("theirs.prom"), "{reverted:?}");
+    let said = ["theirs.prom", "link.prom", "large.prom"];
+    let said = said.map(|name| reverted.stdout.contains(name));
+    assert_eq!(said, [false; 3], "{reverted:?}");
     std::fs::remove_file(tree.at("/var/loop")).unwrap();
     let again = tree.k3warden(&["revert"]);
     assert_eq!(again.code, Some(0), "{again:?}");
     assert_eq!(tree.text("/var/collected/theirs.prom"), "node_load1 1\n");
+    let is_there = |name: &str| tree.at(name).symlink_metadata().is_ok();
+    assert!(is_there("/var/collected/link.prom") && is_there("/var/collected/large.prom"));
     std::fs::remove_dir_all(tree.at("/var/collected")).unwrap();
     assert_eq!(
         difference(&before, &tree.snapshot(), "/nothing"),

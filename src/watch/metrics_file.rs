@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::records::{Records, STATE};
-use crate::host::{HostError, Root};
+use crate::host::{HostError, Kind, Root};
 use crate::report::METRICS_BEGIN_WITH;
 
 const NAME: &str = "metrics-file.json";
@@ -51,9 +51,15 @@ fn note(root: &Root, places: &[PathBuf]) -> Result<(), HostError> {
     }
 }
 
-/// Removes metrics of ours; whatever else is there by now stays. True if there were any.
+/// Removes metrics of ours; whatever else is there by now stays: another file, a link, a directory. True if there were any.
 fn remove(root: &Root, path: &Path) -> Result<bool, HostError> {
-    let text = root.read_here(path, LIMIT_BYTES)?;
+    if root.kind_of_name(path)? != Some(Kind::File) {
+        return Ok(false);
+    }
+    let text = match root.read_here(path, LIMIT_BYTES) {
+        Err(HostError::Refused { .. }) => None,
+        text => text?,
+    };
     let is_ours = text.is_some_and(|text| text.starts_with(METRICS_BEGIN_WITH.as_bytes()));
     if is_ours {
         root.remove_file(path)?;
