@@ -139,6 +139,24 @@ fn the_bits_and_the_owner_of_a_drop_in_for_a_unit_are_held() {
     }
 }
 
+/// Also where what it comes to is the same: it says itself that changes are replaced.
+#[test]
+fn our_lines_for_k3s_are_repaired_once_whatever_is_changed_in_them() {
+    let bed = Bed::started();
+    bed.waits("the first pass", || bed.path(LINES).exists());
+    each(
+        &bed,
+        LINES,
+        &[
+            (("append", append), 1),
+            (("write", write_wrong), 1),
+            (("truncate", truncate), 1),
+            (("chmod", chmod), 1),
+            (("unlink", unlink), 1),
+        ],
+    );
+}
+
 /// It is no fact of the node and no thing of a setting, and weakens one.
 #[test]
 fn a_drop_in_of_the_kubelet_that_weakens_is_answered() {
