@@ -1,6 +1,10 @@
 //! Where our drop-in is written and where not, and that it goes when nothing in it is wanted any more.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
 
 mod tree;
 
@@ -54,4 +58,24 @@ fn a_configuration_at_an_address_is_left_alone_and_the_missing_lines_are_printed
     let answer = tree.with_k3s("1.20.3", &["effective"]);
     assert_eq!(answer.code, Some(2), "{answer:?}");
     assert!(answer.stderr.contains("does not fetch"), "{answer:?}");
+}
+
+/// An operator's line may stand against one of ours; the others are no worse for it.
+#[test]
+fn the_one_line_with_which_k3s_would_end_is_left_out_and_the_rest_is_written() {
+    let tree = Tree::new();
+    tree.write("/etc/systemd/system/k3s.service", tree::SERVER_UNIT);
+    tree.write(
+        "/etc/rancher/k3s/config.yaml",
+        "kube-apiserver-arg: ['disable-admission-plugins=NodeRestriction', 'enable-admission-plugins=PodSecurity']\n",
+    );
+    let said = tree.with_k3s("1.36.3", &["apply"]).said();
+    tree.assert_writes("audit-log-maxage=");
+    tree.assert_writes("protect-kernel-defaults: true");
+    tree.assert_leaves_out("NodeRestriction");
+    let refused = said.lines().find(|line| line.contains("overlapped"));
+    let refused = refused.unwrap_or_else(|| panic!("{said}"));
+    assert!(refused.ends_with("(node-restriction-plugin)"), "{refused}");
+    let again = tree.with_k3s("1.36.3", &["diff"]).said();
+    assert!(!again.contains("zz-k3warden.yaml"), "{again}");
 }

@@ -162,3 +162,47 @@ fn an_audit_log_is_only_written_where_its_directory_can_be() {
         node.ends()
     );
 }
+
+/// What is given without a mode allows everything; a plug-in that enforces the defaults can be turned off beside them.
+#[test]
+fn what_is_emptied_or_turned_off_beside_is_no_pass() {
+    for (version, item, control, expected) in [
+        (
+            "1.36.3",
+            "authorization-mode=",
+            "authorization-not-always-allow",
+            "divergent",
+        ),
+        (
+            "1.29.4",
+            "authorization-mode=",
+            "authorization-not-always-allow",
+            "divergent",
+        ),
+        (
+            "1.36.3",
+            "authorization-mode=Node,RBAC",
+            "authorization-not-always-allow",
+            "compliant",
+        ),
+        (
+            "1.36.3",
+            "disable-admission-plugins=PodSecurity",
+            "pod-security-defaults",
+            "divergent",
+        ),
+        ("1.36.3", "v=2", "pod-security-defaults", "compliant"),
+    ] {
+        let tree = crate::tree::Tree::new();
+        tree.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        tree.write("/etc/systemd/system/k3s.service", crate::tree::SERVER_UNIT);
+        tree.write("/etc/k3warden/config.toml", "new_cluster = true\n");
+        tree.write(
+            "/etc/rancher/k3s/config.yaml",
+            &format!("kube-apiserver-arg: ['{item}']\n"),
+        );
+        tree.with_k3s(version, &["apply"]);
+        let answer = tree.with_k3s(version, &["check", control, "--format", "json"]);
+        assert_eq!(answer.verdict().0, expected, "{version} {item}: {answer:?}");
+    }
+}

@@ -64,10 +64,18 @@ impl Start {
         if kind.unites() {
             let words = flags.words(line, flag);
             if words.is_empty() {
-                let given = flags.last(line, flag);
-                return given.map_or(InForce::Absent, |argument| InForce::Emptied {
-                    place: argument.place.clone(),
-                });
+                let Some(argument) = flags.last(line, flag) else {
+                    return InForce::Absent;
+                };
+                let place = argument.place.clone();
+                // Without a mode and without a file everybody may do everything (kubernetes pkg/kubeapiserver/options/authorization.go,
+                // since the file's release; before, it is an end).
+                return match (component, flag, version.minor) {
+                    (Component::Apiserver, "authorization-mode", 29..) => InForce::List {
+                        elements: vec![("AlwaysAllow".to_owned(), place)],
+                    },
+                    _ => InForce::Emptied { place },
+                };
             }
             let elements = words
                 .into_iter()

@@ -94,7 +94,15 @@ impl<'p, 'a> Draft<'p, 'a> {
                 continue;
             }
             if let Some(ending) = worse(&base, after) {
-                let reason = format!("K3s would not start with it: {}", ending.reason);
+                let reason = format!("K3s would not start with it: {ending}");
+                if let Some(line) = self.culprit(&lines, &base, ending) {
+                    self.refused.push(Refused {
+                        by: RefusedBy::Preflight,
+                        controls: lines.remove(&line).into_iter().collect(),
+                        reason,
+                    });
+                    continue;
+                }
                 self.wishes.retain(|(_, wish)| !wish.holds(&base));
                 return self.refuse_all(reason);
             }

@@ -44,6 +44,30 @@ impl<'p, 'a> Draft<'p, 'a> {
         self.effective_of(lines, invocation)
     }
 
+    /// The line without which K3s would not end for this reason: what an operator's own line stands against must not keep all others
+    /// from being written. `None` where it takes several.
+    pub(super) fn culprit(
+        &self,
+        lines: &BTreeMap<Line, ControlId>,
+        base: &Effective,
+        ending: &Ending,
+    ) -> Option<Line> {
+        let helps = |line: &&Line| {
+            let mut others = lines.clone();
+            others.remove(*line);
+            let without = self.effective(Some(&others));
+            without.is_ok_and(|without| {
+                worse(base, &without).is_none_or(|other| other.reason != ending.reason)
+            })
+        };
+        // The line that stays under a key is no culprit.
+        let encrypted = self.conditions().has_encryption_key();
+        let mut lines = lines
+            .keys()
+            .filter(|line| !(encrypted && line.is_about_encryption()));
+        lines.find(helps).cloned()
+    }
+
     pub(super) fn effective_of(
         &self,
         lines: Option<&BTreeMap<Line, ControlId>>,
