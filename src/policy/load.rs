@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
+use toml::de::{DeTable, DeValue};
 
 use super::{
     ByteSize, ControlRules, Exception, Given, PolicyError, PolicyPlace, RestartMode, RestartRules,
@@ -235,9 +236,9 @@ fn report(
 fn digest_of<'f>(files: impl IntoIterator<Item = &'f (PathBuf, String)>) -> String {
     let mut digest = Sha256::new();
     for (path, text) in files {
-        let said = match toml::from_str::<toml::Table>(text) {
-            Ok(table) if table.is_empty() => continue,
-            Ok(table) => format!("{table:?}"),
+        let said = match DeTable::parse(text) {
+            Ok(table) if table.get_ref().is_empty() => continue,
+            Ok(table) => values_of(table.get_ref()),
             Err(_) => text.clone(),
         };
         for part in [path.as_os_str().as_encoded_bytes(), said.as_bytes()] {
@@ -246,6 +247,29 @@ fn digest_of<'f>(files: impl IntoIterator<Item = &'f (PathBuf, String)>) -> Stri
         }
     }
     hexadecimal(&digest.finalize())
+}
+
+/// The keys of a table with their values, however they are written.
+fn values_of(table: &DeTable<'_>) -> String {
+    // They come in the order of the file, which says nothing.
+    let mut keys: Vec<String> = table
+        .iter()
+        .map(|(key, value)| format!("{:?}={}", key.get_ref(), value_of(value.get_ref())))
+        .collect();
+    keys.sort_unstable();
+    keys.join(",")
+}
+
+fn value_of(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| value_of(item.get_ref()));
+            format!("[{}]", items.collect::<Vec<_>>().join(","))
+        }
+        DeValue::Table(table) => format!("{{{}}}", values_of(table)),
+        plain => format!("{plain:?}"),
+    }
 }
 
 /// Not a file of the package's or of an image's.
