@@ -256,3 +256,19 @@ fn another_binary_keeps_the_version_that_was_given() {
         "{said}"
     );
 }
+
+/// A stale command that cannot be removed is refused beforehand, and not planned again and again.
+#[test]
+fn a_stale_command_that_cannot_be_removed_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = overridden(WEAK, OVERRIDE);
+    server.install(&format!("{WEAK} --config=http://there/k3s.yaml"));
+    let directory = server.0.at("etc/systemd/system/k3s.service.d");
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let said = server.run(&["diff"]);
+    assert!(said.contains("is writable by others than root"), "{said}");
+    assert!(
+        !said.contains("--- /etc/systemd/system/k3s.service.d"),
+        "{said}"
+    );
+}

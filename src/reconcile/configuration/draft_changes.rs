@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, HostError, Root, State, Thing, Touches};
-use crate::reconcile::{Refused, RefusedBy};
+use crate::reconcile::{Pass, Refused, RefusedBy};
 use crate::setting::configuration::{Line, parse, render};
 use crate::setting::{Change, Effect, Stage};
 
 use super::ConfigurationPlan;
 use super::draft::{Draft, MODE};
-use super::unit_override::Overriding;
+use super::unit_override::{Overriding, UnitOverride};
 
 impl Draft<'_, '_> {
     pub(super) fn finish(
@@ -60,15 +60,7 @@ impl Draft<'_, '_> {
         let Some(unit) = self.unit else {
             return ConfigurationPlan { changes, refused };
         };
-        let of_unit = unit.changes(self.pass, command);
-        let of_unit = of_unit.map_err(|error| error.to_string());
-        match of_unit.and_then(|of_unit| {
-            let hindered = hindered(
-                &self.pass.host.root,
-                of_unit.iter().map(|(_, change)| change),
-            );
-            hindered.map_or(Ok(of_unit), Err)
-        }) {
+        match of_unit(self.pass, &unit, command) {
             Ok(of_unit) => changes.extend(of_unit),
             Err(reason) => refused.push(Refused {
                 by: RefusedBy::Preflight,
@@ -116,6 +108,19 @@ impl Draft<'_, '_> {
         changes.push(change(self.path.clone(), before, after));
         changes
     }
+}
+
+/// The changes of the unit's drop-in, or what stands in their way.
+pub(super) fn of_unit(
+    pass: &Pass<'_>,
+    unit: &UnitOverride,
+    command: Option<&Overriding>,
+) -> Result<Vec<(Vec<ControlId>, Change)>, String> {
+    let changes = unit
+        .changes(pass, command)
+        .map_err(|error| error.to_string())?;
+    let hindered = hindered(&pass.host.root, changes.iter().map(|(_, change)| change));
+    hindered.map_or(Ok(changes), Err)
 }
 
 /// What stands in the way of the first change that cannot be made.

@@ -60,8 +60,14 @@ pub(super) fn plan(
         && (unit.is_stale(pass) || !pass.policy.unit_override.value)
     {
         // Whatever hinders all lines: it has no business to be there.
-        plan.changes
-            .extend(unit.changes(pass, None).unwrap_or_default());
+        match draft_changes::of_unit(pass, unit, None) {
+            Ok(changes) => plan.changes.extend(changes),
+            Err(reason) => plan.refused.push(Refused {
+                by: RefusedBy::Preflight,
+                controls: unit.controls(),
+                reason,
+            }),
+        }
     }
     plan.changes.extend(unit_override::of_other_units(pass));
     plan

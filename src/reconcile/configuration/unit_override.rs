@@ -90,6 +90,12 @@ impl UnitOverride {
             .then_some(words)
     }
 
+    /// The controls that what lies there was written for.
+    pub(super) fn controls(&self) -> Vec<ControlId> {
+        let contents = self.present.values().map(|(content, _)| content);
+        contents.flat_map(|content| controls_of(content)).collect()
+    }
+
     /// Whether a drop-in of ours lies there.
     pub(super) fn is_there(&self) -> bool {
         !self.present.is_empty()

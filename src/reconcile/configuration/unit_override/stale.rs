@@ -115,13 +115,9 @@ pub(in crate::reconcile::configuration) fn must_stay(pass: &Pass<'_>) -> Option<
         let ending = is_to_go.then(|| unit.ends_beneath(pass)).flatten()?;
         format!("{ours} stays: without it K3s would not start: {ending}")
     };
-    let controls = unit
-        .present
-        .values()
-        .flat_map(|(content, _)| controls_of(content));
     Some(Refused {
         by: RefusedBy::Preflight,
-        controls: controls.collect(),
+        controls: unit.controls(),
         reason,
     })
 }
