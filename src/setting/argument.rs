@@ -2,7 +2,7 @@
 
 use crate::catalogue::{ArgumentSetting, KeepKind, Value, holds};
 use crate::host::{HostError, READ_LIMIT_BYTES};
-use crate::k3s::component::{Component, InForce, in_force_on_line};
+use crate::k3s::component::{Component, InForce, in_force_on_line, left_to_a_file};
 use crate::k3s::{Effective, Place};
 
 use super::configuration::{Line, Wish};
@@ -120,6 +120,10 @@ fn judge_running(
         let unknown = Outcome::Unknown(reason);
         return runs.then(|| finding(setting, "unknown", "", unknown).of_running());
     };
+    if left_to_a_file(component, words, &setting.flag) {
+        // As with the kubelet's files: the restart gate knows whether it was changed since.
+        return None;
+    }
     let Observed::Value(value, _) = observed(found_running(setting, effective, words)) else {
         return None;
     };

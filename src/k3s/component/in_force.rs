@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::flags::Flags;
+use super::judge::stands_for;
 use super::{Argument, Component, Components, Start};
 use crate::host::HostError;
 use crate::k3s::{K3sVersion, Place};
@@ -51,9 +52,7 @@ impl Start {
         let Some(kind) = flags.kind(flag) else {
             return InForce::NoSuchFlag;
         };
-        if component == Component::Apiserver
-            && let Some(decided) = self.by_files.get(flag)
-        {
+        if let Some(decided) = self.decided_by_file(component, flag) {
             return decided.clone();
         }
         if component == Component::Kubelet
@@ -90,6 +89,14 @@ impl Start {
                 place: argument.place.clone(),
             },
         }
+    }
+
+    /// What a file of the operator's says in the place of a flag.
+    #[must_use]
+    pub fn decided_by_file(&self, component: Component, flag: &str) -> Option<&InForce> {
+        let mut decided = self.by_files.iter();
+        let found = decided.find(|((of, name), _)| *of == component && *name == flag);
+        found.map(|(_, decided)| decided)
     }
 
     /// What the kubelet's files and flags come to together; `None` where the flags alone decide.
@@ -138,9 +145,17 @@ impl Start {
             .iter()
             .filter_map(|word| word.strip_prefix(&prefix))
             .next_back()?;
-        let decided = self.by_files.get(flag)?;
+        let decided = self.decided_by_file(component, flag)?;
         (runs_with == next.value).then(|| decided.clone())
     }
+}
+
+/// Whether a component that runs was given a file which it read at its start in the place of a flag. What stood in it then K3s
+/// does not log.
+#[must_use]
+pub fn left_to_a_file(component: Component, words: &[String], flag: &str) -> bool {
+    let names_one = |word: &String| word.starts_with("--config=") && word != "--config=";
+    stands_for(component, flag) && words.iter().any(names_one)
 }
 
 /// The value of a flag on a command line that K3s logged.
@@ -194,7 +209,8 @@ mod tests {
         let mut start = Start::default();
         let lines = &mut start.components.lines;
         lines.insert(Component::Apiserver, vec![argument]);
-        start.by_files.insert("anonymous-auth", decided.clone());
+        let key = (Component::Apiserver, "anonymous-auth");
+        start.by_files.insert(key, decided.clone());
         let ran_with = |word: &str, flag: &str| {
             start.in_force_by_the_same_file(Component::Apiserver, &[word.to_owned()], flag)
         };

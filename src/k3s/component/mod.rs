@@ -27,7 +27,7 @@ mod value;
 pub use argument::{Argument, Components};
 pub use flags::flags_of;
 pub(super) use flags::knows_flag;
-pub use in_force::{InForce, in_force_on_line};
+pub use in_force::{InForce, in_force_on_line, left_to_a_file};
 pub use judge::{
     CgroupVersion, Facts, KERNEL_PARAMETERS, admission_sections, plugins_without_section,
     refuses_audit_log, refuses_audit_policy,
@@ -92,8 +92,9 @@ pub struct Start {
     pub kubelet_unseen: Option<HostError>,
     /// Whether an operator's own argument has Secrets encrypted or not, and what gives it; `None` where the option tells.
     pub encryption: Option<(bool, Place)>,
-    /// The apiserver's flags for which a file stands (`authentication-config`, `authorization-config`), and what it says.
-    pub by_files: BTreeMap<&'static str, InForce>,
+    /// The flags for which a file stands (the apiserver's `authentication-config` and `authorization-config`, `config` of the
+    /// scheduler and kube-proxy), and what it says.
+    pub by_files: BTreeMap<(Component, &'static str), InForce>,
     /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
     pub endings: Vec<Ending>,
     /// The operator's items that K3s would lose without a word, each with its place and mend.

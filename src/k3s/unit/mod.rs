@@ -13,6 +13,7 @@ mod rewrite;
 mod search;
 mod specifier;
 mod split;
+mod wrapped;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,7 +65,8 @@ impl Unit {
     /// Server or agent; `None` where the unit starts something else.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
-        self.invocation().role().map(|(_, role)| role)
+        let role = self.invocation().role().map(|(_, role)| role);
+        role.filter(|_| wrapped::starts_itself(self))
     }
 
     /// What an operator should know about the unit, each with its place.
@@ -147,7 +149,8 @@ pub enum Loaded {
 pub struct K3sUnits {
     /// Those that start a K3s server or agent.
     pub units: Vec<Unit>,
-    /// Units that systemd would not start, so that nobody can say what they would have started: a sentence each, with the reason.
+    /// Units of which nobody can say what K3s they start, since systemd would not start them or something else does the rest: a
+    /// sentence each, with the reason.
     pub unusable: Vec<String>,
 }
 
@@ -172,7 +175,7 @@ pub fn find_loaded_k3s_units(
         let mut loaded = load_unit(files, &name)?;
         // An operator's own `k3s-backup.service` concerns nobody, and an alias is asked for by its unit's name.
         let concerns = match &loaded {
-            Loaded::Unit(unit) => unit.role().is_some(),
+            Loaded::Unit(unit) => unit.role().is_some() || wrapped::problem(unit).is_some(),
             Loaded::Alias(_) => false,
             Loaded::Missing | Loaded::Masked(_) | Loaded::Unusable { .. } => true,
         };
@@ -185,7 +188,8 @@ pub fn find_loaded_k3s_units(
                 "systemd would not start {name}: {problem} ({})",
                 fragment.display()
             )),
-            Loaded::Unit(_) | Loaded::Missing | Loaded::Masked(_) | Loaded::Alias(_) => {}
+            Loaded::Unit(unit) => found.unusable.extend(wrapped::problem(&unit)),
+            Loaded::Missing | Loaded::Masked(_) | Loaded::Alias(_) => {}
         }
     }
     Ok(found)

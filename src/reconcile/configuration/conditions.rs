@@ -246,24 +246,27 @@ impl Conditions<'_, '_> {
     }
 }
 
-/// The flag that cannot be given beside the operator's file that decides the same.
+/// The flag that cannot be given beside the operator's file that decides the same, or does nothing beside it.
 fn decided_by_a_file(lines: &BTreeMap<Line, ControlId>, base: &Effective) -> Option<Unfit> {
     lines.keys().find_map(|line| {
         let Line::Argument {
-            component: Component::Apiserver,
-            flag,
-            ..
+            component, flag, ..
         } = line
         else {
             return None;
         };
-        let place = match base.start.by_files.get(flag.trim_end_matches('+'))? {
+        let start = &base.start;
+        let place = match start.decided_by_file(*component, flag.trim_end_matches('+'))? {
             InForce::One { place, .. } | InForce::Emptied { place } => place,
             InForce::List { elements } => &elements.first()?.1,
             _ => return None,
         };
+        let beside = match component {
+            Component::Apiserver => "K3s would not start with the flag beside that file",
+            _ => "the flag does nothing beside that file",
+        };
         let reason = format!(
-            "{} is decided by {place}, and K3s would not start with the flag beside that file; change it there",
+            "{} is decided by {place}, and {beside}; change it there",
             line.what()
         );
         Some(Unfit {

@@ -11,7 +11,7 @@ use crate::reconcile::restart::inputs::{Binary, InputDigest, Reading};
 
 /// Flags that name a file which the component reads once, at its start. Those that K3s points at files which it writes
 /// itself at each start are not looked at, see [`named`].
-const NAMING: [(Component, &str); 7] = [
+const NAMING: [(Component, &str); 9] = [
     (Component::Apiserver, "audit-policy-file"),
     (Component::Apiserver, "admission-control-config-file"),
     (Component::Apiserver, "authentication-config"),
@@ -19,6 +19,8 @@ const NAMING: [(Component, &str); 7] = [
     (Component::Apiserver, "audit-webhook-config-file"),
     (Component::Apiserver, "tracing-config-file"),
     (Component::Kubelet, "config"),
+    (Component::Scheduler, "config"),
+    (Component::KubeProxy, "config"),
 ];
 /// Written by K3s at each start (K pkg/daemons/agent/agent.go).
 pub(super) const OF_K3S_ITSELF: &str = "00-k3s-defaults.conf";

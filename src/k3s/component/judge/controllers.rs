@@ -1,6 +1,6 @@
 //! kube-controller-manager, cloud-controller-manager and kube-scheduler.
 
-use super::{Line, common, files};
+use super::{Line, common, component_file, files};
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::network::Network;
@@ -147,13 +147,11 @@ pub(super) fn scheduler(line: &mut Line<'_>) {
     leader_election(line);
     files::must_exist(
         line,
-        &[
-            "config",
-            "kubeconfig",
-            "tls-cert-file",
-            "tls-private-key-file",
-        ],
+        &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
     );
+    if let Some(argument) = line.given(component_file::FLAG) {
+        component_file::scheduler(line, argument);
+    }
 }
 
 fn controllers(line: &mut Line<'_>, is_known: impl Fn(&str) -> bool) {

@@ -6,6 +6,7 @@ mod apiserver;
 mod audit;
 mod cluster;
 mod common;
+mod component_file;
 mod controllers;
 mod encryption;
 mod etcd;
@@ -18,11 +19,13 @@ mod k3s;
 mod kubelet;
 mod limits;
 mod logging;
+mod named_file;
 mod own_files;
 mod proxy;
 mod runtime;
 mod vpn;
 
+pub(super) use component_file::stands_for;
 pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
     admission_sections, plugins_without_section, refuses_audit_log, refuses_audit_policy,
@@ -30,6 +33,7 @@ pub use own_files::{
 
 use std::collections::BTreeMap;
 
+use super::document::Document;
 use super::flags::Flags;
 use super::kubelet::{Extracted, KubeletSettings};
 use super::options::Options;
@@ -196,13 +200,24 @@ pub(super) fn encryption(
     encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
 }
 
-/// The apiserver's flags for which a file of the operator's stands.
+/// The flags for which a file of the operator's stands.
 pub(super) fn decided_by_files(
     components: &Components,
     node: &Node,
     files: &Files<'_>,
-) -> BTreeMap<&'static str, InForce> {
-    access::decided(&Line::of(Component::Apiserver, components, node, files))
+) -> BTreeMap<(Component, &'static str), InForce> {
+    let line = |component| Line::of(component, components, node, files);
+    let mut decided = access::decided(&line(Component::Apiserver));
+    decided.extend(component_file::decided(&line(Component::Scheduler)));
+    decided.extend(component_file::decided(&line(Component::KubeProxy)));
+    decided
+}
+
+/// Why a decoder that knows some versions of one kind would not take a file.
+fn wrong_kind(file: &Document, wanted: &str, versions: &[&str]) -> Option<String> {
+    let (version, kind) = (file.text("apiVersion"), file.text("kind"));
+    (kind != wanted || !versions.contains(&version))
+        .then(|| format!("no kind {kind:?} is registered for version {version:?}"))
 }
 
 /// What K3s would do without an end that the operator should know.

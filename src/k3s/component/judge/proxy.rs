@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Line, common, files};
+use super::{Line, common, component_file, files};
 use crate::k3s::component::extra;
 use crate::k3s::component::flags::Refused;
 use crate::k3s::component::network::Network;
@@ -28,11 +28,7 @@ const SECOND_NS: i64 = 1_000_000_000;
 
 /// Judges what its validation finds.
 pub(super) fn judge(line: &mut Line<'_>) {
-    files::must_exist(line, &["config", "kubeconfig"]);
-    if line.given("config").is_some() {
-        // The file replaces every flag.
-        return;
-    }
+    files::must_exist(line, &["kubeconfig"]);
     let mut modes = vec!["", "iptables", "ipvs"];
     match line.minor() {
         ..=25 => modes.push("userspace"),
@@ -45,6 +41,11 @@ pub(super) fn judge(line: &mut Line<'_>) {
         .any(|(pair, _)| *pair == "NFTablesProxyMode=true");
     if gated && line.minor() >= 29 {
         modes.push("nftables");
+    }
+    if let Some(argument) = line.given(component_file::FLAG) {
+        // The file replaces every other flag.
+        component_file::kube_proxy(line, argument, &modes);
+        return;
     }
     common::one_of(line, "proxy-mode", &modes);
     if let Some(argument) = line.last("bind-address")

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::wrong_kind;
+use super::super::wrong_kind;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::schema::Shape;
 use crate::k3s::label::{NO_SUBDOMAIN, is_subdomain};

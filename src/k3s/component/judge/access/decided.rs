@@ -4,18 +4,19 @@
 use std::collections::BTreeMap;
 
 use super::super::Line;
+use super::super::named_file::NamedFile;
 use crate::k3s::Place;
+use crate::k3s::component::Component;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::in_force::InForce;
-use crate::k3s::yaml::key_lines;
 
 /// Since when the authentication configuration has the field `anonymous`.
 const ANONYMOUS_SINCE_MINOR: u16 = 31;
 
 /// The flags that a file stands for, with what it says of them.
-pub(in super::super) fn decided(line: &Line<'_>) -> BTreeMap<&'static str, InForce> {
+pub(in super::super) fn decided(line: &Line<'_>) -> BTreeMap<(Component, &'static str), InForce> {
     let mut decided = BTreeMap::new();
-    if let Some(read) = Read::of(line, "authentication-config")
+    if let Some(read) = NamedFile::of(line, "authentication-config")
         && line.minor() >= ANONYMOUS_SINCE_MINOR
         && matches!(read.document.get("anonymous"), Some(Document::Map(_)))
     {
@@ -25,57 +26,29 @@ pub(in super::super) fn decided(line: &Line<'_>) -> BTreeMap<&'static str, InFor
             value: is_on.to_string(),
             place: read.place(&["anonymous.enabled", "anonymous"]),
         };
-        decided.insert("anonymous-auth", one);
+        decided.insert((Component::Apiserver, "anonymous-auth"), one);
     }
     if let Some(argument) = line.given("authorization-config") {
-        let found = Read::of(line, "authorization-config").and_then(|read| read.authorizers());
+        let found = NamedFile::of(line, "authorization-config").and_then(|read| authorizers(&read));
         let place = argument.place.clone();
         decided.insert(
-            "authorization-mode",
+            (Component::Apiserver, "authorization-mode"),
             found.unwrap_or(InForce::Emptied { place }),
         );
     }
     decided
 }
 
-/// A file that an argument names.
-struct Read {
-    document: Document,
-    lines: BTreeMap<String, usize>,
-    path: std::path::PathBuf,
-}
-
-impl Read {
-    fn of(line: &Line<'_>, flag: &str) -> Option<Self> {
-        let path = line.node.named_file(&line.given(flag)?.value);
-        let bytes = line.files.read(&path).ok().flatten()?;
-        Some(Self {
-            document: Document::parse(&bytes).ok()?,
-            lines: key_lines(&bytes),
-            path,
-        })
-    }
-
-    /// The authorizers that a file names; `None` if it names none.
-    fn authorizers(&self) -> Option<InForce> {
-        let authorizers = self
-            .document
-            .get("authorizers")
-            .map_or(&[][..], Document::items);
-        let place = self.place(&["authorizers"]);
-        let elements = authorizers
-            .iter()
-            .map(|authorizer| (authorizer.text("type").to_owned(), place.clone()));
-        let elements: Vec<(String, Place)> = elements.collect();
-        (!elements.is_empty()).then_some(InForce::List { elements })
-    }
-
-    /// The line of the first of these keys that is there.
-    fn place(&self, keys: &[&str]) -> Place {
-        let line = keys.iter().find_map(|key| self.lines.get(*key));
-        Place::File {
-            path: self.path.clone(),
-            line: line.copied().unwrap_or(1),
-        }
-    }
+/// The authorizers that a file names; `None` if it names none.
+fn authorizers(read: &NamedFile) -> Option<InForce> {
+    let authorizers = read
+        .document
+        .get("authorizers")
+        .map_or(&[][..], Document::items);
+    let place = read.place(&["authorizers"]);
+    let elements = authorizers
+        .iter()
+        .map(|authorizer| (authorizer.text("type").to_owned(), place.clone()));
+    let elements: Vec<(String, Place)> = elements.collect();
+    (!elements.is_empty()).then_some(InForce::List { elements })
 }

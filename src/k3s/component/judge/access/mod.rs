@@ -139,12 +139,6 @@ fn versions(line: &Line<'_>, stable_since: u16) -> Vec<&'static str> {
     versions
 }
 
-fn wrong_kind(config: &Document, wanted: &str, versions: &[&str]) -> Option<String> {
-    let (version, kind) = (config.text("apiVersion"), config.text("kind"));
-    (kind != wanted || !versions.contains(&version))
-        .then(|| format!("no kind {kind:?} is registered for version {version:?}"))
-}
-
 fn authorization(line: &mut Line<'_>) {
     if let Some(argument) = line.given("authorization-config") {
         authorization_config(line, argument);

@@ -1,0 +1,128 @@
+//! A unit that starts K3s through something else: a shell, `env`, a script of the operator's.
+
+use std::path::Path;
+
+use super::Unit;
+use crate::k3s::Role;
+
+/// Names that only K3s's own units have (install.sh).
+const OF_K3S: [&str; 2] = ["k3s.service", "k3s-agent.service"];
+
+/// Whether a command is K3s's own, by its binary. install.sh links other names to the same binary (`kubectl`), an operator can
+/// have a version in its name, and K3s's own units may start whatever file they like.
+pub(super) fn starts_itself(unit: &Unit) -> bool {
+    OF_K3S.contains(&unit.name.as_str()) || is_k3s(&unit.binary.text)
+}
+
+/// Why nobody can say what K3s is started with, where a unit without a `k3s server` or `k3s agent` in its command is K3s's all
+/// the same.
+///
+/// An operator's `k3s-backup.service` is none: it has K3s's name, but no word of it starts a server or agent.
+pub(super) fn problem(unit: &Unit) -> Option<String> {
+    if unit.role().is_some() || !(OF_K3S.contains(&unit.name.as_str()) || hands_on(unit)) {
+        return None;
+    }
+    let binary = &unit.binary;
+    Some(format!(
+        "{} starts {}, which hides what K3s gets: start `k3s server` or `k3s agent` there itself",
+        binary.place, binary.text
+    ))
+}
+
+/// Whether `k3s server` or `k3s agent` stands within the command, as words of their own or within those of a shell.
+fn hands_on(unit: &Unit) -> bool {
+    let words = unit.exec_start.iter().map(|word| word.text.as_str());
+    let parts = words.flat_map(|word| word.split(|letter: char| !is_of_a_word(letter)));
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.iter().enumerate().any(|(index, part)| {
+        let behind = parts.get(index.saturating_add(1)..).unwrap_or_default();
+        let mut behind = behind.iter().skip_while(|part| part.starts_with('-'));
+        is_k3s(part)
+            && behind
+                .next()
+                .and_then(|part| Role::from_word(part))
+                .is_some()
+    })
+}
+
+fn is_of_a_word(letter: char) -> bool {
+    letter.is_alphanumeric() || "-_./=".contains(letter)
+}
+
+/// `k3s`, or with an architecture or a version behind it, as releases are named: `k3s-arm64`, `k3s-v1.30.1`.
+fn is_k3s(path: &str) -> bool {
+    let name = Path::new(path).file_name().and_then(|name| name.to_str());
+    let behind = name.and_then(|name| name.strip_prefix("k3s"));
+    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['-', '_']))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::host::Root;
+    use crate::k3s::{Files, K3sUnits, find_k3s_units};
+
+    fn found(name: &str, command: &str) -> K3sUnits {
+        let tree = tempfile::tempdir().unwrap();
+        let place = tree.path().join("etc/systemd/system");
+        fs::create_dir_all(&place).unwrap();
+        fs::write(
+            place.join(name),
+            format!("[Service]\nExecStart={command}\n"),
+        )
+        .unwrap();
+        find_k3s_units(&Files::new(&Root::open(tree.path()).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn what_starts_k3s_through_something_else_is_named_and_not_judged() {
+        for (name, command) in [
+            (
+                "k3s.service",
+                "/bin/sh -c \"exec /usr/local/bin/k3s server --debug\"",
+            ),
+            ("k3s.service", "/usr/bin/env A=b /usr/local/bin/k3s server"),
+            ("k3s.service", "/opt/start"),
+            ("k3s-agent.service", "/usr/bin/nice -n 5 k3s --debug agent"),
+            (
+                "k3s-edge.service",
+                "/bin/bash -c 'sleep 5; k3s-1.30 server;'",
+            ),
+            ("k3s-edge.service", "/usr/bin/nice k3s agent"),
+        ] {
+            let found = found(name, command);
+            assert_eq!(found.units, [], "{command}");
+            let said = found.unusable.join(" ");
+            let place = format!("{name} ExecStart (/etc/systemd/system/{name}:2) starts /");
+            assert!(said.starts_with(&place), "{command}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_unit_of_the_operators_own_is_none_of_k3s() {
+        for command in [
+            "/bin/tar cf /k3s.tar server",
+            "/usr/local/bin/k3s etcd-snapshot save",
+            "/bin/sh -c 'systemctl stop k3s; tar cf /k3s.tar /var/lib/rancher/k3s/server'",
+            "/usr/bin/exporter server",
+        ] {
+            assert_eq!(
+                found("k3s-backup.service", command),
+                K3sUnits::default(),
+                "{command}"
+            );
+        }
+    }
+
+    #[test]
+    fn k3s_may_have_another_name() {
+        for (name, command) in [
+            ("k3s.service", "/opt/kubernetes server"),
+            ("k3s-edge.service", "/opt/k3s-v1.30.1 server"),
+            ("k3s.service", "/usr/local/bin/k3s --debug server"),
+        ] {
+            assert_eq!(found(name, command).units.len(), 1, "{command}");
+        }
+    }
+}
