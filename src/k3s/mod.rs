@@ -20,6 +20,7 @@ mod merging;
 mod node_configuration;
 mod options;
 mod place;
+mod quantity;
 mod remark;
 mod role;
 mod secret;

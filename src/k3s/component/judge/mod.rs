@@ -151,6 +151,8 @@ pub(super) fn endings(
         }
         let mut line = Line::of(component, components, node, files);
         if component == Component::Kubelet {
+            line.endings
+                .extend(kubelet::taints_of_option(options, node));
             kubelet::files(&mut line, settings, extracted);
         }
         if line.endings.is_empty() {

@@ -7,6 +7,7 @@ use super::dropins::DropIn;
 use crate::k3s::component::Argument;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
+use crate::k3s::quantity::Quantity;
 
 const SIGNAL: &str = "nodefs.available";
 /// K3s's own.
@@ -43,7 +44,7 @@ impl Eviction {
         }
     }
 
-    /// Reads `5%` or a quantity (`500Mi`, `1G`, `1000`).
+    /// Reads `5%` or a quantity.
     fn parse(text: &str) -> Option<Self> {
         if let Some(percent) = text.strip_suffix('%') {
             let (whole, part) = percent
@@ -58,27 +59,9 @@ impl Eviction {
                 .checked_add(hundredths)?;
             return (basis_points <= 10_000).then_some(Self::Share { basis_points });
         }
-        let digits = text
-            .find(|letter: char| !letter.is_ascii_digit())
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at_checked(digits)?;
-        let factor: u64 = match unit {
-            "" => 1,
-            "k" => 1000,
-            "Ki" => 1 << 10,
-            "M" => 1_000_000,
-            "Mi" => 1 << 20,
-            "G" => 1_000_000_000,
-            "Gi" => 1 << 30,
-            "T" => 1_000_000_000_000,
-            "Ti" => 1 << 40,
-            _ => return None,
-        };
-        number
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(factor)
-            .map(Self::Bytes)
+        let quantity = Quantity::parse(text).ok()?;
+        let is_threshold = !quantity.is_negative() && !quantity.is_zero();
+        is_threshold.then(|| Self::Bytes(quantity.bytes()))
     }
 
     /// The threshold of the kubelet's command line, else of the files, else K3s's.

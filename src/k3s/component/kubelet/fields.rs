@@ -3,6 +3,15 @@
 
 use crate::k3s::component::schema::{Shape, TEXTS};
 
+const TAINT: Shape = Shape::Struct(
+    "v1.Taint",
+    &[
+        ("key", Shape::Text),
+        ("value", Shape::Text),
+        ("effect", Shape::Word("v1.TaintEffect")),
+        ("timeAdded", Shape::Text),
+    ],
+);
 const TEXT_OF: Shape = Shape::Map(&Shape::Text);
 
 /// What a kubelet's file may hold. Logging, tracing and the like have decoders of their own and are not in it.
@@ -236,10 +245,7 @@ pub(super) const CONFIGURATION: Shape = Shape::Struct(
             "memoryReservationPolicy",
             Shape::Since(36, &Shape::Word("v1beta1.MemoryReservationPolicy")),
         ),
-        (
-            "registerWithTaints",
-            Shape::Since(32, &Shape::List(&Shape::Any)),
-        ),
+        ("registerWithTaints", Shape::Since(32, &Shape::List(&TAINT))),
         ("registerNode", Shape::Since(32, &Shape::Bool)),
         ("tracing", Shape::Since(32, &Shape::Any)),
         (

@@ -5,7 +5,10 @@ mod labels;
 mod numbers;
 mod paths;
 mod policies;
+mod quantities;
 mod taints;
+
+pub(super) use taints::of_option as taints_of_option;
 
 use super::{CgroupVersion, Facts, Line, common};
 use crate::k3s::component::Component;
@@ -50,9 +53,10 @@ pub(super) fn judge(
 ) {
     let Some(Ok(settings)) = settings else { return };
     gates(line, settings);
-    taints::judge(line);
+    taints::judge(line, settings);
     labels::judge(line);
     numbers::judge(line, settings);
+    quantities::judge(line, settings);
     policies::judge(line, settings);
     eviction::judge(line, settings);
     paths::judge(line, settings);

@@ -143,6 +143,66 @@ const FLAGS: &[(&str, &str, &str)] = &[
         "failed to create kubelet: the sysctls \"x\" are not known to be namespaced",
     ),
     (
+        "system-reserved=memory=1GB",
+        RUN,
+        "--system-reserved value failed to parse: failed to parse quantity \"1GB\" for \"memory\" resource: quantities must",
+    ),
+    (
+        "kube-reserved=gpu=1",
+        RUN,
+        "--kube-reserved value failed to parse: cannot reserve \"gpu\" resource",
+    ),
+    (
+        "kube-reserved=cpu=-1",
+        RUN,
+        "--kube-reserved value failed to parse: resource quantity for \"cpu\" cannot be negative: -1",
+    ),
+    (
+        "container-log-max-size=10MB",
+        RUN,
+        "failed to create kubelet: failed to initialize container log manager: failed to parse container log max size \"10MB\"",
+    ),
+    (
+        "container-log-max-size=1.5Gi",
+        RUN,
+        "failed to create kubelet: failed to initialize container log manager: failed to parse container log max size \"1.5Gi\"",
+    ),
+    (
+        "eviction-hard=memory.available<100MB",
+        RUN,
+        "quantities must match",
+    ),
+    (
+        "eviction-hard=memory.available<0",
+        RUN,
+        "eviction threshold memory.available must be positive: 0",
+    ),
+    (
+        "eviction-hard=memory.available<101%",
+        RUN,
+        "eviction percentage threshold memory.available must be <= 100%: 101%",
+    ),
+    (
+        "eviction-minimum-reclaim=imagefs.available=0%",
+        RUN,
+        "failed to create kubelet: eviction percentage minimum reclaim imagefs.available must be positive: 0%",
+    ),
+    (
+        "eviction-soft-grace-period=memory.available=1",
+        RUN,
+        "failed to create kubelet: time: missing unit in duration \"1\"",
+    ),
+    (
+        "reserved-memory=0:memory=1GB",
+        "kubelet exited: failed to parse kubelet flag: ",
+        "invalid argument \"0:memory=1GB\" for \"--reserved-memory\" flag: failed to parse the quantity: 1GB",
+    ),
+    (
+        "reserved-memory=0:cpu=1",
+        "kubelet exited: failed to parse kubelet flag: ",
+        "invalid argument \"0:cpu=1\" for \"--reserved-memory\" flag: memory type conversion error, unknown type: \"cpu\"",
+    ),
+    (
         "register-with-taints=a=b:Nope",
         "kubelet exited: failed to parse kubelet flag: ",
         "invalid argument \"a=b:Nope\" for \"--register-with-taints\" flag: invalid taint effect: Nope",
@@ -194,6 +254,10 @@ fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
             "kube-reserved=memory=1Gi,cpu=100m",
         ],
         &["cpu-manager-policy=static", "reserved-cpus=0"],
+        &["reserved-memory=0:memory=1Gi,hugepages-2Mi=1Gi;1:memory=1G"],
+        &["container-log-max-size=-1"],
+        &["system-reserved=memory=0.5Gi,cpu=100m,pid=1k,ephemeral-storage=1e9"],
+        &["eviction-minimum-reclaim=imagefs.available=0,nodefs.available=10.5%"],
         &[
             "enforce-node-allocatable=pods,kube-reserved",
             "kube-reserved-cgroup=/x",
@@ -209,6 +273,21 @@ fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
 
 /// A drop-in, and what the kubelet says of it.
 const DROP_INS: &[(&str, &str, &str)] = &[
+    (
+        "systemReserved: {memory: 1GB}",
+        RUN,
+        "--system-reserved value failed to parse",
+    ),
+    (
+        "evictionMinimumReclaim: {imagefs.available: 1GB}",
+        RUN,
+        "failed to create kubelet: quantities must match",
+    ),
+    (
+        "containerLogMaxSize: 10MB",
+        RUN,
+        "failed to create kubelet: failed to initialize",
+    ),
     ("healthzPort: 70000", INVALID, "healthzPort"),
     ("kubeAPIBurst: -1", INVALID, "kubeAPIBurst"),
     ("kubeAPIQPS: -1", INVALID, "kubeAPIQPS"),
