@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::command_line::{self, Word};
 use super::environment::Environment;
-use super::{K3sVersion, Options, Place, Role};
+use super::secret::shown_name;
+use super::{Ending, K3sVersion, Options, Place, Role};
 
 /// The command that starts K3s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,39 @@ impl Invocation {
     }
 }
 
+/// The options of `k3s` itself, before its role (K3s pkg/cli/cmds/root.go, and what its library adds).
+const OF_K3S: [&str; 8] = [
+    "debug",
+    "data-dir",
+    "d",
+    "help",
+    "h",
+    "version",
+    "v",
+    "generate-bash-completion",
+];
+
+impl Invocation {
+    /// Why `k3s` ends before it comes to its role: an option stands there that only the role knows.
+    #[must_use]
+    pub fn ends_before_role(&self) -> Option<Ending> {
+        let (position, _) = self.role()?;
+        let before = self.words.iter().take(position);
+        let unknown = before
+            .filter(|word| word.text.starts_with('-'))
+            .find_map(|word| {
+                let name = word.text.trim_start_matches('-').split('=').next()?;
+                (!OF_K3S.contains(&name)).then_some((word, name))
+            });
+        unknown.map(|(word, name)| {
+            let name = shown_name(name);
+            let reason =
+                format!("flag provided but not defined: -{name}; it belongs behind the role");
+            Ending::new(reason, Some(word.place.clone()))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +189,31 @@ mod tests {
         let version = "1.36.3".parse().unwrap();
         let found = invocation.words_that_set("data-dir", version, &|_| true);
         assert_eq!(found.unwrap(), std::slice::from_ref(&(1..3)));
+    }
+
+    #[test]
+    fn an_option_of_the_role_ends_k3s_before_it() {
+        let ends = |words: &[&str]| {
+            let mut invocation = Invocation::new(Role::Server, words.to_vec(), &BTreeMap::new());
+            invocation.words.remove(0);
+            invocation.ends_before_role().map(|ending| ending.reason)
+        };
+        assert_eq!(
+            ends(&[
+                "--debug",
+                "-d",
+                "/x",
+                "--data-dir=/y",
+                "server",
+                "--tls-san=a"
+            ]),
+            None
+        );
+        let said = ends(&["--tls-san=a", "server"]).unwrap_or_default();
+        assert!(
+            said.starts_with("flag provided but not defined: -tls-san"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub fn merge(
         inputs,
         config_file: location.map(|location| location.path),
         data_dir,
-        wrapper_ends: outer.ends,
+        wrapper_ends: outer.ends.or_else(|| invocation.ends_before_role()),
         skipped: merging.skipped,
         remarks: merging.remarks,
     })

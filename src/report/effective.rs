@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::beside_next_start::{OnDiskReport, RunningReport};
-use crate::k3s::component::{AUTO, Argument, Component};
+use crate::k3s::component::{AUTO, Argument, Component, KubeletSettings, Setting};
 use crate::k3s::{
     Effective, Ending, OptionKind, Options, Place, SkippedKey, Sourced, Unit, shown_value,
 };
@@ -37,6 +37,8 @@ pub struct EffectiveReport {
     pub arguments: BTreeMap<&'static str, Vec<String>>,
     /// Where each argument comes from, in the same order.
     pub argument_sources: BTreeMap<&'static str, Vec<ArgumentSource>>,
+    /// What the kubelet's flags and files come to, of the settings that can be judged; by their path in its configuration.
+    pub kubelet_settings: BTreeMap<&'static str, KubeletSettingReport>,
     /// What K3s would warn about, in its own words, or do without a word.
     pub warnings: Vec<String>,
     /// The keys that it would warn about and skip, with their places, which it does not name.
@@ -125,6 +127,27 @@ pub struct ArgumentSource {
     /// What was given too and does not count, with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrode: Vec<String>,
+    /// The place of a later argument of the same flag that counts in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outranked_by: Option<String>,
+}
+
+/// One setting of the kubelet.
+#[derive(Debug, Serialize)]
+pub struct KubeletSettingReport {
+    /// As the kubelet's `/configz` prints it.
+    pub value: String,
+    /// The place that gave it.
+    pub from: String,
+}
+
+impl KubeletSettingReport {
+    fn of(setting: &Setting) -> Self {
+        Self {
+            value: setting.value.clone(),
+            from: setting.place.to_string(),
+        }
+    }
 }
 
 impl EndsReport {
@@ -161,16 +184,22 @@ impl EffectiveReport {
         let effective = reported.next;
         let role = effective.configuration.role;
         let mut argument_sources = BTreeMap::new();
-        for (component, line) in &effective.start.components.lines {
-            let sources = line.iter().map(|argument| ArgumentSource {
-                flag: argument.shown_flag().to_owned(),
-                from: argument.place.to_string(),
-                overrode: argument
-                    .overrode
-                    .iter()
-                    .map(|earlier| sourced(&argument.flag, earlier))
-                    .collect(),
-            });
+        let components = &effective.start.components;
+        for (component, line) in &components.lines {
+            let outranked_by = components.outranked_by(*component, effective.version);
+            let sources = line
+                .iter()
+                .zip(outranked_by)
+                .map(|(argument, by)| ArgumentSource {
+                    flag: argument.shown_flag().to_owned(),
+                    from: argument.place.to_string(),
+                    overrode: argument
+                        .overrode
+                        .iter()
+                        .map(|earlier| sourced(&argument.flag, earlier))
+                        .collect(),
+                    outranked_by: by.map(ToString::to_string),
+                });
             argument_sources.insert(component.name(), sources.collect());
         }
         Self {
@@ -182,6 +211,7 @@ impl EffectiveReport {
             options: options(effective),
             arguments: lines(effective),
             argument_sources,
+            kubelet_settings: kubelet_settings(effective),
             warnings: [reported.warnings.to_vec(), effective.warnings()].concat(),
             skipped_keys: effective
                 .configuration
@@ -231,12 +261,17 @@ impl EffectiveReport {
             };
             let _ = writeln!(text, "\n{name}:");
             for (argument, source) in line.iter().zip(sources) {
-                let _ = writeln!(text, "  {argument}  [{}]", source.from);
+                let _ = write!(text, "  {argument}  [{}]", source.from);
+                if let Some(place) = &source.outranked_by {
+                    let _ = write!(text, "  does not count: {place} gives it again");
+                }
+                text.push('\n');
                 for overrode in &source.overrode {
                     let _ = writeln!(text, "      instead of {overrode}");
                 }
             }
         }
+        self.write_kubelet_settings(&mut text);
         if let Some(on_disk) = &self.on_disk {
             on_disk.write(&mut text);
         }
@@ -254,6 +289,34 @@ impl EffectiveReport {
         }
         text
     }
+
+    /// Those that files or flags give; the others are K3s's and the kubelet's own.
+    fn write_kubelet_settings(&self, text: &mut String) {
+        let by_default = Place::Default.to_string();
+        let mut given = self.kubelet_settings.iter();
+        let given: Vec<_> = given
+            .by_ref()
+            .filter(|(_, setting)| setting.from != by_default)
+            .collect();
+        if !given.is_empty() {
+            text.push_str("\nWhat the kubelet's files and arguments come to:\n");
+        }
+        for (path, setting) in given {
+            let _ = writeln!(text, "  {path} = {}  [{}]", setting.value, setting.from);
+        }
+    }
+}
+
+/// All of them, by their paths.
+fn kubelet_settings(effective: &Effective) -> BTreeMap<&'static str, KubeletSettingReport> {
+    let settings = effective
+        .start
+        .kubelet
+        .iter()
+        .flat_map(KubeletSettings::iter);
+    settings
+        .map(|(path, setting)| (path, KubeletSettingReport::of(setting)))
+        .collect()
 }
 
 fn sourced(name: &str, value: &Sourced) -> String {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Component;
+use super::flags::Flags;
+use super::value::Kind;
 use crate::k3s::secret::shown_name;
-use crate::k3s::{Place, SECRET, Sourced, hides, shown_value};
+use crate::k3s::{K3sVersion, Place, SECRET, Sourced, hides, shown_value};
 
 /// One word of a component's command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,26 @@ impl Components {
             .iter()
             .map(ToString::to_string)
             .collect()
+    }
+
+    /// Of each argument of a component, the place of a later one that takes its effect: of a flag that holds one value the last
+    /// counts, whatever K3s logs before it.
+    #[must_use]
+    pub fn outranked_by(&self, component: Component, version: K3sVersion) -> Vec<Option<&Place>> {
+        let flags = Flags::of(component, version.minor);
+        let line = self.line(component);
+        let mut last = BTreeMap::new();
+        for argument in line {
+            last.insert(flags.name(&argument.flag), argument);
+        }
+        let mut places = Vec::with_capacity(line.len());
+        for argument in line {
+            let counts = last.get(&flags.name(&argument.flag)).copied();
+            let counts = counts.filter(|counts| !std::ptr::eq(*counts, argument));
+            let unites = counts.is_some() && flags.kind(&argument.flag).is_some_and(Kind::unites);
+            places.push(counts.filter(|_| !unites).map(|counts| &counts.place));
+        }
+        places
     }
 
     /// Every value of a flag, in order.

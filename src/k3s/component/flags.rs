@@ -107,7 +107,7 @@ impl Flags {
     }
 
     /// The name under which the component looks a flag up: the kubelet alone takes `_` for `-`.
-    fn name<'a>(&self, flag: &'a str) -> Cow<'a, str> {
+    pub(super) fn name<'a>(&self, flag: &'a str) -> Cow<'a, str> {
         if self.component == Component::Kubelet && flag.contains('_') {
             Cow::Owned(flag.replace('_', "-"))
         } else {

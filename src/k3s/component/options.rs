@@ -13,6 +13,11 @@ impl<'a> Options<'a> {
         Self { merge }
     }
 
+    /// Whether what is not set is meant not to be: K3s comes as far as to know all of them.
+    pub(super) const fn are_settled(&self) -> bool {
+        self.merge.ends.is_none()
+    }
+
     fn set(&self, name: &str) -> Option<&'a SetOption> {
         self.merge.options.get(name)
     }

@@ -39,6 +39,16 @@ pub(super) fn with_files(
     }
     let root = Root::open(tree.path()).unwrap();
     let mut merge = Merge::default();
+    if role == Role::Agent {
+        for (name, value) in [
+            ("server", "https://server:6443"),
+            ("token", "not-a-real-token"),
+        ] {
+            merge
+                .options
+                .insert(name.to_owned(), option(vec![value.to_owned()]));
+        }
+    }
     for (name, values) in options {
         let values = values.into_iter().map(str::to_owned).collect();
         merge.options.insert(name.to_owned(), option(values));
@@ -234,4 +244,45 @@ proptest! {
         let found = start(&merge, &node, &Facts::default(), &Files::new(&root));
         prop_assert!(found.components.lines.len() > 1);
     }
+}
+
+/// K3s takes `config` and `config-dir` out of the list, and leaves other ways to write them in it.
+#[test]
+fn a_kubelet_reads_the_files_that_its_command_line_names_in_the_end() {
+    let head = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+    let own = "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/50-own.conf";
+    let file =
+        format!("{head}eventRecordQPS: 7\nauthentication: {{anonymous: {{enabled: true}}}}\n");
+    let drop_in = format!("{head}eventRecordQPS: 8\n");
+    let contents = [
+        ("/etc/edge/kubelet.yaml", file.as_str()),
+        ("/etc/edge/kubelet.d/50-a.conf", file.as_str()),
+        (own, drop_in.as_str()),
+    ];
+    let of = |items: &[&str]| {
+        let options = vec![("kubelet-arg", items.to_vec())];
+        let start = with_files(options, &contents, "1.36.3", Role::Server);
+        assert_eq!(start.endings, [], "{items:?}");
+        let kubelet = start.kubelet.unwrap();
+        let of = |path: &str| kubelet.get(path).unwrap().value.clone();
+        (of("eventRecordQPS"), of("authentication.anonymous.enabled"))
+    };
+    let both = |qps: &str, anonymous: &str| (qps.to_owned(), anonymous.to_owned());
+    assert_eq!(of(&[]), both("8", "false"));
+    // The base, below K3s's own file and all drop-ins.
+    assert_eq!(of(&["config+=/etc/edge/kubelet.yaml"]), both("8", "false"));
+    assert_eq!(
+        of(&["----config=/etc/edge/kubelet.yaml"]),
+        both("8", "false")
+    );
+    // In the place of K3s's own directory.
+    assert_eq!(of(&["config_dir=/etc/edge/kubelet.d"]), both("7", "true"));
+    assert_eq!(of(&["config-dir+=/etc/edge/kubelet.d"]), both("7", "true"));
+    assert_eq!(of(&["config-dir=/etc/edge/kubelet.d"]), both("8", "true"));
+    let missing = with(
+        vec![("kubelet-arg", vec!["config+=/none"])],
+        "1.36.3",
+        Role::Server,
+    );
+    assert!(!missing.endings.is_empty());
 }

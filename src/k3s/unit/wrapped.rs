@@ -23,10 +23,11 @@ pub(super) fn problem(unit: &Unit) -> Option<String> {
         return None;
     }
     let binary = &unit.binary;
-    Some(format!(
-        "{} starts {}, which hides what K3s gets: start `k3s server` or `k3s agent` there itself",
-        binary.place, binary.text
-    ))
+    let why = match is_k3s(&binary.text) {
+        true => "without `server` or `agent` as its first word",
+        false => "which hides what K3s gets: start `k3s server` or `k3s agent` there itself",
+    };
+    Some(format!("{} starts {}, {why}", binary.place, binary.text))
 }
 
 /// Whether `k3s server` or `k3s agent` stands within the command, as words of their own or within those of a shell.

@@ -6,6 +6,7 @@ use super::{Line, access, admission, audit, common, encryption, files, limits};
 use crate::k3s::Place;
 use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
+use crate::k3s::go_value::boolean;
 
 /// Files that it reads at its start.
 const FILES: &[&str] = &[
@@ -53,6 +54,9 @@ const API_GROUPS: &[&str] = &[
     "storage.k8s.io",
     "storagemigration.k8s.io",
 ];
+
+/// The version of the core group, which goes without a name.
+const CORE: &str = "v1";
 
 /// Read in the sources of 1.24.4, 1.31.4 and 1.36.3; from when on it is so before, nobody looked.
 const FAMILIES_SINCE_MINOR: u16 = 24;
@@ -160,14 +164,51 @@ fn runtime_config(line: &mut Line<'_>) {
         let reason = "interface conversion: interface is nil, not rest.Getter";
         line.end(reason, Some(argument));
     }
-    let unknown = words.iter().find_map(|(word, argument)| {
-        let name = word.split('=').next().unwrap_or_default();
-        let (group, _) = name.split_once('/')?;
-        (!API_GROUPS.contains(&group)).then_some((group, *argument))
-    });
-    if let Some((group, argument)) = unknown.filter(|_| line.minor() <= minors::NEWEST) {
-        line.end(&format!("unknown api groups {group}"), Some(argument));
+    let is_known = line.minor() <= minors::NEWEST;
+    let wrong = words
+        .iter()
+        .find_map(|(word, argument)| Some((no_api(word, is_known)?, *argument)));
+    if let Some((reason, argument)) = wrong {
+        line.end(&reason, Some(argument));
     }
+}
+
+/// `v1`, `v2beta3`; which of them a group has, the release tells.
+fn is_version(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = text.strip_prefix('v') else {
+        return false;
+    };
+    let parts = rest.split_once("alpha").or_else(|| rest.split_once("beta"));
+    match parts {
+        Some((major, minor)) => is_number(major) && is_number(minor),
+        None => is_number(rest),
+    }
+}
+
+/// Why an apiserver does not take a word of `runtime-config` (apiserver `pkg/server/resourceconfig/helpers.go`).
+fn no_api(word: &str, groups_are_known: bool) -> Option<String> {
+    let (key, value) = word.split_once('=').unwrap_or((word, ""));
+    if ["api/all", "api/ga", "api/beta", "api/alpha"].contains(&key) {
+        return (!["true", "false"].contains(&value))
+            .then(|| format!("invalid value {key}={value}"));
+    }
+    let group = match key.split('/').collect::<Vec<_>>().as_slice() {
+        [CORE] => return None,
+        [group, _] | [group, _, _] => *group,
+        _ => return Some(format!("runtime-config invalid key {key}")),
+    };
+    if groups_are_known && !API_GROUPS.contains(&group) {
+        return Some(format!("unknown api groups {group}"));
+    }
+    let version = key.split('/').nth(1).unwrap_or_default();
+    if !is_version(version) {
+        return Some(format!(
+            "group version {group}/{version} that has not been registered"
+        ));
+    }
+    let is_bool = value.is_empty() || boolean(value).is_some();
+    (!is_bool).then(|| format!("invalid value of {key}: {value}, err: strconv.ParseBool"))
 }
 
 #[cfg(test)]
@@ -223,11 +264,53 @@ mod tests {
         }
     }
 
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn arguments_that_end_a_real_apiserver_together_end_it() {
+        let log = "audit-log-path=/var/log/a.log";
+        let client = "oidc-client-id=a";
+        for (items, words) in [
+            (
+                ["audit-log-truncate-max-event-size=-1", log],
+                "invalid audit truncate log max event size -1, must be a positive number",
+            ),
+            (
+                ["audit-log-truncate-max-batch-size=1", log],
+                "invalid audit truncate log max batch size 1, must be greater than max event size (102400)",
+            ),
+            (
+                ["oidc-issuer-url=http://x.example", client],
+                "jwt[0].issuer.url: Invalid value: \"http://x.example\": URL scheme must be https",
+            ),
+            (
+                ["oidc-issuer-url=https://x.example/?a=b", client],
+                "URL must not contain a query",
+            ),
+        ] {
+            let reason =
+                ending("kube-apiserver-arg", &items).unwrap_or_else(|| panic!("{items:?}"));
+            assert!(reason.contains(words), "{items:?}: {reason}");
+        }
+        for items in [
+            ["audit-log-truncate-max-event-size=-1", "profiling=false"],
+            ["oidc-issuer-url=https://x.example/a", client],
+        ] {
+            assert_eq!(ending("kube-apiserver-arg", &items), None, "{items:?}");
+        }
+    }
+
     #[test]
     fn values_that_end_a_real_apiserver_end_it() {
         for (item, words) in [
             ("admission-control=", "flags are mutually exclusive"),
             ("runtime-config=v1=false", "not rest.Getter"),
+            ("runtime-config=foo=true", "runtime-config invalid key foo"),
+            ("runtime-config=api/all=1", "invalid value api/all=1"),
+            ("runtime-config=batch/v1=x", "invalid value of batch/v1: x"),
+            (
+                "runtime-config=batch/foo=true",
+                "group version batch/foo that has not been registered",
+            ),
             ("feature-gates=AllAlpha=true", "priority classes: timed out"),
             ("service-account-issuer=:bad", "missing protocol scheme"),
             (

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{cluster, common, etcd, families, flannel, helm, runtime, vpn};
 use crate::k3s::component::extra::{self, Found};
+use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
@@ -17,6 +18,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> V
     let mut found = Vec::from_iter(vpn::endings(options));
     found.extend(addresses(options, &["node-ip"]));
     if node.role == Role::Agent {
+        found.extend(joins_nothing(options, node, files));
         found.extend(runtime::endings(options, node));
         return found;
     }
@@ -44,6 +46,27 @@ pub(super) fn waits(options: Options<'_>) -> Vec<String> {
         .map(|(word, place)| {
             format!("{place}: K3s would wait for ever and not get ready: invalid node-external-ip {word:?}")
         })
+        .collect()
+}
+
+/// An agent is told where its cluster is and what lets it in, which a node that joined once no longer needs
+/// (pkg/cli/agent/agent.go).
+fn joins_nothing(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec<Ending> {
+    if !options.are_settled() || node.version.minor > minors::NEWEST {
+        return Vec::new();
+    }
+    let lets_in = ["token", "token-file", "cluster-secret"];
+    let has_token = lets_in.iter().any(|name| options.text(name).is_some());
+    let certificate = node.data_dir.join("agent/client-kubelet.crt");
+    // What cannot be looked at may be there.
+    let has_joined = !matches!(files.kind(&certificate), Ok(None));
+    let lacks = [
+        ("token", !has_token && !has_joined),
+        ("server", options.text("server").is_none()),
+    ];
+    let lacks = lacks.into_iter().filter(|(_, lacks)| *lacks);
+    lacks
+        .map(|(name, _)| Ending::of_k3s(format!("--{name} is required"), options.place(name)))
         .collect()
 }
 
@@ -246,4 +269,33 @@ fn panics(options: Options<'_>, node: &Node) -> Vec<Ending> {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::k3s::component::tests::with_files;
+
+    #[test]
+    fn an_agent_ends_without_its_server_and_without_what_lets_it_in() {
+        let certificate = ("/var/lib/rancher/k3s/agent/client-kubelet.crt", "");
+        let reasons = |options: &[(&'static str, &'static str)], files: &[(&str, &str)]| {
+            let options = options.iter().map(|(name, value)| (*name, vec![*value]));
+            let start = with_files(options.collect(), files, "1.36.3", Role::Agent);
+            start
+                .endings
+                .into_iter()
+                .map(|ending| ending.reason)
+                .collect::<Vec<_>>()
+        };
+        let (no_token, no_server) = (("token", ""), ("server", ""));
+        assert_eq!(reasons(&[], &[]), [""; 0]);
+        assert_eq!(reasons(&[no_token], &[]), ["--token is required"]);
+        assert_eq!(reasons(&[no_token, ("token-file", "/t")], &[]), [""; 0]);
+        assert_eq!(reasons(&[no_token], &[certificate]), [""; 0]);
+        assert_eq!(
+            reasons(&[no_token, no_server], &[certificate]),
+            ["--server is required"]
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::{Line, common};
 use crate::k3s::go_duration::nanoseconds;
-use crate::k3s::go_value::{boolean, float};
+use crate::k3s::go_value::float;
 
 /// Durations that may not be negative.
 const DURATIONS: [&str; 3] = [
@@ -130,20 +130,22 @@ fn audit_batches(line: &mut Line<'_>) {
     }
 }
 
+/// Judged also where nothing is truncated (apiserver `pkg/server/options/audit.go` AuditTruncateOptions.Validate).
 fn truncation(line: &mut Line<'_>, backend: &str) {
     let flag = |name: &str| format!("audit-{backend}-truncate-{name}");
-    let is_on = line
-        .last(&flag("enabled"))
-        .is_some_and(|argument| boolean(&argument.value) == Some(true));
-    if !is_on {
-        return;
-    }
     let number = |name: &str| line.flags.number(line.arguments, &flag(name));
     let batch = number("max-batch-size");
     let event = number("max-event-size");
     // The defaults of the apiserver.
     let batch_bytes = batch.map_or(10 << 20, |(bytes, _)| bytes);
     let event_bytes = event.map_or(100 << 10, |(bytes, _)| bytes);
+    if event_bytes <= 0 {
+        let reason = format!(
+            "invalid audit truncate {backend} max event size {event_bytes}, must be a positive number"
+        );
+        line.end(&reason, event.map(|(_, argument)| argument));
+        return;
+    }
     if batch_bytes < event_bytes {
         let reason = format!(
             "invalid audit truncate {backend} max batch size {batch_bytes}, must be greater than max event size \

@@ -128,29 +128,10 @@ pub(in crate::k3s::component) fn effective(
         values: defaults.collect(),
         ..KubeletSettings::default()
     };
-    let mut read = Vec::new();
-    if reads_dropins(node.version) {
-        let directory = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
-        let files = dropins::read(&directory, extracted, node, files)?;
-        let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
-            files.iter().partition(|file| file.before_defaults);
-        for file in before {
-            merge(&mut settings, file, minor);
-        }
-        k3s_defaults(&mut settings, situation, minor);
-        for file in &after {
-            merge(&mut settings, file, minor);
-        }
-        let merging = "failed to merge kubelet configs: failed to unmarshal merged JSON into kubelet configuration";
-        decodes(&after, node, merging)?;
-        read = files;
-    }
     let flags = Flags::of(Component::Kubelet, minor);
-    if !reads_dropins(node.version)
-        && let Some(argument) = flags
-            .last(line, "config")
-            .filter(|argument| !argument.value.is_empty())
-    {
+    let mut read = Vec::new();
+    // From 1.32 on K3s takes it out of the list, but for `config+=FILE` and other ways around that.
+    if let Some(argument) = named(&flags, line, "config") {
         let file = dropins::read_one(node.named_file(&argument.value), &argument.place, files)?;
         merge(&mut settings, &file, minor);
         let loading = format!(
@@ -160,6 +141,32 @@ pub(in crate::k3s::component) fn effective(
         decodes(&[&file], node, &loading)?;
         read.push(file);
     }
+    if reads_dropins(node.version) {
+        let own = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
+        let directory =
+            named(&flags, line, "config-dir").map(|argument| node.named_file(&argument.value));
+        let is_own = directory.as_ref() == Some(&own);
+        let files = match &directory {
+            None => Vec::new(),
+            Some(_) if is_own => dropins::read(&own, extracted, node, files)?,
+            // What K3s copies goes to its own directory, which nobody reads then.
+            Some(directory) => dropins::read(directory, &Extracted::default(), node, files)?,
+        };
+        let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
+            files.iter().partition(|file| file.before_defaults);
+        for file in before {
+            merge(&mut settings, file, minor);
+        }
+        if is_own {
+            k3s_defaults(&mut settings, situation, minor);
+        }
+        for file in &after {
+            merge(&mut settings, file, minor);
+        }
+        let merging = "failed to merge kubelet configs: failed to unmarshal merged JSON into kubelet configuration";
+        decodes(&after, node, merging)?;
+        read.extend(files);
+    }
     settings.eviction = Eviction::of(line, &flags, &read);
     settings.gates = gates(line, &flags, &read);
     for row in Row::all(minor) {
@@ -167,6 +174,12 @@ pub(in crate::k3s::component) fn effective(
     }
     settings.files = read;
     Ok(settings)
+}
+
+/// The argument that names a file or directory.
+fn named<'l>(flags: &Flags, line: &'l [Argument], flag: &str) -> Option<&'l Argument> {
+    let last = flags.last(line, flag);
+    last.filter(|argument| !argument.value.is_empty())
 }
 
 /// Whether the kubelet can read what the files come to, which it does once they are merged (`cmd/kubelet/app/server.go`

@@ -27,13 +27,7 @@ fn authentication(line: &mut Line<'_>) {
         .iter()
         .find(|argument| argument.flag.starts_with("oidc-"));
     let Some(argument) = line.given("authentication-config") else {
-        let halves = ["oidc-issuer-url", "oidc-client-id"];
-        if oidc.is_some() && halves.iter().any(|flag| line.given(flag).is_none()) {
-            line.end(
-                "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set",
-                oidc,
-            );
-        }
+        without_a_file(line, oidc);
         return;
     };
     if line.minor() < 30 && !gate_on(line, "StructuredAuthenticationConfiguration") {
@@ -82,6 +76,25 @@ fn authentication(line: &mut Line<'_>) {
     }
 }
 
+/// What the flags alone say of issuers of OpenID tokens; `oidc` is the first of them.
+fn without_a_file(line: &mut Line<'_>, oidc: Option<&Argument>) {
+    let halves = ["oidc-issuer-url", "oidc-client-id"];
+    if oidc.is_some() && halves.iter().any(|flag| line.given(flag).is_none()) {
+        line.end(
+            "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set",
+            oidc,
+        );
+    } else if let Some(argument) = line.given("oidc-issuer-url")
+        && let Some(why) = no_issuer(&argument.value, line.minor())
+    {
+        let reason = format!(
+            "invalid authentication configuration: jwt[0].issuer.url: Invalid value: {:?}: {why}",
+            argument.value
+        );
+        line.end(&reason, Some(argument));
+    }
+}
+
 fn issuers(line: &mut Line<'_>) {
     let mut seen = BTreeSet::new();
     for argument in line
@@ -107,6 +120,24 @@ fn issuers(line: &mut Line<'_>) {
             line.end(&reason, Some(argument));
         }
     }
+}
+
+/// Why no issuer of OpenID tokens can be at a URL (apiserver `pkg/apis/apiserver/validation/validation.go` validateURL, which the
+/// flags go through too since 1.30).
+fn no_issuer(url: &str, minor: u16) -> Option<&'static str> {
+    let Some(rest) = url.strip_prefix("https://") else {
+        return Some("URL scheme must be https");
+    };
+    let (before, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (before, query) = before.split_once('?').unwrap_or((before, ""));
+    let host = before.split('/').next().unwrap_or_default();
+    let why = match () {
+        () if host.contains('@') => "URL must not contain a username or password",
+        () if !query.is_empty() => "URL must not contain a query",
+        () if !fragment.is_empty() => "URL must not contain a fragment",
+        () => return None,
+    };
+    Some(why).filter(|_| minor >= 30)
 }
 
 /// Why Go reads no URL in a text with a colon (`net/url`); `None` also for what is too rare to be judged here.
