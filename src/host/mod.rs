@@ -38,7 +38,7 @@ pub use file_mode::FileMode;
 pub use interrupt::Interrupt;
 pub use listing::Listed;
 pub use obstacle::Touches;
-pub use own::{FileIdentity, Opening, OwnDirectory, OwnFile, OwnPlace, Writing};
+pub use own::{FileIdentity, FileState, Opening, OwnDirectory, OwnFile, OwnPlace, Writing};
 pub use read::READ_LIMIT_BYTES;
 pub use root::{Durability, Root};
 pub use space::Space;

@@ -22,7 +22,7 @@ use super::suspension::{Halt, Suspension};
 use super::view::View;
 use super::work::{self, Hands, Hit, Target};
 use crate::host::{HostError, Thing};
-use crate::reconcile::ledger::Ledger;
+use crate::reconcile::ledger::{FILE, Ledger, WAY_OUT};
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::report::status::{K3sStatus, Repair};
@@ -282,6 +282,8 @@ impl<'s> Agent<'s> {
         // What held or refused a restart may have gone without an event, and what K3s reads may have changed without one.
         self.look_soon(now);
         events.iter().for_each(|event| self.journal.tell(event));
+        // Held by another process it is looked at by the next pass.
+        let _ = self.ground.look_at(&mut self.ledger);
         self.check_ledger();
         self.ran.last_full_pass = Timestamp::now().as_second();
         self.ran.last_full_pass_at = Some(now);
@@ -293,7 +295,8 @@ impl<'s> Agent<'s> {
         if damage != self.told.ledger_damage
             && let Some(damage) = &damage
         {
-            let event = Event::new(Kind::LedgerBroken, damage.clone());
+            let sentence = format!("the ledger {FILE} is damaged: {damage}; {WAY_OUT}");
+            let event = Event::new(Kind::LedgerBroken, sentence);
             self.journal.tell(&event);
         }
         self.told.ledger_damage = damage;

@@ -162,6 +162,15 @@ impl Ground {
         Ok(())
     }
 
+    /// Looks whether somebody changed the record of repairs.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn look_at(&self, ledger: &mut Ledger) -> Result<(), GroundError> {
+        let lock = self.lock()?;
+        Ok(ledger.look(&lock)?)
+    }
+
     /// Makes the record of repairs durable, for the end of a run.
     ///
     /// # Errors

@@ -51,6 +51,21 @@ fn a_reload_takes_a_new_policy_and_refuses_a_wrong_one() {
 }
 
 #[test]
+fn a_ledger_that_is_changed_under_the_daemon_is_told_of_and_repairs_go_on() {
+    let bed = Bed::started();
+    bed.chmod(TOKEN, 0o666);
+    bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+    let ledger = bed.path("var/lib/k3warden/ledger.jsonl");
+    let text = fs::read_to_string(&ledger).unwrap();
+    std::thread::sleep(Duration::from_millis(30));
+    fs::write(&ledger, text.replacen("join-tokens", "join-tokenz", 1)).unwrap();
+    bed.signal(Signal::SIGHUP);
+    bed.hears("ledger.jsonl");
+    bed.chmod(TOKEN, 0o666);
+    bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+}
+
+#[test]
 fn an_exception_that_is_over_is_enforced_again_at_the_next_start() {
     let mut bed = Bed::new();
     bed.k3s_files();

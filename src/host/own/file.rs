@@ -35,6 +35,15 @@ impl FileIdentity {
     }
 }
 
+/// What the kernel says of a file's content without looking at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState {
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// When content or attributes were changed last (`st_ctime`), which nobody can set: seconds and nanoseconds.
+    changed_at: (i64, i64),
+}
+
 impl OwnFile {
     pub(super) const fn new(
         file: File,
@@ -68,6 +77,19 @@ impl OwnFile {
     /// When the kernel refuses.
     pub fn size_bytes(&self) -> Result<u64, HostError> {
         Ok(self.metadata()?.len())
+    }
+
+    /// Size and time of the last change.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn state(&self) -> Result<FileState, HostError> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = self.metadata()?;
+        Ok(FileState {
+            size_bytes: metadata.len(),
+            changed_at: (metadata.ctime(), metadata.ctime_nsec()),
+        })
     }
 
     /// Writes all bytes at the end.

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, Mode, fchmod};
 
 pub use directory::{Opening, OwnDirectory, Writing};
-pub use file::{FileIdentity, OwnFile};
+pub use file::{FileIdentity, FileState, OwnFile};
 pub use place::OwnPlace;
 
 use super::{FileMode, HostError};

@@ -59,8 +59,9 @@ pub(super) fn parse(
     };
     parser.run(&ordered)?;
     parser.refuse_two_forms()?;
-    if let Some(word) = parser.help.iter().find(|(_, _, wanted)| *wanted) {
-        return Err(prints_help(&word.1));
+    // A switch like any other: the last word counts.
+    if let Some((_, place, true)) = parser.help.last() {
+        return Err(prints_help(place));
     }
     let stray = parser.parsed.ignored.first();
     if let (Library::V2, Some(word)) = (library, stray)

@@ -117,6 +117,16 @@ fn help_ends_k3s() {
     for form in ["--help", "-h", "help"] {
         assert!(run("1.36.3", &[form]).is_err(), "{form}");
     }
+    for version in ["1.21.1", "1.36.3"] {
+        assert!(
+            run(version, &["--help", "--help=false"]).is_ok(),
+            "{version}"
+        );
+        assert!(
+            run(version, &["--help=false", "--help"]).is_err(),
+            "{version}"
+        );
+    }
 }
 
 #[test]

@@ -110,6 +110,10 @@ impl Ledger {
             self.index.add(line, span);
         }
         self.tail = draft.tail;
+        self.seen = self
+            .store
+            .as_ref()
+            .and_then(|store| store.file.state().ok());
         Ok(ids)
     }
 

@@ -41,7 +41,7 @@ use scan::{Scan, Tail};
 use store::{Opened, Store};
 
 use super::lock::Lock;
-use crate::host::{OwnPlace, Root, Thing, boot_id};
+use crate::host::{FileState, OwnPlace, Root, Thing, boot_id};
 
 /// Images of before and repairs of some years; an eighth of it is kept free for repairs.
 const LIMIT_BYTES: u64 = 8 << 20;
@@ -87,6 +87,8 @@ pub struct Ledger {
     tail: Tail,
     torn_bytes: u64,
     damage: Option<Damage>,
+    /// The file as our last reading or writing left it.
+    seen: Option<FileState>,
 }
 
 impl Ledger {
@@ -103,9 +105,18 @@ impl Ledger {
             tail: Tail::EMPTY,
             torn_bytes: 0,
             damage: None,
+            seen: None,
         };
         ledger.refresh(lock)?;
         Ok(ledger)
+    }
+
+    /// Takes in what others did to the file since, a change of what was there among it.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    pub fn look(&mut self, lock: &Lock) -> Result<(), LedgerError> {
+        self.refresh(lock)
     }
 
     /// The first fault of the record, as of the last reading.
@@ -175,12 +186,17 @@ impl Ledger {
         let Some(store) = &mut self.store else {
             return self.reload();
         };
-        let size = store.file.size_bytes()?;
+        let state = store.file.state()?;
+        let size = state.size_bytes;
         if size < self.tail.end || !store.is_current()? {
             return self.reload();
         }
         if size == self.tail.end && self.torn_bytes == 0 {
-            return Ok(());
+            // Of the same length and changed since: nobody who appends does that.
+            return match self.seen == Some(state) {
+                true => Ok(()),
+                false => self.reload(),
+            };
         }
         let marks = store.read_head(self.keeping.boot_id.as_deref())?;
         let limit = self.keeping.line_limit_bytes();
@@ -188,6 +204,7 @@ impl Ledger {
         self.tail = scan.tail;
         self.torn_bytes = scan.torn_bytes;
         self.damage = self.damage.take().or(scan.damage);
+        self.seen = Some(state);
         Ok(())
     }
 
@@ -208,6 +225,7 @@ impl Ledger {
             Opened::Nothing => known.seq,
         };
         self.store = None;
+        self.seen = None;
         if missing > 0 {
             self.damage = Some(Damage::Cut { line: 1, missing });
         }
@@ -221,6 +239,7 @@ impl Ledger {
         let head_lost = store.head.durable().is_none();
         marks.push(known);
         let limit = self.keeping.line_limit_bytes();
+        let state = store.file.state()?;
         let scan = Scan::run(&store.file, Tail::EMPTY, marks, limit, &mut self.index)?;
         self.tail = scan.tail;
         self.torn_bytes = scan.torn_bytes;
@@ -229,6 +248,7 @@ impl Ledger {
             self.damage.get_or_insert(Damage::HeadLost);
         }
         self.store = Some(store);
+        self.seen = Some(state);
         Ok(())
     }
 }

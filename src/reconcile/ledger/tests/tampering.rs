@@ -182,3 +182,30 @@ fn what_stands_before_the_damage_is_proven_and_the_rest_is_not() {
     let proven: Vec<bool> = touched.iter().map(|touch| touch.proven).collect();
     assert_eq!(proven, [false, false, true, true, true]);
 }
+
+#[test]
+fn a_line_changed_under_a_ledger_that_is_open_is_found_by_the_next_look() {
+    let machine = Machine::new();
+    let mut ledger = filled(&machine);
+    let changed = String::from_utf8(machine.bytes())
+        .unwrap()
+        .replace("0644", "4755");
+    ledger.look(&machine.lock()).unwrap();
+    assert_eq!(ledger.damage(), None);
+    // The clock of files moves in ticks of up to 10 ms.
+    std::thread::sleep(Duration::from_millis(30));
+    machine.write(changed.as_bytes());
+    ledger.look(&machine.lock()).unwrap();
+    assert!(matches!(ledger.damage(), Some(Damage::Changed { .. })));
+}
+
+#[test]
+fn what_we_append_ourselves_is_not_read_again() {
+    let machine = Machine::new();
+    let mut ledger = filled(&machine);
+    let seen = ledger.seen;
+    let _ = machine.record(&mut ledger, &value("kernel/panic", "0", "10"));
+    assert_ne!(ledger.seen, seen);
+    let state = ledger.store.as_ref().unwrap().file.state().unwrap();
+    assert_eq!(ledger.seen, Some(state));
+}
