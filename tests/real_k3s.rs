@@ -90,7 +90,7 @@ struct Refused {
 
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 
-/// None of the scheduler's: without a kubelet it waits for a node for ever, and its flags are never read.
+/// Without a kubelet the scheduler waits for a node for ever, and its flags are never read, but where there is no cloud controller.
 const REFUSED: &[Refused] = &[
     Refused {
         name: "an unknown flag",
@@ -144,6 +144,55 @@ const REFUSED: &[Refused] = &[
         name: "a flag of the controller manager that is none",
         files: &[(CONFIG, "kube-controller-manager-arg: [no-such-flag=1]\n")],
         reason: "controller-manager exited: unknown flag: --no-such-flag",
+    },
+    Refused {
+        name: "a scheduler's file without a kubeconfig",
+        files: &[
+            (
+                CONFIG,
+                "disable-cloud-controller: true\nkube-scheduler-arg: [config=/etc/edge/scheduler.yaml]\n",
+            ),
+            (
+                "/etc/edge/scheduler.yaml",
+                "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n",
+            ),
+        ],
+        reason: "scheduler exited: invalid configuration: no configuration has been provided",
+    },
+    Refused {
+        name: "a scheduler's file with a misspelt key",
+        files: &[
+            (
+                CONFIG,
+                "disable-cloud-controller: true\nkube-scheduler-arg: [config=/etc/edge/scheduler.yaml]\n",
+            ),
+            (
+                "/etc/edge/scheduler.yaml",
+                "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nenableprofiling: false\n",
+            ),
+        ],
+        reason: "scheduler exited: strict decoding error: unknown field",
+    },
+    Refused {
+        name: "an API that is none",
+        files: &[(CONFIG, "kube-apiserver-arg: [runtime-config=foo=true]\n")],
+        reason: "apiserver exited: runtime-config invalid key foo",
+    },
+    Refused {
+        name: "an issuer of tokens without TLS",
+        files: &[(
+            CONFIG,
+            "kube-apiserver-arg: [\"oidc-issuer-url=http://issuer.example\", oidc-client-id=a]\n",
+        )],
+        reason: "URL scheme must be https",
+    },
+    Refused {
+        name: "audit events of no size",
+        files: &[(
+            CONFIG,
+            "kube-apiserver-arg: [audit-log-path=/var/log/audit.log, audit-log-truncate-max-event-size=-1]\n",
+        )],
+        reason: "apiserver exited: invalid audit truncate log max event size -1, must be a positive number",
     },
     Refused {
         name: "an empty bool",

@@ -25,15 +25,16 @@ enum Sight {
 }
 
 impl Sight {
-    /// What cannot be looked at cannot be written either, and says so when it is tried.
-    fn of(root: &Root, place: &Path) -> Self {
-        let Ok(Some((descriptor, _))) = root.directory_descriptor(place) else {
-            return Self::Absent;
+    /// `None` where it cannot be looked at, for want of a descriptor perhaps: that says nothing of the place, and what is tried
+    /// there says so itself.
+    fn of(root: &Root, place: &Path) -> Option<Self> {
+        let Some((descriptor, _)) = root.directory_descriptor(place).ok()? else {
+            return Some(Self::Absent);
         };
-        match fstatvfs(descriptor.as_fd()) {
+        Some(match fstatvfs(descriptor.as_fd()) {
             Ok(found) if found.flags().contains(FsFlags::ST_RDONLY) => Self::Closed,
             _ => Self::Open,
-        }
+        })
     }
 }
 
@@ -42,7 +43,7 @@ impl View {
     #[must_use]
     pub fn of(root: &Root, places: impl IntoIterator<Item = PathBuf>) -> Self {
         let seen = |place: PathBuf| {
-            let sight = Sight::of(root, &place);
+            let sight = Sight::of(root, &place).unwrap_or(Sight::Absent);
             (place, sight)
         };
         Self {
@@ -74,10 +75,10 @@ impl View {
         self.take(|place| Sight::of(root, place))
     }
 
-    fn take(&mut self, look: impl Fn(&Path) -> Sight) -> Option<PathBuf> {
+    fn take(&mut self, look: impl Fn(&Path) -> Option<Sight>) -> Option<PathBuf> {
         let mut closed = None;
         for (place, sight) in &mut self.places {
-            let now = look(place);
+            let Some(now) = look(place) else { continue };
             if now == Sight::Closed && *sight != Sight::Closed {
                 closed.get_or_insert_with(|| place.clone());
             }
@@ -92,17 +93,18 @@ impl View {
         self.lose(place, |path| Sight::of(root, path))
     }
 
-    fn lose(&mut self, place: &Path, look: impl Fn(&Path) -> Sight) -> bool {
+    fn lose(&mut self, place: &Path, look: impl Fn(&Path) -> Option<Sight>) -> bool {
         let known = self.places.iter_mut().find(|(known, _)| known == place);
         let Some((_, sight)) = known.filter(|(_, sight)| *sight == Sight::Open) else {
             return false;
         };
-        if look(place) != Sight::Absent {
+        if look(place) != Some(Sight::Absent) {
             return false;
         }
         *sight = Sight::Absent;
         let mut above = place.ancestors().skip(1).map(look);
-        above.find(|sight| *sight != Sight::Absent) == Some(Sight::Closed)
+        let nearest = above.find(|sight| *sight != Some(Sight::Absent));
+        nearest == Some(Some(Sight::Closed))
     }
 
     /// A place that is closed.
@@ -139,20 +141,26 @@ mod tests {
     fn a_place_that_becomes_closed_is_named_once() {
         let mut view = View::default();
         view.follow([place()]);
-        assert_eq!(view.take(|_| Sight::Absent), None);
-        assert_eq!(view.take(|_| Sight::Closed), Some(place()));
+        assert_eq!(view.take(|_| Some(Sight::Absent)), None);
+        assert_eq!(view.take(|_| Some(Sight::Closed)), Some(place()));
         assert_eq!(view.closed(), Some(place().as_path()));
-        assert_eq!(view.take(|_| Sight::Closed), None);
-        assert_eq!(view.take(|_| Sight::Open), None);
-        assert_eq!(view.take(|_| Sight::Closed), Some(place()), "made anew");
+        assert_eq!(view.take(|_| Some(Sight::Closed)), None);
+        assert_eq!(view.take(|_| Some(Sight::Open)), None);
+        assert_eq!(
+            view.take(|_| Some(Sight::Closed)),
+            Some(place()),
+            "made anew"
+        );
     }
 
     #[test]
     fn a_place_that_went_is_lost_once_where_it_cannot_be_made_anew() {
         let root = |sight: Sight| {
-            move |path: &Path| match path == place() {
-                true => Sight::Absent,
-                false => sight,
+            move |path: &Path| {
+                Some(match path == place() {
+                    true => Sight::Absent,
+                    false => sight,
+                })
             }
         };
         for (above, before, lost) in [
@@ -169,7 +177,17 @@ mod tests {
         let mut view = View {
             places: vec![(place(), Sight::Open)],
         };
-        assert!(!view.lose(&place(), |_| Sight::Open), "it is there");
+        assert!(!view.lose(&place(), |_| Some(Sight::Open)), "it is there");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_looked_at_is_as_it_was() {
+        let mut view = View {
+            places: vec![(place(), Sight::Open)],
+        };
+        assert!(!view.lose(&place(), |_| None));
+        assert_eq!(view.take(|_| None), None);
+        assert_eq!(view.take(|_| Some(Sight::Closed)), Some(place()));
     }
 
     #[test]
@@ -178,9 +196,9 @@ mod tests {
             places: vec![(place(), Sight::Closed)],
         };
         view.follow([place()]);
-        assert_eq!(view.take(|_| Sight::Closed), None);
+        assert_eq!(view.take(|_| Some(Sight::Closed)), None);
         let other = PathBuf::from("/other");
         view.follow([place(), other.clone()]);
-        assert_eq!(view.take(|_| Sight::Closed), Some(other));
+        assert_eq!(view.take(|_| Some(Sight::Closed)), Some(other));
     }
 }

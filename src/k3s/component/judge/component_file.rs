@@ -184,10 +184,15 @@ fn reaches_the_apiserver(line: &mut Line<'_>, file: &Document, argument: &Argume
     if named {
         return;
     }
+    // client-go `tools/clientcmd`, `rest/config.go`.
+    let said = match line.component {
+        Component::Scheduler => "invalid configuration: no configuration has been provided",
+        _ => "unable to load in-cluster configuration",
+    };
     let kubeconfig = line.last("kubeconfig");
     let path = kubeconfig.map_or("", |argument| argument.value.as_str());
     let reason = format!(
-        "{} has no {KUBECONFIG}, and K3s's own --kubeconfig does not count beside it: write {KUBECONFIG} {path}",
+        "{said}: {} has no {KUBECONFIG}, and K3s's own --kubeconfig does not count beside it: write {KUBECONFIG} {path}",
         argument.value
     );
     line.end(&reason, Some(argument));
