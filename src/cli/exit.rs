@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::process::{ExitCode, Termination};
 
+use crate::report::event::Priority;
+use crate::report::journal::for_stderr;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -29,10 +32,11 @@ pub type CliError = Box<dyn Error>;
 
 /// Prints an error and its causes.
 pub fn complain(error: &CliError) {
-    eprintln!("k3warden: {error}");
+    let mut text = format!("k3warden: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        text.push_str(&format!("\n  because: {error}"));
         cause = error.source();
     }
+    eprintln!("{}", for_stderr(Priority::Error, &text));
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use super::event::Kind;
+use super::event::{Kind, Priority};
 
 /// The fields that an event may have beside those of every journal entry.
 pub const FIELDS: [&str; 8] = [
@@ -232,6 +232,25 @@ impl Sink {
     }
 }
 
+/// A text for standard error: where the journal reads that, each line gets its priority (sd-daemon(3)), else it would pass for
+/// information.
+#[must_use]
+pub fn for_stderr(priority: Priority, text: &str) -> String {
+    match stderr_is_the_journal() {
+        true => with_priority(priority, text),
+        false => text.to_owned(),
+    }
+}
+
+fn with_priority(priority: Priority, text: &str) -> String {
+    let number = priority as u8;
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("<{number}>{line}"))
+        .collect();
+    lines.join("\n")
+}
+
 /// Whether JOURNAL_STREAM names our standard error, systemd.exec(5): a child or a shell may have inherited the variable.
 fn stderr_is_the_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
@@ -251,6 +270,11 @@ mod tests {
         let server = UnixDatagram::bind(&path).unwrap();
         let sink = Sink::journald(&path).unwrap();
         (directory, server, Journal { sink, lost: 0 })
+    }
+
+    #[test]
+    fn each_line_for_the_journal_has_its_priority() {
+        assert_eq!(with_priority(Priority::Error, "a\n  b"), "<3>a\n<3>  b");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The last look before K3s starts: the six kernel values while its kubelet asks for them, and nothing of ours that it would
 //! not start with.
 
-use super::{Door, plan_of, say};
+use super::{Door, alarm, plan_of, say};
 use crate::cli::exit::CliError;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::needs_daemon_reload;
@@ -37,8 +37,8 @@ impl Door {
                 self.write(ledger, &back)
             }
             None => {
-                say(&format!(
-                    "CRITICAL: {place} sets protect-kernel-defaults and the kubelet will not start with {names}"
+                alarm(&format!(
+                    "{place} sets protect-kernel-defaults and the kubelet will not start with {names}"
                 ));
                 Ok(())
             }
@@ -56,8 +56,8 @@ impl Door {
             }
             Present::EndsByOperator(reasons) => {
                 let reasons = reasons.join("; ");
-                say(&format!(
-                    "CRITICAL: K3s will not start, and not because of k3warden: {reasons}"
+                alarm(&format!(
+                    "K3s will not start, and not because of k3warden: {reasons}"
                 ));
                 return Ok(());
             }
@@ -68,8 +68,8 @@ impl Door {
         let key = part::encryption_key(&pass);
         let back = way_back(&pass, knowledge.good_part(), key)?;
         if back.is_nothing() || !preflight::helps(&pass, &present, &back.part) {
-            say(&format!(
-                "CRITICAL: K3s would not start with what k3warden wrote, and what could be put back does not help, since Secrets are \
+            alarm(&format!(
+                "K3s would not start with what k3warden wrote, and what could be put back does not help, since Secrets are \
                  encrypted with the rest or it is what last worked: {reasons}"
             ));
             return Ok(());

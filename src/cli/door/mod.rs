@@ -21,6 +21,8 @@ use crate::policy::{KillSwitch, Mode};
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::{cluster, encrypted, last_data_dir};
 use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within};
+use crate::report::event::Priority;
+use crate::report::journal::for_stderr;
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -51,9 +53,19 @@ fn bound() {
 }
 
 fn say(text: &str) {
+    put(Priority::Notice, text);
+}
+
+/// Says what somebody has to act on now.
+fn alarm(text: &str) {
+    put(Priority::Critical, &format!("CRITICAL: {text}"));
+}
+
+fn put(priority: Priority, text: &str) {
     use std::io::Write;
+    let text = for_stderr(priority, &format!("k3warden: {text}"));
     // Nobody may listen any more; that is no reason to panic.
-    let _ = writeln!(std::io::stderr(), "k3warden: {text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn enter(global: &Global, unit: &str) -> Result<(), CliError> {
@@ -180,8 +192,8 @@ impl Door {
     /// The unit was written anew since ours was: this start gets words that are not there any more.
     fn tell_of_stale_command(&self) {
         if let Some(stale) = self.session.pass().stale_command() {
-            say(&format!(
-                "CRITICAL: {stale}; `k3warden apply` writes it anew for the next start, takes it away, or says why not"
+            alarm(&format!(
+                "{stale}; `k3warden apply` writes it anew for the next start, takes it away, or says why not"
             ));
         }
     }

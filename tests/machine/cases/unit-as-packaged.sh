@@ -15,7 +15,7 @@ echo 'nonsense = 1' >>/etc/k3warden/config.toml
 expect_exit 1 systemctl start k3warden
 sleep 12
 expect_equal "failed 2 0" "$(of_unit ActiveState) $(of_unit ExecMainStatus) $(of_unit NRestarts)" "state, exit status and restarts"
-told 'config.toml:3:1: unknown key .nonsense' || fail "the line is not named"
+told 'config.toml:3:1: unknown key .nonsense' err || fail "the line is not named"
 cp /root/policy /etc/k3warden/config.toml
 systemctl start k3warden
 wait_until 60 k3warden diff

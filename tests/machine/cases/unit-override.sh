@@ -58,7 +58,7 @@ before=$(reloads)
 expect_contains "$(k3warden check audit-log-retention || true)" "made for another command"
 systemctl start k3s
 wait_until 60 k3s_runs
-expect_contains "$(journalctl -b -q -o cat --no-pager -u k3s)" "CRITICAL: $drop_in"
+expect_contains "$(journalctl -b -q -p crit -o cat --no-pager -u k3s)" "CRITICAL: $drop_in"
 expect_equal 0 $(($(reloads) - before)) "daemon-reloads by the door"
 
 # apply follows the unit, and the restart gate knows that the running K3s has another command.
