@@ -21,8 +21,8 @@ pub struct Records {
     controls: BTreeMap<ControlId, Record>,
     /// Why a thing could not be repaired, as it was told.
     failed: BTreeMap<Thing, String>,
-    /// Refusals that were told, by the first control that each is about.
-    refused: BTreeMap<Option<ControlId>, BTreeSet<String>>,
+    /// Refusals that were told, by the first control that each is about, and whether it is about that one alone.
+    refused: BTreeMap<Option<ControlId>, BTreeMap<String, bool>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -74,8 +74,11 @@ impl Records {
         let open = judgement.findings.iter().filter(is_open);
         let open: BTreeSet<&str> = open.map(|finding| finding.what.as_str()).collect();
         record.told.retain(|what| open.contains(what.as_str()));
-        if judgement.verdict == Verdict::Compliant {
-            self.refused.remove(&Some(judgement.control.id.clone()));
+        if judgement.verdict == Verdict::Compliant
+            && let Some(told) = self.refused.get_mut(&Some(judgement.control.id.clone()))
+        {
+            // One about others too, such as a part of ours that K3s did not live with, is not over because this one holds.
+            told.retain(|_, alone| !*alone);
         }
         if judgement.verdict != Verdict::Divergent {
             return None;
@@ -169,7 +172,8 @@ impl Records {
     pub fn refused(&mut self, ground: &Ground, refused: &Refused) -> Option<Event> {
         let control = refused.controls.first().cloned();
         let told = self.refused.entry(control.clone()).or_default();
-        if !told.insert(refused.reason.clone()) {
+        let alone = refused.controls.len() == 1;
+        if told.insert(refused.reason.clone(), alone).is_some() {
             return None;
         }
         let kind = match (refused.by, refused.controls.is_empty()) {
@@ -185,7 +189,7 @@ impl Records {
     /// Everything was looked at, and this is all that is refused now: what is refused again later is news.
     pub fn refused_now(&mut self, all: &[Refused]) {
         for (control, told) in &mut self.refused {
-            told.retain(|reason| {
+            told.retain(|reason, _| {
                 let is_this = |refused: &Refused| {
                     refused.controls.first() == control.as_ref() && refused.reason == *reason
                 };

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::bench::*;
+use crate::k3s::component::Component;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::watch::Pause;
@@ -192,4 +193,26 @@ fn what_could_not_be_seen_is_told_beside_what_diverges() {
     let fifo = tree.path(&format!("{SERVER}/cred/b.kubeconfig"));
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
     assert_eq!(seen(&mut bench), ("divergent", true));
+}
+
+/// Most controls of the part that failed hold in the one that stands in its place.
+#[test]
+fn what_is_not_written_again_is_told_once_however_often_everything_is_looked_at() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let good = tree.drop_in();
+    bench.change_is_tried();
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.drop_in() == good);
+    let mut told = 0;
+    for _ in 0..4 {
+        bench.k3s_starts();
+        bench.says_its_arguments(Component::Apiserver);
+        bench.is_ready();
+        bench.quiet_minutes();
+        bench.agent.full_pass(bench.now);
+        told += bench.told(Kind::PreflightRefused).len();
+    }
+    assert_eq!(told, 1);
 }
