@@ -15,6 +15,7 @@
 //! | `dies-always` | | the apiserver ends it before READY |
 //! | `hangs-in-stop` | | SIGTERM is ignored |
 //! | `no-server` | seconds | an agent waits that long for its server, then gives up |
+//! | `finds` | `kernel.panic=3` | somebody sets that kernel value right before it reads those, in another procfs |
 //! | `refuses` | words, one a line | an argument that contains one ends its component, though no rule says so |
 
 // Helpers of tests are tests too.
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::exit;
+use std::process::{Command, exit};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -136,6 +137,12 @@ impl StandIn {
         let root = Root::open(&self.root).unwrap();
         let live = LiveSysctls::of(&root);
         let host = Host { root, live };
+        if let Some(value) = self.behaviour("finds") {
+            let set = Command::new("unshare")
+                .args(["-p", "-f", "--mount-proc", "sysctl", "-q", "-w", &value])
+                .status();
+            assert!(set.is_ok_and(|status| status.success()), "{value}");
+        }
         let variables: BTreeMap<String, String> = std::env::vars()
             .filter(|(name, _)| name.starts_with("K3S_") && !name.starts_with("K3S_STANDIN"))
             .collect();

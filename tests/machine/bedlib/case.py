@@ -91,7 +91,8 @@ def part_script(name, lines, first, end):
 
 def prepare(guest, case, product, helpers):
     """Fill /share and put the product on the machine."""
-    shutil.copy(helpers, guest.share)
+    for path in helpers.iterdir():
+        shutil.copy(path, guest.share)
     pathlib.Path(guest.share, "builder-glibc").write_text(os.confstr("CS_GNU_LIBC_VERSION") + "\n", encoding="ascii")
     install = ":"
     if product.package:

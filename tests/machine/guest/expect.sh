@@ -4,7 +4,7 @@
 fail() {
   local depth=0 where
   while where=$(caller "$depth"); do
-    case $where in *expect.sh) depth=$((depth + 1)) ;; *) break ;; esac
+    case $where in *' /share/'*.sh) depth=$((depth + 1)) ;; *) break ;; esac
   done
   echo "$CASE.sh:${where%% *}: $1"
   # What K3s and k3warden did says more than what was expected of them.
@@ -307,6 +307,7 @@ offer_flags() {
 kubelet kubelet event-burst
 other kubelet registry-burst
 scheduler kube-scheduler kube-api-burst
+beside kubelet registry-qps
 FLAGS
 }
 
