@@ -167,6 +167,11 @@ impl Agent<'_> {
             Ok(Settling::Settled { .. } | Settling::Failed { .. }) => None,
             Err(error) => Some(error.to_string()),
         };
+        // What began before a put-back has read what was there before it.
+        let since = match &settling {
+            Ok(Settling::Failed { .. }) => Since::Later,
+            _ => Since::ItsBeginning,
+        };
         match settling {
             Ok(Settling::Waiting { again, .. }) => {
                 self.look_again(followed, start, now + again);
@@ -185,7 +190,7 @@ impl Agent<'_> {
         self.keeper.judge_at(now);
         let another = self.keeper.seen.is_some() && self.keeper.seen.as_ref() != start.run();
         if let Some(unit) = self.k3s_unit().filter(|_| another) {
-            self.follow_seen(unit, Since::ItsBeginning, now);
+            self.follow_seen(unit, since, now);
         }
     }
 

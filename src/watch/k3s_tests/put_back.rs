@@ -275,3 +275,20 @@ fn the_reason_of_an_end_is_waited_for_but_not_for_long() {
         assert!(told[0].message.contains(words), "{told:?}");
     }
 }
+
+/// systemd was quicker than the put-back, and the door took longer than it may.
+#[test]
+fn an_end_that_no_door_recorded_before_the_put_back_does_not_clear_the_change() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let good = tree.drop_in();
+    bench.change_is_tried();
+    bench.says(DIES);
+    bench.k3s_starts_without_door();
+    bench.agent.look_for_start(bench.now);
+    bench.until("put back", |bench| bench.tree.drop_in() == good);
+    bench.dies(DIES);
+    bench.quiet_minutes();
+    assert!(!tree.quarantine().unwrap().exonerated);
+}
