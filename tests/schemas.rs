@@ -107,7 +107,7 @@ fn the_published_status_is_what_its_schema_says() {
         "suspended": { "reason": "r", "until": 2, "risk": "k" }, "polling": "p", "ledger_damage": "d",
         "refused_policy": "w", "last_full_pass": 3,
         "summary": { "compliant": 1, "divergent": 2, "excepted": 3, "not-applicable": 4, "unknown": 5 },
-        "k3s": { "in_step": false, "pending_restart": "p", "held": "h", "waits_for": "next-start", "start": "s",
+        "k3s": { "in_step": false, "pending_restart": "p", "held": "h", "waits_for": "next-start", "start": "s", "quarantine": "q",
                  "restarts": { "configuration": 1 } },
         "last_repair": { "at": 4, "thing": "t", "control": "c" },
         "contention": [{ "thing": "t", "count": 5, "writer": "w" }], "lost_events": 6,

@@ -101,6 +101,9 @@ pub struct K3sStatus {
     /// What the last start of K3s waits for until it counts as settled, or why it proved nothing.
     #[serde(default)]
     pub start: Option<String>,
+    /// Why a part of ours is not written again: K3s's words when it ended with it.
+    #[serde(default)]
+    pub quarantine: Option<String>,
     /// Restarts made by the daemon, by reason.
     pub restarts: BTreeMap<String, u64>,
 }
@@ -240,6 +243,10 @@ impl Status {
             ("K3s should start again", &self.k3s.pending_restart),
             ("its restart is held", &self.k3s.held),
             ("the last start of K3s", &self.k3s.start),
+            (
+                "not written again until something changes or `k3warden retry`, since K3s did not live with it",
+                &self.k3s.quarantine,
+            ),
         ] {
             if let Some(why) = why {
                 warn(format!("{what}: {why}"));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::agent::Agent;
 use crate::reconcile::Verdict;
 use crate::report::Summary;
-use crate::report::status::{Contended, ControlStatus, FORMAT, Status, duration};
+use crate::report::status::{Contended, ControlStatus, FORMAT, K3sStatus, Status, duration};
 
 impl Agent<'_> {
     /// Everything that is published.
@@ -28,7 +28,10 @@ impl Agent<'_> {
             refused_policy: self.told.refused_policy.clone(),
             last_full_pass: self.ran.last_full_pass,
             summary: summary(&controls),
-            k3s: self.k3s.clone(),
+            k3s: K3sStatus {
+                quarantine: self.quarantine(),
+                ..self.k3s.clone()
+            },
             last_repair: self.last_repair.clone(),
             contention: self
                 .contention
@@ -45,6 +48,12 @@ impl Agent<'_> {
             lost_events: self.journal.lost(),
             controls,
         }
+    }
+
+    /// Why a part of ours is not written again.
+    fn quarantine(&self) -> Option<String> {
+        let held = self.ground.held.as_ref()?;
+        Some(held.quarantine.reason.clone())
     }
 
     /// The sentence that an operator wants to read.

@@ -30,6 +30,8 @@ fn a_change_that_ends_k3s_after_it_was_ready_is_put_back_once_and_left_alone() {
         bench.until("put back", |bench| bench.tree.drop_in() == good);
         let quarantine = tree.quarantine().unwrap();
         assert_eq!(quarantine.reason, "apiserver exited: no");
+        let published = bench.agent.status().k3s.quarantine;
+        assert_eq!(published.as_deref(), Some("apiserver exited: no"));
         assert!(good.contains("secrets-encryption: true"));
 
         bench.k3s_starts();
@@ -43,6 +45,7 @@ fn a_change_that_ends_k3s_after_it_was_ready_is_put_back_once_and_left_alone() {
 
         Quarantine::lift(&tree.records()).unwrap();
         bench.agent.look_for_suspension(bench.now);
+        assert_eq!(bench.agent.status().k3s.quarantine, None);
         assert_ne!(
             tree.drop_in(),
             good,

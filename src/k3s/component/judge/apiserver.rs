@@ -259,6 +259,10 @@ mod tests {
             "goaway-chance=NaN",
             "service-cluster-ip-range=",
             "help=false",
+            "kubernetes-service-node-port=30443",
+            "cors-allowed-origins=^https://a\\.example$",
+            "endpoint-reconciler-type=none",
+            "strict-transport-security-directives=max-age=31536000,includeSubDomains",
         ] {
             assert_eq!(ending("kube-apiserver-arg", &[item]), None, "{item}");
         }
@@ -283,6 +287,13 @@ mod tests {
                 "jwt[0].issuer.url: Invalid value: \"http://x.example\": URL scheme must be https",
             ),
             (
+                [
+                    "max-requests-inflight=0",
+                    "max-mutating-requests-inflight=0",
+                ],
+                "they must add up to something positive",
+            ),
+            (
                 ["oidc-issuer-url=https://x.example/?a=b", client],
                 "URL must not contain a query",
             ),
@@ -305,6 +316,39 @@ mod tests {
             ("admission-control=", "flags are mutually exclusive"),
             ("runtime-config=v1=false", "not rest.Getter"),
             ("runtime-config=foo=true", "runtime-config invalid key foo"),
+            ("storage-media-type=application/xml", "application/xml"),
+            (
+                "endpoint-reconciler-type=abc",
+                "Reconciler not implemented: abc",
+            ),
+            (
+                "service-account-jwks-uri=abc",
+                "requires https scheme, parsed as: abc",
+            ),
+            (
+                "shutdown-watch-termination-grace-period=-1s",
+                "negative value",
+            ),
+            (
+                "storage-initialization-timeout=-1s",
+                "can not be negative value",
+            ),
+            (
+                "kubernetes-service-node-port=99",
+                "kubernetes service node port range 30000-32767 doesn't contain 99",
+            ),
+            (
+                "cors-allowed-origins=abc",
+                "does not pin to start/end of host",
+            ),
+            (
+                "strict-transport-security-directives=nope",
+                "allowed values: max-age",
+            ),
+            (
+                "show-hidden-metrics-for-version=1.20",
+                "have the value '1.35'",
+            ),
             ("runtime-config=api/all=1", "invalid value api/all=1"),
             ("runtime-config=batch/v1=x", "invalid value of batch/v1: x"),
             (

@@ -116,6 +116,19 @@ fn gate(name: &str, value: Option<bool>, minor: u16) -> Option<String> {
     }
 }
 
+/// Old metrics can be had for one minor more (component-base `metrics/options.go`).
+pub(super) fn hidden_metrics(line: &mut Line<'_>) {
+    let before = format!("1.{}", line.minor().saturating_sub(1));
+    if let Some(argument) = line.given("show-hidden-metrics-for-version")
+        && argument.value != before
+    {
+        let reason = format!(
+            "--show-hidden-metrics-for-version must be omitted or have the value '{before}'. Only the previous minor version is allowed"
+        );
+        line.end(&reason, Some(argument));
+    }
+}
+
 /// Ciphers and the least TLS version of a component that serves HTTPS.
 pub(super) fn serving(line: &mut Line<'_>) {
     let least = line.given("tls-min-version");

@@ -5,7 +5,10 @@ use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::network::Network;
 use crate::k3s::component::{Argument, Component, Components};
-use crate::k3s::go_value::boolean;
+use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::go_value::{boolean, float};
+
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// kube-controller-manager (`cmd/kube-controller-manager/app/options`).
 pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
@@ -31,6 +34,8 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
         line.end(&reason, Some(argument));
     }
     leader_election(line);
+    common::hidden_metrics(line);
+    client_and_intervals(line);
     node_networks(line);
     files::must_exist(
         line,
@@ -42,6 +47,45 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
             "tls-private-key-file",
         ],
     );
+}
+
+/// What its client and two of its controllers ask for (client-go `rest/client.go`, kubernetes
+/// `pkg/controller/volume/attachdetach`).
+fn client_and_intervals(line: &mut Line<'_>) {
+    let asks_at_will = line
+        .last("kube-api-qps")
+        .is_some_and(|argument| float(&argument.value).is_some_and(|qps| qps <= 0.0));
+    if let Some((number, argument)) = line.flags.number(line.arguments, "kube-api-burst")
+        && number <= 0
+        && !asks_at_will
+    {
+        line.end(
+            "burst is required to be greater than 0 when RateLimiter is not set and QPS is set to greater than 0",
+            Some(argument),
+        );
+    }
+    let off = line
+        .last("disable-attach-detach-reconcile-sync")
+        .is_some_and(|argument| boolean(&argument.value) == Some(true));
+    for (flag, least_ns, reason) in [
+        (
+            "horizontal-pod-autoscaler-sync-period",
+            1,
+            "non-positive interval for NewTicker",
+        ),
+        (
+            "attach-detach-reconcile-sync-period",
+            SECOND_NS,
+            "duration time must be greater than one second as set via command line option reconcile-sync-loop-period",
+        ),
+    ] {
+        if let Some(argument) = line.last(flag)
+            && nanoseconds(&argument.value).is_some_and(|period| period < least_ns)
+            && !(off && flag.starts_with("attach"))
+        {
+            line.end(reason, Some(argument));
+        }
+    }
 }
 
 /// 1.36 closes a channel twice with all alpha gates on; which of them does it is not known, so no other may be given.
@@ -91,7 +135,21 @@ fn node_networks(line: &mut Line<'_>) {
     let Some(argument) = line.given("cluster-cidr") else {
         return;
     };
-    if off("allocate-node-cidrs") || left_out || from_cloud {
+    if off("allocate-node-cidrs") || left_out {
+        return;
+    }
+    if let Some(kind) = line.given("cidr-allocator-type")
+        && kind.value != "RangeAllocator"
+        && line.minor() >= 31
+    {
+        let reason = format!(
+            "built-in cloud providers are disabled. The ipam {} is not available",
+            kind.value
+        );
+        line.end(&reason, Some(kind));
+        return;
+    }
+    if from_cloud {
         return;
     }
     let words: Vec<&str> = argument.value.trim().split(',').collect();
@@ -101,6 +159,10 @@ fn node_networks(line: &mut Line<'_>) {
         .find(|(_, word)| Network::parse_sloppy(word).is_none());
     if let Some((index, word)) = bad {
         let reason = format!("invalid CIDR[{index}]: <nil> (invalid CIDR address: {word})");
+        line.end(&reason, Some(argument));
+        return;
+    }
+    if let Some(reason) = not_of_two_families(&words) {
         line.end(&reason, Some(argument));
         return;
     }
@@ -114,6 +176,22 @@ fn node_networks(line: &mut Line<'_>) {
              --node-cidr-mask-size configured for CIDR family",
             Some(given),
         );
+    }
+}
+
+/// Why several networks of pods would not do (`cmd/kube-controller-manager/app/core.go` validateCIDRs).
+fn not_of_two_families(words: &[&str]) -> Option<String> {
+    let networks = words.iter().filter_map(|word| Network::parse_sloppy(word));
+    let are_ipv6: Vec<bool> = networks.map(|network| network.is_ipv6()).collect();
+    let is_dual = are_ipv6.contains(&true) && are_ipv6.contains(&false);
+    match (words.len(), is_dual) {
+        (count @ 2.., false) => Some(format!(
+            "len of ClusterCIDRs=={count} and they are not configured as dual stack (at least one from each IPFamily"
+        )),
+        (count @ 3.., true) => Some(format!(
+            "length of clusterCIDRs is:{count} more than max allowed of 2"
+        )),
+        _ => None,
     }
 }
 
@@ -134,6 +212,12 @@ pub(super) fn cloud(line: &mut Line<'_>) {
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
     leader_election(line);
+    if let Some(argument) = line
+        .last("cloud-provider")
+        .filter(|argument| argument.value.is_empty())
+    {
+        line.end("--cloud-provider cannot be empty", Some(argument));
+    }
 }
 
 /// kube-scheduler (`cmd/kube-scheduler/app/options`).
@@ -145,6 +229,7 @@ pub(super) fn scheduler(line: &mut Line<'_>) {
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
     leader_election(line);
+    common::hidden_metrics(line);
     files::must_exist(
         line,
         &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
@@ -221,6 +306,28 @@ mod tests {
                 assert!(!ends(option, &format!("{name}=0"), &format!("1.{minor}.5")));
             }
         }
+    }
+
+    #[test]
+    fn two_networks_are_of_two_families_and_an_interval_is_something() {
+        let of = |item: &str| ending("kube-controller-manager-arg", &[item]).unwrap_or_default();
+        let same = of("cluster-cidr=10.42.0.0/16,10.44.0.0/16");
+        assert!(
+            same.contains("len of ClusterCIDRs==2 and they are not"),
+            "{same}"
+        );
+        let three = of("cluster-cidr=10.42.0.0/16,fd00::/56,fd01::/56");
+        assert!(three.contains("is:3 more than max allowed of 2"), "{three}");
+        assert!(of("horizontal-pod-autoscaler-sync-period=0").contains("NewTicker"));
+        assert_eq!(of("horizontal-pod-autoscaler-sync-period=1s"), "");
+        assert!(of("attach-detach-reconcile-sync-period=0").contains("greater than one second"));
+        assert!(of("kube-api-burst=0").contains("burst is required"));
+        assert!(of("cidr-allocator-type=abc").contains("The ipam abc is not available"));
+        assert_eq!(of("cidr-allocator-type=RangeAllocator"), "");
+        assert!(of("show-hidden-metrics-for-version=1.36").contains("'1.35'"));
+        assert_eq!(of("show-hidden-metrics-for-version=1.35"), "");
+        let empty = ending("kube-cloud-controller-manager-arg", &["cloud-provider="]);
+        assert!(empty.unwrap_or_default().contains("cannot be empty"));
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //! `pkg/server/options`). Held to a real one of 1.20 by `tests/kubernetes`.
 
 use super::{Line, common};
+use crate::k3s::component::value::port_range;
 use crate::k3s::go_duration::nanoseconds;
-use crate::k3s::go_value::float;
+use crate::k3s::go_value::{boolean, float};
 
 /// Durations that may not be negative.
-const DURATIONS: [&str; 3] = [
+const DURATIONS: [&str; 5] = [
     "request-timeout",
     "livez-grace-period",
     "shutdown-delay-duration",
+    "shutdown-watch-termination-grace-period",
+    "storage-initialization-timeout",
 ];
 const HOUR_NS: i64 = 3_600_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
@@ -28,8 +31,64 @@ pub(super) fn judge(line: &mut Line<'_>) {
         at_least_one(line, flag, reason);
     }
     token_expiration(line);
+    requests_in_flight(line);
+    transport_security(line);
+    common::hidden_metrics(line);
+    common::one_of(
+        line,
+        "storage-media-type",
+        &[
+            "",
+            "application/json",
+            "application/yaml",
+            "application/vnd.kubernetes.protobuf",
+        ],
+    );
+    if let Some(argument) = line.given("endpoint-reconciler-type")
+        && !["master-count", "lease", "none"].contains(&argument.value.as_str())
+    {
+        let reason = format!("Reconciler not implemented: {}", argument.value);
+        line.end(&reason, Some(argument));
+    }
+    node_port(line);
+    origins(line);
     storage(line);
     audit_batches(line);
+}
+
+/// That the port lies in the range is asked in the source of 1.36; from when on, nobody looked.
+fn node_port(line: &mut Line<'_>) {
+    let flag = "kubernetes-service-node-port";
+    let Some((number, argument)) = line.flags.number(line.arguments, flag) else {
+        return;
+    };
+    let range = line.given("service-node-port-range");
+    let range = range.map_or("30000-32767", |argument| argument.value.as_str());
+    let Some((first, last)) = port_range(range) else {
+        return;
+    };
+    let is_outside = number > 0 && !(i128::from(first)..=i128::from(last)).contains(&number);
+    if is_outside && line.minor() >= 36 {
+        let reason = format!("kubernetes service node port range {range} doesn't contain {number}");
+        line.end(&reason, Some(argument));
+    }
+}
+
+/// An expression that matches a part of a host's name lets others in (CVE-2022-1996, apiserver
+/// `pkg/server/options/server_run_options.go`).
+fn origins(line: &mut Line<'_>) {
+    let is_pinned = |word: &str| {
+        (word.contains('^') || word.contains("//")) && (word.contains('$') || word.contains(':'))
+    };
+    let words = line.words("cors-allowed-origins");
+    let wrong = words.iter().find(|(word, _)| !is_pinned(word));
+    if let Some((_, argument)) = wrong.filter(|_| line.minor() >= 31) {
+        line.end(
+            "--cors-allowed-origins has an invalid regular expression: regular expression does not pin to start/end of host in \
+             the origin header",
+            Some(argument),
+        );
+    }
 }
 
 fn of_every_server(line: &mut Line<'_>) {
@@ -54,6 +113,40 @@ fn of_every_server(line: &mut Line<'_>) {
     {
         line.end(
             "--goaway-chance can not be less than 0 or greater than 0.02",
+            Some(argument),
+        );
+    }
+}
+
+/// Both limits together are what priorities are shared from (apiserver `pkg/server/options/feature.go`).
+fn requests_in_flight(line: &mut Line<'_>) {
+    let number = |flag: &str| line.flags.number(line.arguments, flag);
+    let reads = number("max-requests-inflight");
+    let writes = number("max-mutating-requests-inflight");
+    let shares = line.last("enable-priority-and-fairness");
+    if shares.is_some_and(|argument| boolean(&argument.value) == Some(false)) {
+        return;
+    }
+    if let (Some((0, argument)), Some((0, _))) = (reads, writes) {
+        line.end(
+            "invalid configuration: MaxRequestsInFlight=0 and MaxMutatingRequestsInFlight=0; they must add up to something positive",
+            Some(argument),
+        );
+    }
+}
+
+fn transport_security(line: &mut Line<'_>) {
+    let is_directive = |word: &str| {
+        matches!(word, "includeSubDomains" | "preload")
+            || word
+                .strip_prefix("max-age=")
+                .is_some_and(|age| !age.contains('='))
+    };
+    let words = line.words("strict-transport-security-directives");
+    let wrong = words.iter().find(|(word, _)| !is_directive(word));
+    if let Some((_, argument)) = wrong {
+        line.end(
+            "--strict-transport-security-directives invalid, allowed values: max-age=expireTime, includeSubDomains, preload",
             Some(argument),
         );
     }

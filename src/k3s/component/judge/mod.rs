@@ -145,8 +145,11 @@ pub(super) fn endings(
     endings.extend(proxy::read_without_running(
         options, components, node, files,
     ));
+    let apiserver = Line::of(Component::Apiserver, components, node, files);
+    let never_ready = access::never_ready(&apiserver).is_some();
     for component in Component::ALL {
-        if components.line(component).is_empty() || !starts(component, options) {
+        let waits = never_ready && component != Component::Apiserver;
+        if components.line(component).is_empty() || !starts(component, options) || waits {
             continue;
         }
         let mut line = Line::of(component, components, node, files);
@@ -233,6 +236,14 @@ pub(super) fn warnings(
     warnings.extend(unknown_flags(components, node));
     let apiserver = Line::of(Component::Apiserver, components, node, files);
     warnings.extend(encryption::warning(options, &apiserver));
+    if let Some(argument) = access::never_ready(&apiserver) {
+        warnings.push(format!(
+            "{}: with --{}={} kube-apiserver never says that it is ready, and K3s ends after 15 minutes; RBAC belongs to the modes",
+            argument.place,
+            argument.shown_flag(),
+            argument.value
+        ));
+    }
     warnings
 }
 
@@ -277,4 +288,35 @@ pub(super) fn swallowed(extracted: &Extracted, node: &Node) -> Vec<String> {
         )
     };
     extracted.swallowed.iter().map(lost).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::with;
+
+    /// A real 1.36.3 was neither ready nor at an end after a minute and a half.
+    #[test]
+    fn behind_an_apiserver_that_is_never_ready_no_flag_is_read() {
+        for (mode, ends) in [
+            ("Node", false),
+            ("AlwaysDeny", false),
+            ("Node,RBAC", true),
+            ("", true),
+        ] {
+            let mode = format!("authorization-mode={mode}");
+            let options = vec![
+                ("kube-apiserver-arg", vec![mode.as_str()]),
+                ("kube-controller-manager-arg", vec!["nope=1"]),
+                ("kubelet-arg", vec!["nope=1"]),
+            ];
+            let start = with(options, "1.36.3", Role::Server);
+            assert_eq!(!start.endings.is_empty(), ends, "{mode}");
+            let warned = start
+                .warnings
+                .iter()
+                .any(|warning| warning.contains("15 minutes"));
+            assert_eq!(warned, !ends, "{mode}: {:?}", start.warnings);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use super::{Line, files};
 use crate::k3s::component::Argument;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::in_force::InForce;
 
 pub(super) use decided::decided;
 
@@ -96,6 +97,15 @@ fn without_a_file(line: &mut Line<'_>, oidc: Option<&Argument>) {
 }
 
 fn issuers(line: &mut Line<'_>) {
+    if let Some(argument) = line.given("service-account-jwks-uri")
+        && !argument.value.starts_with("https:")
+    {
+        let reason = format!(
+            "service-account-jwks-uri requires https scheme, parsed as: {}",
+            argument.value
+        );
+        line.end(&reason, Some(argument));
+    }
     let mut seen = BTreeSet::new();
     for argument in line
         .flags
@@ -149,6 +159,25 @@ fn no_url(text: &str) -> Option<&'static str> {
     let host = rest.strip_prefix("//")?.split(['/', '?', '#']).next()?;
     host.contains(' ')
         .then_some("invalid character \" \" in host name")
+}
+
+/// The mode with which nobody who comes without a certificate of the node or the system may read `/readyz`: the apiserver serves and
+/// is never ready, and K3s waits a quarter of an hour before it starts anything else (K3s pkg/util/api.go, pkg/executor/embed).
+pub(super) fn never_ready<'a>(line: &Line<'a>) -> Option<&'a Argument> {
+    let argument = line
+        .given("authorization-mode")
+        .or_else(|| line.given("authorization-config"))?;
+    let modes = match decided(line).remove(&(line.component, "authorization-mode")) {
+        Some(InForce::List { elements }) => elements.into_iter().map(|(mode, _)| mode).collect(),
+        Some(_) => return None,
+        None => {
+            let words = line.words("authorization-mode").into_iter();
+            words.map(|(mode, _)| mode.to_owned()).collect::<Vec<_>>()
+        }
+    };
+    // What a webhook or a policy file allows is not known here.
+    let closed = |mode: &String| matches!(mode.as_str(), "Node" | "AlwaysDeny");
+    (!modes.is_empty() && modes.iter().all(closed)).then_some(argument)
 }
 
 fn gate_on(line: &Line<'_>, name: &str) -> bool {
