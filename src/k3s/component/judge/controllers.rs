@@ -14,7 +14,7 @@ const SECOND_NS: i64 = 1_000_000_000;
 pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
     let minor = line.minor();
     all_alpha(line);
-    port_of_apiserver(line, components.line(Component::Apiserver));
+    port_of_another(line, components, &[Component::Apiserver]);
     controllers(line, |name| minors::known(CONTROLLERS, name, minor));
     signing(line);
     // Up to 1.21 K3s itself has it serve there (kubernetes PR 96216).
@@ -96,10 +96,18 @@ fn all_alpha(line: &mut Line<'_>) {
     }
 }
 
-/// The apiserver of the same process has the port already.
-fn port_of_apiserver(line: &mut Line<'_>, apiserver: &[Argument]) {
-    let theirs = Flags::of(Component::Apiserver, line.minor());
-    let both = |flag: &str| Some((line.last(flag)?, theirs.last(apiserver, flag)?));
+/// One of these components, in the same process, has the port already.
+fn port_of_another(line: &mut Line<'_>, components: &Components, others: &[Component]) {
+    for other in others {
+        if line.endings.is_empty() {
+            port_of(line, *other, components.line(*other));
+        }
+    }
+}
+
+fn port_of(line: &mut Line<'_>, other: Component, arguments: &[Argument]) {
+    let theirs = Flags::of(other, line.minor());
+    let both = |flag: &str| Some((line.last(flag)?, theirs.last(arguments, flag)?));
     let shares = ["permit-port-sharing", "permit-address-sharing"];
     let is_shared = shares.iter().any(|flag| line.last(flag).is_some());
     let same = |(one, other): (&Argument, &Argument)| one.value == other.value;
@@ -221,7 +229,12 @@ pub(super) fn cloud(line: &mut Line<'_>) {
 }
 
 /// kube-scheduler (`cmd/kube-scheduler/app/options`).
-pub(super) fn scheduler(line: &mut Line<'_>) {
+pub(super) fn scheduler(line: &mut Line<'_>, components: &Components) {
+    port_of_another(
+        line,
+        components,
+        &[Component::Apiserver, Component::ControllerManager],
+    );
     // Up to 1.22 it serves there (kubernetes PR 96345).
     if line.minor() >= 23 {
         common::no_insecure_port(line, &["port"]);
@@ -306,6 +319,18 @@ mod tests {
                 assert!(!ends(option, &format!("{name}=0"), &format!("1.{minor}.5")));
             }
         }
+    }
+
+    #[test]
+    fn the_scheduler_cannot_have_the_port_of_the_controller_manager() {
+        let of = |item: &str| ending("kube-scheduler-arg", &[item]).unwrap_or_default();
+        let taken = of("secure-port=10257");
+        assert!(
+            taken.contains("listen tcp 127.0.0.1:10257: bind: address already in use"),
+            "{taken}"
+        );
+        assert_eq!(of("secure-port=10299"), "");
+        assert_eq!(of("secure-port=0"), "");
     }
 
     #[test]

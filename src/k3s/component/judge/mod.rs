@@ -170,7 +170,7 @@ pub(super) fn endings(
                 Component::Kubelet => kubelet::judge(&mut line, settings, facts),
                 Component::ControllerManager => controllers::manager(&mut line, components),
                 Component::CloudControllerManager => controllers::cloud(&mut line),
-                Component::Scheduler => controllers::scheduler(&mut line),
+                Component::Scheduler => controllers::scheduler(&mut line, components),
                 Component::KubeProxy => proxy::judge(&mut line),
             }
         }
