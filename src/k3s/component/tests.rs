@@ -269,6 +269,10 @@ fn a_kubelet_reads_the_files_that_its_command_line_names_in_the_end() {
     };
     let both = |qps: &str, anonymous: &str| (qps.to_owned(), anonymous.to_owned());
     assert_eq!(of(&[]), both("8", "false"));
+    let relative = with(vec![("data-dir", vec!["data"])], "1.36.3", Role::Server);
+    let kubelet = relative.kubelet.unwrap();
+    let anonymous = kubelet.get("authentication.anonymous.enabled").unwrap();
+    assert_eq!(anonymous.value, "false");
     // The base, below K3s's own file and all drop-ins.
     assert_eq!(of(&["config+=/etc/edge/kubelet.yaml"]), both("8", "false"));
     assert_eq!(

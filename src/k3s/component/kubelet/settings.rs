@@ -1,7 +1,7 @@
 //! The kubelet's settings that controls judge, after flags, drop-ins and defaults: flag over drop-in over K3s's own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::dropins::{self, DropIn};
 use super::fields::CONFIGURATION;
@@ -143,14 +143,16 @@ pub(in crate::k3s::component) fn effective(
     }
     if reads_dropins(node.version) {
         let own = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
-        let directory =
-            named(&flags, line, "config-dir").map(|argument| node.named_file(&argument.value));
-        let is_own = directory.as_ref() == Some(&own);
-        let files = match &directory {
+        let given = named(&flags, line, "config-dir");
+        let is_own = given.is_some_and(|argument| Path::new(&argument.value) == own);
+        let files = match given {
             None => Vec::new(),
             Some(_) if is_own => dropins::read(&own, extracted, node, files)?,
-            // What K3s copies goes to its own directory, which nobody reads then.
-            Some(directory) => dropins::read(directory, &Extracted::default(), node, files)?,
+            Some(argument) => {
+                // What K3s copies goes to its own directory, which nobody reads then.
+                let directory = node.named_file(&argument.value);
+                dropins::read(&directory, &Extracted::default(), node, files)?
+            }
         };
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
             files.iter().partition(|file| file.before_defaults);
