@@ -32,11 +32,59 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
     ] {
         one_of(line, settings, (flag, field), allowed);
     }
-    common::one_of(line, "cgroup-driver", &["cgroupfs", "systemd", AUTO]);
+    // Later ones are told the driver by containerd 2.0 (KubeletCgroupDriverFromCRI); a real 1.36 lives with any.
+    if line.minor() <= 31 {
+        common::one_of(line, "cgroup-driver", &["cgroupfs", "systemd", AUTO]);
+    }
+    static_memory(line, settings);
+    others(line);
     swap(line, settings);
     enforcements(line, settings);
     static_cpus(line, settings);
     sysctls(line, settings);
+}
+
+/// The static policy wants to know how much of the memory is not for pods (`pkg/kubelet/cm/memorymanager/policy_static.go`).
+fn static_memory(line: &mut Line<'_>, settings: &KubeletSettings) {
+    let Some(policy) = Given::of(
+        line,
+        settings,
+        "memory-manager-policy",
+        "memoryManagerPolicy",
+    ) else {
+        return;
+    };
+    let is_reserved =
+        line.given("reserved-memory").is_some() || settings.of_files("reservedMemory").is_some();
+    if policy.text() == "Static" && !is_reserved {
+        end_at(
+            line,
+            "failed to run Kubelet: [memorymanager] you should specify the system reserved memory",
+            policy.place,
+        );
+    }
+}
+
+/// K3s is built without the providers of clouds, and its kubelet asks for a runtime. Read in the sources of 1.36.
+fn others(line: &mut Line<'_>) {
+    if line.minor() < 31 {
+        return;
+    }
+    if let Some(argument) = line.given("cloud-provider")
+        && argument.value != "external"
+    {
+        let reason = format!(
+            "failed to run Kubelet: failed to create kubelet: cloud provider {:?} was specified, but built-in cloud providers are \
+             disabled",
+            argument.value
+        );
+        line.end(&reason, Some(argument));
+    }
+    let runtime = line.last("container-runtime-endpoint");
+    if let Some(argument) = runtime.filter(|argument| argument.value.is_empty()) {
+        let reason = format!("{INVALID}: the containerRuntimeEndpoint was not specified or empty");
+        line.end(&reason, Some(argument));
+    }
 }
 
 fn one_of(

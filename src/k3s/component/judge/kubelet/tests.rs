@@ -143,6 +143,21 @@ const FLAGS: &[(&str, &str, &str)] = &[
         "failed to create kubelet: the sysctls \"x\" are not known to be namespaced",
     ),
     (
+        "memory-manager-policy=Static",
+        RUN,
+        "[memorymanager] you should specify the system reserved memory",
+    ),
+    (
+        "cloud-provider=aws",
+        RUN,
+        "failed to create kubelet: cloud provider \"aws\" was specified",
+    ),
+    (
+        "container-runtime-endpoint=",
+        INVALID,
+        "the containerRuntimeEndpoint was not specified or empty",
+    ),
+    (
         "system-reserved=memory=1GB",
         RUN,
         "--system-reserved value failed to parse: failed to parse quantity \"1GB\" for \"memory\" resource: quantities must",
@@ -256,6 +271,12 @@ fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
         &["cpu-manager-policy=static", "reserved-cpus=0"],
         &["reserved-memory=0:memory=1Gi,hugepages-2Mi=1Gi;1:memory=1G"],
         &["container-log-max-size=-1"],
+        &[
+            "memory-manager-policy=Static",
+            "reserved-memory=0:memory=1Gi",
+        ],
+        &["cgroup-driver=nope"],
+        &["cloud-provider=external"],
         &["system-reserved=memory=0.5Gi,cpu=100m,pid=1k,ephemeral-storage=1e9"],
         &["eviction-minimum-reclaim=imagefs.available=0,nodefs.available=10.5%"],
         &[
