@@ -10,6 +10,7 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
         let reason = format!("failed to run Kubelet: open {path}: no such file or directory");
         end(line, &reason, setting);
     }
+    kubeconfig(line);
     credential_provider(line);
     // A certificate from the cluster takes the place of the files.
     if settings.on("serverTLSBootstrap") == Some(true) {
@@ -22,6 +23,29 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
         );
         end(line, &reason, setting);
     }
+}
+
+/// Its way to the apiserver, which it asks whom to let in (`cmd/kubelet/app/{server,auth}.go`). One that is made from a
+/// bootstrap-kubeconfig need not be there.
+fn kubeconfig(line: &mut Line<'_>) {
+    let Some(argument) = line.last("kubeconfig") else {
+        return;
+    };
+    if line.given("bootstrap-kubeconfig").is_some() {
+        return;
+    }
+    let path = line.node.named_file(&argument.value);
+    let is_missing =
+        !files::made_by_k3s(line, &argument.value) && matches!(line.files.kind(&path), Ok(None));
+    let reason = match argument.value.is_empty() {
+        true => "no client provided, cannot use webhook authentication".to_owned(),
+        false if is_missing => format!(
+            "invalid kubeconfig: stat {}: no such file or directory",
+            path.display()
+        ),
+        false => return,
+    };
+    line.end(&format!("failed to run Kubelet: {reason}"), Some(argument));
 }
 
 /// Behind a gate until 1.26 (`pkg/kubelet/kuberuntime/kuberuntime_manager.go`).

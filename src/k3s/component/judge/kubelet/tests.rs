@@ -143,6 +143,16 @@ const FLAGS: &[(&str, &str, &str)] = &[
         "failed to create kubelet: the sysctls \"x\" are not known to be namespaced",
     ),
     (
+        "kubeconfig=/none",
+        RUN,
+        "invalid kubeconfig: stat /none: no such file or directory",
+    ),
+    (
+        "kubeconfig=",
+        RUN,
+        "no client provided, cannot use webhook authentication",
+    ),
+    (
         "memory-manager-policy=Static",
         RUN,
         "[memorymanager] you should specify the system reserved memory",
