@@ -11,6 +11,7 @@ use crate::k3s::component::options::Options;
 use crate::k3s::component::value::Kind;
 use crate::k3s::component::{AUTO, Argument, Component, Components, Node};
 use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::go_value::boolean;
 use crate::k3s::{Ending, Files, K3sVersion, Slip};
 
 const MODES: [&str; 5] = [
@@ -29,6 +30,7 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// Judges what its validation finds.
 pub(super) fn judge(line: &mut Line<'_>) {
     files::must_exist(line, &["kubeconfig"]);
+    does_one_thing(line);
     let mut modes = vec!["", "iptables", "ipvs"];
     match line.minor() {
         ..=25 => modes.push("userspace"),
@@ -115,9 +117,42 @@ fn invalid(line: &mut Line<'_>, field: &str, argument: &Argument, must: &str) {
     line.end(&reason, Some(argument));
 }
 
+/// With one of these it does that and ends, and K3s with it.
+fn does_one_thing(line: &mut Line<'_>) {
+    for flag in ["cleanup", "init-only"] {
+        if let Some(argument) = line.last(flag)
+            && boolean(&argument.value) == Some(true)
+        {
+            line.end(&format!("--{flag} is done"), Some(argument));
+        }
+    }
+    if let Some(argument) = line.given("write-config-to") {
+        let reason = format!("it writes its configuration to {} and ends", argument.value);
+        line.end(&reason, Some(argument));
+    }
+}
+
 fn detection(line: &mut Line<'_>) {
     if line.minor() < DETECTS_SINCE_MINOR {
         return;
+    }
+    let by_name = [
+        ("BridgeInterface", "pod-bridge-interface", "InterfaceName"),
+        (
+            "InterfaceNamePrefix",
+            "pod-interface-name-prefix",
+            "InterfacePrefix",
+        ),
+    ];
+    if let Some(argument) = line.last("detect-local-mode")
+        && let Some((_, _, field)) = by_name
+            .iter()
+            .find(|(mode, flag, _)| *mode == argument.value && line.given(flag).is_none())
+    {
+        let reason = format!(
+            "failed validate: KubeProxyConfiguration.DetectLocalConfiguration.{field}: Invalid value: \"\": must not be empty"
+        );
+        line.end(&reason, Some(argument));
     }
     if let Some(argument) = line.last("detect-local-mode")
         && !MODES.contains(&argument.value.as_str())
@@ -318,6 +353,25 @@ mod tests {
         ] {
             assert_eq!(of(good), None, "{good:?}");
         }
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn a_kube_proxy_that_does_one_thing_and_ends_takes_k3s_with_it() {
+        for item in ["cleanup=true", "init-only=true", "write-config-to=/x"] {
+            assert!(ending("kube-proxy-arg", &[item]).is_some(), "{item}");
+        }
+        for item in ["cleanup=false", "write-config-to="] {
+            assert_eq!(ending("kube-proxy-arg", &[item]), None, "{item}");
+        }
+        let bridge = "detect-local-mode=BridgeInterface";
+        let said = ending("kube-proxy-arg", &[bridge]).unwrap_or_default();
+        assert!(
+            said.contains("InterfaceName: Invalid value: \"\": must not be empty"),
+            "{said}"
+        );
+        let named = [bridge, "pod-bridge-interface=cni0"];
+        assert_eq!(ending("kube-proxy-arg", &named), None);
     }
 
     #[test]
