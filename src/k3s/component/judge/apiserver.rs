@@ -304,6 +304,7 @@ mod tests {
         }
         for items in [
             ["audit-log-truncate-max-event-size=-1", "profiling=false"],
+            ["oidc-issuer-url=HTTPS://x.example/a", client],
             ["oidc-issuer-url=https://x.example/a", client],
         ] {
             assert_eq!(ending("kube-apiserver-arg", &items), None, "{items:?}");

@@ -92,8 +92,7 @@ pub(in crate::k3s::component) fn stands_for(component: Component, flag: &str) ->
     fields(component).iter().any(|field| field.flag == flag)
 }
 
-/// The flags that the file stands for, with what it says of them. Where it cannot be read none is in force: the component's own
-/// defaults are no better known than what is in it.
+/// The flags that the file stands for, with what it says of them. Where it is not there, or no YAML, none is in force.
 pub(super) fn decided(line: &Line<'_>) -> BTreeMap<(Component, &'static str), InForce> {
     let known = fields(line.component).iter();
     let known = known.filter(|field| line.minor() <= field.until_minor);
@@ -102,10 +101,14 @@ pub(super) fn decided(line: &Line<'_>) -> BTreeMap<(Component, &'static str), In
     };
     let file = NamedFile::of(line, FLAG);
     let said = |field: &Field| {
-        let Some(file) = &file else {
-            return InForce::Emptied {
-                place: argument.place.clone(),
-            };
+        let file = match &file {
+            Ok(Some(file)) => file,
+            Ok(None) => {
+                return InForce::Emptied {
+                    place: argument.place.clone(),
+                };
+            }
+            Err(error) => return InForce::Unseen(error.clone()),
         };
         let value = file
             .document
@@ -330,6 +333,16 @@ mod tests {
                 .reason;
             assert!(reason.contains(words), "{text}: {reason}");
         }
+    }
+
+    /// What nobody could look at says nothing for or against the node.
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_unseen() {
+        let options = vec![("kube-proxy-arg", vec!["config=/etc/edge"])];
+        let start = with_files(options, &[(FILE, "")], "1.36.3", Role::Server);
+        let version = "1.36.3".parse().unwrap();
+        let found = start.in_force(Component::KubeProxy, "metrics-bind-address", version);
+        assert!(matches!(found, InForce::Unseen(_)), "{found:?}");
     }
 
     #[test]

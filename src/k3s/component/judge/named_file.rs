@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Line;
+use crate::host::HostError;
 use crate::k3s::Place;
 use crate::k3s::component::document::Document;
 use crate::k3s::yaml::key_lines;
@@ -16,15 +17,24 @@ pub(super) struct NamedFile {
 }
 
 impl NamedFile {
-    /// Reads the file that a flag names; `None` where none does, or it cannot be read as YAML.
-    pub(super) fn of(line: &Line<'_>, flag: &str) -> Option<Self> {
-        let path = line.node.named_file(&line.given(flag)?.value);
-        let bytes = line.files.read(&path).ok().flatten()?;
-        Some(Self {
-            document: Document::parse(&bytes).ok()?,
+    /// Reads the file that a flag names; `None` where none does, or what is there is no YAML.
+    ///
+    /// # Errors
+    /// When it cannot be looked at, so that nobody knows what it decides.
+    pub(super) fn of(line: &Line<'_>, flag: &str) -> Result<Option<Self>, HostError> {
+        let Some(argument) = line.given(flag) else {
+            return Ok(None);
+        };
+        let path = line.node.named_file(&argument.value);
+        let Some(bytes) = line.files.read(&path)? else {
+            return Ok(None);
+        };
+        let document = Document::parse(&bytes).ok();
+        Ok(document.map(|document| Self {
+            document,
             lines: key_lines(&bytes),
             path,
-        })
+        }))
     }
 
     /// The line of the first of these keys that is there.

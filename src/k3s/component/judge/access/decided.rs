@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::Line;
 use super::super::named_file::NamedFile;
+use crate::host::HostError;
 use crate::k3s::Place;
 use crate::k3s::component::Component;
 use crate::k3s::component::document::Document;
@@ -16,27 +17,41 @@ const ANONYMOUS_SINCE_MINOR: u16 = 31;
 /// The flags that a file stands for, with what it says of them.
 pub(in super::super) fn decided(line: &Line<'_>) -> BTreeMap<(Component, &'static str), InForce> {
     let mut decided = BTreeMap::new();
-    if let Some(read) = NamedFile::of(line, "authentication-config")
-        && line.minor() >= ANONYMOUS_SINCE_MINOR
-        && matches!(read.document.get("anonymous"), Some(Document::Map(_)))
+    if line.minor() >= ANONYMOUS_SINCE_MINOR
+        && let Some(found) = anonymous(NamedFile::of(line, "authentication-config"))
     {
-        // Also with conditions: for the paths that they name anonymous requests are let in.
-        let is_on = read.document.at("anonymous.enabled") == Some(&Document::Bool(true));
-        let one = InForce::One {
-            value: is_on.to_string(),
-            place: read.place(&["anonymous.enabled", "anonymous"]),
-        };
-        decided.insert((Component::Apiserver, "anonymous-auth"), one);
+        decided.insert((Component::Apiserver, "anonymous-auth"), found);
     }
     if let Some(argument) = line.given("authorization-config") {
-        let found = NamedFile::of(line, "authorization-config").and_then(|read| authorizers(&read));
-        let place = argument.place.clone();
-        decided.insert(
-            (Component::Apiserver, "authorization-mode"),
-            found.unwrap_or(InForce::Emptied { place }),
-        );
+        let emptied = || InForce::Emptied {
+            place: argument.place.clone(),
+        };
+        let found = match NamedFile::of(line, "authorization-config") {
+            Ok(read) => read
+                .and_then(|read| authorizers(&read))
+                .unwrap_or_else(emptied),
+            Err(error) => InForce::Unseen(error),
+        };
+        decided.insert((Component::Apiserver, "authorization-mode"), found);
     }
     decided
+}
+
+/// What a file says of anonymous requests; `None` if nothing.
+fn anonymous(read: Result<Option<NamedFile>, HostError>) -> Option<InForce> {
+    let read = match read {
+        Ok(read) => read?,
+        Err(error) => return Some(InForce::Unseen(error)),
+    };
+    if !matches!(read.document.get("anonymous"), Some(Document::Map(_))) {
+        return None;
+    }
+    // Also with conditions: for the paths that they name anonymous requests are let in.
+    let is_on = read.document.at("anonymous.enabled") == Some(&Document::Bool(true));
+    Some(InForce::One {
+        value: is_on.to_string(),
+        place: read.place(&["anonymous.enabled", "anonymous"]),
+    })
 }
 
 /// The authorizers that a file names; `None` if it names none.

@@ -98,7 +98,10 @@ fn without_a_file(line: &mut Line<'_>, oidc: Option<&Argument>) {
 
 fn issuers(line: &mut Line<'_>) {
     if let Some(argument) = line.given("service-account-jwks-uri")
-        && !argument.value.starts_with("https:")
+        && !argument
+            .value
+            .split_once(':')
+            .is_some_and(|(scheme, _)| is_https(scheme))
     {
         let reason = format!(
             "service-account-jwks-uri requires https scheme, parsed as: {}",
@@ -132,10 +135,16 @@ fn issuers(line: &mut Line<'_>) {
     }
 }
 
+/// Go's `net/url` takes a scheme in any case.
+fn is_https(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https")
+}
+
 /// Why no issuer of OpenID tokens can be at a URL (apiserver `pkg/apis/apiserver/validation/validation.go` validateURL, which the
 /// flags go through too since 1.30).
 fn no_issuer(url: &str, minor: u16) -> Option<&'static str> {
-    let Some(rest) = url.strip_prefix("https://") else {
+    let parts = url.split_once("://");
+    let Some((_, rest)) = parts.filter(|(scheme, _)| is_https(scheme)) else {
         return Some("URL scheme must be https");
     };
     let (before, fragment) = rest.split_once('#').unwrap_or((rest, ""));
