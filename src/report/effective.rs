@@ -6,7 +6,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::beside_next_start::{OnDiskReport, RunningReport};
-use crate::k3s::component::{AUTO, Argument, Component, KubeletSettings, Setting};
+use super::kubelet_settings::{self, KubeletSettingReport};
+use crate::k3s::component::{AUTO, Argument, Component};
 use crate::k3s::{
     Effective, Ending, OptionKind, Options, Place, SkippedKey, Sourced, Unit, shown_value,
 };
@@ -132,24 +133,6 @@ pub struct ArgumentSource {
     pub outranked_by: Option<String>,
 }
 
-/// One setting of the kubelet.
-#[derive(Debug, Serialize)]
-pub struct KubeletSettingReport {
-    /// As the kubelet's `/configz` prints it.
-    pub value: String,
-    /// The place that gave it.
-    pub from: String,
-}
-
-impl KubeletSettingReport {
-    fn of(setting: &Setting) -> Self {
-        Self {
-            value: setting.value.clone(),
-            from: setting.place.to_string(),
-        }
-    }
-}
-
 impl EndsReport {
     pub(super) fn of(ending: &Ending) -> Self {
         Self {
@@ -211,7 +194,7 @@ impl EffectiveReport {
             options: options(effective),
             arguments: lines(effective),
             argument_sources,
-            kubelet_settings: kubelet_settings(effective),
+            kubelet_settings: kubelet_settings::of(effective),
             warnings: [reported.warnings.to_vec(), effective.warnings()].concat(),
             skipped_keys: effective
                 .configuration
@@ -271,7 +254,7 @@ impl EffectiveReport {
                 }
             }
         }
-        self.write_kubelet_settings(&mut text);
+        kubelet_settings::write(&self.kubelet_settings, &mut text);
         if let Some(on_disk) = &self.on_disk {
             on_disk.write(&mut text);
         }
@@ -289,34 +272,6 @@ impl EffectiveReport {
         }
         text
     }
-
-    /// Those that files or flags give; the others are K3s's and the kubelet's own.
-    fn write_kubelet_settings(&self, text: &mut String) {
-        let by_default = Place::Default.to_string();
-        let mut given = self.kubelet_settings.iter();
-        let given: Vec<_> = given
-            .by_ref()
-            .filter(|(_, setting)| setting.from != by_default)
-            .collect();
-        if !given.is_empty() {
-            text.push_str("\nWhat the kubelet's files and arguments come to:\n");
-        }
-        for (path, setting) in given {
-            let _ = writeln!(text, "  {path} = {}  [{}]", setting.value, setting.from);
-        }
-    }
-}
-
-/// All of them, by their paths.
-fn kubelet_settings(effective: &Effective) -> BTreeMap<&'static str, KubeletSettingReport> {
-    let settings = effective
-        .start
-        .kubelet
-        .iter()
-        .flat_map(KubeletSettings::iter);
-    settings
-        .map(|(path, setting)| (path, KubeletSettingReport::of(setting)))
-        .collect()
 }
 
 fn sourced(name: &str, value: &Sourced) -> String {

@@ -9,6 +9,7 @@ mod enforcement;
 pub mod event;
 pub mod journal;
 mod json;
+mod kubelet_settings;
 mod listing;
 mod metrics;
 mod plan;

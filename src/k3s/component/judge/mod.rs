@@ -20,8 +20,10 @@ mod kubelet;
 mod limits;
 mod logging;
 mod named_file;
+mod node_networks;
 mod own_files;
 mod proxy;
+mod proxy_values;
 mod runtime;
 mod vpn;
 
