@@ -227,6 +227,27 @@ fn nobody_is_waited_for_longer_than_a_moment() {
     );
 }
 
+/// The door of a start to come counts how often K3s ended by itself, also where this one's time was over too early.
+#[test]
+fn a_start_whose_door_does_not_come_to_its_end_is_recorded_as_begun() {
+    let node = Node::server("");
+    let policy = "etc/edge/audit.yaml";
+    std::fs::create_dir_all(node.path(policy)).unwrap();
+    node.write(
+        "etc/rancher/k3s/config.yaml",
+        &format!("kube-apiserver-arg: [\"audit-policy-file=/{policy}\"]\n"),
+    );
+    let said = node.said("k3s.service");
+    let record = node.record().unwrap_or(said);
+    assert!(record.contains("\"door-under-way\""), "{record}");
+
+    std::fs::remove_dir(node.path(policy)).unwrap();
+    node.write(policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\n");
+    node.door("k3s.service");
+    let record = node.record().unwrap();
+    assert!(record.contains("\"whole\""), "{record}");
+}
+
 /// The state directory is on a disk that is full or read-only, /run never is.
 #[test]
 fn a_start_is_recorded_also_where_what_it_reads_of_ours_cannot_be_kept() {

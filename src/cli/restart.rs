@@ -16,7 +16,7 @@ use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::Cause;
 use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::restart::standing::Standing;
-use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::restart::starts::{Starts, Trust};
 use crate::reconcile::service::circumstances::{Knowledge, now};
 use crate::reconcile::service::rollback::{RollBack, RolledBack, roll_back};
 use crate::reconcile::service::standing::{self, Asked};
@@ -65,11 +65,10 @@ impl Service {
         };
         let root = &session.host.root;
         let door = Starts::of(root).ok().and_then(|starts| starts.load(run));
-        if let Some(record) = door {
-            return match record.inputs.reads(path) {
-                true => Running::Reads,
-                false => Running::ReadsNot,
-            };
+        match door {
+            Some(record) if record.inputs.reads(path) => return Running::Reads,
+            Some(record) if record.trust == Trust::Whole => return Running::ReadsNot,
+            _ => {}
         }
         let mut heard = Heard::new(None);
         heard.read(&self.manager, run);

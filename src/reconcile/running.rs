@@ -14,7 +14,7 @@ use super::Pass;
 use super::restart::heard::{Arguments, Heard};
 use super::restart::snapshot::Snapshots;
 use super::restart::standing::Standing;
-use super::restart::starts::{SetOptions, Starts};
+use super::restart::starts::{SetOptions, Starts, Trust};
 use super::service::{circumstances, standing};
 
 /// K3s logs its arguments within its first seconds.
@@ -77,6 +77,7 @@ pub fn kept(host: &Host, node: &Node) -> Running {
     let snapshot = Snapshots::of(&host.root)
         .ok()
         .and_then(|all| all.load(&run.invocation));
+    let door = door.filter(|record| record.trust == Trust::Whole);
     let options = door.and_then(|record| record.options);
     let unknown = || "nothing of this run of K3s was kept yet".to_owned();
     Running::Started(match snapshot {

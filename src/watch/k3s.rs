@@ -100,6 +100,8 @@ pub struct Keeper {
     pub following: Option<Followed>,
     /// The run that was seen last.
     pub seen: Option<InvocationId>,
+    /// The run that was ready last: it has read what it reads.
+    pub ready: Option<InvocationId>,
     /// When to look at the start again.
     pub look: Option<Instant>,
     /// When to ask the gate.

@@ -6,9 +6,11 @@ use super::agent::Agent;
 use super::k3s::Followed;
 use super::news::{Chore, News};
 use crate::host::HostError;
-use crate::host::systemd::{InvocationId, UnitName};
+use crate::host::systemd::{InvocationId, UnitName, invocation};
 use crate::reconcile::restart::snapshot::Snapshots;
+use crate::reconcile::restart::starts::{StartRecord, Starts, Trust};
 use crate::reconcile::service::circumstances::now as moment;
+use crate::reconcile::service::inputs::inputs;
 use crate::reconcile::service::start::Start;
 use crate::setting::Running;
 
@@ -54,6 +56,34 @@ impl Agent<'_> {
             snapshots.save(root, run, unit, taken, arguments, Some(options))
         });
         self.kept(saved, now);
+    }
+
+    /// Something that K3s reads was changed, by whomever: a start that is not ready yet may have read this, though the next
+    /// change takes it back.
+    pub(super) fn overtakes_start(&mut self) {
+        let root = &self.ground.host.root;
+        let run = self
+            .k3s_unit()
+            .and_then(|unit| invocation(root, &unit).ok().flatten());
+        let Some(run) = run.filter(|run| self.keeper.ready.as_ref() != Some(run)) else {
+            return;
+        };
+        let pass = self.ground.pass();
+        let noted = Starts::of(root).and_then(|starts| {
+            let is_in_doubt = |record: StartRecord| record.trust != Trust::Whole;
+            if starts.load(&run).is_none_or(is_in_doubt) {
+                return Ok(());
+            }
+            match pass.node.effective(pass.host) {
+                Ok(effective) => starts.overtake(&run, &inputs(pass.host, pass.node, &effective)?),
+                // What cannot be read K3s does not read either.
+                Err(_) => Ok(()),
+            }
+        });
+        if let Err(error) = noted {
+            let message = format!("that K3s may have read something else cannot be kept: {error}");
+            self.tell_once(News::Hindered(Chore::KeepStart), message, &[]);
+        }
     }
 
     /// Arguments and options of the running K3s could not be judged before.

@@ -34,6 +34,9 @@ impl Agent<'_> {
             return;
         }
         let Some(part) = start.part_read(&self.ground.host.root) else {
+            if self.is_end_of_put_back(&reason) {
+                return;
+            }
             let message = format!(
                 "K3s ended by itself; nobody knows what it had read of k3warden's, so nothing is put back: {reason}"
             );
@@ -65,6 +68,13 @@ impl Agent<'_> {
                 self.tell_once(News::NotPutBack, message, &[]);
             }
         }
+    }
+
+    /// Whether a start that began before a put-back, and of which the door left no record, ended as the one for which it was
+    /// made. That has been told, and K3s has not read yet what was put back.
+    fn is_end_of_put_back(&self, reason: &str) -> bool {
+        let put_back = self.keeper.put_back.as_ref();
+        put_back.is_some_and(|back| Words::of(&back.reason) == Words::of(reason))
     }
 
     /// A start has settled without a part that was not the cause of the ends before: it is written again.

@@ -34,6 +34,7 @@ impl Agent<'_> {
     /// Something that K3s reads is not what it was.
     pub(super) fn reads_differ(&mut self, now: Instant) {
         self.keeper.changes(now);
+        self.overtakes_start();
         self.look_soon(now);
     }
 

@@ -160,6 +160,9 @@ impl Agent<'_> {
             return;
         };
         start.looked(&self.ground.pass());
+        if start.was_ready() {
+            self.keeper.ready = start.run().cloned();
+        }
         self.keep_arguments(&mut followed, &start, now);
         self.k3s.start = match &settling {
             Ok(Settling::Waiting { what_for, .. }) => Some(format!("waiting for {what_for}")),

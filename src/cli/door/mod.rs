@@ -146,6 +146,11 @@ impl Door {
             Err(error) => say(&format!("nothing is changed: {error}")),
             Ok(mut ledger) => {
                 let recalled = self.session.recall(&mut ledger, WHO);
+                if recalled.is_ok()
+                    && let Err(error) = self.record_beginning()
+                {
+                    say(&format!("that this start began is not recorded: {error}"));
+                }
                 if let Err(error) = recalled.and_then(|()| self.make_right(&mut ledger)) {
                     say(&error.to_string());
                 }

@@ -1,5 +1,6 @@
 //! What the starts before this one tell of what we wrote: proven, or to be put back.
 
+use super::record::invocation;
 use super::{Door, WHO, say};
 use crate::cli::exit::CliError;
 use crate::k3s::Role;
@@ -8,7 +9,7 @@ use crate::reconcile::needs_daemon_reload;
 use crate::reconcile::restart::heard::{Ended, Heard, Marker};
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::past::{AtTheDoor, Past, past_of};
-use crate::reconcile::restart::starts::{StartRecord, Starts};
+use crate::reconcile::restart::starts::{StartRecord, Starts, Trust};
 use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::part;
 use crate::reconcile::service::rollback::{Failure, RollBack, Who, roll_back};
@@ -19,12 +20,14 @@ impl Door {
     pub(super) fn judge_the_past(&mut self, ledger: &mut Ledger) -> Result<(), CliError> {
         let mut knowledge = Knowledge::of(&self.session.host.root)?;
         let present = part::present(&self.session.pass())?;
-        let starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
+        let mut starts = Starts::of(&self.session.host.root)?.all(&self.session.host.root);
+        starts.retain(|start| Some(&start.invocation) != invocation().as_ref());
         let limit = self.session.policy.restart.settle_limit.value;
         let last = starts.iter().rfind(|start| start.unit == self.unit);
         let lived_on =
             |last: &&StartRecord| self.ready.is_some_and(|ready| last.lived_on(ready, limit));
-        if let Some(last) = last.filter(lived_on)
+        let proves = |last: &&StartRecord| last.trust == Trust::Whole && lived_on(last);
+        if let Some(last) = last.filter(proves)
             && let Some(part) = Candidate::of(&knowledge.records, &last.invocation)
         {
             knowledge.settled(part, &self.session.pass())?;

@@ -4,7 +4,9 @@ use super::{Door, say};
 use crate::cli::exit::CliError;
 use crate::host::systemd::InvocationId;
 use crate::host::{Clock, HostError, SystemClock};
-use crate::reconcile::restart::starts::{StartRecord, Starts};
+use crate::reconcile::restart::inputs::InputDigest;
+use crate::reconcile::restart::own_part::OurPart;
+use crate::reconcile::restart::starts::{StartRecord, Starts, Trust};
 use crate::reconcile::service::circumstances::{Candidate, Knowledge, now};
 use crate::reconcile::service::{inputs, part};
 
@@ -18,6 +20,7 @@ impl Door {
         let effective = session.node.effective(&session.host)?;
         if let Some(ending) = effective.unsettled() {
             // It ends before it reads a word of ours, and its end says nothing of ours.
+            Starts::of(&session.host.root)?.forget(&invocation)?;
             say(&format!(
                 "this start is not recorded: K3s would not start: {ending}"
             ));
@@ -25,14 +28,10 @@ impl Door {
         }
         let part = part::present(&session.pass())?;
         let record = StartRecord {
-            invocation: invocation.clone(),
-            unit: self.unit.clone(),
-            at: now(&session.host),
-            awake_seconds: Some(SystemClock.awake().as_secs()),
-            restarts: self.restarts,
-            ours: part.digest(),
             inputs: inputs::inputs(&session.host, &session.node, &effective)?,
             options: Some(effective.configuration.merge.shown()),
+            trust: Trust::Whole,
+            ..self.beginning(invocation.clone(), &part)
         };
         Starts::of(&session.host.root)?.save(&session.host.root, &record)?;
         // The state directory may be on a disk that takes nothing; what this start reads is known all the same.
@@ -42,6 +41,30 @@ impl Door {
             ));
         }
         Ok(())
+    }
+
+    /// Leaves that this start has begun, and with which part of ours: where the time at the door is over before the end, the
+    /// door of a start to come still sees that this one ended.
+    pub(super) fn record_beginning(&self) -> Result<(), CliError> {
+        let (Some(invocation), root) = (invocation(), &self.session.host.root) else {
+            return Ok(());
+        };
+        let part = part::present(&self.session.pass())?;
+        Ok(Starts::of(root)?.save(root, &self.beginning(invocation, &part))?)
+    }
+
+    fn beginning(&self, invocation: InvocationId, part: &OurPart) -> StartRecord {
+        StartRecord {
+            invocation,
+            unit: self.unit.clone(),
+            at: now(&self.session.host),
+            awake_seconds: Some(SystemClock.awake().as_secs()),
+            restarts: self.restarts,
+            ours: part.digest(),
+            inputs: InputDigest::default(),
+            options: None,
+            trust: Trust::DoorUnderWay,
+        }
     }
 
     /// Keeps the part for the time at which this start has proven it.
@@ -55,6 +78,6 @@ impl Door {
 }
 
 /// systemd's name for this start (systemd.exec(5), since 232).
-fn invocation() -> Option<InvocationId> {
+pub(super) fn invocation() -> Option<InvocationId> {
     std::env::var("INVOCATION_ID").ok()?.parse().ok()
 }

@@ -7,7 +7,8 @@ use super::heard::{Heard, Marker};
 use super::settle::{MarkerSeen, Sample, Settle, SettleRules, Settling};
 use crate::host::Clock;
 use crate::host::systemd::{
-    InvocationId, JournalFrom, JournalQuery, ServiceError, ServiceManager, UnitName, UnitStatus,
+    ActiveState, InvocationId, JournalFrom, JournalQuery, ServiceError, ServiceManager, UnitName,
+    UnitStatus,
 };
 
 /// All that one run logs until it has settled, at its most talkative. Nothing of it is kept.
@@ -24,6 +25,7 @@ pub struct Follower {
     heard: Heard,
     reading: Option<InvocationId>,
     cursor: Option<String>,
+    was_ready: bool,
 }
 
 /// What a look needs to know beforehand.
@@ -51,6 +53,7 @@ impl Follower {
             heard: Heard::new(following.marker),
             reading: None,
             cursor: None,
+            was_ready: false,
         }
     }
 
@@ -80,6 +83,12 @@ impl Follower {
         self.settle.invocation()
     }
 
+    /// Whether it was seen ready: it has read what it reads.
+    #[must_use]
+    pub const fn was_ready(&self) -> bool {
+        self.was_ready
+    }
+
     /// Looks once. Blocks while systemctl and journalctl run, at most 5 s each.
     ///
     /// # Errors
@@ -92,6 +101,8 @@ impl Follower {
         let status = manager.show(&self.unit)?;
         let marker = self.listen(manager, &status);
         let ended = self.heard.ended().cloned();
+        let is_its = status.invocation.as_ref() == self.settle.invocation();
+        self.was_ready |= is_its && status.active == ActiveState::Active;
         let sample = Sample::of(clock.since_boot(), &status, marker, ended);
         Ok(self.settle.take(&sample))
     }

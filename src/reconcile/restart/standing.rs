@@ -101,6 +101,8 @@ pub struct Ages {
 pub struct Evidence<'a> {
     /// What the door wrote down for this invocation.
     pub door: Option<&'a InputDigest>,
+    /// Something else was there for a while between the door and READY: the same as at the door proves nothing.
+    pub overtaken: bool,
     /// The arguments from the journal of this invocation, and those that the next start would have.
     pub arguments: Option<(&'a Arguments, &'a Arguments)>,
     /// The options that were kept of this invocation, and those that the next start would have.
@@ -113,8 +115,11 @@ impl Evidence<'_> {
     /// Weighs the evidence against what is on disk now.
     #[must_use]
     pub fn standing(&self, now: &InputDigest) -> Standing {
-        if let Some(door) = self.door {
-            return verdict(Source::Door, door.differences(now));
+        let differences = self.door.map(|door| door.differences(now));
+        if let Some(differences) = differences
+            && !(self.overtaken && differences.is_empty())
+        {
+            return verdict(Source::Door, differences);
         }
         let arguments = self.arguments.filter(|(running, _)| !running.is_empty());
         let mut differences = Vec::new();

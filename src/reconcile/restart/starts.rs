@@ -14,6 +14,20 @@ use crate::reconcile::ledger::Hash;
 
 /// A K3s that always fails starts every five seconds; older records tell nothing more.
 const KEPT: usize = 16;
+
+/// How far a record may be believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// The door came to its end, and nobody changed anything before K3s was ready.
+    #[default]
+    Whole,
+    /// The door has only begun, or its time was over: what it changed after this is not in here.
+    DoorUnderWay,
+    /// Something that K3s reads was changed after the door and before K3s was ready. K3s has read the one or the other.
+    Overtaken,
+}
+
 /// What one start reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartRecord {
@@ -36,6 +50,9 @@ pub struct StartRecord {
     /// The options that something sets for it, secrets masked; older records have none.
     #[serde(default)]
     pub options: Option<SetOptions>,
+    /// How far all this may be believed; older records know no doubt.
+    #[serde(default)]
+    pub trust: Trust,
 }
 
 /// Options by long name, each with its values as they may be shown.
@@ -71,13 +88,31 @@ impl Starts {
         })
     }
 
-    /// What a start read; anything but a record that names this run is as good as none.
+    /// What a start read; anything but the record of a door that came to its end and names this run is as good as none.
     #[must_use]
     pub fn load(&self, invocation: &InvocationId) -> Option<StartRecord> {
         let found: Found<StartRecord> = self.records.load(&name(invocation));
-        found
-            .record()
-            .filter(|record| record.invocation == *invocation)
+        let record = found.record()?;
+        let is_of_this = record.invocation == *invocation;
+        (is_of_this && record.trust != Trust::DoorUnderWay).then_some(record)
+    }
+
+    /// To be told what K3s would read now when some of it was changed while this start is not ready. Whatever it is
+    /// changed to after that, K3s may have read this.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn overtake(&self, invocation: &InvocationId, now: &InputDigest) -> Result<(), HostError> {
+        match self.load(invocation) {
+            Some(record)
+                if record.trust == Trust::Whole && !record.inputs.differences(now).is_empty() =>
+            {
+                let trust = Trust::Overtaken;
+                self.records
+                    .save(&name(invocation), &StartRecord { trust, ..record })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Keeps what a start reads, and drops the oldest beyond a bound.
@@ -93,6 +128,14 @@ impl Starts {
             self.records.remove(&name(&old.invocation))?;
         }
         Ok(())
+    }
+
+    /// This start counts no more.
+    ///
+    /// # Errors
+    /// When its record cannot be removed.
+    pub fn forget(&self, invocation: &InvocationId) -> Result<(), HostError> {
+        self.records.remove(&name(invocation))
     }
 
     /// All starts of this boot, the oldest first.
@@ -136,6 +179,7 @@ pub(super) mod tests {
             ours: Hash::of(ours.as_bytes()),
             inputs: InputDigest::default(),
             options: None,
+            trust: Trust::Whole,
         }
     }
 
@@ -169,6 +213,40 @@ pub(super) mod tests {
             .unwrap();
         assert_eq!(starts.load(&mine.invocation), None);
         assert!(starts.all(&root).is_empty());
+    }
+
+    #[test]
+    fn what_a_door_began_counts_among_the_starts_and_tells_nothing_of_what_was_read() {
+        let (_directory, root) = tree();
+        let starts = Starts::of(&root).unwrap();
+        let begun = StartRecord {
+            trust: Trust::DoorUnderWay,
+            ..record(1, 1, 0, "x")
+        };
+        starts.save(&root, &begun).unwrap();
+        assert_eq!(starts.load(&begun.invocation), None);
+        assert_eq!(starts.all(&root), [begun]);
+    }
+
+    #[test]
+    fn only_a_change_of_what_is_read_overtakes_a_start_and_it_stays_overtaken() {
+        let (_directory, root) = tree();
+        let starts = Starts::of(&root).unwrap();
+        let mine = record(1, 1, 0, "x");
+        starts.save(&root, &mine).unwrap();
+        let other = InputDigest::default().with_command_line(&["server", "--debug"]);
+        for (now, trust) in [
+            (&mine.inputs, Trust::Whole),
+            (&other, Trust::Overtaken),
+            (&mine.inputs, Trust::Overtaken),
+        ] {
+            starts.overtake(&mine.invocation, now).unwrap();
+            assert_eq!(starts.load(&mine.invocation).unwrap().trust, trust);
+        }
+        starts
+            .overtake(&record(2, 1, 0, "x").invocation, &other)
+            .unwrap();
+        assert_eq!(starts.all(&root).len(), 1, "no record, no doubt about it");
     }
 
     #[test]

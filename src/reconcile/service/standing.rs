@@ -27,7 +27,7 @@ use crate::reconcile::restart::snapshot::Snapshots;
 use crate::reconcile::restart::standing::{
     Ages, Changed, Evidence, Standing, started_no_later_than,
 };
-use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::restart::starts::{Starts, Trust};
 
 /// What K3s makes at its start beside its configuration file and in the directory above (K pkg/server/server.go
 /// `writeKubeConfig`, pkg/agent/config/config.go).
@@ -176,6 +176,9 @@ fn standing(
     let ages = ages(pass, unit, status, effective);
     Evidence {
         door: door.as_ref().map(|record| &record.inputs),
+        overtaken: door
+            .as_ref()
+            .is_some_and(|record| record.trust == Trust::Overtaken),
         arguments: snapshot
             .as_ref()
             .map(|snapshot| (&snapshot.arguments, &next)),

@@ -13,7 +13,7 @@ use crate::reconcile::restart::follow::Follower;
 use crate::reconcile::restart::heard::Heard;
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::settle::Settling;
-use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::restart::starts::{Starts, Trust};
 
 /// A start that is followed.
 #[derive(Debug)]
@@ -85,13 +85,20 @@ impl Start {
         self.follower.invocation()
     }
 
+    /// Whether it was seen ready, see [`Follower::was_ready`].
+    #[must_use]
+    pub const fn was_ready(&self) -> bool {
+        self.follower.was_ready()
+    }
+
     /// What its journal told so far.
     #[must_use]
     pub const fn heard(&self) -> &Heard {
         self.follower.heard()
     }
 
-    /// Our part as it read it, where that is known.
+    /// Our part as it read it, where that is known. One that was overtaken may have read another after this, but is judged
+    /// by this one where it fails: a part that was put back without need is tried again.
     #[must_use]
     pub fn part_read(&self, root: &Root) -> Option<OurPart> {
         part_read(root, self.run()?, &self.parts, self.since)
@@ -102,7 +109,10 @@ impl Start {
     /// # Errors
     /// When it cannot be kept.
     pub fn proves(&self, pass: &Pass<'_>) -> Result<bool, HostError> {
-        let Some(part) = self.part_read(&pass.host.root) else {
+        let root = &pass.host.root;
+        let record = self.run().and_then(|run| Starts::of(root).ok()?.load(run));
+        let is_overtaken = record.is_some_and(|record| record.trust == Trust::Overtaken);
+        let Some(part) = self.part_read(root).filter(|_| !is_overtaken) else {
             return Ok(false);
         };
         Knowledge::of(&pass.host.root)?.settled(part, pass)?;
@@ -144,7 +154,7 @@ mod tests {
     use crate::reconcile::restart::inputs::InputDigest;
     use crate::reconcile::restart::moment::Moment;
     use crate::reconcile::restart::own_part::OurFile;
-    use crate::reconcile::restart::starts::StartRecord;
+    use crate::reconcile::restart::starts::{StartRecord, Trust};
 
     fn part(content: &str) -> OurPart {
         let content = content.to_owned();
@@ -171,6 +181,7 @@ mod tests {
             ours: ours.digest(),
             inputs: InputDigest::default(),
             options: None,
+            trust: Trust::Whole,
         };
         Starts::of(root).unwrap().save(root, &record).unwrap();
     }

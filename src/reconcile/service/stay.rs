@@ -12,7 +12,7 @@ use crate::k3s::component::{
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::own_part::EncryptionKey;
-use crate::reconcile::restart::starts::Starts;
+use crate::reconcile::restart::starts::{Starts, Trust};
 
 const SYSCTL_DIRECTORY: &str = "/etc/sysctl.d";
 
@@ -45,6 +45,7 @@ pub fn reads(pass: &Pass<'_>, path: &Path) -> Running {
     let record = Starts::of(root).ok().and_then(|starts| starts.load(&run));
     record.map_or(Running::Unknown, |record| match record.inputs.reads(path) {
         true => Running::Reads,
+        false if record.trust == Trust::Overtaken => Running::Unknown,
         false => Running::ReadsNot,
     })
 }

@@ -10,7 +10,7 @@ use crate::host::{Clock, SystemClock};
 use crate::k3s::component::Component;
 use crate::reconcile::Verdict;
 use crate::reconcile::restart::proof::Quarantine;
-use crate::reconcile::restart::starts::{StartRecord, Starts};
+use crate::reconcile::restart::starts::{StartRecord, Starts, Trust};
 use crate::reconcile::service::circumstances::{Candidate, now as moment};
 use crate::reconcile::service::standing::next_arguments;
 use crate::reconcile::service::{inputs, part};
@@ -81,6 +81,7 @@ impl<'t> Bench<'t> {
             ours: present.digest(),
             inputs: inputs::inputs(&ground.host, &ground.node, &effective).unwrap(),
             options: Some(effective.configuration.merge.shown()),
+            trust: Trust::Whole,
         };
         Starts::of(root).unwrap().save(root, &record).unwrap();
         let candidate = Candidate {

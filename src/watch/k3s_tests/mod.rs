@@ -3,6 +3,7 @@
 
 mod bench;
 mod machine;
+mod overtaken;
 mod put_back;
 mod starts;
 mod stopped;

@@ -294,4 +294,6 @@ fn an_end_that_no_door_recorded_before_the_put_back_does_not_clear_the_change() 
     bench.dies(DIES);
     bench.quiet_minutes();
     assert!(!tree.quarantine().unwrap().exonerated);
+    let told = bench.told(Kind::K3sFails);
+    assert!(told.is_empty(), "the end is told of already: {told:?}");
 }

@@ -13,7 +13,7 @@ use crate::reconcile::restart::proof::{LastGood, Quarantine};
 use crate::reconcile::{Written, running};
 use crate::watch::ground::{Ground, NoGround, Sources};
 
-const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
+pub(super) const DROP_IN: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 
 /// A server's tree. It has never run K3s.
 pub(super) struct Tree(tempfile::TempDir);

@@ -5,7 +5,7 @@ offer_flags
 policy auto 120s "$unprotected"
 install_k3s server
 # Time to stop the daemon between a start and its end.
-echo 3 > /etc/k3s-standin/ready-after
+echo 4 > /etc/k3s-standin/ready-after
 start_daemon
 systemctl start k3s
 wait_until 120 settled secrets-encryption
@@ -36,6 +36,8 @@ combination() {
       wait_until 60 starts_are $((starts + 1))
       kill -STOP "$(systemctl show -P MainPID k3warden)"
       wait_until 60 starts_are $((starts + 2))
+      # From now on the put-back is first, however slow the machine is.
+      systemd_waits 15s
       kill -CONT "$(systemctl show -P MainPID k3warden)"
       back_with_daemon 3
       ;;

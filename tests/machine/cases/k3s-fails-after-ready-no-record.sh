@@ -5,8 +5,8 @@ install_k3s server
 # As where the door takes its ten seconds, on a node under load.
 rm /etc/systemd/system/k3s.service.d/50-k3warden-door.conf
 systemd_waits 1s
-# Time to stop the daemon between a start and its end.
-echo 4 > /etc/k3s-standin/ready-after
+# Time to stop the daemon between a start and its end, and to change what systemd does after it.
+echo 8 > /etc/k3s-standin/ready-after
 give_rise_to kubelet auto
 policy auto 120s "$lines"
 start_daemon
@@ -15,6 +15,8 @@ systemctl start --no-block k3s
 wait_until 60 starts_are 1
 kill -STOP "$(systemctl show -P MainPID k3warden)"
 wait_until 60 starts_are 2
+# From now on the put-back is first, however slow the machine is.
+systemd_waits 60s
 key=$(key_as_made)
 kill -CONT "$(systemctl show -P MainPID k3warden)"
 wait_until 120 messages_are $quarantined_id 1

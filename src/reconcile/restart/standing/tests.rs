@@ -35,13 +35,41 @@ fn the_doors_digest_decides_whatever_the_rest_says() {
     let evidence = Evidence {
         door: Some(&before),
         arguments: Some((&running, &next)),
-        options: None,
         ages: Some(&new),
+        ..Evidence::default()
     };
     assert_eq!(evidence.standing(&same), Standing::InStep(Source::Door));
     assert!(
         matches!(evidence.standing(&other), Standing::Differs(Source::Door, found) if found.len() == 1)
     );
+}
+
+#[test]
+fn what_was_something_else_before_k3s_was_ready_is_no_proof_that_it_is_what_was_read() {
+    let (door, other) = (digest("a"), digest("b"));
+    let (running, next) = (arguments(&["--a=1"]), arguments(&["--a=2"]));
+    let evidence = |door, ages, next| Evidence {
+        door: Some(door),
+        overtaken: true,
+        arguments: Some((&running, next)),
+        ages: Some(ages),
+        ..Evidence::default()
+    };
+    let (old, new) = (ages(0, 0), ages(100, 0));
+    let here = digest("a");
+    let standing = |door, ages, next| evidence(door, ages, next).standing(&here);
+    assert!(matches!(
+        standing(&other, &old, &running),
+        Standing::Differs(Source::Door, _)
+    ));
+    assert!(matches!(
+        standing(&door, &new, &next),
+        Standing::Differs(Source::Journal, _)
+    ));
+    assert!(matches!(
+        standing(&door, &new, &running),
+        Standing::Unknown(_)
+    ));
 }
 
 #[test]
