@@ -41,6 +41,20 @@ fn check_with(
     (warnings.join("\n"), report)
 }
 
+/// Not only `apply` says so: the verdict has what keeps it from being mended, also where another control is not asked for.
+#[test]
+fn a_verdict_that_apply_would_not_mend_says_why_and_how() {
+    let config = "kubelet-arg: [v]\n";
+    let (_, report) = check("1.36.3", SERVER, "", config);
+    let controls = report["controls"].as_array().unwrap();
+    let find = |id: &str| controls.iter().find(|control| control["id"] == id).unwrap();
+    let refused = find("kubelet-cipher-suites")["refused"].to_string();
+    assert!(refused.contains("config.yaml:1"), "{refused}");
+    assert!(refused.contains("write `v=VALUE`"), "{refused}");
+    let refused = find("audit-log-retention")["refused"].to_string();
+    assert_eq!(refused, "[]");
+}
+
 #[test]
 fn each_slip_is_a_warning_with_its_place_and_its_mend() {
     let place = "/etc/rancher/k3s/config.yaml";

@@ -15,11 +15,20 @@ use overridden::{DROP_IN, OVERRIDE, Server, WEAK};
 #[test]
 fn without_the_policy_the_line_and_both_mends_are_named() {
     let server = Server::new(WEAK, "");
-    let said = server.apply();
+    let control = "audit-log-retention";
     let place = "k3s.service ExecStart (/etc/systemd/system/k3s.service:4)";
-    assert!(said.contains(place), "{said}");
-    assert!(said.contains("change it there"), "{said}");
-    assert!(said.contains("unit_override = true"), "{said}");
+    for command in [
+        &["check", control][..],
+        &["explain", control],
+        &["diff"],
+        &["apply"],
+    ] {
+        let said = server.run(command);
+        let decided = format!("is decided by {place}");
+        for part in [decided.as_str(), "change it there", "unit_override = true"] {
+            assert!(said.contains(part), "{command:?}: {said}");
+        }
+    }
     assert_eq!(server.drop_in(), None);
     assert_eq!(server.verdict("audit-log-retention").0, "divergent");
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::exit::CliError;
 use super::session::Session;
 use super::{Exit, Format, Global};
-use crate::reconcile::{Judgement, Verdict};
+use crate::reconcile::{Judgement, Plan, Verdict};
 use crate::report::{Assessment, Listed, Table, Terminal, to_json};
 
 /// Show which controls hold, with the evidence.
@@ -27,14 +27,16 @@ impl Check {
         let session = Session::open(global)?;
         let controls = session.named_or_numbered(&self.controls)?;
         let pass = session.pass();
-        let judgements: Vec<Judgement<'_>> = match controls.as_slice() {
-            [] => pass.judge(),
-            named => named
-                .iter()
-                .map(|control| pass.judge_control(control))
-                .collect(),
+        let mut judgements = pass.judge();
+        // What is refused to one control may hang on what is done for another.
+        let refused = Plan::of(&pass, &judgements).refused;
+        let is_asked_for = |judgement: &Judgement<'_>| {
+            let id = &judgement.control.id;
+            controls.is_empty() || controls.iter().any(|control| control.id == *id)
         };
+        judgements.retain(is_asked_for);
         let assessment = session.assessment(&pass, &judgements);
+        let assessment = assessment.with_refused(&refused);
         match self.format {
             Format::Json => tell!("{}", to_json(&assessment)),
             Format::Table => {

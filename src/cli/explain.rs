@@ -7,7 +7,7 @@ use super::session::Session;
 use super::{Exit, Global, check};
 use crate::catalogue::{Control, Editions, Numbers, Runbook, Setting, SettingBody};
 use crate::policy::PolicyPlace;
-use crate::reconcile::Judgement;
+use crate::reconcile::{Judgement, Plan};
 use crate::report::{Enforcement, Listed};
 
 /// Show why a control exists, what it sets and where its values come from.
@@ -22,13 +22,15 @@ impl Explain {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         let pass = session.pass();
+        let refused = Plan::of(&pass, &pass.judge()).refused;
         for control in session.named_or_numbered(std::slice::from_ref(&self.control))? {
             let judgement = pass.judge_control(control);
             print_control(control, &session);
             print_runbook(&session, control);
             print_standing(&session, &judgement);
             say!();
-            check::print_table(&session.assessment(&pass, &[judgement]), Listed::All);
+            let assessment = session.assessment(&pass, &[judgement]);
+            check::print_table(&assessment.with_refused(&refused), Listed::All);
         }
         Ok(Exit::Holds)
     }

@@ -6,7 +6,7 @@ use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
 use crate::node::Surroundings;
 use crate::policy::{Mode, Policy, Stance};
-use crate::reconcile::{Judgement, Pass, Verdict, baseline};
+use crate::reconcile::{Judgement, Pass, Refused, Verdict, baseline};
 use crate::setting::{Finding, Outcome};
 
 use super::{Enforcement, slips};
@@ -89,6 +89,8 @@ pub struct ControlReport {
     pub verdict: Verdict,
     /// Why it does not apply, cannot be known or is only observed.
     pub note: Option<String>,
+    /// What an apply would leave as it is, why, and the mend.
+    pub refused: Vec<String>,
     /// The exception in force.
     pub exception: Option<ExceptionReport>,
     /// What was observed.
@@ -152,6 +154,18 @@ impl Assessment {
                 .map(|judgement| control(pass.policy, judgement, edition))
                 .collect(),
         }
+    }
+
+    /// With what an apply would refuse, below the controls that stay divergent for it.
+    #[must_use]
+    pub fn with_refused(mut self, refused: &[Refused]) -> Self {
+        for control in &mut self.controls {
+            let its = refused
+                .iter()
+                .filter(|refused| refused.controls.iter().any(|id| id.as_str() == control.id));
+            control.refused = its.map(|refused| refused.reason.clone()).collect();
+        }
+        self
     }
 }
 
@@ -275,6 +289,7 @@ fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) ->
             .note
             .clone()
             .or_else(|| only_observed(policy, judgement)),
+        refused: Vec::new(),
         exception: judgement.exception().map(|exception| ExceptionReport {
             expires: exception.expires.to_string(),
             owner: exception.owner.clone(),

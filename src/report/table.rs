@@ -223,7 +223,10 @@ fn rows_of(control: &ControlReport) -> Vec<Row> {
         rows.extend(exception(control).map(Row::Note));
         return rows;
     }
-    let notes = control.note.iter().cloned().chain(exception(control));
+    let refused = control.refused.iter();
+    let refused = refused.map(|reason| format!("not changed by apply: {reason}"));
+    let notes = control.note.iter().cloned().chain(refused);
+    let notes = notes.chain(exception(control));
     telling
         .iter()
         .enumerate()
