@@ -1,3 +1,6 @@
+use std::thread::sleep;
+use std::time::Instant;
+
 use super::*;
 
 const SHELL: &str = "/bin/sh";

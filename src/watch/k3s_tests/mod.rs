@@ -9,3 +9,4 @@ mod starts;
 mod stopped;
 mod told;
 mod tree;
+mod unseen;

@@ -1,6 +1,7 @@
 //! Who is restarted, and who is not.
 
 use super::*;
+use crate::policy::KillSwitch;
 
 #[test]
 fn only_a_running_k3s_that_read_something_else_is_restarted() {
