@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use super::command_line::Word;
 use super::environment::Environment;
 use super::files::{Files, Input};
@@ -26,6 +28,10 @@ const NAMED_FILE_MAY_BE_MISSING: K3sVersion = K3sVersion::new(30, 3);
 /// From here on K3s looks for a file of the name before it reads it, so that it fetches no configuration any more, though
 /// its documentation says so (K3s a0a1071aa: `os.Stat` before `readConfigFileData`).
 const NO_REMOTE_FILE: K3sVersion = K3sVersion::new(21, 0);
+
+/// A file that is gone when its turn comes makes K3s leave out all the others. Where somebody exchanges files just now that is over before
+/// the next start: so often everything is read anew before nobody can say what is there.
+const LOOKS: usize = 4;
 
 /// One configuration file with its keys.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +95,7 @@ pub(super) enum Reading {
     Files(Vec<ConfigFile>),
     /// K3s goes on without any configuration file.
     Nothing {
-        /// A file of it vanished or is a dangling link, which makes K3s leave out all the others too.
+        /// A file of it is a dangling link, which makes K3s leave out all the others too.
         because_of: Option<PathBuf>,
     },
     /// K3s ends.
@@ -108,6 +114,7 @@ pub(super) fn read(
         location,
         version,
         inputs,
+        vanished: None,
     };
     reader.read()
 }
@@ -117,10 +124,25 @@ struct Reader<'a> {
     location: &'a Location,
     version: K3sVersion,
     inputs: &'a mut Vec<Input>,
+    /// A name that was there and is gone now that it is read.
+    vanished: Option<PathBuf>,
 }
 
 impl Reader<'_> {
     fn read(&mut self) -> Result<Reading, ConfigurationError> {
+        let earlier = self.inputs.len();
+        for _ in 0..LOOKS {
+            self.vanished = None;
+            let reading = self.look()?;
+            if self.vanished.is_none() {
+                return Ok(reading);
+            }
+            self.inputs.truncate(earlier);
+        }
+        Err(ConfigurationError::Changing(self.location.path.clone()))
+    }
+
+    fn look(&mut self) -> Result<Reading, ConfigurationError> {
         let main = &self.location.path;
         if let Some(address) = remote_address(main).filter(|_| self.version < NO_REMOTE_FILE) {
             return Err(ConfigurationError::Remote(address.to_owned()));
@@ -226,6 +248,10 @@ impl Reader<'_> {
         }
         let content = match self.files.read(path) {
             Ok(content) => content,
+            Err(HostError::System {
+                errno: Errno::ENOENT,
+                ..
+            }) => None,
             Err(error) => {
                 return match self.unreadable(error, path)? {
                     Reading::Ends(ending) => Ok(Err(ending)),
@@ -235,6 +261,10 @@ impl Reader<'_> {
         };
         self.inputs.push(Input::new(path, content.as_deref()));
         let Some(content) = content else {
+            // A link that leads nowhere stays one.
+            if self.files.link_target(path)?.is_none() {
+                self.vanished = Some(path.to_path_buf());
+            }
             return Ok(Ok(None));
         };
         match decode(&content) {

@@ -24,6 +24,9 @@ pub enum ConfigurationError {
         /// What is too much.
         error: YamlError,
     },
+    /// Its files are exchanged so fast that no two looks find the same.
+    #[error("the files of {} are being exchanged just now", .0.display())]
+    Changing(PathBuf),
     /// It lies on another machine.
     #[error("K3s reads its configuration from {0}, which k3warden does not fetch")]
     Remote(String),
