@@ -81,7 +81,8 @@ instance=$(of_unit InvocationID)
 sysctl -q -w fs.inotify.max_user_instances=0
 systemctl restart k3warden
 [ "$(of_unit InvocationID)" != "$instance" ] || fail "it was not started anew"
-wait_until 30 expect_equal 1 "$(told_of "$polling")"
+polls() { [ "$(told_of "$polling")" = 1 ]; }
+wait_until 30 polls
 chmod 0666 /etc/sysctl.d/90-kubelet.conf
 wait_until 60 has_mode
 expect_equal 1 "$(told_of "$polling")" "lines that it polls"
