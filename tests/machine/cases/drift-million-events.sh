@@ -1,25 +1,61 @@
-# A million events with a short queue: the daemon ends right, in bounded memory, and idles again.
+# A million events in all watched directories with a short queue: the daemon ends right, in bounded memory, and idles again.
 #@ limit 600
 sysctl -q -w fs.inotify.max_queued_events=256
-set_policy 'role = "server"'
+# A K3s that is installed has the most that is watched; that it runs would only take time.
+install_k3s server
+mkdir -p /etc/rancher/k3s/config.yaml.d /var/lib/rancher/k3s/{agent/etc/kubelet.conf.d,server/{cred,db,tls}}
 install_units
+# Emulated, one look at everything takes seconds beside them.
+mkdir -p /etc/systemd/system/k3warden.service.d
+printf '[Service]\nWatchdogSec=120\n' >/etc/systemd/system/k3warden.service.d/10-emulated.conf
+systemctl daemon-reload
 systemctl start k3warden
 pid=$(systemctl show -P MainPID k3warden)
 server=/var/lib/rancher/k3s/server
 resident() { awk '/^VmHWM/ { print $2 }' "/proc/$pid/status"; }
 before=$(resident)
-# A rename is two events. Writers at full speed: two under names that nobody holds, two under names of which each event may change what
-# the next boot sets or what K3s reads.
-writer() { # DIRECTORY NAME NAME
-  perl -e 'my ($dir, $one, $other) = @ARGV; chdir $dir or die; open(my $f, ">", $one) or die;
-    for (1 .. 62500) { rename($one, $other); rename($other, $one); } unlink $one;' "$1" "$2" "$3"
+# watched: the directories of which the daemon hears each name, as the kernel has them: a mask with IN_MOVE.
+watched() {
+  find / /run -xdev -path /proc -prune -o -type d -printf '%D %i %p\n' | perl -e 'my %watched;
+    for my $info (glob "/proc/$ARGV[0]/fdinfo/*") {
+      open(my $in, "<", $info) or next;
+      while (<$in>) {
+        next unless /^inotify wd:\S+ ino:(\S+) sdev:(\S+) mask:(\S+)/ && hex($3) & 0xc0;
+        # The kernel keeps 20 bits of minor number, and shows programs 8 below the major one.
+        my ($major, $minor) = (hex($2) >> 20, hex($2) & 0xfffff);
+        $watched{($minor & 0xff | $major << 8 | ($minor & ~0xff) << 12) . " " . hex $1} = 1;
+      }
+    }
+    while (<STDIN>) { print "$2\n" if /^(\S+ \S+) (.*)/ && delete $watched{$1} }
+    die "watched and not found: @{[%watched]}" if %watched' "$pid"
 }
-mkdir -p /etc/rancher/k3s/config.yaml.d
-writer $server noise.a noise.b &
-writer /etc/sysctl.d noise.a noise.b &
-writer /etc/sysctl.d 10-noise.conf 95-noise.conf &
-writer /etc/rancher/k3s/config.yaml.d 10-noise.yaml 95-noise.yaml &
-wait
+# A rename is two events. Four writers at full speed, since more would only take the machine from the daemon: two that go round and round
+# all directories under names that nobody holds, and two under names of which each event may change what the next boot sets or what K3s reads.
+write_everywhere() { # RENAMES DIRECTORY...
+  perl -e 'my ($renames, @dirs) = @ARGV; my ($one, $other, $at_once) = ("noise.$$.a", "noise.$$.b", 100);
+    for (my $made = 0; $made < $renames; ) {
+      for my $dir (@dirs) {
+        chdir $dir or die "$dir: $!"; open(my $f, ">", $one) or die "$dir: $!";
+        for (1 .. $at_once / 2) { rename($one, $other) or die; rename($other, $one) or die; }
+        unlink $one; $made += $at_once;
+      }
+    }' "$@"
+}
+write_in() { # DIRECTORY NAME NAME RENAMES
+  perl -e 'my ($dir, $one, $other, $renames) = @ARGV; chdir $dir or die; open(my $f, ">", $one) or die;
+    for (1 .. $renames / 2) { rename($one, $other) or die; rename($other, $one) or die; } unlink $one;' "$@"
+}
+watched >/root/watched
+mapfile -t directories </root/watched
+printf '%s\n' "${#directories[@]} directories are watched:" "${directories[@]}"
+for directory in $server /etc/sysctl.d /etc/rancher/k3s/config.yaml.d /etc/systemd/system/k3s.service.d /run/systemd/units /usr/local/bin; do
+  grep -qxF "$directory" /root/watched || fail "$directory is not watched"
+done
+write_everywhere 125000 "${directories[@]}" &
+write_everywhere 125000 "${directories[@]}" &
+write_in /etc/sysctl.d 10-noise.conf 95-noise.conf 125000 &
+write_in /etc/rancher/k3s/config.yaml.d 10-noise.yaml 95-noise.yaml 125000 &
+for job in $(jobs -p); do wait "$job"; done
 chmod 777 $server/logs
 printf 'wrong' >$server/audit.yaml
 sysctl -q -w kernel.panic=0
