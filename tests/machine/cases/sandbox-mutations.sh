@@ -1,10 +1,15 @@
 # In the package's sandbox, with a running K3s: every kind of mutation of every kind of setting is repaired, also all at once under reloads.
 #@ limit 900
-set_policy 'sysctl_interval = "2s"' '[restart]' 'mode = "never"'
-install_k3s server
+set_policy 'sysctl_interval = "2s"' 'unit_override = true' '[restart]' 'mode = "never"'
+# What outranks K3s's configuration, so that a drop-in of ours gives the unit's command.
+install_k3s server --kube-apiserver-arg=audit-log-maxage=7
 rm -rf /etc/systemd/system/k3s.service.d
 install_units
-systemctl start k3warden k3s
+systemctl start k3warden
+# K3s runs with the word of ours, or its control would not hold whatever happens to the drop-in.
+has_read_units() { [ "$(systemctl show -P NeedDaemonReload k3s)" = no ] && [[ $(systemctl show -P ExecStart k3s) = *audit-log-maxage=30* ]]; }
+wait_until 60 has_read_units
+systemctl start k3s
 wait_until 60 k3s_runs
 score=$(systemd-analyze security --no-pager k3warden.service | sed -n 's/.*exposure level for k3warden.service: \([0-9.]*\).*/\1/p')
 awk -v score="$score" 'BEGIN { exit !(score > 0 && score <= 1.4) }' || fail "exposure $score"
@@ -13,20 +18,27 @@ server=/var/lib/rancher/k3s/server
 declare -A place=(
   [sysctl-file]=/etc/sysctl.d/90-kubelet.conf
   [directory]=$server/logs
-  [content]=$server/audit.yaml
+  [audit]=$server/audit.yaml
+  [psa]=$server/psa.yaml
   [permissions]=$server/token
+  [pattern]=$server/tls/any.key
   [k3s-drop-in]=/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml
+  [unit-drop-in]=/etc/systemd/system/k3s.service.d/zz-k3warden.conf
   [manifest]=$(ls -d $server/manifests/*.yaml | head -n 1)
 )
-settings="sysctl-file directory content permissions k3s-drop-in manifest"
-[ -e "${place[permissions]}" ] || install -m 600 /dev/null "${place[permissions]}"
+settings="sysctl-file directory audit psa permissions pattern k3s-drop-in unit-drop-in manifest"
+# K3s's own, of which only owner and bits are ours: one by its name, one by a pattern.
+mkdir -p -m 700 $server/tls
+for setting in permissions pattern; do
+  [ -e "${place[$setting]}" ] || install -m 600 /dev/null "${place[$setting]}"
+done
 # What it is when it is right: of a file with our content the content too, of K3s's own only owner and bits. Lines of others in a sysctl
 # file stay, and where it is emptied, which masks it, another file of ours sets what it did: what counts is what a boot would set.
 look() {
   case $1 in
     sysctl-live) sysctl -n kernel.panic ;;
     sysctl-file) k3warden check kernel-panic kernel-panic-on-oops vm-overcommit-memory >/dev/null && echo holds ;;
-    directory | permissions) stat -c '%f %u:%g' "${place[$1]}" ;;
+    directory | permissions | pattern) stat -c '%f %u:%g' "${place[$1]}" ;;
     *) stat -c '%f %u:%g' "${place[$1]}" && sha256sum <"${place[$1]}" ;;
   esac 2>&1 || true
 }
@@ -64,7 +76,7 @@ mutate() {
       [ "$2" != sysctl-file ] || return 2
       mv "$(dirname "$path")" "$(dirname "$path").away" ;;
     write:directory | truncate:directory | rename-over:directory | unlink:directory | hard-link:directory) return 2 ;;
-    write:permissions | truncate:permissions) return 2 ;;
+    write:permissions | truncate:permissions | write:pattern | truncate:pattern) return 2 ;;
     write:*) echo 'x: y' >"$path" ;;
     truncate:*) : >"$path" ;;
     rename-over:*) echo 'z: y' >"$beside" && chmod 666 "$beside" && mv "$beside" "$path" ;;
@@ -85,7 +97,7 @@ undo() {
     mv-parent)
       chmod 777 "$parent.away/${path##*/}"
       until mv -T "$parent.away" "$parent" 2>/dev/null; do rm -rf "$parent" 2>/dev/null || true; done ;;
-    unlink) [ "$2" != permissions ] || install -m 644 /dev/null "$path" ;;
+    unlink) case $2 in permissions | pattern) install -m 644 /dev/null "$path" ;; esac ;;
   esac
 }
 
@@ -122,6 +134,8 @@ for kind in $kinds; do
         bind-mount)
           table[$kind:$setting]=$(seconds_until mount_is_noticed "$setting")
           umount "${place[$setting]}"
+          # To systemd an older file that is back is no news.
+          [ "$setting" != unit-drop-in ] || systemctl daemon-reload
           wait_until 60 is_right "$setting"
           wait_until 60 all_known ;;
         *)
@@ -144,6 +158,8 @@ expect_equal "$elsewhere" "$(stat -c '%f %u:%g %s' /etc/hostname)" "what a link 
 case "${table[*]}" in *never*) fail "something was never repaired" ;; esac
 wait_until 60 k3warden diff
 expect_exit 0 k3warden ledger --verify
+# What the unit's drop-in says is what systemd would start.
+wait_until 60 has_read_units
 # A boot would set it, and not the daemon, which waits.
 daemon=$(systemctl show -P MainPID k3warden)
 kill -STOP "$daemon"
@@ -170,11 +186,11 @@ RANDOM=7
 for _ in 1 2 3 4 5 6; do
   for _ in 1 2 3 4 5; do
     set -- $settings sysctl-live
-    shift $((RANDOM % 7)); setting=$1
+    shift $((RANDOM % $#)); setting=$1
     set -- write truncate chmod chown rename-over write-live other-procfs unlink rmdir-r sysctl--system
-    shift $((RANDOM % 10)); kind=$1
+    shift $((RANDOM % $#)); kind=$1
     # What K3s makes itself is not ours to make anew.
-    [ "$kind:$setting" != unlink:permissions ] || continue
+    case $kind:$setting in unlink:permissions | unlink:pattern) continue ;; esac
     mutate "$kind" "$setting" 2>/dev/null || true
     sleep 0.0$((RANDOM % 9))
   done
