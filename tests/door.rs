@@ -212,13 +212,16 @@ fn nobody_is_waited_for_longer_than_a_moment() {
         .open(node.path("var/lib/k3warden/lock"))
         .unwrap();
     let _held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
-    let before = Instant::now();
-    let said = node.said("k3s.service");
-    assert!(said.contains("lock"), "{said}");
-    assert!(
-        before.elapsed() < Duration::from_secs(8),
-        "{:?}",
+    // The quickest of three, since this machine may be busy: a second for everything, whatever it is that waits.
+    let times = [(); 3].map(|()| {
+        let before = Instant::now();
+        let said = node.said("k3s.service");
+        assert!(said.contains("lock"), "{said}");
         before.elapsed()
+    });
+    assert!(
+        times.iter().min() < Some(&Duration::from_millis(1900)),
+        "{times:?}"
     );
     assert!(node.read(DROP_IN).is_none());
     assert!(

@@ -208,6 +208,11 @@ fn diff_shows_what_is_given_back_as_apply_then_does_it() {
         };
         assert!(done.contains(&line), "{line}\n{done}");
     }
+    let stays = shown.lines().filter(|line| line.contains("to remove it: "));
+    for line in stays {
+        let (_, command) = line.split_once("to remove it: ").unwrap();
+        assert!(done.contains(command), "{command}\n{done}");
+    }
     let put_back = done.lines().filter(|line| line.starts_with("put back "));
     let becomes = foreseen.iter().filter(|one| one["stays"].is_null());
     assert_eq!(put_back.count(), becomes.count(), "{done}");

@@ -153,8 +153,8 @@ fn give_back_turned_off(
         return Ok(Exit::Holds);
     }
     let reverted = give_back::give_back(&pass, ledger, &controls, session.who(WHO), stop)?;
-    for done in &reverted {
-        eprintln!("{}", revert::line(done));
+    for line in reverted.iter().flat_map(revert::lines) {
+        eprintln!("{line}");
     }
     let failed = reverted
         .iter()

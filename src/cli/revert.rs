@@ -1,6 +1,5 @@
 //! `k3warden revert`: put back what was there before.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
@@ -10,14 +9,13 @@ use super::restart::Service;
 use super::session::{Occasion, Session};
 use super::set_at_boot::SetAtBoot;
 use super::{Exit, Global};
-use crate::host::{Interrupt, READ_LIMIT_BYTES, Root, State, Thing};
+use crate::host::{Interrupt, Root, Thing};
 use crate::node::{LoadedUnits, Surroundings};
 use crate::reconcile::ledger::{Damage, Ledger, WAY_OUT, is_kept};
 use crate::reconcile::service::directory_time;
 use crate::reconcile::service::stay::Running;
 use crate::reconcile::{PutBack, Revert as Undo, RevertError, Reverted, unit_override};
 use crate::report::describe;
-use crate::setting::kubectl_lines;
 use crate::watch::withdraw_metrics;
 
 /// Put back what was there before k3warden changed it.
@@ -56,7 +54,6 @@ impl Revert {
         if let Some(damage) = &damage {
             eprintln!("k3warden: {}", damage_said(damage));
         }
-        let deployed = deployed(&session);
         let set_at_boot = SetAtBoot::look(&session, &mut ledger)?;
         let untouched = directory_time::Made::untouched(&session.host.root);
         let (session, reverted) = self.in_two_phases(global, session, &mut ledger, &interrupt)?;
@@ -69,7 +66,10 @@ impl Revert {
             (true, Some(_)) => say!("Nothing is put back: the ledger proves nothing."),
             (false, _) => {}
         }
-        tell(&reverted, &deployed);
+        reverted
+            .iter()
+            .flat_map(lines)
+            .for_each(|line| say!("{line}"));
         let left = set_at_boot.left(&session);
         left.iter().for_each(|line| say!("{line}"));
         let put_back = reverted.iter().filter(|done| done.result.is_ok());
@@ -197,18 +197,6 @@ fn exit(reverted: &[Reverted], damage: Option<&Damage>) -> Exit {
     }
 }
 
-/// Says what became of each thing, and what stays in the cluster where a manifest went.
-fn tell(reverted: &[Reverted], deployed: &BTreeMap<Thing, Vec<String>>) {
-    for done in reverted {
-        say!("{}", line(done));
-        let gone = matches!(done.result, Ok(PutBack::Restored(State::Absent)));
-        let commands = deployed.get(&done.thing).filter(|_| gone);
-        for command in commands.into_iter().flatten() {
-            say!("           stays in the cluster; to remove it: {command}");
-        }
-    }
-}
-
 /// The names of controls, some of which may be given by a CIS number. What several share a number for is not put back
 /// together by one word.
 fn by_name(session: &Session, given: &[String]) -> Result<Vec<String>, CliError> {
@@ -230,22 +218,6 @@ fn by_name(session: &Session, given: &[String]) -> Result<Vec<String>, CliError>
     given.iter().map(named).collect()
 }
 
-/// The commands that would take away what each manifest put into the cluster.
-fn deployed(session: &Session) -> BTreeMap<Thing, Vec<String>> {
-    let directory = session.node.places.data_dir.join("server/manifests");
-    let root = &session.host.root;
-    let names = root.names(&directory).ok().flatten().unwrap_or_default();
-    names
-        .iter()
-        .filter_map(|name| {
-            let path = directory.join(name);
-            let content = root.read_here(&path, READ_LIMIT_BYTES).ok().flatten()?;
-            let lines = kubectl_lines(&path, &content);
-            Some((Thing::Path(path), lines))
-        })
-        .collect()
-}
-
 /// What a damaged ledger means for a revert, and the way out.
 fn damage_said(damage: &Damage) -> String {
     format!(
@@ -254,8 +226,14 @@ fn damage_said(damage: &Damage) -> String {
     )
 }
 
-/// What became of one thing, in a line.
-pub(super) fn line(done: &Reverted) -> String {
+/// What became of one thing, and what stays in the cluster where a manifest went.
+pub(super) fn lines(done: &Reverted) -> Vec<String> {
+    let stays = done.left_in_cluster.iter();
+    let stays = stays.map(|line| format!("           stays in the cluster; to remove it: {line}"));
+    std::iter::once(line(done)).chain(stays).collect()
+}
+
+fn line(done: &Reverted) -> String {
     let thing = &done.thing;
     if let (Ok(PutBack::Restored(_) | PutBack::Already), Some(error)) =
         (&done.result, &done.unrecorded)

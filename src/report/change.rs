@@ -6,7 +6,7 @@ use crate::host::{Attributes, State, Thing};
 use crate::k3s::shown_command;
 use crate::reconcile::{PlannedChange, Refused, is_our_configuration, unit_override};
 use crate::setting::configuration::is_written_by_us;
-use crate::setting::{Effect, kubectl_lines};
+use crate::setting::{Change, Effect, kubectl_lines};
 
 /// One change for machines.
 #[derive(Debug, Serialize)]
@@ -47,8 +47,14 @@ impl RefusedReport {
     }
 }
 
-/// What a change leaves in the cluster.
-pub(super) fn left_in_cluster(thing: &Thing, before: &State, after: &State) -> Vec<String> {
+/// What a change leaves in the cluster, as commands that take it away.
+#[must_use]
+pub fn left_in_cluster(change: &Change) -> Vec<String> {
+    left_by(&change.thing, &change.before, &change.after)
+}
+
+/// The same of a thing.
+pub(super) fn left_by(thing: &Thing, before: &State, after: &State) -> Vec<String> {
     match (thing, before, after) {
         (Thing::Path(path), State::File { content, .. }, State::Absent) => {
             kubectl_lines(path, content)
@@ -69,7 +75,7 @@ impl ChangeReport {
             after: describe(&change.after),
             effect: effect_name(change.effect),
             diff: diff(&change.thing, &change.before, &change.after),
-            left_in_cluster: left_in_cluster(&change.thing, &change.before, &change.after),
+            left_in_cluster: left_in_cluster(change),
         }
     }
 }

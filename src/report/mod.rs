@@ -23,7 +23,7 @@ pub use assessment::{
     Assessment, ControlReport, ExceptionReport, FindingReport, NodeReport, Summary,
 };
 pub use beside_next_start::{DifferenceReport, OnDiskReport, RunningReport};
-pub use change::{ChangeReport, RefusedReport, describe, one_line};
+pub use change::{ChangeReport, RefusedReport, describe, left_in_cluster, one_line};
 pub use effective::{
     ArgumentSource, EffectiveReport, EndsReport, OptionReport, OptionValue, Reported,
 };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::change::{ChangeReport, RefusedReport, describe, diff, effect_name, left_in_cluster};
+use super::change::{ChangeReport, RefusedReport, describe, diff, effect_name, left_by};
 use crate::reconcile::{Decision, Foreseen, Plan, Put, PutBack, RevertError, UNPROVEN};
 use crate::setting::Effect;
 
@@ -139,7 +139,7 @@ impl GivenBackReport {
                 report.before = Some(describe(from));
                 report.after = Some(describe(to));
                 report.diff = diff(thing, from, to);
-                report.left_in_cluster = left_in_cluster(thing, from, to);
+                report.left_in_cluster = left_by(thing, from, to);
             }
             Ok(Decision { end, .. }) => match end {
                 PutBack::Waits(reason) | PutBack::Stays(reason) => {

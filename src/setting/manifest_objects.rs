@@ -2,19 +2,35 @@
 
 use std::path::Path;
 
+use crate::host::{READ_LIMIT_BYTES, Root, Thing};
+
 /// The commands that would take away the objects of one of our manifests, one a line; none for any other file.
 ///
 /// A ServiceAccount `default` is given its token back, never deleted: pods run under it.
 #[must_use]
 pub fn kubectl_lines(path: &Path, content: &[u8]) -> Vec<String> {
-    if !path
-        .parent()
-        .is_some_and(|directory| directory.ends_with("server/manifests"))
-    {
+    if !is_deployed(path) {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(content);
     text.split("\n---\n").filter_map(line_for).collect()
+}
+
+/// The same of a manifest that is still there; what cannot be read is none of ours.
+#[must_use]
+pub fn objects_of(root: &Root, thing: &Thing) -> Vec<String> {
+    let Thing::Path(path) = thing else {
+        return Vec::new();
+    };
+    match is_deployed(path).then(|| root.read_here(path, READ_LIMIT_BYTES)) {
+        Some(Ok(Some(content))) => kubectl_lines(path, &content),
+        _ => Vec::new(),
+    }
+}
+
+fn is_deployed(path: &Path) -> bool {
+    let directory = path.parent();
+    directory.is_some_and(|directory| directory.ends_with("server/manifests"))
 }
 
 /// Our manifests are written one key a line, metadata with two blanks before its keys.

@@ -25,7 +25,7 @@ mod watched;
 pub use directory::missing_parents;
 pub use file::content_of;
 pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
-pub use manifest_objects::kubectl_lines;
+pub use manifest_objects::{kubectl_lines, objects_of};
 pub use pattern::matches_pattern;
 pub use subject::{
     Ownership, Parameters, Places, Running, StartedWith, Subject, Validate, Validity,

@@ -2,7 +2,7 @@
 
 use super::agent::Agent;
 use super::ground::{Ground, LOCK_PATIENCE, WHO};
-use super::records::cis_of;
+use super::records::{cis_of, stays_in_cluster};
 use super::suspension::Halt;
 use crate::catalogue::ControlId;
 use crate::reconcile::service::rollback::Who;
@@ -76,6 +76,7 @@ fn event(ground: &Ground, done: &Reverted) -> Option<Event> {
         PutBack::Stays(reason) => format!("{} stays: {reason}", done.thing),
         PutBack::Already | PutBack::Waits(_) => return None,
     };
+    let message = stays_in_cluster(message, &done.left_in_cluster);
     let control = done.controls.first().map_or("", String::as_str);
     let numbers = ControlId::parse(control).map(|id| cis_of(ground, &id));
     let event = Event::new(Kind::GivenBack, message)

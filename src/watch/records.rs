@@ -151,10 +151,11 @@ impl Records {
             thing,
             observed,
             wanted,
+            left_in_cluster,
             ..
         } = done;
         let message = match &done.result {
-            Ok(()) => format!("{thing}: {observed} → {wanted}"),
+            Ok(()) => stays_in_cluster(format!("{thing}: {observed} → {wanted}"), left_in_cluster),
             Err(error) => error.clone(),
         };
         let control = HeldFor::first_of(ground, &done.controls);
@@ -294,6 +295,17 @@ fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
 }
 
 /// The number of a control in the edition of this node; empty where it has none.
+/// With what a manifest that went has put into the cluster, and how to take it away there.
+pub(super) fn stays_in_cluster(message: String, commands: &[String]) -> String {
+    match commands {
+        [] => message,
+        commands => format!(
+            "{message}; what it made stays in the cluster, to remove it: {}",
+            commands.join("; ")
+        ),
+    }
+}
+
 pub(super) fn cis_of(ground: &Ground, control: &ControlId) -> String {
     let control = ground.catalogue.control(control.as_str());
     let number = control

@@ -10,7 +10,7 @@ use crate::reconcile::ledger::{ChangeId, Ledger};
 use crate::reconcile::{
     ApplyError, Judgement, Outcome, Pass, Plan, Refused, Verdict, apply_within,
 };
-use crate::report::describe;
+use crate::report::{describe, left_in_cluster};
 use crate::setting::{self, Effect, Named, Remedy, Stage};
 
 use super::contention::{Advice, Contention};
@@ -72,6 +72,8 @@ pub struct Done {
     pub change_id: Option<ChangeId>,
     /// Where it was seen that it is not right: the file and line that say otherwise, `/proc`.
     pub source: String,
+    /// The commands that take away what it put into the cluster, where it was a manifest of ours and is gone.
+    pub left_in_cluster: Vec<String>,
     /// Why it failed.
     pub result: Result<(), String>,
 }
@@ -213,6 +215,7 @@ impl Work {
                     controls: outcome.planned.controls,
                     observed: describe(&change.before),
                     wanted: describe(&change.after),
+                    left_in_cluster: left_in_cluster(&change),
                     thing: change.thing,
                     stage: change.stage,
                     effect: change.effect,

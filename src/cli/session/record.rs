@@ -24,10 +24,12 @@ impl Session {
         Ok(Lock::acquire(&self.host.root, self.patience(), who)?)
     }
 
-    /// Waits for others until then, from now on: reading everything may have taken a slow machine its time.
+    /// Waits for others until then, from now on: reading everything may have taken a slow machine its time. Whoever has waited
+    /// for another process in vain by now only looks once more whether it has ended.
     pub fn be_patient_until(&mut self, until: Instant) {
-        self.busy = None;
-        self.patient_until = Some(until);
+        if self.busy.take().is_none() {
+            self.patient_until = Some(until);
+        }
     }
 
     /// How long to wait for a change of another process now.

@@ -16,8 +16,9 @@ mod remnant;
 
 use std::path::Path;
 
-use crate::host::Thing;
+use crate::host::{State, Thing};
 use crate::k3s::drop_in_directory;
+use crate::setting::objects_of;
 
 pub use decision::{Afterwards, Decision, Put, PutBack, Reason, RevertError, UNPROVEN};
 pub use foresee::Foreseen;
@@ -40,6 +41,8 @@ pub struct Reverted {
     pub result: Result<PutBack, RevertError>,
     /// Why that could not be recorded: the thing counts as ours as before.
     pub unrecorded: Option<LedgerError>,
+    /// The commands that take away what it put into the cluster, where it was a manifest of ours and is gone.
+    pub left_in_cluster: Vec<String>,
 }
 
 /// What to put back.
@@ -77,10 +80,14 @@ impl Revert<'_> {
         // A process that does not end in time for one change is not waited for at each of the others.
         let mut given_up: Option<LockError> = None;
         for touch in self.turns(touched) {
+            let mut left_in_cluster = Vec::new();
             let answer = match &given_up {
                 _ if stop() => Err(RevertError::Interrupted(touch.thing.clone())),
                 Some(error) => Err(error.clone().into()),
-                None => self.turn(ledger, &touch),
+                None => {
+                    left_in_cluster = objects_of(&self.pass.host.root, &touch.thing);
+                    self.turn(ledger, &touch)
+                }
             };
             let (result, unrecorded) = match answer {
                 Ok((done, unrecorded)) => (Ok(done), unrecorded),
@@ -89,8 +96,12 @@ impl Revert<'_> {
             if let Err(RevertError::Lock(error @ LockError::Held { .. })) = &result {
                 given_up = Some(error.clone());
             }
+            if !matches!(result, Ok(PutBack::Restored(State::Absent))) {
+                left_in_cluster.clear();
+            }
             if self.is_told(&touch, result.as_ref()) {
                 reverted.push(Reverted {
+                    left_in_cluster,
                     thing: touch.thing,
                     controls: touch.controls,
                     result,
