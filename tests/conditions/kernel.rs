@@ -68,6 +68,21 @@ fn our_line_goes_when_a_value_becomes_the_operators() {
     server.assert_leaves_out(PROTECT);
 }
 
+/// As long as the value is right K3s would start, and from any moment on it would not.
+#[test]
+fn an_exception_refuses_protection_before_the_value_is_another() {
+    let server = Server::new();
+    server.apply();
+    server.assert_writes(PROTECT);
+    server.policy(&excepted("vm-panic-on-oom"));
+    let refused = server.refusals();
+    server.assert_leaves_out(PROTECT);
+    assert!(
+        refused.contains("vm-panic-on-oom is excepted at"),
+        "{refused}"
+    );
+}
+
 /// A kubelet in a container checks the values of the kernel around it, which are not ours to set.
 #[test]
 fn in_a_container_the_kernel_around_it_decides_and_is_left_alone() {

@@ -10,7 +10,7 @@ use crate::k3s::component::{
     Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
 };
 use crate::k3s::{Effective, Files, Place};
-use crate::policy::Stance;
+use crate::policy::{Decision, Stance};
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Stage};
 
@@ -192,9 +192,16 @@ impl Conditions<'_, '_> {
         KERNEL_PARAMETERS.iter().find_map(|(name, wanted)| {
             let key = SysctlKey::parse(name).ok()?;
             let wanted = wanted.to_string();
+            let decided = self.decision_on(&key);
+            let left = decided.as_ref().map_or_else(String::new, left_alone);
+            // Right today, and any day somebody else's to change.
+            if decided.is_some_and(|(_, decision)| matches!(decision.stance, Stance::Excepted(_))) {
+                return Some(format!(
+                    "protect-kernel-defaults is not set while {name} is the operator's{left}"
+                ));
+            }
             let live = self.live_after(&key);
             if live.as_deref().is_some_and(|value| !same_value(value, &wanted)) {
-                let left = self.left_alone(&key).unwrap_or_default();
                 return Some(format!(
                     "protect-kernel-defaults would keep K3s from starting while {name} is not {wanted}{left}"
                 ));
@@ -202,7 +209,6 @@ impl Conditions<'_, '_> {
             let boot = next_boot.assignment(&key);
             let right = boot.is_some_and(|assignment| same_value(&assignment.value, &wanted));
             (!right).then(|| {
-                let left = self.left_alone(&key).unwrap_or_default();
                 format!(
                     "protect-kernel-defaults would keep K3s from starting after a boot that does not set {name} to \
                      {wanted}{left}"
@@ -211,27 +217,15 @@ impl Conditions<'_, '_> {
         })
     }
 
-    /// The word of the policy for which a kernel value is not made right, as the end of a sentence.
-    fn left_alone(&self, key: &SysctlKey) -> Option<String> {
+    /// What the policy says of the control that asks for a kernel value.
+    fn decision_on(&self, key: &SysctlKey) -> Option<(&ControlId, Decision<'_>)> {
         let sets = |body: &SettingBody| {
             matches!(body, SettingBody::Sysctl(sysctl)
                 if SysctlKey::parse(&sysctl.key).is_ok_and(|known| known == *key))
         };
         let mut controls = self.pass.catalogue.controls().iter();
         let control = controls.find(|control| control.settings.iter().any(|it| sets(&it.body)))?;
-        let (decision, _) = self.pass.decide(control);
-        let how = match decision.stance {
-            Stance::Enforce => return None,
-            Stance::Off => "off",
-            Stance::Observe => "only observed",
-            Stance::Excepted(_) => "excepted",
-        };
-        let place = decision.place.map(|place| format!(" at {place}"));
-        Some(format!(
-            "; {} is {how}{}",
-            control.id,
-            place.unwrap_or_default()
-        ))
+        Some((&control.id, self.pass.decide(control).0))
     }
 
     /// The live value as this plan leaves it; `None` where the machine does not run.
@@ -244,6 +238,19 @@ impl Conditions<'_, '_> {
             _ => Some(live.read(key).ok().flatten().unwrap_or_default()),
         }
     }
+}
+
+/// The word of the policy for which a kernel value is not made right, as the end of a sentence.
+fn left_alone((control, decision): &(&ControlId, Decision<'_>)) -> String {
+    let how = match decision.stance {
+        Stance::Enforce => return String::new(),
+        Stance::Off => "off",
+        Stance::Observe => "only observed",
+        Stance::Excepted(_) => "excepted",
+    };
+    let place = decision.place.as_ref();
+    let place = place.map_or_else(String::new, |place| format!(" at {place}"));
+    format!("; {control} is {how}{place}")
 }
 
 /// The flag that cannot be given beside the operator's file that decides the same, or does nothing beside it.
