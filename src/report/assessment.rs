@@ -7,7 +7,7 @@ use crate::host::SysctlKey;
 use crate::node::Surroundings;
 use crate::policy::{Mode, Policy, Stance};
 use crate::reconcile::{Judgement, Pass, Refused, Verdict, baseline};
-use crate::setting::{Finding, Outcome};
+use crate::setting::{Finding, Outcome, Remedy};
 
 use super::{Enforcement, slips};
 
@@ -163,7 +163,9 @@ impl Assessment {
             let its = refused
                 .iter()
                 .filter(|refused| refused.controls.iter().any(|id| id.as_str() == control.id));
-            control.refused = its.map(|refused| refused.reason.clone()).collect();
+            control
+                .refused
+                .extend(its.map(|refused| refused.reason.clone()));
         }
         self
     }
@@ -275,6 +277,26 @@ fn only_observed(policy: &Policy, judgement: &Judgement<'_>) -> Option<String> {
     }
 }
 
+/// What of an enforced control nobody but the operator changes: there is no value of ours for it.
+fn left_to_operator(judgement: &Judgement<'_>) -> Vec<String> {
+    let is_left = |finding: &&Finding| {
+        matches!(&finding.outcome, Outcome::Diverges(remedies)
+            if remedies.iter().all(|remedy| *remedy == Remedy::ByOperator))
+    };
+    let findings = judgement
+        .findings
+        .iter()
+        .filter(|_| judgement.is_enforced());
+    findings
+        .filter(is_left)
+        .map(|finding| match finding.seen_at.as_str() {
+            "" => format!("{} is left to you", finding.what),
+            place if *place == finding.what => format!("{place} is left to you"),
+            place => format!("{} is left to you: {place} decides it", finding.what),
+        })
+        .collect()
+}
+
 fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
     let control = judgement.control;
     ControlReport {
@@ -289,7 +311,7 @@ fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) ->
             .note
             .clone()
             .or_else(|| only_observed(policy, judgement)),
-        refused: Vec::new(),
+        refused: left_to_operator(judgement),
         exception: judgement.exception().map(|exception| ExceptionReport {
             expires: exception.expires.to_string(),
             owner: exception.owner.clone(),

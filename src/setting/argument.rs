@@ -64,9 +64,28 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
         shown = format!("{shown}, which has no section {section}");
         outcome = Outcome::Diverges(vec![Remedy::ByOperator]);
     }
+    let place = breaking_item(setting, effective).unwrap_or(place);
     let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
     findings.extend(judge_running(setting, subject, effective));
     findings
+}
+
+/// Where the last item of a list stands that breaks the requirement by itself: it need not be the last of the list.
+fn breaking_item(setting: &ArgumentSetting, effective: &Effective) -> Option<Place> {
+    if !setting.require.is_broken_by_one() {
+        return None;
+    }
+    let (component, version) = (setting.component, effective.version);
+    let found = effective.start.in_force(component, &setting.flag, version);
+    let InForce::List { elements } = found else {
+        return None;
+    };
+    let breaks = |(item, _): &(String, Place)| {
+        let alone = Value::List(vec![item.clone()]);
+        !holds(&setting.require, &alone, setting.absent_holds)
+    };
+    let breaking = elements.into_iter().rfind(breaks);
+    breaking.map(|(_, place)| place)
 }
 
 /// The section that is asked of the file which the flag names, where an operator's file is there, is taken and has none.
