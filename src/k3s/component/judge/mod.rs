@@ -148,9 +148,9 @@ pub(super) fn endings(
         options, components, node, files,
     ));
     let apiserver = Line::of(Component::Apiserver, components, node, files);
-    let never_ready = access::never_ready(&apiserver).is_some();
+    let gets_ready = access::never_ready(&apiserver).is_none() && access::admits_k3s(&apiserver);
     for component in Component::ALL {
-        let waits = never_ready && component != Component::Apiserver;
+        let waits = !gets_ready && component != Component::Apiserver;
         if components.line(component).is_empty() || !starts(component, options) || waits {
             continue;
         }
@@ -295,7 +295,35 @@ pub(super) fn swallowed(extracted: &Extracted, node: &Node) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
-    use crate::k3s::component::tests::with;
+    use crate::k3s::component::tests::{with, with_files};
+
+    /// Asked of a real 1.36.3, which was at no end after a minute; a bundle with K3s's own authority in it is another thing.
+    #[test]
+    fn behind_an_apiserver_that_does_not_take_k3s_s_certificates_no_flag_is_read() {
+        let own = "/var/lib/rancher/k3s/server/tls/client-ca.crt";
+        let bundle = [(own, "K3S\n"), ("/etc/ca.crt", "OTHER\nK3S\n")];
+        for (item, files, ends) in [
+            (format!("client-ca-file={own}"), &[][..], true),
+            ("client-ca-file=/etc/ca.crt".to_owned(), &bundle[..], true),
+            (
+                "client-ca-file=/var/lib/rancher/k3s/server/tls/server-ca.crt".to_owned(),
+                &bundle[..],
+                false,
+            ),
+        ] {
+            let options = vec![
+                ("kube-apiserver-arg", vec![item.as_str()]),
+                ("kube-controller-manager-arg", vec!["nope=1"]),
+            ];
+            let start = with_files(options, files, "1.36.3", Role::Server);
+            assert_eq!(
+                !start.endings.is_empty(),
+                ends,
+                "{item}: {:?}",
+                start.endings
+            );
+        }
+    }
 
     /// A real 1.36.3 was neither ready nor at an end after a minute and a half.
     #[test]

@@ -7,6 +7,7 @@ mod authorization_file;
 mod decided;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::{Line, files};
 use crate::k3s::component::Argument;
@@ -187,6 +188,25 @@ pub(super) fn never_ready<'a>(line: &Line<'a>) -> Option<&'a Argument> {
     // What a webhook or a policy file allows is not known here.
     let closed = |mode: &String| matches!(mode.as_str(), "Node" | "AlwaysDeny");
     (!modes.is_empty() && modes.iter().all(closed)).then_some(argument)
+}
+
+/// Whether the apiserver takes the certificates that K3s and its components come with, as far as is known here; behind one that
+/// does not it is never ready either.
+pub(super) fn admits_k3s(line: &Line<'_>) -> bool {
+    let authority = line.node.data_dir.join("server/tls/client-ca.crt");
+    let Some(given) = line.given("client-ca-file") else {
+        return line.last("client-ca-file").is_none();
+    };
+    let path = line.node.named_file(&given.value);
+    let content = |path: &Path| line.files.read(path).ok().flatten();
+    let holds = |bundle: Vec<u8>, own: Vec<u8>| {
+        let own = own.trim_ascii();
+        !own.is_empty() && bundle.windows(own.len()).any(|part| part == own)
+    };
+    path == authority
+        || content(&path)
+            .zip(content(&authority))
+            .is_some_and(|(bundle, own)| holds(bundle, own))
 }
 
 fn gate_on(line: &Line<'_>, name: &str) -> bool {
