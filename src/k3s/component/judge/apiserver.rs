@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Line, access, admission, audit, common, encryption, files, limits};
+use super::{
+    Line, access, admission, audit, common, emulated, encryption, files, limits, runtime_config,
+};
 use crate::k3s::Place;
-use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
-use crate::k3s::go_value::boolean;
 
 /// Files that it reads at its start.
 const FILES: &[&str] = &[
@@ -15,7 +15,10 @@ const FILES: &[&str] = &[
     "authorization-webhook-config-file",
     "client-ca-file",
     "egress-selector-config-file",
+    "kubelet-certificate-authority",
+    "kubelet-client-certificate",
     "oidc-ca-file",
+    "proxy-client-cert-file",
     "requestheader-client-ca-file",
     "service-account-key-file",
     "service-account-signing-key-file",
@@ -25,38 +28,8 @@ const FILES: &[&str] = &[
     "tracing-config-file",
 ];
 
-/// The groups of the built-in APIs, of all releases since 1.20 (kubernetes `pkg/controlplane/instance.go`); `api` stands
-/// for all of them.
-const API_GROUPS: &[&str] = &[
-    "admissionregistration.k8s.io",
-    "api",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "extensions",
-    "flowcontrol.apiserver.k8s.io",
-    "imagepolicy.k8s.io",
-    "internal.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-];
-
-/// The version of the core group, which goes without a name.
-const CORE: &str = "v1";
+/// Two more of 1.36; the first is asked for by a gate that was off before.
+const FILES_OF_36: &[&str] = &["peer-ca-file", "etcd-cafile"];
 
 /// Read in the sources of 1.24.4, 1.31.4 and 1.36.3; from when on it is so before, nobody looked.
 const FAMILIES_SINCE_MINOR: u16 = 24;
@@ -69,7 +42,8 @@ pub(super) fn judge(line: &mut Line<'_>) {
     families(line);
     common::serving(line);
     common::one_of(line, "storage-backend", &["", "etcd3"]);
-    runtime_config(line);
+    runtime_config::judge(line);
+    emulated::judge(line);
     if line.given("audit-policy-file").is_some() {
         // Without a policy there is no webhook, and nobody opens its file (apiserver `pkg/server/options/audit.go`).
         files::must_exist(line, &["audit-webhook-config-file"]);
@@ -79,6 +53,9 @@ pub(super) fn judge(line: &mut Line<'_>) {
     audit::judge(line);
     encryption::judge(line);
     files::must_exist(line, FILES);
+    if line.minor() == 36 {
+        files::must_exist(line, FILES_OF_36);
+    }
 }
 
 fn networks(line: &mut Line<'_>) {
@@ -148,67 +125,6 @@ fn families(line: &mut Line<'_>) {
         let decided_by = decides.clone().find(|one| one.place != Place::Default);
         line.end(&reason, decided_by.or(Some(address)));
     }
-}
-
-fn runtime_config(line: &mut Line<'_>) {
-    let words = line.words("runtime-config");
-    if let [("api/all=false", argument)] = words.as_slice() {
-        line.end(
-            "invalid runtime-config with only api/all=false",
-            Some(argument),
-        );
-    }
-    // 1.36 panics without the core group; whether others do is not known.
-    let core = words.iter().find(|(word, _)| *word == "v1=false");
-    if let Some((_, argument)) = core.filter(|_| line.minor() == 36) {
-        let reason = "interface conversion: interface is nil, not rest.Getter";
-        line.end(reason, Some(argument));
-    }
-    let is_known = line.minor() <= minors::NEWEST;
-    let wrong = words
-        .iter()
-        .find_map(|(word, argument)| Some((no_api(word, is_known)?, *argument)));
-    if let Some((reason, argument)) = wrong {
-        line.end(&reason, Some(argument));
-    }
-}
-
-/// `v1`, `v2beta3`; which of them a group has, the release tells.
-fn is_version(text: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(rest) = text.strip_prefix('v') else {
-        return false;
-    };
-    let parts = rest.split_once("alpha").or_else(|| rest.split_once("beta"));
-    match parts {
-        Some((major, minor)) => is_number(major) && is_number(minor),
-        None => is_number(rest),
-    }
-}
-
-/// Why an apiserver does not take a word of `runtime-config` (apiserver `pkg/server/resourceconfig/helpers.go`).
-fn no_api(word: &str, groups_are_known: bool) -> Option<String> {
-    let (key, value) = word.split_once('=').unwrap_or((word, ""));
-    if ["api/all", "api/ga", "api/beta", "api/alpha"].contains(&key) {
-        return (!["true", "false"].contains(&value))
-            .then(|| format!("invalid value {key}={value}"));
-    }
-    let group = match key.split('/').collect::<Vec<_>>().as_slice() {
-        [CORE] => return None,
-        [group, _] | [group, _, _] => *group,
-        _ => return Some(format!("runtime-config invalid key {key}")),
-    };
-    if groups_are_known && !API_GROUPS.contains(&group) {
-        return Some(format!("unknown api groups {group}"));
-    }
-    let version = key.split('/').nth(1).unwrap_or_default();
-    if !is_version(version) {
-        return Some(format!(
-            "group version {group}/{version} that has not been registered"
-        ));
-    }
-    let is_bool = value.is_empty() || boolean(value).is_some();
-    (!is_bool).then(|| format!("invalid value of {key}: {value}, err: strconv.ParseBool"))
 }
 
 #[cfg(test)]
@@ -315,8 +231,6 @@ mod tests {
     fn values_that_end_a_real_apiserver_end_it() {
         for (item, words) in [
             ("admission-control=", "flags are mutually exclusive"),
-            ("runtime-config=v1=false", "not rest.Getter"),
-            ("runtime-config=foo=true", "runtime-config invalid key foo"),
             ("storage-media-type=application/xml", "application/xml"),
             (
                 "endpoint-reconciler-type=abc",
@@ -350,12 +264,6 @@ mod tests {
                 "show-hidden-metrics-for-version=1.20",
                 "have the value '1.35'",
             ),
-            ("runtime-config=api/all=1", "invalid value api/all=1"),
-            ("runtime-config=batch/v1=x", "invalid value of batch/v1: x"),
-            (
-                "runtime-config=batch/foo=true",
-                "group version batch/foo that has not been registered",
-            ),
             ("feature-gates=AllAlpha=true", "priority classes: timed out"),
             ("service-account-issuer=:bad", "missing protocol scheme"),
             (
@@ -370,6 +278,24 @@ mod tests {
         ] {
             let reason = ending("kube-apiserver-arg", &[item]).unwrap_or_else(|| panic!("{item}"));
             assert!(reason.contains(words), "{item}: {reason}");
+        }
+    }
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn files_that_are_read_at_the_start_are_there() {
+        for flag in [
+            "proxy-client-cert-file",
+            "kubelet-certificate-authority",
+            "kubelet-client-certificate",
+            "peer-ca-file",
+            "etcd-cafile",
+        ] {
+            let reason = ending("kube-apiserver-arg", &[&format!("{flag}=/none")]);
+            let reason = reason.unwrap_or_else(|| panic!("{flag}"));
+            assert!(
+                reason.contains("open /none: no such file or directory"),
+                "{flag}: {reason}"
+            );
         }
     }
 }

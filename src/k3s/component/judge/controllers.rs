@@ -1,6 +1,6 @@
 //! kube-controller-manager, cloud-controller-manager and kube-scheduler.
 
-use super::{Line, common, component_file, files, node_networks};
+use super::{Line, common, component_file, emulated, files, node_networks, workers};
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::{Argument, Component, Components};
@@ -36,10 +36,14 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
     common::hidden_metrics(line);
     client_and_intervals(line);
     node_networks::judge(line);
+    workers::judge(line);
+    emulated::judge(line);
+    delegation(line);
     files::must_exist(
         line,
         &[
             "kubeconfig",
+            "requestheader-client-ca-file",
             "root-ca-file",
             "service-account-private-key-file",
             "tls-cert-file",
@@ -144,6 +148,8 @@ pub(super) fn cloud(line: &mut Line<'_>) {
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
     leader_election(line);
+    delegation(line);
+    files::must_exist(line, &["cloud-config", "kubeconfig"]);
     if let Some(argument) = line
         .last("cloud-provider")
         .filter(|argument| argument.value.is_empty())
@@ -167,6 +173,8 @@ pub(super) fn scheduler(line: &mut Line<'_>, components: &Components) {
     common::serving(line);
     leader_election(line);
     common::hidden_metrics(line);
+    emulated::judge(line);
+    delegation(line);
     files::must_exist(
         line,
         &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
@@ -174,6 +182,19 @@ pub(super) fn scheduler(line: &mut Line<'_>, components: &Components) {
     if let Some(argument) = line.given(component_file::FLAG) {
         component_file::scheduler(line, argument);
     }
+}
+
+/// What it asks the apiserver with who comes to its own port, and may do what (apiserver `pkg/server/options/authentication.go`,
+/// `authorization.go`).
+fn delegation(line: &mut Line<'_>) {
+    files::must_exist(
+        line,
+        &[
+            "authentication-kubeconfig",
+            "authorization-kubeconfig",
+            "client-ca-file",
+        ],
+    );
 }
 
 fn controllers(line: &mut Line<'_>, is_known: impl Fn(&str) -> bool) {
@@ -255,6 +276,37 @@ mod tests {
         );
         assert_eq!(of("secure-port=10299"), "");
         assert_eq!(of("secure-port=0"), "");
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn files_that_are_read_at_the_start_are_there() {
+        let delegation = [
+            "authentication-kubeconfig",
+            "authorization-kubeconfig",
+            "client-ca-file",
+        ];
+        for (option, more) in [
+            (
+                "kube-controller-manager-arg",
+                &["requestheader-client-ca-file"][..],
+            ),
+            (
+                "kube-cloud-controller-manager-arg",
+                &["cloud-config", "kubeconfig"],
+            ),
+            ("kube-scheduler-arg", &["kubeconfig"]),
+        ] {
+            for flag in delegation.iter().chain(more) {
+                let of = |path: &str| ending(option, &[&format!("{flag}={path}")]);
+                let absent = of("/var/lib/gone").unwrap_or_default();
+                assert!(
+                    absent.contains("open /var/lib/gone: no such"),
+                    "{option} {flag}: {absent}"
+                );
+                assert_eq!(of("/var/lib/rancher/k3s/server/cred/x"), None);
+            }
+        }
     }
 
     #[test]

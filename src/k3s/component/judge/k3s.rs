@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{cluster, common, etcd, families, flannel, helm, runtime, vpn};
+use super::{cluster, common, etcd, families, flannel, helm, runtime, token_file, vpn};
 use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
@@ -15,7 +15,8 @@ use crate::k3s::{Ending, Files, Role};
 
 /// K3s's own refusals, in the order of its code.
 pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec<Ending> {
-    let mut found = Vec::from_iter(vpn::endings(options));
+    let mut found = token_file::endings(options, node, files);
+    found.extend(vpn::endings(options));
     found.extend(addresses(options, &["node-ip"]));
     if node.role == Role::Agent {
         found.extend(joins_nothing(options, node, files));

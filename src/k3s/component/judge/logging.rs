@@ -31,7 +31,9 @@ pub(super) fn judge(line: &mut Line<'_>) {
         true => &["text", "json"],
         false => &["text"],
     };
-    if let Some(argument) = line.given("logging-format")
+    // Of an empty one only later sources were read.
+    if let Some(argument) = line.last("logging-format")
+        && (line.minor() >= 24 || !argument.value.is_empty())
         && line.flags.kind("logging-format").is_some()
         && !formats.contains(&argument.value.as_str())
     {
@@ -179,7 +181,7 @@ fn flush_frequency(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests::with_files;
+    use super::super::super::tests::{ending, with_files};
     use crate::k3s::Role;
 
     const DROP_IN: &str = "/var/lib/rancher/k3s/agent/etc/kubelet.conf.d/50-log.conf";
@@ -191,6 +193,24 @@ mod tests {
         let start = with_files(vec![], &[(DROP_IN, &file)], version, Role::Server);
         let first = start.endings.into_iter().next();
         first.map_or_else(String::new, |ending| ending.to_string())
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn a_component_logs_in_some_format() {
+        for option in [
+            "kube-apiserver-arg",
+            "kube-controller-manager-arg",
+            "kubelet-arg",
+        ] {
+            let of = |format: &str| ending(option, &[&format!("logging-format={format}")]);
+            let none = of("").unwrap_or_default();
+            assert!(
+                none.contains("Invalid value: \"\": Unsupported log format"),
+                "{option}: {none}"
+            );
+            assert_eq!(of("text"), None, "{option}");
+        }
     }
 
     #[test]

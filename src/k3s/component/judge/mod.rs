@@ -8,6 +8,7 @@ mod cluster;
 mod common;
 mod component_file;
 mod controllers;
+mod emulated;
 mod encryption;
 mod etcd;
 mod families;
@@ -25,7 +26,10 @@ mod own_files;
 mod proxy;
 mod proxy_values;
 mod runtime;
+mod runtime_config;
+mod token_file;
 mod vpn;
+mod workers;
 
 pub(super) use component_file::stands_for;
 pub use kubelet::KERNEL_PARAMETERS;
@@ -179,13 +183,10 @@ pub(super) fn endings(
         endings.append(&mut line.endings);
     }
     endings.extend(first_start::denied(options, components, node, files));
+    let settings = settings.and_then(|settings| settings.as_ref().ok());
     if endings.is_empty() {
         endings.extend(logging::changed_by_another(
-            options,
-            components,
-            settings.and_then(|settings| settings.as_ref().ok()),
-            node,
-            files,
+            options, components, settings, node, files,
         ));
     }
     endings
@@ -235,6 +236,7 @@ pub(super) fn warnings(
     files: &Files<'_>,
 ) -> Vec<String> {
     let mut warnings = k3s::waits(options);
+    warnings.extend(token_file::waits(options, node, files));
     warnings.extend(unknown_flags(components, node));
     let apiserver = Line::of(Component::Apiserver, components, node, files);
     warnings.extend(encryption::warning(options, &apiserver));

@@ -16,7 +16,7 @@ pub(super) fn judge(line: &mut Line<'_>) {
         .iter()
         .any(|(word, _)| matches!(*word, "-nodeipam" | "-node-ipam-controller"));
     let from_cloud = line.given("cidr-allocator-type").is_some();
-    let Some(argument) = line.given("cluster-cidr") else {
+    let Some(argument) = line.last("cluster-cidr") else {
         return;
     };
     if off("allocate-node-cidrs") || left_out {
@@ -95,5 +95,8 @@ mod tests {
         assert!(three.contains("is:3 more than max allowed of 2"), "{three}");
         assert!(of("cidr-allocator-type=abc").contains("The ipam abc is not available"));
         assert_eq!(of("cidr-allocator-type=RangeAllocator"), "");
+        // Asked of a real 1.36.3.
+        let none = of("cluster-cidr=");
+        assert!(none.contains("(invalid CIDR address: )"), "{none}");
     }
 }

@@ -134,6 +134,10 @@ mod tests {
             ("iptables-sync-period=0", "SyncPeriod: Invalid value"),
             ("iptables-sync-period=500ms", "SyncPeriod: Invalid value"),
             ("iptables-min-sync-period=1m", "SyncPeriod: Invalid value"),
+            (
+                "iptables-min-sync-period=-1s",
+                "MinSyncPeriod: Invalid value: \"-1s\": must be greater than or equal to 0",
+            ),
             ("nodeport-addresses=x", "NodePortAddresses: Invalid value"),
             (
                 "cluster-cidr=10.1.0.0/16,10.2.0.0/16",
@@ -149,6 +153,7 @@ mod tests {
         }
         for good in [
             &["iptables-sync-period=0", "proxy-mode=ipvs"][..],
+            &["ipvs-sync-period=0", "ipvs-min-sync-period=-1s"],
             &["detect-local-mode=NodeCIDR", "nodeport-addresses=primary"],
             &["nodeport-addresses=10.0.0.0/8,fd00::/8", "conntrack-min=0"],
             &["cluster-cidr=10.1.0.0/16,fd00::/56"],

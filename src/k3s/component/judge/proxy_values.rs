@@ -130,37 +130,53 @@ fn durations(line: &mut Line<'_>) {
             invalid(line, &field, argument, "must be greater than or equal to 0");
         }
     }
+    periods(line);
+}
+
+/// How often it looks at everything, and how seldom it may.
+fn periods(line: &mut Line<'_>) {
+    let time = |line: &Line<'_>, flag: &str| {
+        line.last(flag)
+            .and_then(|argument| nanoseconds(&argument.value))
+    };
     // ipvs has flags of its own for these two.
     let is_ipvs = line
         .given("proxy-mode")
         .is_some_and(|mode| mode.value == "ipvs");
-    let sync = "iptables-sync-period";
-    for (flag, field) in [
-        ("config-sync-period", "ConfigSyncPeriod"),
-        (sync, "SyncPeriod"),
+    let (sync, least) = match is_ipvs {
+        true => ("ipvs-sync-period", "ipvs-min-sync-period"),
+        false => ("iptables-sync-period", "iptables-min-sync-period"),
+    };
+    for (flag, field, allowed, must) in [
+        (
+            "config-sync-period",
+            "ConfigSyncPeriod",
+            1,
+            "must be greater than 0",
+        ),
+        (sync, "SyncPeriod", 1, "must be greater than 0"),
+        (
+            least,
+            "MinSyncPeriod",
+            0,
+            "must be greater than or equal to 0",
+        ),
     ] {
-        let skipped = flag == sync && is_ipvs;
-        if let Some(argument) = line.last(flag).filter(|_| !skipped)
-            && time(line, flag).is_some_and(|period| period <= 0)
+        if let Some(argument) = line.last(flag)
+            && time(line, flag).is_some_and(|period| period < allowed)
         {
-            invalid(line, field, argument, "must be greater than 0");
+            invalid(line, field, argument, must);
         }
     }
     // The defaults are half a minute and a second; before, the least time had none.
-    let least_default = if line.minor() >= DETECTS_SINCE_MINOR {
-        SECOND_NS
-    } else {
-        0
+    let least_default = match line.minor() {
+        DETECTS_SINCE_MINOR.. => SECOND_NS,
+        _ => 0,
     };
-    let (least_flag, period) = (
-        "iptables-min-sync-period",
-        time(line, sync).unwrap_or(30 * SECOND_NS),
-    );
-    let least = time(line, least_flag).unwrap_or(least_default);
+    let period = time(line, sync).unwrap_or(30 * SECOND_NS);
     if period > 0
-        && least > period
-        && !is_ipvs
-        && let Some(argument) = line.last(sync).or_else(|| line.last(least_flag))
+        && time(line, least).unwrap_or(least_default) > period
+        && let Some(argument) = line.last(sync).or_else(|| line.last(least))
     {
         let must = "must be greater than or equal to KubeProxyConfiguration.MinSyncPeriod";
         invalid(line, "SyncPeriod", argument, must);

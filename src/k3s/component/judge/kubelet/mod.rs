@@ -1,5 +1,6 @@
 //! The kubelet: its files, its settings, the kernel's values and the cgroup hierarchy.
 
+mod cpus;
 mod eviction;
 mod labels;
 mod numbers;
@@ -58,6 +59,7 @@ pub(super) fn judge(
     numbers::judge(line, settings);
     quantities::judge(line, settings);
     policies::judge(line, settings);
+    cpus::judge(line, settings);
     eviction::judge(line, settings);
     paths::judge(line, settings);
     tls(line, settings);

@@ -40,7 +40,6 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
     others(line);
     swap(line, settings);
     enforcements(line, settings);
-    static_cpus(line, settings);
     sysctls(line, settings);
 }
 
@@ -172,40 +171,6 @@ fn enforcements(line: &mut Line<'_>, settings: &KubeletSettings) {
             "{INVALID}: cgroupsPerQOS (--cgroups-per-qos) must be set to true when {word:?} contained in {name}"
         );
         end_at(line, &reason, per_qos.place);
-    }
-}
-
-/// The static policy wants to know how much of the CPU is not for pods (`pkg/kubelet/cm/cpumanager/cpu_manager.go`).
-fn static_cpus(line: &mut Line<'_>, settings: &KubeletSettings) {
-    let Some(policy) = Given::of(line, settings, "cpu-manager-policy", "cpuManagerPolicy") else {
-        return;
-    };
-    let reserves = |flag: &str, field: &str| {
-        let of_flag = || {
-            line.words(flag)
-                .iter()
-                .any(|(pair, _)| pair.trim().starts_with("cpu"))
-        };
-        match line.last(flag) {
-            Some(_) => of_flag(),
-            None => settings.map_of_files(field).contains_key("cpu"),
-        }
-    };
-    let named = Given::of(line, settings, "reserved-cpus", "reservedSystemCPUs")
-        .is_some_and(|given| !given.text().is_empty());
-    let is_reserved = named
-        || reserves("kube-reserved", "kubeReserved")
-        || reserves("system-reserved", "systemReserved");
-    let gated = line
-        .words("feature-gates")
-        .iter()
-        .any(|(pair, _)| pair.contains("CPUManager="));
-    if policy.text() == "static" && !is_reserved && !gated {
-        end_at(
-            line,
-            "failed to run Kubelet: [cpumanager] unable to determine reserved CPU resources for static policy",
-            policy.place,
-        );
     }
 }
 

@@ -123,6 +123,16 @@ const FLAGS: &[(&str, &str, &str)] = &[
         "failed to create kubelet: grace period must be specified for the soft eviction threshold memory.available",
     ),
     (
+        "reserved-cpus=abc",
+        INVALID,
+        "unable to parse reservedSystemCPUs (--reserved-cpus) abc, error: strconv.Atoi: parsing \"abc\": invalid syntax",
+    ),
+    (
+        "reserved-cpus=0,3-1",
+        INVALID,
+        "unable to parse reservedSystemCPUs (--reserved-cpus) 0,3-1, error: invalid range \"3-1\" (3 > 1)",
+    ),
+    (
         "cpu-manager-policy=static",
         RUN,
         "[cpumanager] unable to determine reserved CPU resources",
@@ -254,6 +264,16 @@ fn flags_end_the_kubelet_as_a_real_one_does() {
 }
 
 #[test]
+fn processors_are_reserved_by_number_or_by_cgroup() {
+    let both = ["reserved-cpus=0", "kube-reserved-cgroup=/kube"];
+    let reason = ending(&both, &[]).unwrap_or_default();
+    assert!(
+        reason.contains("can't use reservedSystemCPUs (--reserved-cpus) with"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
     for arguments in [
         &[
@@ -279,6 +299,8 @@ fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
             "kube-reserved=memory=1Gi,cpu=100m",
         ],
         &["cpu-manager-policy=static", "reserved-cpus=0"],
+        &["reserved-cpus="],
+        &["reserved-cpus=0-1,3,5-5"],
         &["reserved-memory=0:memory=1Gi,hugepages-2Mi=1Gi;1:memory=1G"],
         &["container-log-max-size=-1"],
         &[
