@@ -15,6 +15,7 @@ mod families;
 mod files;
 mod first_start;
 mod flannel;
+mod gate_needs;
 mod helm;
 mod k3s;
 mod kubelet;
@@ -184,6 +185,11 @@ pub(super) fn endings(
     }
     endings.extend(first_start::denied(options, components, node, files));
     let settings = settings.and_then(|settings| settings.as_ref().ok());
+    if endings.is_empty() && gets_ready {
+        endings.extend(gate_needs::unmet(
+            options, components, settings, node, files,
+        ));
+    }
     if endings.is_empty() {
         endings.extend(logging::changed_by_another(
             options, components, settings, node, files,
