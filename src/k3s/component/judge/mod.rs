@@ -199,10 +199,15 @@ pub(super) fn endings(
 }
 
 /// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
-/// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go).
+/// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go); the kubelet waits for the
+/// container runtime (pkg/executor/embed).
 fn starts(component: Component, options: Options<'_>) -> bool {
     let waits = options.on("disable-agent") && !options.on("disable-cloud-controller");
-    component != Component::Scheduler || !waits
+    match component {
+        Component::Scheduler => !waits,
+        Component::Kubelet => runtime::answers(options),
+        _ => true,
+    }
 }
 
 /// Whether the apiserver encrypts Secrets, where an operator's own argument decides that.
@@ -243,6 +248,7 @@ pub(super) fn warnings(
 ) -> Vec<String> {
     let mut warnings = k3s::waits(options);
     warnings.extend(token_file::waits(options, node, files));
+    warnings.extend(runtime::waits(options));
     warnings.extend(unknown_flags(components, node));
     let apiserver = Line::of(Component::Apiserver, components, node, files);
     warnings.extend(encryption::warning(options, &apiserver));
