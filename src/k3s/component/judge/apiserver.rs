@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::{
     Line, access, admission, audit, common, emulated, encryption, files, limits, runtime_config,
 };
-use crate::k3s::Place;
 use crate::k3s::component::network::Network;
+use crate::k3s::component::{Argument, Component};
+use crate::k3s::{Ending, Place};
 
 /// Files that it reads at its start.
 const FILES: &[&str] = &[
@@ -38,6 +39,7 @@ const FAMILIES_SINCE_MINOR: u16 = 24;
 pub(super) fn judge(line: &mut Line<'_>) {
     limits::judge(line);
     all_alpha(line);
+    elsewhere(line);
     networks(line);
     families(line);
     common::serving(line);
@@ -55,6 +57,44 @@ pub(super) fn judge(line: &mut Line<'_>) {
     files::must_exist(line, FILES);
     if line.minor() == 36 {
         files::must_exist(line, FILES_OF_36);
+    }
+}
+
+/// K3s's own clients look for the apiserver where K3s puts it (pkg/daemons/control/server.go), and the controller manager ends
+/// where they do not find it. In which order older releases wait for what was not tried.
+fn elsewhere(line: &mut Line<'_>) {
+    if line.minor() != 36 {
+        return;
+    }
+    let away = line.given("bind-address").filter(|argument| {
+        let address: Option<IpAddr> = argument.value.parse().ok();
+        address.is_some_and(|address| {
+            // Of the two loopback addresses a cluster's first family takes one.
+            let own = ["127.0.0.1", "::1"].contains(&argument.value.as_str());
+            !own && !address.is_unspecified()
+        })
+    });
+    let own_port = |argument: &Argument| {
+        let of_k3s = |argument: &&Argument| argument.place == Place::Default;
+        let replaced = argument
+            .overrode
+            .last()
+            .map(|default| default.value.clone());
+        let mut ports = line
+            .arguments
+            .iter()
+            .filter(|one| one.flag == "secure-port");
+        replaced.or_else(|| ports.find(of_k3s).map(|default| default.value.clone()))
+    };
+    let other_port = line.given("secure-port").filter(|argument| {
+        argument.place != Place::Default
+            && own_port(argument).is_some_and(|port| port != argument.value)
+    });
+    if let Some(argument) = away.or(other_port) {
+        let reason = "unable to load configmap based request-header-client-ca-file: dial tcp: connect: connection refused";
+        let place = Some(argument.place.clone());
+        line.endings
+            .push(Ending::of(Component::ControllerManager, reason, place));
     }
 }
 
@@ -297,5 +337,31 @@ mod tests {
                 "{flag}: {reason}"
             );
         }
+    }
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn an_apiserver_that_is_elsewhere_is_not_found_by_k3s_itself() {
+        for (item, is_found) in [
+            ("bind-address=10.77.0.2", false),
+            ("bind-address=127.0.0.2", false),
+            ("bind-address=0.0.0.0", true),
+            ("bind-address=::", true),
+            ("bind-address=127.0.0.1", true),
+            ("secure-port=7000", false),
+            ("secure-port=6443", false),
+            ("secure-port=6444", true),
+            ("secure-port+=6444", true),
+            ("secure-port+=7000", false),
+        ] {
+            let found = ending("kube-apiserver-arg", &[item]);
+            assert_eq!(found.is_none(), is_found, "{item}: {found:?}");
+        }
+        let own = [
+            ("https-listen-port", "7443"),
+            ("kube-apiserver-arg", "secure-port=7444"),
+        ];
+        assert_eq!(reason("1.36.3", &own), "");
+        let address = ("kube-apiserver-arg", "bind-address=10.77.0.2");
+        assert_eq!(reason("1.31.4", &[address]), "");
     }
 }

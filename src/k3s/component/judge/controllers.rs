@@ -1,11 +1,14 @@
 //! kube-controller-manager, cloud-controller-manager and kube-scheduler.
 
 use super::{Line, common, component_file, emulated, files, node_networks, workers};
+use crate::k3s::Ending;
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
+use crate::k3s::component::options::Options;
 use crate::k3s::component::{Argument, Component, Components};
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::{boolean, float};
+use crate::k3s::label::is_label;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -132,7 +135,7 @@ fn port_of(line: &mut Line<'_>, other: Component, arguments: &[Argument]) {
 }
 
 /// K3s's cloud-controller-manager.
-pub(super) fn cloud(line: &mut Line<'_>) {
+pub(super) fn cloud(line: &mut Line<'_>, options: Options<'_>) {
     controllers(line, |name| {
         let name = name.strip_suffix("-controller").unwrap_or(name);
         [
@@ -156,6 +159,31 @@ pub(super) fn cloud(line: &mut Line<'_>) {
     {
         line.end("--cloud-provider cannot be empty", Some(argument));
     }
+    load_balancer(line, options);
+}
+
+/// From here on K3s makes the namespace of its load balancers so (pkg/cloudprovider/servicelb.go, c6d0afd0c); its backports were
+/// not looked for.
+const OWN_NAMESPACE_SINCE_MINOR: u16 = 27;
+
+/// K3s panics over a namespace that cannot be.
+fn load_balancer(line: &mut Line<'_>, options: Options<'_>) {
+    let off = options
+        .words("disable")
+        .any(|(word, _)| word == "servicelb");
+    let Some(name) = options.text("servicelb-namespace") else {
+        return;
+    };
+    if off || is_label(name) || line.minor() < OWN_NAMESPACE_SINCE_MINOR {
+        return;
+    }
+    let reason = format!(
+        "failed to register service-lb-controller handlers: Namespace {name:?} is invalid: a lowercase RFC 1123 label must consist \
+         of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"
+    );
+    let place = options.place("servicelb-namespace").cloned();
+    line.endings
+        .push(Ending::of(line.component, &reason, place));
 }
 
 /// kube-scheduler (`cmd/kube-scheduler/app/options`).
@@ -239,7 +267,7 @@ fn leader_election(line: &mut Line<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
-    use crate::k3s::component::tests::{ending, with};
+    use crate::k3s::component::tests::{ending, reason, with};
 
     /// The port without TLS is gone before its flag is: other values than 0 end whoever serves there no longer.
     #[test]
@@ -307,6 +335,21 @@ mod tests {
                 assert_eq!(of("/var/lib/rancher/k3s/server/cred/x"), None);
             }
         }
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn load_balancers_are_in_a_namespace_that_can_be() {
+        let namespace = ("servicelb-namespace", "LB_x");
+        let found = reason("1.36.3", &[namespace]);
+        assert!(found.contains("Namespace \"LB_x\" is invalid"), "{found}");
+        assert_eq!(reason("1.36.3", &[("servicelb-namespace", "lb")]), "");
+        assert_eq!(reason("1.26.1", &[namespace]), "");
+        let off = ("disable", "traefik,servicelb");
+        assert_eq!(reason("1.36.3", &[namespace, off]), "");
+        // Load balancers alone are reason enough for a cloud-controller-manager.
+        let others = ("disable-cloud-controller", "true");
+        assert!(!reason("1.36.3", &[namespace, others]).is_empty());
     }
 
     #[test]

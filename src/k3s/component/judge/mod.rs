@@ -176,7 +176,7 @@ pub(super) fn endings(
                 Component::Apiserver => apiserver::judge(&mut line),
                 Component::Kubelet => kubelet::judge(&mut line, settings, facts),
                 Component::ControllerManager => controllers::manager(&mut line, components),
-                Component::CloudControllerManager => controllers::cloud(&mut line),
+                Component::CloudControllerManager => controllers::cloud(&mut line, options),
                 Component::Scheduler => controllers::scheduler(&mut line, components),
                 Component::KubeProxy => proxy::judge(&mut line),
             }
