@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::exec_start::Command;
+use super::exec_start::{Command, Variables};
 use super::manager::{self, Manager};
 use super::named_files::{self, EnvironmentFile};
 use super::{Loaded, Loading, Unit, environment_file};
@@ -106,7 +106,12 @@ fn of_status(
             environment.set(variable, value, path.display().to_string());
         }
     }
-    let Some(exec_start) = command.expanded(&environment) else {
+    let variables = Variables {
+        unit: name,
+        environment: &environment,
+        by_systemd: None,
+    };
+    let Ok(exec_start) = command.expanded(&variables) else {
         return Ok(None);
     };
     Ok(Some(Unit {
@@ -116,6 +121,7 @@ fn of_status(
         binary: command.binary.clone(),
         command: command.texts(),
         exec_start,
+        undecided: None,
         as_written: None,
         own_environment: own,
         environment,

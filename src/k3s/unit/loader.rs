@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::exec_start::{self, Command, Refused};
+use super::exec_start::{self, Command, NotExpanded, Refused, Variables};
+use super::given_by_systemd::GivenBySystemd;
 use super::lines::{self, Assignment};
 use super::named_files::{self, EnvironmentFile};
 use super::repeated;
@@ -36,6 +37,7 @@ pub(super) struct Loader<'a> {
     own: Vec<(String, String, PathBuf)>,
     environment_files: Vec<EnvironmentFile>,
     unset: Vec<String>,
+    by_systemd: GivenBySystemd,
     inputs: Vec<Input>,
     unread: Option<HostError>,
     remarks: Vec<Remark>,
@@ -53,6 +55,7 @@ impl<'a> Loader<'a> {
             own: Vec::new(),
             environment_files: Vec::new(),
             unset: Vec::new(),
+            by_systemd: GivenBySystemd::default(),
             inputs: Vec::new(),
             unread: None,
             remarks: Vec::new(),
@@ -136,6 +139,10 @@ impl<'a> Loader<'a> {
                 };
                 let text = "WorkingDirectory= is not followed: relative paths that an agent is given are looked for in / here";
                 self.remark(text, Some(place));
+            }
+            key if GivenBySystemd::is_decided_by(key) => {
+                let words = plain_words(value, &self.specifiers);
+                self.by_systemd.take(key, &words);
             }
             _ => {}
         }
@@ -232,6 +239,15 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// What the command is expanded with.
+    fn variables<'e>(&'e self, environment: &'e Environment) -> Variables<'e> {
+        Variables {
+            unit: self.name,
+            environment,
+            by_systemd: Some(&self.by_systemd),
+        }
+    }
+
     pub(super) fn finish(
         mut self,
         fragment: PathBuf,
@@ -251,17 +267,23 @@ impl<'a> Loader<'a> {
         let Some(command) = self.commands.first() else {
             return Ok(unusable("it has no ExecStart= command"));
         };
-        let Some(exec_start) = command.expanded(&environment) else {
-            return Ok(unusable("its command is longer than the kernel takes"));
+        let variables = self.variables(&environment);
+        let (exec_start, undecided) = match command.expanded(&variables) {
+            Ok(exec_start) => (exec_start, None),
+            Err(NotExpanded::TooLong) => {
+                return Ok(unusable("its command is longer than the kernel takes"));
+            }
+            Err(NotExpanded::Undecided(variable)) => (command.words.clone(), Some(variable)),
         };
         Ok(Loaded::Unit(Box::new(Unit {
             name: self.name.to_owned(),
             binary: command.binary.clone(),
             command: command.texts(),
             exec_start,
+            undecided,
             // A oneshot's further commands would be lost.
             as_written: (self.commands.len() == 1)
-                .then(|| command.as_written(&environment))
+                .then(|| command.as_written(&variables))
                 .flatten(),
             own_environment: self
                 .own

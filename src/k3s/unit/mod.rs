@@ -3,6 +3,7 @@
 mod as_loaded;
 mod environment_file;
 mod exec_start;
+mod given_by_systemd;
 mod glob;
 mod lines;
 mod loader;
@@ -45,6 +46,8 @@ pub struct Unit {
     pub command: Vec<String>,
     /// The words behind the binary, variables put in, each with its line.
     pub exec_start: Vec<Word>,
+    /// The variable in it that only the running systemd knows; none is put in then.
+    pub undecided: Option<String>,
     /// How the command is written; `None` where it is not known from a file.
     pub as_written: Option<AsWritten>,
     /// What `Environment=` gives, by name.
@@ -183,7 +186,9 @@ pub fn find_loaded_k3s_units(
             loaded = as_loaded::take_over(loaded, &name, &status, files)?;
         }
         match loaded {
-            Loaded::Unit(unit) if unit.role().is_some() => found.units.push(*unit),
+            Loaded::Unit(unit) if unit.role().is_some() && unit.undecided.is_none() => {
+                found.units.push(*unit)
+            }
             Loaded::Unusable { fragment, problem } => found.unusable.push(format!(
                 "systemd would not start {name}: {problem} ({})",
                 fragment.display()

@@ -1,4 +1,5 @@
-//! A unit that starts K3s through something else: a shell, `env`, a script of the operator's.
+//! A unit of which nobody can say what K3s gets: it starts K3s through something else (a shell, `env`, a script of the operator's), or
+//! its command has a variable that only the running systemd knows.
 
 use std::path::Path;
 
@@ -19,6 +20,12 @@ pub(super) fn starts_itself(unit: &Unit) -> bool {
 ///
 /// An operator's `k3s-backup.service` is none: it has K3s's name, but no word of it starts a server or agent.
 pub(super) fn problem(unit: &Unit) -> Option<String> {
+    if let (Some(variable), Some(_)) = (&unit.undecided, unit.role()) {
+        let place = &unit.binary.place;
+        return Some(format!(
+            "what ${{{variable}}} stands for in the command of {place} only the running systemd knows: write the value there itself"
+        ));
+    }
     if unit.role().is_some() || !(OF_K3S.contains(&unit.name.as_str()) || hands_on(unit)) {
         return None;
     }
