@@ -13,6 +13,11 @@ pub struct UnitFiles {
 const WORDS: &[&str] = &[
     "a",
     "--x=y",
+    "${HOME}/d",
+    "$USER",
+    "a${STATE_DIRECTORY}b",
+    "${RUNTIME_DIRECTORY}",
+    "${CREDENTIALS_DIRECTORY}/t",
     "'a b'",
     "\"a b\"",
     "\"it's\"",
@@ -211,7 +216,17 @@ pub fn unit(seed: u64, name: &str) -> UnitFiles {
 }
 
 fn setting(dice: &mut Dice, name: &str) -> String {
-    match dice.below(8) {
+    match dice.below(9) {
+        8 => dice
+            .pick(&[
+                "User=root\n",
+                "User=\n",
+                "StateDirectory=k3so/%p other:link\n",
+                "StateDirectory=\n",
+                "RuntimeDirectory=%N\n",
+                "SetCredential=t:x\n",
+            ])
+            .to_owned(),
         0..=3 => format!("Environment={}\n", dice.pick(ENVIRONMENT)),
         4 | 5 => format!("EnvironmentFile=-/run/unit-oracle/{name}.env\n"),
         6 => format!(
