@@ -1,5 +1,5 @@
 # With the daemon a restart by gate or operator with a change of ours that ends K3s after READY ends on what last worked, by itself.
-#@ limit 600
+#@ limit 900
 . /share/fails-after-ready.sh
 offer_flags
 policy auto 120s "$unprotected"

@@ -1,5 +1,5 @@
 # Without the daemon a first start ever with a change of ours that ends K3s after READY ends with nothing of ours but encryption, by itself.
-#@ limit 600
+#@ limit 900
 . /share/fails-after-ready.sh
 offer_flags
 install_k3s server

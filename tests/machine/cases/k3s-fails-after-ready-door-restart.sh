@@ -1,5 +1,5 @@
 # Without the daemon a restart with a change of ours that ends K3s after READY ends on what last worked, by itself.
-#@ limit 600
+#@ limit 900
 . /share/fails-after-ready.sh
 offer_flags
 install_k3s server
