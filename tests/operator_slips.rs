@@ -41,6 +41,24 @@ fn check_with(
     (warnings.join("\n"), report)
 }
 
+/// What stands for it only the machine knows, where systemd has the unit loaded.
+#[test]
+fn a_value_that_is_not_known_here_ends_nothing() {
+    for (words, is_end) in [
+        (" --node-label=host=%H", false),
+        (" --node-label=host=a%%b", true),
+    ] {
+        let (warnings, _) = check("1.36.3", SERVER, words, "");
+        assert_eq!(
+            warnings.contains("K3s would end"),
+            is_end,
+            "{words}: {warnings}"
+        );
+        let is_told = warnings.contains("%H in this word cannot be decided here");
+        assert_eq!(is_told, !is_end, "{words}: {warnings}");
+    }
+}
+
 /// Not only `apply` says so: the verdict has what keeps it from being mended, also where another control is not asked for.
 #[test]
 fn a_verdict_that_apply_would_not_mend_says_why_and_how() {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::component::{self, Facts, Start};
 use super::{
-    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Remark, merge,
+    ConfigurationError, Ending, Files, Invocation, K3sVersion, NodeConfiguration, Place, Remark,
+    merge,
 };
 
 /// Everything that K3s of one release makes of one node's configuration.
@@ -80,6 +81,16 @@ impl Effective {
             .iter()
             .chain(&self.configuration.merge.ends)
             .chain(&self.start.endings)
+    }
+
+    /// Takes back what is said against values at these places, since nobody knows them here. What ends K3s before its options are
+    /// settled stays: nothing is known then either way.
+    pub fn take_back_endings_of(&mut self, unknown_at: &[Place]) {
+        let is_of_known = |ending: &Ending| {
+            let from = ending.from.as_ref();
+            from.is_none_or(|from| !unknown_at.contains(from))
+        };
+        self.start.endings.retain(is_of_known);
     }
 
     /// What K3s would warn about, in its own words, or do without a word and the operator should know.

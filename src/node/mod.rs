@@ -180,6 +180,9 @@ impl Node {
             .filter(|_| self.unit_problem.is_none())
             .ok_or_else(unknown)?;
         let version = self.version.as_ref().ok_or(NotKnown::Version)?.value;
-        Ok(Effective::of(files, &invocation, version, facts)?)
+        let mut effective = Effective::of(files, &invocation, version, facts)?;
+        let unknown_at = self.unit.as_ref().map(|unit| unit.unknown_at.as_slice());
+        effective.take_back_endings_of(unknown_at.unwrap_or_default());
+        Ok(effective)
     }
 }

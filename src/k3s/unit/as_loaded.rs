@@ -122,6 +122,7 @@ fn of_status(
         command: command.texts(),
         exec_start,
         undecided: None,
+        unknown_at: Vec::new(),
         as_written: None,
         own_environment: own,
         environment,

@@ -7,9 +7,9 @@ use super::lines::{Assignment, BLANK};
 use super::rewrite::AsWritten;
 use super::specifier::Specifiers;
 use super::split::{Splitter, split_relaxed};
+use crate::k3s::Place;
 use crate::k3s::command_line::Word;
 use crate::k3s::environment::Environment;
-use crate::k3s::{Place, Remark};
 
 /// A command before its variables are put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) struct Command {
     written: Vec<String>,
     /// The prefix `:`.
     literal: bool,
+    /// Specifiers that only the running machine decides, and the words that have them.
+    pub(super) undecided: Vec<(char, Place)>,
 }
 
 /// Why systemd does not take a command. Without the prefix `-` it reads the rest of the file no more, and does not start a
@@ -36,14 +38,13 @@ pub(super) fn parse(
     assignment: &Assignment,
     unit: &str,
     specifiers: &Specifiers<'_>,
-    remarks: &mut Vec<Remark>,
 ) -> (Vec<Command>, Option<Refused>) {
     let mut reader = Reader {
         splitter: Splitter::new(&assignment.value),
         assignment,
         unit,
         specifiers,
-        remarks,
+        undecided: Vec::new(),
     };
     let mut commands = Vec::new();
     while !reader.splitter.rest().is_empty() {
@@ -63,7 +64,8 @@ struct Reader<'a> {
     assignment: &'a Assignment,
     unit: &'a str,
     specifiers: &'a Specifiers<'a>,
-    remarks: &'a mut Vec<Remark>,
+    /// Of the command that is being read.
+    undecided: Vec<(char, Place)>,
 }
 
 impl Reader<'_> {
@@ -122,6 +124,7 @@ impl Reader<'_> {
             words,
             written,
             literal: prefixes.contains(':'),
+            undecided: std::mem::take(&mut self.undecided),
         })
     }
 
@@ -139,12 +142,9 @@ impl Reader<'_> {
         let place = self.place(split.offset);
         let expanded = self.specifiers.expand(&split.text);
         let (text, undecided) = expanded.map_err(|bad| refused(bad.to_string(), place.clone()))?;
-        for letter in undecided {
-            self.remarks.push(Remark {
-                text: format!("%{letter} in this word cannot be decided here"),
-                from: Some(place.clone()),
-            });
-        }
+        let letters = undecided.into_iter();
+        self.undecided
+            .extend(letters.map(|letter| (letter, place.clone())));
         Ok((Word { text, place }, split.written))
     }
 
@@ -219,6 +219,7 @@ impl Command {
             words: words.collect(),
             written: Vec::new(),
             literal: false,
+            undecided: Vec::new(),
         })
     }
 

@@ -99,10 +99,8 @@ impl<'a> Loader<'a> {
             "Type" => self.oneshot = value == "oneshot",
             "ExecStart" if value.is_empty() => self.commands.clear(),
             "ExecStart" => {
-                let mut remarks = std::mem::take(&mut self.remarks);
                 let (mut commands, refused) =
-                    exec_start::parse(assignment, self.name, &self.specifiers, &mut remarks);
-                self.remarks = remarks;
+                    exec_start::parse(assignment, self.name, &self.specifiers);
                 for command in &mut commands {
                     repeated::keep_places(&mut command.words, &self.beneath);
                 }
@@ -113,8 +111,7 @@ impl<'a> Loader<'a> {
             }
             "ExecStartPre" | "ExecStartPost" | "ExecCondition" | "ExecReload" | "ExecStop"
             | "ExecStopPost" => {
-                let (_, refused) =
-                    exec_start::parse(assignment, self.name, &self.specifiers, &mut Vec::new());
+                let (_, refused) = exec_start::parse(assignment, self.name, &self.specifiers);
                 if let Some(refused) = refused {
                     self.refuse(refused)?;
                 }
@@ -267,6 +264,13 @@ impl<'a> Loader<'a> {
         let Some(command) = self.commands.first() else {
             return Ok(unusable("it has no ExecStart= command"));
         };
+        let undecided_words = command.undecided.clone();
+        for (letter, place) in &undecided_words {
+            self.remarks.push(Remark {
+                text: format!("%{letter} in this word cannot be decided here"),
+                from: Some(place.clone()),
+            });
+        }
         let variables = self.variables(&environment);
         let (exec_start, undecided) = match command.expanded(&variables) {
             Ok(exec_start) => (exec_start, None),
@@ -296,6 +300,10 @@ impl<'a> Loader<'a> {
             unread: self.unread,
             loading: Loading::NotAsked,
             inputs: self.inputs,
+            unknown_at: undecided_words
+                .iter()
+                .map(|(_, place)| place.clone())
+                .collect(),
             remarks: self.remarks,
         })))
     }

@@ -27,7 +27,7 @@ pub use self::search::{DIRECTORIES as UNIT_DIRECTORIES, drop_in_directories, is_
 use super::command_line::Word;
 use super::environment::Environment;
 use super::files::{Files, Input};
-use super::{Invocation, Remark, Role};
+use super::{Invocation, Place, Remark, Role};
 use crate::host::HostError;
 use crate::host::systemd::UnitStatus;
 
@@ -48,6 +48,8 @@ pub struct Unit {
     pub exec_start: Vec<Word>,
     /// The variable in it that only the running systemd knows; none is put in then.
     pub undecided: Option<String>,
+    /// Words with a specifier that only the running machine decides: what is said of their values here says nothing there.
+    pub unknown_at: Vec<Place>,
     /// How the command is written; `None` where it is not known from a file.
     pub as_written: Option<AsWritten>,
     /// What `Environment=` gives, by name.
