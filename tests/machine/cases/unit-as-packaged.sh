@@ -39,7 +39,8 @@ is_ready() { [ "$(busctl get-property org.freedesktop.systemd1 /org/freedesktop/
 wait_until 100 is_ready
 hanging=$((SECONDS - since))
 is 10 || fail "the first pass was not made before it was ready"
-umount /usr/bin/systemctl
+# Somebody may be starting it just now.
+umount --lazy /usr/bin/systemctl
 [ "$hanging" -lt $((plain + 20)) ] || fail "ready after $hanging s where systemctl hangs, $plain s where it does not"
 pkill -fx 'sleep 601' || true
 
