@@ -79,3 +79,33 @@ fn the_one_line_with_which_k3s_would_end_is_left_out_and_the_rest_is_written() {
     let again = tree.with_k3s("1.36.3", &["diff"]).said();
     assert!(!again.contains("zz-k3warden.yaml"), "{again}");
 }
+
+/// The kubelet would end on the flag whose gate an operator turned off, so the flag is refused and K3s goes on as it is.
+#[test]
+fn a_seccomp_default_whose_gate_is_off_is_not_written() {
+    let gate = "kubelet-arg: [feature-gates=SeccompDefault=false]\n";
+    let joins = "server: https://server:6443\ntoken: not-a-real-token\n";
+    for (role, gate, is_refused) in [
+        ("agent", gate, true),
+        ("server", gate, true),
+        ("agent", "", false),
+    ] {
+        let tree = Tree::new();
+        let config = match role {
+            "agent" => format!("{joins}{gate}"),
+            _ => gate.to_owned(),
+        };
+        tree.write("/etc/rancher/k3s/config.yaml", &config);
+        let policy = format!(
+            "role = \"{role}\"\nnew_cluster = true\n[control.kubelet-seccomp-default]\nstate = \"enforce\"\n"
+        );
+        tree.write("/etc/k3warden/config.toml", &policy);
+        let said = tree.with_k3s("1.26.4", &["apply"]).stdout;
+        let refused = said.contains("the SeccompDefault feature gate must be enabled");
+        assert_eq!(refused, is_refused, "{role} {gate}: {said}");
+        match is_refused {
+            true => tree.assert_leaves_out("seccomp-default"),
+            false => tree.assert_writes("seccomp-default=true"),
+        }
+    }
+}

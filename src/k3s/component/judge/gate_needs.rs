@@ -11,11 +11,19 @@ use crate::k3s::{Ending, Files, Place};
 const TABLE: &str = include_str!("../data/gate_needs.txt");
 
 /// A gate as a component is given it.
-struct Given {
+pub(super) struct Given {
     component: Component,
     name: String,
     on: bool,
     place: Place,
+    of_kubelet_files: bool,
+}
+
+impl Given {
+    /// Files of the kubelet give it, which reads them after its flags.
+    pub(super) fn is_of_kubelet_files(&self) -> bool {
+        self.of_kubelet_files
+    }
 }
 
 /// The first component that ends over a gate that is on without what it needs.
@@ -47,7 +55,7 @@ pub(super) fn unmet(
 }
 
 /// Whether a gate is on; `None` where the components are not of one mind.
-fn is_on(given: &[Given], gate: &str, default: &str) -> Option<bool> {
+pub(super) fn is_on(given: &[Given], gate: &str, default: &str) -> Option<bool> {
     let mut values = given.iter().filter(|one| one.name == gate);
     let first = values.next().map(|one| one.on);
     let agree = values.all(|one| Some(one.on) == first);
@@ -55,7 +63,7 @@ fn is_on(given: &[Given], gate: &str, default: &str) -> Option<bool> {
 }
 
 /// Every gate that flags and the kubelet's files set; `None` where the defaults are not those of the release.
-fn given(
+pub(super) fn given(
     options: Options<'_>,
     components: &Components,
     settings: Option<&KubeletSettings>,
@@ -75,6 +83,7 @@ fn given(
                     name: name.to_owned(),
                     on: value.and_then(boolean)?,
                     place: argument.place.clone(),
+                    of_kubelet_files: false,
                 });
             }
         }
@@ -91,6 +100,7 @@ fn given(
             name: name.clone(),
             on: boolean(&setting.value)?,
             place: setting.place.clone(),
+            of_kubelet_files: true,
         });
     }
     let is_class = |one: &Given| matches!(one.name.as_str(), "AllAlpha" | "AllBeta");

@@ -28,6 +28,7 @@ mod proxy;
 mod proxy_values;
 mod runtime;
 mod runtime_config;
+mod seccomp;
 mod token_file;
 mod vpn;
 mod workers;
@@ -187,6 +188,9 @@ pub(super) fn endings(
     let settings = settings.and_then(|settings| settings.as_ref().ok());
     if endings.is_empty() && gets_ready {
         endings.extend(gate_needs::unmet(
+            options, components, settings, node, files,
+        ));
+        endings.extend(seccomp::without_gate(
             options, components, settings, node, files,
         ));
     }
