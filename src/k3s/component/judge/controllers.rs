@@ -1,11 +1,10 @@
 //! kube-controller-manager, cloud-controller-manager and kube-scheduler.
 
-use super::{Line, common, component_file, emulated, files, node_networks, workers};
+use super::{Line, common, component_file, emulated, files, node_networks, ports, workers};
 use crate::k3s::Ending;
-use crate::k3s::component::flags::Flags;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Argument, Component, Components};
+use crate::k3s::component::{Component, Components};
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::{boolean, float};
 use crate::k3s::label::is_label;
@@ -13,10 +12,11 @@ use crate::k3s::label::is_label;
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// kube-controller-manager (`cmd/kube-controller-manager/app/options`).
-pub(super) fn manager(line: &mut Line<'_>, components: &Components) {
+pub(super) fn manager(line: &mut Line<'_>, components: &Components, options: Options<'_>) {
     let minor = line.minor();
     all_alpha(line);
-    port_of_another(line, components, &[Component::Apiserver]);
+    ports::of_another(line, components, &[Component::Apiserver]);
+    ports::of_k3s(line, options);
     controllers(line, |name| minors::known(CONTROLLERS, name, minor));
     signing(line);
     // Up to 1.21 K3s itself has it serve there (kubernetes PR 96216).
@@ -102,40 +102,14 @@ fn all_alpha(line: &mut Line<'_>) {
     }
 }
 
-/// One of these components, in the same process, has the port already.
-fn port_of_another(line: &mut Line<'_>, components: &Components, others: &[Component]) {
-    for other in others {
-        if line.endings.is_empty() {
-            port_of(line, *other, components.line(*other));
-        }
-    }
-}
-
-fn port_of(line: &mut Line<'_>, other: Component, arguments: &[Argument]) {
-    let theirs = Flags::of(other, line.minor());
-    let both = |flag: &str| Some((line.last(flag)?, theirs.last(arguments, flag)?));
-    let shares = ["permit-port-sharing", "permit-address-sharing"];
-    let is_shared = shares.iter().any(|flag| line.last(flag).is_some());
-    let same = |(one, other): (&Argument, &Argument)| one.value == other.value;
-    if let Some((port, other)) = both("secure-port")
-        && same((port, other))
-        && port.value != "0"
-        && both("bind-address").is_some_and(same)
-        && !is_shared
-    {
-        let address = line
-            .last("bind-address")
-            .map_or("", |argument| &argument.value);
-        let at = format!("{address}:{}", port.value);
-        let reason = format!(
-            "failed to create listener: failed to listen on {at}: listen tcp {at}: bind: address already in use"
-        );
-        line.end(&reason, Some(port));
-    }
-}
-
 /// K3s's cloud-controller-manager.
-pub(super) fn cloud(line: &mut Line<'_>, options: Options<'_>) {
+pub(super) fn cloud(line: &mut Line<'_>, components: &Components, options: Options<'_>) {
+    ports::of_another(
+        line,
+        components,
+        &[Component::Apiserver, Component::ControllerManager],
+    );
+    ports::of_k3s(line, options);
     controllers(line, |name| {
         let name = name.strip_suffix("-controller").unwrap_or(name);
         [
@@ -187,12 +161,13 @@ fn load_balancer(line: &mut Line<'_>, options: Options<'_>) {
 }
 
 /// kube-scheduler (`cmd/kube-scheduler/app/options`).
-pub(super) fn scheduler(line: &mut Line<'_>, components: &Components) {
-    port_of_another(
+pub(super) fn scheduler(line: &mut Line<'_>, components: &Components, options: Options<'_>) {
+    ports::of_another(
         line,
         components,
         &[Component::Apiserver, Component::ControllerManager],
     );
+    ports::of_k3s(line, options);
     // Up to 1.22 it serves there (kubernetes PR 96345).
     if line.minor() >= 23 {
         common::no_insecure_port(line, &["port"]);

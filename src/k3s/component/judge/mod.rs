@@ -24,6 +24,7 @@ mod logging;
 mod named_file;
 mod node_networks;
 mod own_files;
+mod ports;
 mod proxy;
 mod proxy_values;
 mod runtime;
@@ -176,9 +177,13 @@ pub(super) fn endings(
             match component {
                 Component::Apiserver => apiserver::judge(&mut line),
                 Component::Kubelet => kubelet::judge(&mut line, settings, facts),
-                Component::ControllerManager => controllers::manager(&mut line, components),
-                Component::CloudControllerManager => controllers::cloud(&mut line, options),
-                Component::Scheduler => controllers::scheduler(&mut line, components),
+                Component::ControllerManager => {
+                    controllers::manager(&mut line, components, options)
+                }
+                Component::CloudControllerManager => {
+                    controllers::cloud(&mut line, components, options)
+                }
+                Component::Scheduler => controllers::scheduler(&mut line, components, options),
                 Component::KubeProxy => proxy::judge(&mut line),
             }
         }
