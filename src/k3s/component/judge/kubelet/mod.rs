@@ -2,7 +2,11 @@
 
 mod cpus;
 mod eviction;
+mod images;
 mod labels;
+mod logs;
+mod managers;
+mod node;
 mod numbers;
 mod paths;
 mod policies;
@@ -60,6 +64,10 @@ pub(super) fn judge(
     quantities::judge(line, settings);
     policies::judge(line, settings);
     cpus::judge(line, settings);
+    managers::judge(line, settings);
+    images::judge(line, settings);
+    logs::judge(line, settings);
+    node::judge(line, settings);
     eviction::judge(line, settings);
     paths::judge(line, settings);
     tls(line, settings);

@@ -51,7 +51,8 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
     throttling(line, settings);
 }
 
-fn number(
+/// A whole number and what gives it.
+pub(super) fn number(
     line: &Line<'_>,
     settings: &KubeletSettings,
     (flag, field): (&str, &str),
@@ -144,23 +145,37 @@ fn cpu_quota_period(line: &mut Line<'_>, settings: &KubeletSettings) {
     }
 }
 
-/// With the gate GracefulNodeShutdown off they may not be given at all.
+/// With the gate GracefulNodeShutdown off they may not be given at all. That they are no part of a second was read in the
+/// sources of 1.24.4, 1.31.4 and 1.36.3.
 fn grace_periods(line: &mut Line<'_>, settings: &KubeletSettings) {
     let period = |field: &str| {
         let (value, place) = settings.of_files(field)?;
-        Some((nanoseconds(value.shown())?, value.shown().to_owned(), place))
-    };
-    let Some((critical, critical_shown, place)) = period("shutdownGracePeriodCriticalPods") else {
-        return;
+        let period_ns = nanoseconds(value.shown())?;
+        Some((field.to_owned(), period_ns, value.shown().to_owned(), place))
     };
     let all = period("shutdownGracePeriod");
-    let (all, all_shown) = all.map_or((0, "0s".to_owned()), |(all, shown, _)| (all, shown));
-    if critical > 0 && critical > all {
-        let reason = format!(
-            "{INVALID}: shutdownGracePeriodCriticalPods {critical_shown} must be <= shutdownGracePeriod {all_shown}"
-        );
-        end_at(line, &reason, place);
-    }
+    let critical = period("shutdownGracePeriodCriticalPods");
+    let all_ns = all.as_ref().map_or(0, |(_, period_ns, _, _)| *period_ns);
+    let all_shown = all.as_ref().map_or("0s", |(_, _, shown, _)| shown);
+    let (reason, place) = match &critical {
+        Some((field, critical_ns, shown, place)) if *critical_ns > 0 && *critical_ns > all_ns => (
+            format!("{field} {shown} must be <= shutdownGracePeriod {all_shown}"),
+            place.clone(),
+        ),
+        _ => {
+            let is_part = |period_ns: i64| (1..SECOND_NS).contains(&period_ns);
+            let mut periods = [&all, &critical].into_iter().flatten();
+            let part = periods.find(|(_, period_ns, _, _)| is_part(*period_ns));
+            let Some((field, _, shown, place)) = part.filter(|_| line.minor() >= 24) else {
+                return;
+            };
+            (
+                format!("{field} {shown} must be either zero or otherwise >= 1 sec"),
+                place.clone(),
+            )
+        }
+    };
+    end_at(line, &format!("{INVALID}: {reason}"), place);
 }
 
 fn throttling(line: &mut Line<'_>, settings: &KubeletSettings) {

@@ -37,6 +37,7 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
         common::one_of(line, "cgroup-driver", &["cgroupfs", "systemd", AUTO]);
     }
     static_memory(line, settings);
+    memory_reservation(line, settings);
     others(line);
     swap(line, settings);
     enforcements(line, settings);
@@ -61,6 +62,22 @@ fn static_memory(line: &mut Line<'_>, settings: &KubeletSettings) {
             "failed to run Kubelet: [memorymanager] you should specify the system reserved memory",
             policy.place,
         );
+    }
+}
+
+/// Another one than these; of TieredReservation's gate nothing is known here.
+fn memory_reservation(line: &mut Line<'_>, settings: &KubeletSettings) {
+    let field = "memoryReservationPolicy";
+    let known = ["", "None", "TieredReservation"];
+    if let Some(given) = Given::of(line, settings, "", field)
+        && !known.contains(&given.text())
+        && line.minor() == 36
+    {
+        let text = given.text();
+        let reason = format!(
+            "{INVALID}: option {text:?} specified for {field}. Valid options are \"None\" or \"TieredReservation\""
+        );
+        end_at(line, &reason, given.place);
     }
 }
 
@@ -141,7 +158,11 @@ fn enforcements(line: &mut Line<'_>, settings: &KubeletSettings) {
             }
             _ => ("", ""),
         };
-        if !ENFORCED.contains(&word.as_str()) {
+        let is_double = words.iter().filter(|other| *other == word).count() > 1;
+        if is_double && line.minor() >= 31 {
+            // 1.24 takes it.
+            Some(format!("duplicated enforcements {word:?} in {name}"))
+        } else if !ENFORCED.contains(&word.as_str()) {
             Some(format!(
                 "option {word:?} specified for {name}. Valid options are {ENFORCED:?}"
             ))
@@ -195,11 +216,47 @@ fn sysctls(line: &mut Line<'_>, settings: &KubeletSettings) {
         let name = word.replace('/', ".");
         namespaced.iter().any(|known| name.starts_with(known))
     };
-    if let Some(word) = given.words.iter().find(|word| !is_known(word)) {
-        let reason = format!(
-            "failed to run Kubelet: failed to create kubelet: the sysctls {:?} are not known to be namespaced",
-            word.split('*').next().unwrap_or_default()
-        );
+    let is_pattern = |word: &&String| word.is_empty() || line.minor() < 24 || is_pattern(word);
+    let wrong = given.words.iter().find_map(|word| {
+        if !is_pattern(&word) {
+            Some(format!(
+                "sysctl {word:?} must have at most 253 characters and match regex {PATTERN}"
+            ))
+        } else if !is_known(&word) {
+            let name = word.split('*').next().unwrap_or_default();
+            Some(format!(
+                "the sysctls {name:?} are not known to be namespaced"
+            ))
+        } else {
+            None
+        }
+    });
+    if let Some(why) = wrong {
+        let reason = format!("failed to run Kubelet: failed to create kubelet: {why}");
         end_at(line, &reason, given.place);
     }
+}
+
+/// As Kubernetes prints it (`pkg/apis/policy/validation` SysctlContainSlashPatternFmt, the same in 1.24.4 and 1.36.3).
+const PATTERN: &str = "([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]";
+
+/// A name of a sysctl, of which a star may be the end.
+fn is_pattern(text: &str) -> bool {
+    let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_inner = |byte: &u8| is_end(*byte) || matches!(byte, b'-' | b'_');
+    let starts = |part: &[u8]| part.first().is_none_or(|first| is_end(*first));
+    let is_segment = |part: &[u8]| {
+        let ends = part.last().is_some_and(|last| is_end(*last));
+        ends && starts(part) && part.iter().all(is_inner)
+    };
+    let mut parts = text.as_bytes().rsplit(|byte| matches!(byte, b'.' | b'/'));
+    let Some((last, front)) = parts.next().and_then(<[u8]>::split_last) else {
+        return false;
+    };
+    let is_last = is_end(*last) || *last == b'*';
+    text.len() <= 253
+        && is_last
+        && starts(front)
+        && front.iter().all(is_inner)
+        && parts.all(is_segment)
 }

@@ -1,3 +1,5 @@
+mod managed;
+
 use std::fs;
 
 use crate::host::Root;
@@ -9,6 +11,11 @@ const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConf
 
 /// The first ending of a 1.36.3 whose kubelet is given these arguments and drop-ins.
 fn ending(arguments: &[&str], drop_ins: &[(&str, &str)]) -> Option<String> {
+    ending_of("1.36.3", arguments, drop_ins)
+}
+
+/// The same of another release.
+fn ending_of(version: &str, arguments: &[&str], drop_ins: &[(&str, &str)]) -> Option<String> {
     let tree = tempfile::tempdir().unwrap();
     for (name, text) in drop_ins {
         let path = tree.path().join(name);
@@ -31,7 +38,7 @@ fn ending(arguments: &[&str], drop_ins: &[(&str, &str)]) -> Option<String> {
         },
     );
     let node = Node {
-        version: "1.36.3".parse().unwrap(),
+        version: version.parse().unwrap(),
         role: Role::Server,
         data_dir: "/var/lib/rancher/k3s".into(),
     };
