@@ -3,34 +3,12 @@
 use std::net::IpAddr;
 
 use super::{
-    Line, access, admission, audit, common, emulated, encryption, files, limits, runtime_config,
+    Line, access, admission, apiserver_files, audit, common, emulated, encryption, limits,
+    runtime_config, serving,
 };
 use crate::k3s::component::network::Network;
 use crate::k3s::component::{Argument, Component};
 use crate::k3s::{Ending, Place};
-
-/// Files that it reads at its start.
-const FILES: &[&str] = &[
-    "authentication-token-webhook-config-file",
-    "authorization-policy-file",
-    "authorization-webhook-config-file",
-    "client-ca-file",
-    "egress-selector-config-file",
-    "kubelet-certificate-authority",
-    "kubelet-client-certificate",
-    "oidc-ca-file",
-    "proxy-client-cert-file",
-    "requestheader-client-ca-file",
-    "service-account-key-file",
-    "service-account-signing-key-file",
-    "tls-cert-file",
-    "tls-private-key-file",
-    "token-auth-file",
-    "tracing-config-file",
-];
-
-/// Two more of 1.36; the first is asked for by a gate that was off before.
-const FILES_OF_36: &[&str] = &["peer-ca-file", "etcd-cafile"];
 
 /// Read in the sources of 1.24.4, 1.31.4 and 1.36.3; from when on it is so before, nobody looked.
 const FAMILIES_SINCE_MINOR: u16 = 24;
@@ -46,18 +24,12 @@ pub(super) fn judge(line: &mut Line<'_>) {
     common::one_of(line, "storage-backend", &["", "etcd3"]);
     runtime_config::judge(line);
     emulated::judge(line);
-    if line.given("audit-policy-file").is_some() {
-        // Without a policy there is no webhook, and nobody opens its file (apiserver `pkg/server/options/audit.go`).
-        files::must_exist(line, &["audit-webhook-config-file"]);
-    }
     access::judge(line);
     admission::judge(line);
     audit::judge(line);
     encryption::judge(line);
-    files::must_exist(line, FILES);
-    if line.minor() == 36 {
-        files::must_exist(line, FILES_OF_36);
-    }
+    apiserver_files::judge(line);
+    serving::judge(line);
 }
 
 /// K3s's own clients look for the apiserver where K3s puts it (pkg/daemons/control/server.go), and the controller manager ends
@@ -113,6 +85,11 @@ fn networks(line: &mut Line<'_>) {
         {
             "specified --service-cluster-ip-range is too large; it may leave 20 bits for addresses"
         }
+        Some([first, ..])
+            if is_too_small(first, argument) && line.minor() >= FAMILIES_SINCE_MINOR =>
+        {
+            "error determining service IP ranges for primary service cidr: the service cluster IP range must be at least 8 IP addresses"
+        }
         Some([_] | []) => return,
         Some([one, other]) if one.is_ipv6() != other.is_ipv6() => return,
         Some([_, _]) => {
@@ -121,6 +98,11 @@ fn networks(line: &mut Line<'_>) {
         Some(_) => "--service-cluster-ip-range must not contain more than two entries",
     };
     line.end(reason, Some(argument));
+}
+
+/// An operator's own argument; of its option K3s says so itself (`pkg/controlplane/apiserver/options` ServiceIPRange).
+fn is_too_small(network: &Network, argument: &Argument) -> bool {
+    network.address_bits() < 3 && !argument.overrode.is_empty()
 }
 
 /// With all alpha gates on, a new cluster of 1.36 makes no priority classes; which gate it is is not known, so no other may be
@@ -214,6 +196,7 @@ mod tests {
             "goaway-chance=0x1p-10",
             "goaway-chance=NaN",
             "service-cluster-ip-range=",
+            "service-cluster-ip-range=10.43.0.0/29",
             "help=false",
             "kubernetes-service-node-port=30443",
             "cors-allowed-origins=^https://a\\.example$",
@@ -307,6 +290,14 @@ mod tests {
             ("feature-gates=AllAlpha=true", "priority classes: timed out"),
             ("service-account-issuer=:bad", "missing protocol scheme"),
             (
+                "service-account-issuer=http://a:b:c",
+                "parse \"http://a:b:c\": invalid port \":b:c\" after host",
+            ),
+            (
+                "service-cluster-ip-range=10.43.0.0/30",
+                "for primary service cidr: the service cluster IP range must be at least 8 IP addresses",
+            ),
+            (
                 "encryption-provider-config-automatic-reload=true",
                 "must be set with --encryption-provider-config",
             ),
@@ -318,24 +309,6 @@ mod tests {
         ] {
             let reason = ending("kube-apiserver-arg", &[item]).unwrap_or_else(|| panic!("{item}"));
             assert!(reason.contains(words), "{item}: {reason}");
-        }
-    }
-    /// Asked of a real 1.36.3.
-    #[test]
-    fn files_that_are_read_at_the_start_are_there() {
-        for flag in [
-            "proxy-client-cert-file",
-            "kubelet-certificate-authority",
-            "kubelet-client-certificate",
-            "peer-ca-file",
-            "etcd-cafile",
-        ] {
-            let reason = ending("kube-apiserver-arg", &[&format!("{flag}=/none")]);
-            let reason = reason.unwrap_or_else(|| panic!("{flag}"));
-            assert!(
-                reason.contains("open /none: no such file or directory"),
-                "{flag}: {reason}"
-            );
         }
     }
     /// Asked of a real 1.36.3.

@@ -1,6 +1,9 @@
 //! kube-controller-manager, cloud-controller-manager and kube-scheduler.
 
-use super::{Line, common, component_file, emulated, files, node_networks, ports, workers};
+use super::{
+    Line, common, component_file, emulated, files, manager_files, node_networks, ports, serving,
+    workers,
+};
 use crate::k3s::Ending;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::options::Options;
@@ -18,7 +21,7 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components, options: Opt
     ports::of_another(line, components, &[Component::Apiserver]);
     ports::of_k3s(line, options);
     controllers(line, |name| minors::known(CONTROLLERS, name, minor));
-    signing(line);
+    manager_files::judge(line);
     // Up to 1.21 K3s itself has it serve there (kubernetes PR 96216).
     if line.minor() >= 22 {
         common::no_insecure_port(line, &["port"]);
@@ -38,6 +41,7 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components, options: Opt
     leader_election(line);
     common::hidden_metrics(line);
     client_and_intervals(line);
+    no_cluster(line);
     node_networks::judge(line);
     workers::judge(line);
     emulated::judge(line);
@@ -46,7 +50,6 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components, options: Opt
         line,
         &[
             "kubeconfig",
-            "requestheader-client-ca-file",
             "root-ca-file",
             "service-account-private-key-file",
             "tls-cert-file",
@@ -126,7 +129,16 @@ pub(super) fn cloud(line: &mut Line<'_>, components: &Components, options: Optio
     common::serving(line);
     leader_election(line);
     delegation(line);
-    files::must_exist(line, &["cloud-config", "kubeconfig"]);
+    no_cluster(line);
+    files::must_exist(
+        line,
+        &[
+            "cloud-config",
+            "kubeconfig",
+            "tls-cert-file",
+            "tls-private-key-file",
+        ],
+    );
     if let Some(argument) = line
         .last("cloud-provider")
         .filter(|argument| argument.value.is_empty())
@@ -182,8 +194,13 @@ pub(super) fn scheduler(line: &mut Line<'_>, components: &Components, options: O
         line,
         &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
     );
-    if let Some(argument) = line.given(component_file::FLAG) {
-        component_file::scheduler(line, argument);
+    match line.given(component_file::FLAG) {
+        Some(argument) => component_file::scheduler(line, argument),
+        // Its file can say how it gets there.
+        None => no_cluster(line),
+    }
+    if line.minor() == 36 {
+        files::must_exist(line, &[manager_files::LABELS]);
     }
 }
 
@@ -196,8 +213,26 @@ fn delegation(line: &mut Line<'_>) {
             "authentication-kubeconfig",
             "authorization-kubeconfig",
             "client-ca-file",
+            "requestheader-client-ca-file",
         ],
     );
+    serving::judge(line);
+}
+
+/// Without a way to the apiserver a component looks for that of a pod (client-go `tools/clientcmd` BuildConfigFromFlags).
+fn no_cluster(line: &mut Line<'_>) {
+    let kubeconfig = line
+        .last("kubeconfig")
+        .filter(|argument| argument.value.is_empty());
+    if let Some(argument) = kubeconfig
+        && line.given("master").is_none()
+        && line.minor() >= 24
+    {
+        line.end(
+            "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable",
+            Some(argument),
+        );
+    }
 }
 
 fn controllers(line: &mut Line<'_>, is_known: impl Fn(&str) -> bool) {
@@ -207,25 +242,6 @@ fn controllers(line: &mut Line<'_>, is_known: impl Fn(&str) -> bool) {
             let reason = format!("{name:?} is not in the list of known controllers");
             line.end(&reason, Some(argument));
         }
-    }
-}
-
-fn signing(line: &mut Line<'_>) {
-    let single = line
-        .given("cluster-signing-cert-file")
-        .or_else(|| line.given("cluster-signing-key-file"));
-    let specific = line.arguments.iter().any(|argument| {
-        argument.flag.starts_with("cluster-signing-")
-            && argument.flag.ends_with("-file")
-            && !["cluster-signing-cert-file", "cluster-signing-key-file"]
-                .contains(&argument.flag.as_str())
-            && !argument.value.is_empty()
-    });
-    if specific && single.is_some() {
-        line.end(
-            "cannot specify --cluster-signing-{cert,key}-file and other --cluster-signing-*-file flags at the same time",
-            single,
-        );
     }
 }
 
@@ -283,22 +299,39 @@ mod tests {
 
     /// Asked of a real 1.36.3.
     #[test]
+    fn a_component_has_a_way_to_the_apiserver() {
+        for option in [
+            "kube-controller-manager-arg",
+            "kube-cloud-controller-manager-arg",
+            "kube-scheduler-arg",
+        ] {
+            let found = ending(option, &["kubeconfig="]).unwrap_or_default();
+            let words = "invalid configuration: no configuration has been provided";
+            assert!(found.contains(words), "{option}: {found}");
+            let master = ["kubeconfig=", "master=https://127.0.0.1:6444"];
+            assert_eq!(ending(option, &master), None, "{option}");
+        }
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
     fn files_that_are_read_at_the_start_are_there() {
         let delegation = [
             "authentication-kubeconfig",
             "authorization-kubeconfig",
             "client-ca-file",
+            "requestheader-client-ca-file",
         ];
         for (option, more) in [
-            (
-                "kube-controller-manager-arg",
-                &["requestheader-client-ca-file"][..],
-            ),
+            ("kube-controller-manager-arg", &["kubeconfig"][..]),
             (
                 "kube-cloud-controller-manager-arg",
                 &["cloud-config", "kubeconfig"],
             ),
-            ("kube-scheduler-arg", &["kubeconfig"]),
+            (
+                "kube-scheduler-arg",
+                &["kubeconfig", "allow-metric-labels-manifest"],
+            ),
         ] {
             for flag in delegation.iter().chain(more) {
                 let of = |path: &str| ending(option, &[&format!("{flag}={path}")]);

@@ -1,9 +1,11 @@
 //! Files that an argument points at.
 
+use std::path::PathBuf;
+
 use super::Line;
 use crate::host::Kind;
-use crate::k3s::component::Argument;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::{AUTO, Argument, SECRET};
 
 /// Reads the file of an argument as YAML; on failure the component ends, with `prefix` before the reason. `None`
 /// without an end: only root may read it.
@@ -27,21 +29,10 @@ pub(super) fn document(line: &mut Line<'_>, argument: &Argument, prefix: &str) -
 }
 
 /// Ends the component when the operator names a file that is not there.
-///
-/// K3s's own files come into being at its start, and so do those of an operator who repeats their paths.
 pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
     for flag in flags {
         for argument in line.flags.effective(line.arguments, flag) {
-            if argument.value.is_empty() || made_by_k3s(line, &argument.value) {
-                continue;
-            }
-            let path = line.node.named_file(&argument.value);
-            let is_there = match line.files.kind(&path) {
-                Ok(kind) => kind == Some(Kind::File),
-                // K3s runs as root and can look there.
-                Err(error) => error.is_permission_denied(),
-            };
-            if !is_there {
+            if let Some(path) = absent(line, &argument.value) {
                 let reason = format!(
                     "--{flag}: open {}: no such file or directory",
                     path.display()
@@ -50,6 +41,23 @@ pub(super) fn must_exist(line: &mut Line<'_>, flags: &[&str]) {
             }
         }
     }
+}
+
+/// Where a file would be that is not there.
+///
+/// K3s's own files come into being at its start, and so do those of an operator who repeats their paths.
+pub(super) fn absent(line: &Line<'_>, named: &str) -> Option<PathBuf> {
+    let is_known = ![AUTO, SECRET].iter().any(|hidden| named.contains(hidden));
+    if named.is_empty() || !is_known || made_by_k3s(line, named) {
+        return None;
+    }
+    let path = line.node.named_file(named);
+    let is_there = match line.files.kind(&path) {
+        Ok(kind) => kind == Some(Kind::File),
+        // K3s runs as root and can look there.
+        Err(error) => error.is_permission_denied(),
+    };
+    (!is_there).then_some(path)
 }
 
 /// Whether K3s makes a file itself, at its start.

@@ -161,14 +161,21 @@ fn no_issuer(url: &str, minor: u16) -> Option<&'static str> {
 }
 
 /// Why Go reads no URL in a text with a colon (`net/url`); `None` also for what is too rare to be judged here.
-fn no_url(text: &str) -> Option<&'static str> {
+fn no_url(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once(':')?;
     if scheme.is_empty() {
-        return Some("missing protocol scheme");
+        return Some("missing protocol scheme".to_owned());
     }
     let host = rest.strip_prefix("//")?.split(['/', '?', '#']).next()?;
-    host.contains(' ')
-        .then_some("invalid character \" \" in host name")
+    if host.contains(' ') {
+        return Some("invalid character \" \" in host name".to_owned());
+    }
+    let (_, port) = host.rsplit_once(':')?;
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    // With users and with addresses of IPv6 there are other colons.
+    let is_name = !host.contains(['@', '[', ']']);
+    let (_, shown) = host.split_once(':')?;
+    (is_name && !is_number).then(|| format!("invalid port {:?} after host", format!(":{shown}")))
 }
 
 /// The mode with which nobody who comes without a certificate of the node or the system may read `/readyz`: the apiserver serves and
@@ -318,10 +325,21 @@ mod tests {
 
     #[test]
     fn an_issuer_with_a_colon_is_a_url() {
-        for good in ["https://x", "x", "urn:x", "https://x:1/a b", ""] {
+        for good in [
+            "https://x",
+            "x",
+            "urn:x",
+            "https://x:1/a b",
+            "https://x:/",
+            "https://a:b@x",
+            "https://[fd00::a]",
+            "",
+        ] {
             assert_eq!(no_url(good), None, "{good}");
         }
-        assert_eq!(no_url(":bad"), Some("missing protocol scheme"));
+        assert_eq!(no_url(":bad").as_deref(), Some("missing protocol scheme"));
+        let port = no_url("http://x:y/z");
+        assert_eq!(port.as_deref(), Some("invalid port \":y\" after host"));
         assert!(no_url("https://kubernetes.default.svc.a b").is_some());
     }
 }

@@ -1,0 +1,122 @@
+//! Files that kube-apiserver reads at its start.
+
+use super::{Line, files};
+use crate::k3s::component::Argument;
+
+const FILES: &[&str] = &[
+    "authentication-token-webhook-config-file",
+    "authorization-policy-file",
+    "authorization-webhook-config-file",
+    "client-ca-file",
+    "egress-selector-config-file",
+    "kubelet-certificate-authority",
+    "kubelet-client-certificate",
+    "kubelet-client-key",
+    "oidc-ca-file",
+    "proxy-client-cert-file",
+    "requestheader-client-ca-file",
+    "service-account-key-file",
+    "service-account-signing-key-file",
+    "tls-cert-file",
+    "tls-private-key-file",
+    "token-auth-file",
+    "tracing-config-file",
+];
+
+/// More of 1.36: the peers' is asked for by a gate that was off before, and of labels 1.31.4 only logs that they are not there.
+const FILES_OF_36: &[&str] = &[
+    "allow-metric-labels-manifest",
+    "etcd-cafile",
+    "peer-ca-file",
+];
+const ETCD_PAIR: [&str; 2] = ["etcd-certfile", "etcd-keyfile"];
+
+pub(super) fn judge(line: &mut Line<'_>) {
+    if line.given("audit-policy-file").is_some() {
+        // Without a policy there is no webhook, and nobody opens its file (apiserver `pkg/server/options/audit.go`).
+        files::must_exist(line, &["audit-webhook-config-file"]);
+    }
+    files::must_exist(line, FILES);
+    if line.given("proxy-client-cert-file").is_some() {
+        // A key alone is not looked at (`cmd/kube-apiserver/app`).
+        files::must_exist(line, &["proxy-client-key-file"]);
+    }
+    if line.minor() == 36 {
+        files::must_exist(line, FILES_OF_36);
+        etcd_pair(line);
+    }
+}
+
+/// Of etcd's client each comes with the other.
+fn etcd_pair(line: &mut Line<'_>) {
+    let [certificate, key] = ETCD_PAIR.map(|flag| line.given(flag));
+    let alone = match (certificate, key) {
+        (Some(alone), None) | (None, Some(alone)) => alone,
+        _ => {
+            files::must_exist(line, &ETCD_PAIR);
+            return;
+        }
+    };
+    let text = |argument: Option<&Argument>| {
+        argument
+            .map(|argument| argument.value.clone())
+            .unwrap_or_default()
+    };
+    let reason = format!(
+        "error creating storage factory: KeyFile and CertFile must both be present[key: {}, cert: {}]",
+        text(key),
+        text(certificate)
+    );
+    line.end(&reason, Some(alone));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::component::tests::{ending, reason};
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn files_that_are_read_at_the_start_are_there() {
+        for flag in [
+            "proxy-client-cert-file",
+            "proxy-client-key-file",
+            "kubelet-certificate-authority",
+            "kubelet-client-certificate",
+            "kubelet-client-key",
+            "peer-ca-file",
+            "etcd-cafile",
+            "allow-metric-labels-manifest",
+        ] {
+            let reason = ending("kube-apiserver-arg", &[&format!("{flag}=/none")]);
+            let reason = reason.unwrap_or_else(|| panic!("{flag}"));
+            assert!(
+                reason.contains("open /none: no such file or directory"),
+                "{flag}: {reason}"
+            );
+            // K3s makes these itself.
+            let own = format!("{flag}=/var/lib/rancher/k3s/server/tls/own");
+            assert_eq!(ending("kube-apiserver-arg", &[&own]), None, "{flag}");
+        }
+        let labels = [("kube-apiserver-arg", "allow-metric-labels-manifest=/none")];
+        assert_eq!(reason("1.31.4", &labels), "");
+        let key_alone = ["proxy-client-cert-file=", "proxy-client-key-file=/none"];
+        assert_eq!(ending("kube-apiserver-arg", &key_alone), None);
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn the_certificate_of_etcd_s_client_comes_with_its_key() {
+        let (certificate, key) = ("etcd-certfile=/none", "etcd-keyfile=/none");
+        for (items, words) in [
+            (
+                &[certificate][..],
+                "must both be present[key: , cert: /none]",
+            ),
+            (&[key], "must both be present[key: /none, cert: ]"),
+            (&[certificate, key], "open /none: no such file or directory"),
+        ] {
+            let reason = ending("kube-apiserver-arg", items).unwrap_or_default();
+            assert!(reason.contains(words), "{items:?}: {reason}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Files that kube-controller-manager's controllers read at their start.
+
+use super::{Line, files};
+
+/// Which labels metrics may have. Of 1.36; 1.31.4 only logs that it is not there.
+pub(super) const LABELS: &str = "allow-metric-labels-manifest";
+/// From here on what a controller cannot read was read in the sources (1.24.4, 1.31.4, 1.36.3).
+const SINCE_MINOR: u16 = 24;
+const SIGNERS: [&str; 8] = [
+    "cluster-signing-kube-apiserver-client-cert-file",
+    "cluster-signing-kube-apiserver-client-key-file",
+    "cluster-signing-kubelet-client-cert-file",
+    "cluster-signing-kubelet-client-key-file",
+    "cluster-signing-kubelet-serving-cert-file",
+    "cluster-signing-kubelet-serving-key-file",
+    "cluster-signing-legacy-unknown-cert-file",
+    "cluster-signing-legacy-unknown-key-file",
+];
+const RECYCLERS: [&str; 2] = [
+    "pv-recycler-pod-template-filepath-hostpath",
+    "pv-recycler-pod-template-filepath-nfs",
+];
+
+pub(super) fn judge(line: &mut Line<'_>) {
+    signing(line);
+    if line.minor() == 36 {
+        files::must_exist(line, &[LABELS]);
+    }
+    if line.minor() < SINCE_MINOR {
+        return;
+    }
+    if runs(
+        line,
+        &["csrsigning", "certificatesigningrequest-signing-controller"],
+    ) {
+        files::must_exist(line, &SIGNERS);
+    }
+    if runs(
+        line,
+        &[
+            "persistentvolume-binder",
+            "persistentvolume-binder-controller",
+        ],
+    ) {
+        files::must_exist(line, &RECYCLERS);
+    }
+}
+
+/// Whether a controller is run, by all of its names (controller-manager `app/helper.go` IsControllerEnabled).
+fn runs(line: &Line<'_>, names: &[&str]) -> bool {
+    let words = line.words("controllers");
+    let any = |is: &dyn Fn(&str) -> bool| words.iter().any(|(word, _)| is(word));
+    let is_off = any(&|word| {
+        word.strip_prefix('-')
+            .is_some_and(|name| names.contains(&name))
+    });
+    !is_off && (words.is_empty() || any(&|word| word == "*" || names.contains(&word)))
+}
+
+fn signing(line: &mut Line<'_>) {
+    let single = line
+        .given("cluster-signing-cert-file")
+        .or_else(|| line.given("cluster-signing-key-file"));
+    let specific = line.arguments.iter().any(|argument| {
+        argument.flag.starts_with("cluster-signing-")
+            && argument.flag.ends_with("-file")
+            && !["cluster-signing-cert-file", "cluster-signing-key-file"]
+                .contains(&argument.flag.as_str())
+            && !argument.value.is_empty()
+    });
+    if specific && single.is_some() {
+        line.end(
+            "cannot specify --cluster-signing-{cert,key}-file and other --cluster-signing-*-file flags at the same time",
+            single,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::component::tests::ending;
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn files_of_controllers_that_run_are_there() {
+        for (flag, controller) in [
+            ("allow-metric-labels-manifest", ""),
+            ("cluster-signing-kubelet-client-cert-file", "csrsigning"),
+            ("cluster-signing-kubelet-client-key-file", "csrsigning"),
+            ("cluster-signing-legacy-unknown-cert-file", "csrsigning"),
+            (
+                "cluster-signing-kube-apiserver-client-cert-file",
+                "certificatesigningrequest-signing-controller",
+            ),
+            (
+                "pv-recycler-pod-template-filepath-hostpath",
+                "persistentvolume-binder",
+            ),
+            (
+                "pv-recycler-pod-template-filepath-nfs",
+                "persistentvolume-binder-controller",
+            ),
+        ] {
+            let item = format!("{flag}=/none");
+            let reason = ending("kube-controller-manager-arg", &[&item]).unwrap_or_default();
+            let words = "open /none: no such file or directory";
+            assert!(reason.contains(words), "{flag}: {reason}");
+            let without = format!("controllers=*,-{controller}");
+            let found = ending("kube-controller-manager-arg", &[&item, &without]);
+            assert_eq!(found.is_none(), !controller.is_empty(), "{flag}: {found:?}");
+            let own = format!("{flag}=/var/lib/rancher/k3s/server/tls/own");
+            assert_eq!(ending("kube-controller-manager-arg", &[&own]), None);
+        }
+    }
+}
