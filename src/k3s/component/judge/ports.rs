@@ -75,15 +75,17 @@ pub(super) fn of_k3s(line: &mut Line<'_>, options: Options<'_>) {
     let Some(port) = argument.map(|(port, _)| port).or(of_cloud) else {
         return;
     };
-    let names = ["supervisor-port", "https-listen-port"];
-    let name = names.into_iter().find(|name| options.number(name, 0) != 0);
-    let own = name.map_or(K3S, |name| options.number(name, 0));
+    let name = match options.number("supervisor-port", 0) {
+        0 => "https-listen-port",
+        _ => "supervisor-port",
+    };
+    let own = options.number(name, K3S);
     if !is_loopback || i128::from(own) != port {
         return;
     }
     let given = argument.map(|(_, argument)| &argument.place);
     let given = given.filter(|place| **place != Place::Default);
-    let place = given.or_else(|| options.place(name?)).cloned();
+    let place = given.or_else(|| options.place(name)).cloned();
     let reason = in_use(&address.value, &port.to_string());
     line.endings
         .push(Ending::of(line.component, &reason, place));
@@ -140,6 +142,10 @@ mod tests {
             (&[(cloud, "secure-port=10257")], of_cloud(10257)),
             (
                 &[(manager, "secure-port=6443"), ("https-listen-port", "7443")],
+                String::new(),
+            ),
+            (
+                &[(manager, "secure-port=6443"), ("https-listen-port", "0")],
                 String::new(),
             ),
             (&[("https-listen-port", "10260")], String::new()),

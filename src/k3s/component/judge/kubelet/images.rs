@@ -3,6 +3,7 @@
 use super::numbers::number;
 use super::{Given, INVALID, KubeletSettings, Line, end_at};
 use crate::k3s::Place;
+use crate::k3s::component::document::Document;
 use crate::k3s::go_duration::{nanoseconds, print};
 use crate::k3s::go_value::boolean;
 
@@ -32,16 +33,18 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
     }
 }
 
-/// A time in a flag or a file, in which a zero is none.
+/// A time in a flag or in a file behind K3s's own, which gives both; a zero in a file is none.
 fn period(
     line: &Line<'_>,
     settings: &KubeletSettings,
     (flag, field): (&str, &str),
 ) -> Option<(i64, Place)> {
-    let given = Given::of(line, settings, flag, field)?;
-    let period_ns = nanoseconds(given.text())?;
-    let filled_in = period_ns == 0 && line.last(flag).is_none();
-    (!filled_in).then_some((period_ns, given.place))
+    if let Some(argument) = line.last(flag) {
+        return Some((nanoseconds(&argument.value)?, argument.place.clone()));
+    }
+    let (value, place) = settings.over_k3s_file(field)?;
+    let period_ns = nanoseconds(value.shown())?;
+    (period_ns != 0).then_some((period_ns, place))
 }
 
 fn youngest(line: &mut Line<'_>, settings: &KubeletSettings) {
@@ -77,13 +80,11 @@ fn oldest(line: &mut Line<'_>, settings: &KubeletSettings) {
 
 /// Without a word on it, several at once are not one by one.
 fn one_by_one(line: &mut Line<'_>, settings: &KubeletSettings) {
-    let serial = Given::of(
-        line,
-        settings,
-        "serialize-image-pulls",
-        "serializeImagePulls",
-    );
-    let is_serial = serial.is_some_and(|given| boolean(given.text()) == Some(true));
+    let of_file = || settings.over_k3s_file("serializeImagePulls");
+    let is_serial = match line.last("serialize-image-pulls") {
+        Some(argument) => boolean(&argument.value) == Some(true),
+        None => matches!(of_file(), Some((Document::Bool(true), _))),
+    };
     if let Some((count, place)) = number(line, settings, ("", PARALLEL))
         && count > 1
         && is_serial

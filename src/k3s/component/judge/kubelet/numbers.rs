@@ -149,7 +149,8 @@ fn cpu_quota_period(line: &mut Line<'_>, settings: &KubeletSettings) {
 /// sources of 1.24.4, 1.31.4 and 1.36.3.
 fn grace_periods(line: &mut Line<'_>, settings: &KubeletSettings) {
     let period = |field: &str| {
-        let (value, place) = settings.of_files(field)?;
+        // K3s's own file gives both.
+        let (value, place) = settings.over_k3s_file(field)?;
         let period_ns = nanoseconds(value.shown())?;
         Some((field.to_owned(), period_ns, value.shown().to_owned(), place))
     };

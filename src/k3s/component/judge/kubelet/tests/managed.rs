@@ -213,6 +213,19 @@ fn what_a_real_kubelet_lives_with_does_not_end_it() {
     }
 }
 
+/// Go prints a time that is not set too, and so K3s's own file replaces those of a file before it.
+#[test]
+fn a_time_before_k3s_s_own_file_does_not_count() {
+    let before = DROP_IN.replace("90-x", "00-a");
+    for text in [
+        "shutdownGracePeriod: 500ms",
+        "imageMinimumGCAge: -1s",
+        "imageMaximumGCAge: 1m",
+    ] {
+        assert_eq!(ending(&[], &[(&before, text)]), None, "{text}");
+    }
+}
+
 #[test]
 fn an_older_kubelet_refuses_less() {
     for (version, argument, ends) in [
