@@ -133,7 +133,7 @@ for kind in $kinds; do
         # The mount itself has to be noticed; beneath it everything is as it was.
         bind-mount)
           table[$kind:$setting]=$(seconds_until mount_is_noticed "$setting")
-          umount "${place[$setting]}"
+          umount --lazy "${place[$setting]}"
           # To systemd an older file that is back is no news.
           [ "$setting" != unit-drop-in ] || systemctl daemon-reload
           wait_until 60 is_right "$setting"
