@@ -7,6 +7,7 @@ use super::{
     runtime_config, serving,
 };
 use crate::k3s::component::network::Network;
+use crate::k3s::component::options::Options;
 use crate::k3s::component::{Argument, Component};
 use crate::k3s::{Ending, Place};
 
@@ -14,10 +15,10 @@ use crate::k3s::{Ending, Place};
 const FAMILIES_SINCE_MINOR: u16 = 24;
 
 /// Judges everything that the apiserver checks before it serves.
-pub(super) fn judge(line: &mut Line<'_>) {
+pub(super) fn judge(line: &mut Line<'_>, options: Options<'_>) {
     limits::judge(line);
     all_alpha(line);
-    elsewhere(line);
+    elsewhere(line, options);
     networks(line);
     families(line);
     common::serving(line);
@@ -34,8 +35,11 @@ pub(super) fn judge(line: &mut Line<'_>) {
 
 /// K3s's own clients look for the apiserver where K3s puts it (pkg/daemons/control/server.go), and the controller manager ends
 /// where they do not find it. In which order older releases wait for what was not tried.
-fn elsewhere(line: &mut Line<'_>) {
-    if line.minor() != 36 {
+fn elsewhere(line: &mut Line<'_>, options: Options<'_>) {
+    let supervisor = options.number("supervisor-port", 0);
+    let is_apart = supervisor != 0 && supervisor != options.number("https-listen-port", 6443);
+    // Apart from its supervisor it is waited for: a real 1.36.3 was neither ready nor at an end after a minute and a half.
+    if line.minor() != 36 || is_apart {
         return;
     }
     let away = line.given("bind-address").filter(|argument| {
@@ -334,6 +338,11 @@ mod tests {
             ("kube-apiserver-arg", "secure-port=7444"),
         ];
         assert_eq!(reason("1.36.3", &own), "");
+        let bound = ("apiserver-bind-address", "10.77.0.2");
+        for (supervisor, ends) in [("9345", false), ("6443", true), ("0", true)] {
+            let found = reason("1.36.3", &[bound, ("supervisor-port", supervisor)]);
+            assert_eq!(!found.is_empty(), ends, "{supervisor}: {found}");
+        }
         let address = ("kube-apiserver-arg", "bind-address=10.77.0.2");
         assert_eq!(reason("1.31.4", &[address]), "");
     }

@@ -178,7 +178,7 @@ pub(super) fn endings(
         }
         if line.endings.is_empty() {
             match component {
-                Component::Apiserver => apiserver::judge(&mut line),
+                Component::Apiserver => apiserver::judge(&mut line, options),
                 Component::Kubelet => kubelet::judge(&mut line, settings, facts),
                 Component::ControllerManager => {
                     controllers::manager(&mut line, components, options)
