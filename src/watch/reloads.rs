@@ -44,6 +44,38 @@ impl Agent<'_> {
         self.reload_if_ours_is_unread(unit.as_str(), status, &unit_override::is_ours, now);
     }
 
+    /// What K3s's unit is where systemd sees no change of a file and has another command loaded all the same: something older is back
+    /// in the place of a drop-in of ours, such as after a mount over it.
+    pub(super) fn on_k3s_unit_loaded_otherwise(&mut self, unit: &UnitName, now: Instant) {
+        let node = &self.ground.node;
+        let is_otherwise = node
+            .unit
+            .as_ref()
+            .is_some_and(|unit| unit.on_disk().is_some());
+        if !is_otherwise {
+            self.keeper.reloaded_for.remove(unit.as_str());
+        } else if self.brake() == Brake::Free {
+            let ours = drop_ins(
+                &self.ground.host.root,
+                unit.as_str(),
+                &unit_override::is_ours,
+            );
+            if !ours.is_empty() {
+                self.reload_once_for(unit.as_str(), ours, now);
+            }
+        }
+    }
+
+    /// Once for each state of what is ours: systemd may have its own view of a file for ever.
+    fn reload_once_for(&mut self, unit: &str, ours: Vec<Dated>, now: Instant) -> bool {
+        if self.keeper.reloaded_for.get(unit) == Some(&ours) {
+            return false;
+        }
+        self.keeper.reloaded_for.insert(unit.to_owned(), ours);
+        self.keeper.reload_units_at(now);
+        true
+    }
+
     /// What an operator has changed in a unit he has systemd read himself; ours is read now. Once for each state of it: a
     /// file that is dated in the future is unread for ever.
     fn reload_if_ours_is_unread(
@@ -60,12 +92,7 @@ impl Agent<'_> {
         if !is_unread(&self.ground.host.root, status, &ours, is_ours) {
             return false;
         }
-        if self.keeper.reloaded_for.get(unit) == Some(&ours) {
-            return false;
-        }
-        self.keeper.reloaded_for.insert(unit.to_owned(), ours);
-        self.keeper.reload_units_at(now);
-        true
+        self.reload_once_for(unit, ours, now)
     }
 }
 

@@ -56,6 +56,8 @@ impl Agent<'_> {
             self.on_k3s_unit_unread(&unit, &status, now);
             // A daemon-reload raises no event that we could wait for.
             self.keeper.judge_at(now + RELOAD_INTERVAL);
+        } else {
+            self.on_k3s_unit_loaded_otherwise(&unit, now);
         }
         let look = standing::look(&self.ground.pass(), &unit, &status);
         if let (Standing::InStep(_), Some(run)) = (&look.standing, &status.invocation) {

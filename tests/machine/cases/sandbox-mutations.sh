@@ -134,8 +134,6 @@ for kind in $kinds; do
         bind-mount)
           table[$kind:$setting]=$(seconds_until mount_is_noticed "$setting")
           umount --lazy "${place[$setting]}"
-          # To systemd an older file that is back is no news.
-          [ "$setting" != unit-drop-in ] || systemctl daemon-reload
           wait_until 60 is_right "$setting"
           wait_until 60 all_known ;;
         *)
