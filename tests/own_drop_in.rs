@@ -33,6 +33,41 @@ fn it_is_taken_away_with_its_last_line() {
     assert!(!drop_in.exists(), "{said}");
 }
 
+/// Observed by default; where the policy enforces them the operator's file stays as it is and is outranked.
+#[test]
+fn a_default_of_k3s_that_was_weakened_is_enforced_from_ours() {
+    let controls = [
+        "tls-least-version",
+        "network-policy-controller",
+        "etcd-metrics",
+        "controller-manager-certificate-rotation",
+        "kubelet-serving-certificate-rotation",
+    ];
+    let off = "feature-gates=RotateKubeletServerCertificate=false";
+    let config = format!(
+        "cluster-init: true\nkube-apiserver-arg: [tls-min-version=VersionTLS11]\ndisable-network-policy: true\n\
+         etcd-expose-metrics: true\nkubelet-arg: [{off}]\nkube-controller-manager-arg: [{off}]\n"
+    );
+    for version in ["1.24.4", "1.31.4", "1.36.3"] {
+        let tree = Tree::new();
+        tree.write("etc/systemd/system/k3s.service", tree::SERVER_UNIT);
+        tree.write("etc/rancher/k3s/config.yaml", &config);
+        let verdicts = |tree: &Tree| {
+            controls.map(|control| {
+                let check = ["check", control, "--format", "json"];
+                tree.with_k3s(version, &check).verdict().0
+            })
+        };
+        assert_eq!(verdicts(&tree), ["divergent"; 5], "{version}");
+        let enforce = |control| format!("[control.{control}]\nstate = \"enforce\"\n");
+        let policy = controls.map(enforce).concat();
+        tree.write("etc/k3warden/config.toml", &policy);
+        let said = tree.with_k3s(version, &["apply"]).said();
+        assert_eq!(verdicts(&tree), ["compliant"; 5], "{version}: {said}");
+        assert_eq!(tree.text("etc/rancher/k3s/config.yaml"), config);
+    }
+}
+
 /// Nothing is fetched, and nothing is written where no K3s would look; what is missing is said for an operator to copy.
 #[test]
 fn a_configuration_at_an_address_is_left_alone_and_the_missing_lines_are_printed() {
