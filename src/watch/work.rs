@@ -149,19 +149,24 @@ pub fn answer(ground: &Ground, hits: &BTreeSet<Hit>, hands: Hands<'_>) -> Work {
 /// Looks at everything and brings it back. The judgements are those after the last change.
 #[must_use]
 pub fn answer_all<'g>(ground: &'g Ground, hands: Hands<'_>) -> (Work, Vec<Judgement<'g>>) {
-    let pass = ground.pass();
     let mut all = Work {
         of_everything: true,
         ..Work::default()
     };
-    let mut judgements = pass.judge();
-    let plan = Plan::of(&pass, &judgements);
-    all.carry_out(&ground.host, plan, &judgements, hands);
-    if all.done.iter().any(|done| done.result.is_ok()) {
-        // A pass is about one moment: after changes a new one looks.
-        judgements = ground.pass().judge();
+    let judgements = {
+        let pass = ground.pass();
+        let judgements = pass.judge();
+        let plan = Plan::of(&pass, &judgements);
+        all.carry_out(&ground.host, plan, &judgements, hands);
+        judgements
+    };
+    if all.done.iter().all(|done| done.result.is_err()) {
+        return (all, judgements);
     }
-    (all, judgements)
+    // A pass is about one moment: after changes a new one looks. What it does not need of the first goes before, since the memory
+    // of both at once would be kept for good.
+    drop(judgements);
+    (all, ground.pass().judge())
 }
 
 impl Work {
