@@ -13,6 +13,8 @@ start_daemon
 remember none
 systemctl start --no-block k3s
 wait_until 60 starts_are 1
+# Without the door only a daemon that has looked during the start knows what was read.
+wait_until 30 status_has '"start": *"waiting'
 kill -STOP "$(systemctl show -P MainPID k3warden)"
 wait_until 60 starts_are 2
 # From now on the put-back is first, however slow the machine is.
