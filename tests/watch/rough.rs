@@ -17,12 +17,13 @@ use super::bed::{Bed, SERVER};
 const TOKEN: &str = "var/lib/rancher/k3s/server/token";
 const AUDIT: &str = "var/lib/rancher/k3s/server/audit.yaml";
 
-fn cpu_ticks(pid: i32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, after) = stat.rsplit_once(") ").unwrap();
-    let mut words = after.split(' ').skip(11);
-    let mut next = || words.next().unwrap().parse::<u64>().unwrap();
-    next() + next()
+/// How often the daemon has gone to sleep, which is how often something woke it.
+fn sleeps(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
 }
 
 #[test]
@@ -73,10 +74,13 @@ fn it_is_idle_when_nothing_happens_and_after_its_own_writes() {
     let bed = Bed::started();
     bed.chmod(TOKEN, 0o666);
     bed.is_right_again("chmod");
-    let (changes, ticks) = (bed.changes(), cpu_ticks(bed.pid()));
+    let (changes, before) = (bed.changes(), sleeps(bed.pid()));
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(bed.changes(), changes);
-    assert!(cpu_ticks(bed.pid()) - ticks <= 1);
+    // The watchdog of the bed is fed ten times a second; the rest is what a page not in memory may cost. Processor
+    // time would also measure what else the machine does.
+    let slept = sleeps(bed.pid()) - before;
+    assert!(slept <= 30, "{slept}");
 }
 
 /// Limits of one user namespace: what other programs of this machine watch is not touched.
