@@ -226,6 +226,41 @@ fn a_server_that_joined_is_not_taken_for_a_new_cluster_later() {
     assert_left_to_its_cluster(&server);
 }
 
+/// Its drop-in was removed. K3s has made its data, and not yet its key.
+#[test]
+fn a_first_start_that_passed_no_door_begins_what_was_expected_of_it() {
+    let server = Server::new();
+    server.apply();
+    server.expect();
+    server.start_without_door();
+    server.apply();
+    assert_like_a_new_cluster(&server);
+    server.expect();
+    server.apply();
+    assert_like_a_new_cluster(&server);
+    // Without a key nothing is lost yet, and the cluster that it is told to join says what is encrypted.
+    server.write(CONFIG, JOIN);
+    server.apply();
+    assert!(!encrypts(&server), "{}", server.lines());
+    server.judge(CONTROL, |judgement| {
+        assert_eq!(judgement.decision.stance, Stance::Observe);
+    });
+}
+
+#[test]
+fn what_was_expected_before_the_server_was_told_to_join_is_not_remembered() {
+    let server = Server::new();
+    server.apply();
+    server.expect();
+    server.write(CONFIG, JOIN);
+    server.expect();
+    server.apply();
+    server.start_without_door();
+    server.write(CONFIG, "");
+    server.apply();
+    assert_left_to_its_cluster(&server);
+}
+
 /// With the options unknown the default data dir would be looked at, which is empty here.
 #[test]
 fn a_slip_while_k3s_starts_makes_no_new_cluster_of_an_old_one() {

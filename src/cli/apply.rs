@@ -9,7 +9,7 @@ use super::{Exit, Format, Global, check, door, revert};
 use crate::host::Interrupt;
 use crate::reconcile::ledger::Ledger;
 use crate::reconcile::service::directory_time::Before;
-use crate::reconcile::service::last_data_dir;
+use crate::reconcile::service::{cluster, last_data_dir};
 use crate::reconcile::{
     Judgement, Outcome, Pass, Plan, Refused, Verdict, apply, give_back, running,
 };
@@ -134,7 +134,11 @@ fn keep(
     pass: &Pass<'_>,
     ledger: &mut Ledger,
 ) -> Result<Option<Before>, CliError> {
-    last_data_dir::note(&session.node, ledger, &session.lock(WHO)?)?;
+    {
+        let lock = session.lock(WHO)?;
+        last_data_dir::note(&session.node, ledger, &lock)?;
+        cluster::expect(&session.node, ledger, &lock)?;
+    }
     if let Err(error) = running::keep(pass) {
         eprintln!("k3warden: what K3s was started with cannot be kept: {error}");
     }

@@ -124,6 +124,7 @@ fn of_unit(policy: &Policy, surroundings: Surroundings, unit: Option<Unit>) -> N
         deploys_manifests: true,
         servicelb_namespace: None,
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
+        own_cluster: false,
         surroundings,
         unit_problem: None,
         configuration_problem: None,
@@ -202,6 +203,7 @@ fn look_into_configuration(root: &Root, policy: &Policy, node: &mut Node) {
         Ok(configuration) => {
             take_in(root, node, &configuration);
             if node.configuration_problem.is_none() {
+                node.own_cluster = begins_a_cluster(&configuration, &ELSEWHERE);
                 node.new_cluster = begins_here(root, policy, node, &configuration);
             }
         }
@@ -270,7 +272,7 @@ fn begins_here(
         // What the node's files say counts more than what was said when nobody could know them, by the same policy on
         // machines of all ages. What cannot be looked at may be data.
         (Some(true) | None, true) => {
-            begins_a_cluster(configuration, &ELSEWHERE)
+            node.own_cluster
                 && matches!(root.kind(&node.places.data_dir.join("server/db")), Ok(None))
         }
     }

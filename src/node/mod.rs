@@ -58,6 +58,9 @@ pub struct Node {
     pub servicelb_namespace: Option<String>,
     /// Whether this is the first server of a cluster that has no data yet.
     pub new_cluster: bool,
+    /// Whether a cluster that a server begins here is this node's own, as far as its options tell: it joins none, resets none,
+    /// and has no datastore that is somewhere else.
+    pub own_cluster: bool,
     /// Whether live values and services are ours to look at.
     pub surroundings: Surroundings,
     /// Why nobody knows what starts K3s here: systemd would not start a unit that may be its, or the one that the policy

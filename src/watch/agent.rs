@@ -119,7 +119,7 @@ impl<'s> Agent<'s> {
         journal: Journal,
     ) -> Result<Self, AgentError> {
         let mut ledger = ground.open_ledger()?;
-        ground.note_data_dir(&mut ledger)?;
+        ground.note_node(&mut ledger)?;
         let publisher = Publisher::new(&ground.host.root)?;
         let keeper = Keeper::of(ground.node.surroundings);
         let mut records = Records::default();

@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::reconcile::ledger::{Keeping, Ledger, LedgerError};
 use crate::reconcile::lock::{Lock, LockError};
 use crate::reconcile::service::circumstances::{Held, circumstances};
-use crate::reconcile::service::last_data_dir;
+use crate::reconcile::service::{cluster, last_data_dir};
 use crate::reconcile::{Pass, Seen, Written, running, sandbox};
 use crate::setting::{self, Running, Watched};
 
@@ -143,13 +143,14 @@ impl Ground {
         Ok(Ledger::open(&self.host.root, keeping, &lock)?)
     }
 
-    /// Records where K3s's data dir is, for times in which that cannot be told.
+    /// Records where K3s's data dir is and whether a cluster begins here, for times in which that cannot be told.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub fn note_data_dir(&self, ledger: &mut Ledger) -> Result<(), GroundError> {
+    pub fn note_node(&self, ledger: &mut Ledger) -> Result<(), GroundError> {
         let lock = self.lock()?;
-        Ok(last_data_dir::note(&self.node, ledger, &lock)?)
+        last_data_dir::note(&self.node, ledger, &lock)?;
+        Ok(cluster::expect(&self.node, ledger, &lock)?)
     }
 
     /// Looks up again what we wrote, after files were written.

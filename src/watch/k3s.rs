@@ -13,6 +13,7 @@ use super::reloads::Dated;
 use crate::host::systemd::{InvocationId, ServiceError, ServiceManager, UnitName, UnitStatus};
 use crate::host::{Clock, SystemClock};
 use crate::node::Surroundings;
+use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::reconcile::restart::settle::{LOOK_INTERVAL, Settling};
 use crate::reconcile::service::start::Start;
@@ -102,6 +103,8 @@ pub struct Keeper {
     pub seen: Option<InvocationId>,
     /// The run that was ready last: it has read what it reads.
     pub ready: Option<InvocationId>,
+    /// The last run that is older than nothing that it reads, with our part of that: what it read where no door wrote it down.
+    pub by_age: Option<(InvocationId, OurPart)>,
     /// When to look at the start again.
     pub look: Option<Instant>,
     /// When to ask the gate.

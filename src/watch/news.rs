@@ -34,6 +34,8 @@ pub enum Chore {
     KeepStart,
     /// Keeping what K3s settled with.
     KeepProof,
+    /// Keeping what this node is, for times in which that cannot be told.
+    KeepNode,
     /// Having systemd read its units again.
     ReloadUnits,
 }

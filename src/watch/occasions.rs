@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::agent::{Agent, SETTLE};
 use super::ground::Ground;
+use super::news::{Chore, News};
 use super::records::cis_of;
 use super::suspension::Suspension;
 use crate::catalogue::ControlId;
@@ -240,11 +241,15 @@ impl Agent<'_> {
         let Ok(new) = self.sources.look_again(rules.0, rules.1) else {
             return false;
         };
-        if new.node == self.ground.node {
-            return false;
+        let is_other = new.node != self.ground.node;
+        if is_other {
+            self.ground = new;
+            self.index = self.ground.index();
         }
-        self.ground = new;
-        self.index = self.ground.index();
-        true
+        if let Err(error) = self.ground.note_node(&mut self.ledger) {
+            let message = format!("what this node is cannot be kept: {error}");
+            self.tell_once(News::Hindered(Chore::KeepNode), message, &[]);
+        }
+        is_other
     }
 }

@@ -33,7 +33,10 @@ impl Agent<'_> {
             self.tell_once(news, message, &errors);
             return;
         }
-        let Some(part) = start.part_read(&self.ground.host.root) else {
+        let by_age = self.keeper.by_age.as_ref();
+        let by_age = by_age.filter(|(run, _)| start.run() == Some(run));
+        let read = start.part_read(&self.ground.host.root);
+        let Some(part) = read.or_else(|| by_age.map(|(_, part)| part.clone())) else {
             if self.is_end_of_put_back(&reason) {
                 return;
             }

@@ -14,7 +14,7 @@ use crate::reconcile::restart::gate::{Brake, Gate, Life, Wanted, mode_in_force};
 use crate::reconcile::restart::history::History;
 use crate::reconcile::restart::inputs::sentence;
 use crate::reconcile::restart::origin::{Cause, Origin};
-use crate::reconcile::restart::standing::Standing;
+use crate::reconcile::restart::standing::{Source, Standing};
 use crate::reconcile::service::circumstances::{Knowledge, now as moment};
 use crate::reconcile::service::standing::{self, Asked, Look};
 use crate::reconcile::service::start::Start;
@@ -60,7 +60,10 @@ impl Agent<'_> {
             self.on_k3s_unit_loaded_otherwise(&unit, now);
         }
         let look = standing::look(&self.ground.pass(), &unit, &status);
-        if let (Standing::InStep(_), Some(run)) = (&look.standing, &status.invocation) {
+        if let (Standing::InStep(source), Some(run)) = (&look.standing, &status.invocation) {
+            if *source == Source::Age {
+                self.keeper.by_age = Some((run.clone(), look.ours.clone()));
+            }
             self.keep_options(run, &unit, now);
         }
         let is_stopped = look.life == Life::Stopped;

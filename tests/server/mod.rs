@@ -216,9 +216,22 @@ impl Server {
         });
     }
 
+    /// What `apply` and the daemon note before a start.
+    pub fn expect(&self) {
+        self.pass(|pass, ledger| {
+            let root = Root::open(self.tree.path()).unwrap();
+            let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
+            cluster::expect(pass.node, ledger, &lock).unwrap();
+        });
+    }
+
     /// K3s has started: it has data.
     pub fn start(&self) {
         self.decide();
+        self.start_without_door();
+    }
+
+    pub fn start_without_door(&self) {
         std::fs::create_dir_all(self.tree.at("/var/lib/rancher/k3s/server/db")).unwrap();
     }
 

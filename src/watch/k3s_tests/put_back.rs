@@ -297,3 +297,21 @@ fn an_end_that_no_door_recorded_before_the_put_back_does_not_clear_the_change() 
     let told = bench.told(Kind::K3sFails);
     assert!(told.is_empty(), "the end is told of already: {told:?}");
 }
+
+/// Its first look at it came late, and all that it reads is older than the run itself.
+#[test]
+fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    let good = tree.drop_in();
+    bench.reload(&format!("restart = {{ mode = \"never\" }}\n{WITH_77_DAYS}"));
+    assert_ne!(tree.drop_in(), good);
+    // A file of the second in which K3s starts may be younger than it.
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.k3s_starts_without_door();
+    bench.agent.take_up_run(bench.now);
+    bench.until("in step", |bench| bench.agent.k3s.in_step == Some(true));
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.drop_in() == good);
+}

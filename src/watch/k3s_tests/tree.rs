@@ -10,6 +10,7 @@ use crate::node::{self, Surroundings};
 use crate::policy::{self, Policy};
 use crate::reconcile::restart::own_part::OurPart;
 use crate::reconcile::restart::proof::{LastGood, Quarantine};
+use crate::reconcile::service::cluster;
 use crate::reconcile::{Written, running};
 use crate::watch::ground::{Ground, NoGround, Sources};
 
@@ -108,6 +109,9 @@ impl Sources for Tree {
         };
         let mut ledger = ground.open_ledger().unwrap();
         ground.look_up_written(&mut ledger).unwrap();
+        let lock = ground.lock().unwrap();
+        let root = &ground.host.root;
+        cluster::recall(root, &ground.policy, &mut ground.node, &mut ledger, &lock).unwrap();
         ground.look_for_quarantine();
         Ok(ground)
     }

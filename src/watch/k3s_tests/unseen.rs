@@ -47,6 +47,38 @@ fn the_node_is_looked_at_anew_also_while_the_policy_is_wrong() {
     assert_eq!(bench.agent.ground.node.places.data_dir, data_dir);
 }
 
+/// No door has recorded whose cluster it is, and there are moments without a key.
+#[test]
+fn a_first_start_without_a_door_goes_on_encrypting_what_the_daemon_saw_begin() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let encrypts = || tree.drop_in().contains("secrets-encryption: true");
+    assert!(encrypts(), "{}", tree.drop_in());
+    bench.k3s_starts_without_door();
+    tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+    bench.agent.look_at_all(bench.now);
+    assert!(encrypts(), "{}", tree.drop_in());
+}
+
+/// The daemon was there before K3s's unit: what is to begin is looked at when the unit comes.
+#[test]
+fn what_begins_is_noted_when_the_unit_comes() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let unit = "etc/systemd/system/k3s.service";
+    let text = std::fs::read_to_string(tree.path(unit)).unwrap();
+    std::fs::remove_file(tree.path(unit)).unwrap();
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    tree.write(unit, &text);
+    bench.agent.look_at_all(bench.now);
+    bench.k3s_starts_without_door();
+    tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+    bench.agent.look_at_all(bench.now);
+    let drop_in = tree.drop_in();
+    assert!(drop_in.contains("secrets-encryption: true"), "{drop_in}");
+}
+
 #[test]
 fn what_a_reload_turns_off_is_given_back_if_the_policy_says_so() {
     let (tree, signals) = (
