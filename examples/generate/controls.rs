@@ -170,6 +170,7 @@ fn written(setting: &SettingBody) -> String {
         _ => return String::new(),
     };
     match set {
+        Some(value) if value == "{k3s_default}" => "; written: K3s's own value".to_owned(),
         Some(value) => format!("; written: `{value}`"),
         None => "; judged only".to_owned(),
     }

@@ -212,6 +212,16 @@ fn a_text_that_cannot_be_written_or_that_nobody_fills_in_is_refused() {
             "[control.parameter]",
         ),
         (
+            "[[control.option]]\nname = \"log\"\nrequire = { present = true }\nset = \"{k3s_default}\"\n",
+            "/c/a.toml:9:8: `set` has no placeholder `{k3s_default}`",
+            "known are ",
+        ),
+        (
+            "[[control.argument]]\ncomponent = \"kubelet\"\nflag = \"v\"\nrequire = { present = true }\nset = \"1{k3s_default}\"\n",
+            "/c/a.toml:10:9: `set` has no placeholder `{k3s_default}`",
+            "known are ",
+        ),
+        (
             "[[control.option]]\nname = \"log\"\nrequire = { equals = \"{data_dir}/x\" }\nset = \"{data_dir}/x\"\n",
             "/c/a.toml:8:23: `require` \"{data_dir}/x\" is compared as it stands",
             "present = true",

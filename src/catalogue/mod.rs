@@ -41,7 +41,7 @@ pub use problem::{Problem, Problems};
 pub(crate) use comparison::{Value, holds};
 pub(crate) use hexadecimal::hexadecimal;
 pub(crate) use nearest::did_you_mean;
-pub(crate) use placeholder::{Each, PLACES, Placeholders};
+pub(crate) use placeholder::{Each, K3S_DEFAULT, PLACES, Placeholders};
 pub(crate) use problem::{Source, shown};
 
 pub use requirement::{Requirement, is_loopback};

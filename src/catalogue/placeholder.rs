@@ -3,6 +3,9 @@
 /// The places of a node that are filled in for `{NAME}`, see `setting::Places`.
 pub const PLACES: [&str; 5] = ["data_dir", "config_dir", "config_file", "unit", "unit_file"];
 
+/// As the whole `set` of an argument: the value that K3s itself gives the flag, in the place of the one that an operator gave it.
+pub const K3S_DEFAULT: &str = "{k3s_default}";
+
 /// A `{` and what belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placeholder<'t> {

@@ -148,7 +148,7 @@ pub struct ArgumentSetting {
     /// The component's default satisfies the requirement when nothing sets the flag.
     #[serde(default)]
     pub absent_holds: bool,
-    /// What we write; nothing means that we only judge.
+    /// What we write, `{k3s_default}` for what K3s itself would give the flag; nothing means that we only judge.
     pub set: Option<String>,
     /// The section that the admission configuration which the flag names must have.
     pub section: Option<String>,

@@ -1,6 +1,6 @@
 //! Component arguments: what the next start would give each component.
 
-use crate::catalogue::{ArgumentSetting, KeepKind, Value, holds};
+use crate::catalogue::{ArgumentSetting, K3S_DEFAULT, KeepKind, Value, holds};
 use crate::host::{HostError, READ_LIMIT_BYTES};
 use crate::k3s::component::{Component, InForce, in_force_on_line, left_to_a_file};
 use crate::k3s::{Effective, Place};
@@ -204,7 +204,10 @@ fn observed(found: InForce) -> Observed {
 
 /// The line that would give the flag its value, where the catalogue has one.
 pub(super) fn wish(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<Wish> {
-    let value = subject.filled(setting.set.as_deref()?)?;
+    let value = match setting.set.as_deref()? {
+        K3S_DEFAULT => default_of(setting, subject)?,
+        set => subject.filled(set)?,
+    };
     Some(Wish {
         line: Line::Argument {
             component: setting.component,
@@ -214,6 +217,16 @@ pub(super) fn wish(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<W
         require: setting.require.clone(),
         absent_holds: setting.absent_holds,
     })
+}
+
+/// What K3s itself gives the flag, where an operator's items have taken its place; `None` where it gives none.
+fn default_of(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<String> {
+    let effective = (subject.effective)().ok()?;
+    let line = effective.start.components.line(setting.component);
+    let values = line.iter().filter(|argument| argument.flag == setting.flag);
+    let mut overrode = values.flat_map(|argument| &argument.overrode);
+    let default = overrode.find(|before| before.place == Place::Default);
+    default.map(|default| default.value.clone())
 }
 
 fn finding(setting: &ArgumentSetting, observed: &str, seen_at: &str, outcome: Outcome) -> Finding {

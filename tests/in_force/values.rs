@@ -1,6 +1,6 @@
 //! How the components read a value.
 
-use crate::{KUBELET, KUBELET_HEAD, case};
+use crate::{KUBELET, KUBELET_HEAD, Node, case};
 
 #[test]
 fn numbers_gates_addresses_and_emptied_lists_are_read_as_the_component_reads_them() {
@@ -88,5 +88,68 @@ fn a_second_door_of_the_apiserver_and_old_tls_diverge() {
         ),
     ] {
         case("1.36.3", control, config, &[], (verdict, ""));
+    }
+}
+
+/// A flag that an operator gives takes the place of K3s's own value; enforced, that comes back behind it.
+#[test]
+fn a_value_of_k3s_that_was_emptied_or_opened_is_given_again() {
+    let tls = "/var/lib/rancher/k3s/server/tls";
+    let (four, six) = (
+        "",
+        "cluster-cidr: 2001:db8:42::/56\nservice-cidr: 2001:db8:43::/112\n",
+    );
+    for (control, component, item, before, value) in [
+        (
+            "apiserver-bind-address",
+            "kube-apiserver",
+            "bind-address=0.0.0.0",
+            four,
+            "127.0.0.1".to_owned(),
+        ),
+        (
+            "apiserver-bind-address",
+            "kube-apiserver",
+            "bind-address=::",
+            six,
+            "::1".to_owned(),
+        ),
+        (
+            "apiserver-client-ca",
+            "kube-apiserver",
+            "client-ca-file=",
+            four,
+            format!("{tls}/client-ca.crt"),
+        ),
+        (
+            "apiserver-client-ca",
+            "kube-apiserver",
+            "client-ca-file=",
+            "data-dir: /srv/k3s\n",
+            "/srv/k3s/server/tls/client-ca.crt".to_owned(),
+        ),
+        (
+            "controller-manager-root-ca",
+            "kube-controller-manager",
+            "root-ca-file=",
+            four,
+            format!("{tls}/server-ca.crt"),
+        ),
+    ] {
+        for version in ["1.22.5", "1.31.4"] {
+            let config = format!("{before}{component}-arg: ['{item}']\n");
+            let policy = format!("[control.{control}]\nstate = \"enforce\"\n");
+            let node = Node::new(version, &config, &[("etc/k3warden/config.toml", &policy)]);
+            let (flag, _) = item.split_once('=').unwrap();
+            let (lines, said) = node.lines();
+            assert!(
+                lines.contains(&format!("'{flag}={value}'")),
+                "{version} {item}: {lines}{said}"
+            );
+            let (verdict, findings) = node.verdict(control);
+            assert_eq!(verdict, "compliant", "{version} {item}: {findings}");
+            // The same again changes nothing.
+            assert_eq!(node.lines().0, lines, "{version} {item}");
+        }
     }
 }

@@ -1,7 +1,16 @@
 //! What an option or argument is set to, against what is required of it.
 
 use super::{Fault, text};
-use crate::catalogue::{Control, Placeholders, Requirement, Value, holds, shown};
+use crate::catalogue::{Control, K3S_DEFAULT, Placeholders, Requirement, Value, holds, shown};
+
+/// The same for an argument, which may also have K3s's own value.
+pub(super) fn of_argument(
+    require: &Requirement,
+    set: Option<&str>,
+    control: &Control,
+) -> Option<Fault> {
+    of(require, set.filter(|set| *set != K3S_DEFAULT), control)
+}
 
 /// A value that cannot be written, or that would not satisfy what it is written for: it would be divergent for ever.
 pub(super) fn of(require: &Requirement, set: Option<&str>, control: &Control) -> Option<Fault> {
