@@ -153,3 +153,25 @@ fn a_value_of_k3s_that_was_emptied_or_opened_is_given_again() {
         }
     }
 }
+
+/// K3s gives the apiserver suites of its own only from January 2023 on. Beside an operator's list ours would be added to it.
+#[test]
+fn suites_are_given_where_there_are_none_and_an_operator_s_are_left_to_him() {
+    let control = "apiserver-cipher-suites";
+    let policy = format!("[control.{control}]\nstate = \"enforce\"\n");
+    let files = [("etc/k3warden/config.toml", policy.as_str())];
+    let node = Node::new("1.24.4", "", &files);
+    let (lines, said) = node.lines();
+    assert!(
+        lines.contains("'tls-cipher-suites=TLS_ECDHE_ECDSA"),
+        "{lines}{said}"
+    );
+    assert_eq!(node.verdict(control).0, "compliant");
+    let weak = "kube-apiserver-arg: [tls-cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA]\n";
+    let node = Node::new("1.24.4", weak, &files);
+    let (lines, said) = node.lines();
+    let apiserver = lines.split("kubelet-arg").next().unwrap();
+    assert!(!apiserver.contains("tls-cipher-suites"), "{lines}");
+    assert!(said.contains("/etc/rancher/k3s/config.yaml:1"), "{said}");
+    assert_eq!(node.verdict(control).0, "divergent");
+}
