@@ -127,6 +127,30 @@ fn every_kind_of_thing_is_given_back_and_the_rest_holds() {
     assert!(node.path(POLICY_FILE).exists() && node.path(AUDIT).exists());
 }
 
+/// The control goes on, and the file of that name is nobody's any more.
+#[test]
+fn the_file_for_a_name_that_was_taken_out_of_a_list_is_given_back_too() {
+    let named = |names: &str| {
+        format!("[control.network-policy-extra-namespaces]\nnamespaces = [{names}]\n")
+    };
+    let both = named("\"edge\", \"shop\"");
+    let file = |name: &str| format!("{SERVER}/manifests/k3warden-netpol-namespace-{name}.yaml");
+    for (says, is_left) in [(REVERT, false), ("", true)] {
+        let node = Node::hardened(&format!("{says}{both}"));
+        assert!(node.path(&file("edge")).exists() && node.path(&file("shop")).exists());
+        node.policy(&format!("{says}{}", named("\"shop\"")));
+        let foreseen = node.foreseen();
+        let said = node.run(&["apply"]);
+        assert_eq!(node.path(&file("edge")).exists(), is_left, "{said}");
+        assert!(node.path(&file("shop")).exists(), "{said}");
+        assert!(node.path(POLICY_FILE).exists(), "{said}");
+        // Its objects stay, and how to take them away is said.
+        assert_eq!(said.contains("kubectl -n edge delete"), !is_left, "{said}");
+        assert_eq!(foreseen.0, Some(i32::from(!is_left)), "{foreseen:?}");
+        assert_eq!(node.foreseen(), (Some(0), Vec::new()));
+    }
+}
+
 #[test]
 fn what_the_operator_has_changed_since_is_his() {
     let node = Node::hardened("");

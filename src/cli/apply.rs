@@ -152,11 +152,11 @@ fn give_back_turned_off(
     stop: &dyn Fn() -> bool,
 ) -> Result<Exit, CliError> {
     let pass = session.pass();
-    let controls = give_back::turned_off(&pass, ledger, session.who(WHO))?;
-    if controls.is_empty() {
+    let turned_off = give_back::turned_off(&pass, ledger, session.who(WHO))?;
+    if turned_off.is_empty() {
         return Ok(Exit::Holds);
     }
-    let reverted = give_back::give_back(&pass, ledger, &controls, session.who(WHO), stop)?;
+    let reverted = give_back::give_back(&pass, ledger, &turned_off, session.who(WHO), stop)?;
     for line in reverted.iter().flat_map(revert::lines) {
         eprintln!("{line}");
     }

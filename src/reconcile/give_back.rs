@@ -1,9 +1,10 @@
-//! Giving back what controls changed that the operator has turned off since, where the policy says so
-//! (`on_disable = "revert"`): the same way back as `k3warden revert CONTROL`.
+//! Giving back what controls changed that the operator has turned off since, or the file for a name that he took out of a
+//! list, where the policy says so (`on_disable = "revert"`): the same way back as `k3warden revert CONTROL`.
 //!
 //! Lines of our drop-in for K3s's configuration and sections of a shared file are worked out as a whole in each plan, and
 //! have gone with it already.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::host::Thing;
@@ -15,8 +16,25 @@ use super::service::rollback::Who;
 use super::service::{line_out, stay};
 use super::{Foreseen, Pass, Plan, Revert, RevertError, Reverted, sandbox, unit_override};
 
-/// The controls that are turned off and have changed something that still is as they left it; none where the policy
-/// keeps what they did, or wants nothing changed at all.
+/// What is to be given back.
+#[derive(Debug, Default)]
+pub struct TurnedOff {
+    /// The controls that left something which nobody asks for any more.
+    controls: Vec<String>,
+    /// What is still asked for of all that was ever changed.
+    wanted: HashSet<Thing>,
+}
+
+impl TurnedOff {
+    /// Whether there is nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.controls.is_empty()
+    }
+}
+
+/// What controls have changed that are turned off, and still is as they left it; nothing where the policy keeps what they did, or
+/// wants nothing changed at all.
 ///
 /// # Errors
 /// When the ledger cannot be read, or another process holds the lock for too long.
@@ -24,41 +42,48 @@ pub fn turned_off(
     pass: &Pass<'_>,
     ledger: &mut Ledger,
     who: Who,
-) -> Result<Vec<String>, RevertError> {
-    let wanted = pass.policy.on_disable.value == OnDisable::Revert;
-    if !wanted || pass.policy.mode.value == Mode::Observe {
-        return Ok(Vec::new());
+) -> Result<TurnedOff, RevertError> {
+    let mut found = TurnedOff::default();
+    let gives_back = pass.policy.on_disable.value == OnDisable::Revert;
+    if !gives_back || pass.policy.mode.value == Mode::Observe {
+        return Ok(found);
     }
     let touched = {
         let lock = Lock::acquire(&pass.host.root, who.patience, who.name)?;
         ledger.touched(&lock)?
     };
-    let mut controls: Vec<String> = touched
-        .into_iter()
-        .filter(|touch| concerns(pass, &touch.thing))
-        .flat_map(|touch: Touch| touch.controls)
-        .filter(|id| is_turned_off(pass, id))
-        .collect();
-    controls.sort_unstable();
-    controls.dedup();
-    Ok(controls)
+    for Touch {
+        thing, controls, ..
+    } in touched
+    {
+        let by = |id: &String| is_turned_off(pass, id) || pass.is_taken_out(id, &thing);
+        let given_up: Vec<String> = controls.into_iter().filter(by).collect();
+        match given_up.is_empty() {
+            true => drop(found.wanted.insert(thing)),
+            false if concerns(pass, &thing) => found.controls.extend(given_up),
+            false => {}
+        }
+    }
+    found.controls.sort_unstable();
+    found.controls.dedup();
+    Ok(found)
 }
 
-/// Gives back what these controls changed, last change first. One failure does not stop the others.
+/// Gives it back, last change first. One failure does not stop the others.
 ///
 /// # Errors
 /// When the ledger cannot be read at all.
 pub fn give_back(
     pass: &Pass<'_>,
     ledger: &mut Ledger,
-    controls: &[String],
+    what: &TurnedOff,
     who: Who,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Reverted>, RevertError> {
-    of_turned_off(pass, controls, who, |revert| revert.run(ledger, stop))
+    of_turned_off(pass, what, who, |revert| revert.run(ledger, stop))
 }
 
-/// What giving back what these controls changed would do after a plan, in the order in which it is done. What is as it was
+/// What giving it back would do after a plan, in the order in which it is done. What is as it was
 /// before us is left out.
 ///
 /// # Errors
@@ -67,26 +92,26 @@ pub fn foresee(
     pass: &Pass<'_>,
     plan: &Plan,
     ledger: &mut Ledger,
-    controls: &[String],
+    what: &TurnedOff,
     who: Who,
 ) -> Result<Vec<Foreseen>, RevertError> {
-    of_turned_off(pass, controls, who, |revert| revert.foresee(plan, ledger))
+    of_turned_off(pass, what, who, |revert| revert.foresee(plan, ledger))
 }
 
 fn of_turned_off<T>(
     pass: &Pass<'_>,
-    controls: &[String],
+    what: &TurnedOff,
     who: Who,
     put_back: impl FnOnce(&Revert<'_>) -> Result<Vec<T>, RevertError>,
 ) -> Result<Vec<T>, RevertError> {
     // To a revert no controls are all of them.
-    if controls.is_empty() {
+    if what.is_empty() {
         return Ok(Vec::new());
     }
     put_back(&Revert {
         pass,
-        controls,
-        of_these: &|thing| concerns(pass, thing),
+        controls: &what.controls,
+        of_these: &|thing| concerns(pass, thing) && !what.wanted.contains(thing),
         force: false,
         asks_again: true,
         running: &|path: &Path| stay::reads(pass, path),

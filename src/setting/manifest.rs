@@ -3,7 +3,8 @@
 //! While a file exists its set of objects never shrinks: the controller deletes from the cluster what leaves a file. A
 //! thing is withdrawn only by taking the whole file away; its objects then stay (K3s pkg/deploy/controller.go).
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use crate::catalogue::{Each, ManifestSetting, ParameterValue, content};
 use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing, Touches};
@@ -55,6 +56,27 @@ pub(super) fn withdraw(
         .into_iter()
         .map(|instance| instance.judge_unwanted(subject, reason))
         .collect()
+}
+
+/// Whether a path is of one of the setting's files.
+pub(super) fn is_of(setting: &ManifestSetting, subject: &Subject<'_>, path: &Path) -> bool {
+    let instances = instances(setting, subject);
+    instances.iter().any(|instance| instance.path == path)
+}
+
+/// Whether a path would be of one of its files, for some name in the list that it goes through.
+pub(super) fn may_be_of(setting: &ManifestSetting, subject: &Subject<'_>, path: &Path) -> bool {
+    let Some(each) = Each::of(&setting.name) else {
+        return false;
+    };
+    let pattern = each.filled(&setting.name, "\0");
+    let name = path.file_name().and_then(OsStr::to_str);
+    let parts = pattern.split_once('\0').zip(name);
+    path.parent() == Some(&subject.places.data_dir.join("server/manifests"))
+        && parts.is_some_and(|((before, after), name)| {
+            let rest = name.strip_prefix(before);
+            rest.is_some_and(|rest| rest.ends_with(after))
+        })
 }
 
 /// One file, filled in.

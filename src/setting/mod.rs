@@ -2,6 +2,8 @@
 //!
 //! Judging reads the host and changes nothing. What would have to change is part of the answer, as [`Remedy`].
 
+use std::path::Path;
+
 mod argument;
 mod attributes;
 pub mod configuration;
@@ -37,7 +39,7 @@ pub use sysctl_file::{
 
 pub use watched::{Aspect, Named, Watched, judge_named, watched};
 
-use crate::catalogue::SettingBody;
+use crate::catalogue::{Setting, SettingBody};
 
 /// Judges one setting on the host: one finding for each thing that it is about.
 #[must_use]
@@ -61,6 +63,19 @@ pub fn judge_unwanted(setting: &SettingBody, subject: &Subject<'_>, reason: &str
         SettingBody::Manifest(manifest) => manifest::withdraw(manifest, subject, reason),
         _ => Vec::new(),
     }
+}
+
+/// Whether a file is one that the setting asked for earlier, for a name that is in its list no longer.
+#[must_use]
+pub fn is_taken_out(settings: &[Setting], subject: &Subject<'_>, path: &Path) -> bool {
+    let manifests = || {
+        settings.iter().filter_map(|setting| match &setting.body {
+            SettingBody::Manifest(manifest) => Some(manifest),
+            _ => None,
+        })
+    };
+    manifests().any(|manifest| manifest::may_be_of(manifest, subject, path))
+        && !manifests().any(|manifest| manifest::is_of(manifest, subject, path))
 }
 
 /// The line that a setting wants in K3s's configuration; `None` for other kinds and for those that are only judged.

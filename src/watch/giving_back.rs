@@ -28,12 +28,10 @@ impl Agent<'_> {
             name: WHO,
             patience: LOCK_PATIENCE,
         };
-        let given_back = give_back::turned_off(&pass, &mut self.ledger, who).and_then(|controls| {
-            if controls.is_empty() {
-                return Ok(Vec::new());
-            }
-            give_back::give_back(&pass, &mut self.ledger, &controls, who, &stop)
-        });
+        let given_back =
+            give_back::turned_off(&pass, &mut self.ledger, who).and_then(|turned_off| {
+                give_back::give_back(&pass, &mut self.ledger, &turned_off, who, &stop)
+            });
         let (events, failure) = match given_back {
             Ok(given_back) => (
                 given_back

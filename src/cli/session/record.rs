@@ -133,8 +133,8 @@ impl Session {
         }
         let mut ledger = self.open_ledger("k3warden")?;
         let who = || self.who("k3warden");
-        let controls = give_back::turned_off(pass, &mut ledger, who())?;
-        Ok(foresee(pass, plan, &mut ledger, &controls, who())?)
+        let turned_off = give_back::turned_off(pass, &mut ledger, who())?;
+        Ok(foresee(pass, plan, &mut ledger, &turned_off, who())?)
     }
 
     /// Removes what a killed run left behind, where we write files.

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use jiff::civil::Date;
 
 use crate::catalogue::{Catalogue, Control};
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, Thing};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
 use crate::setting::configuration::Wish;
@@ -136,6 +136,16 @@ impl<'a> Pass<'a> {
                 })
             })
             .collect()
+    }
+
+    /// Whether a thing is a file that a control asked for earlier, for a name that the policy has taken out of its list.
+    pub(super) fn is_taken_out(&self, id: &str, thing: &Thing) -> bool {
+        let (Some(control), Thing::Path(path)) = (self.catalogue.control(id), thing) else {
+            return false;
+        };
+        self.with_subject(self.host, Some(control), |subject| {
+            setting::is_taken_out(&control.settings, subject, path)
+        })
     }
 
     /// The CIS edition that numbers and modes are taken from.
