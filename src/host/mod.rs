@@ -26,7 +26,7 @@ mod state;
 pub mod sysctl;
 pub mod systemd;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod times;
 mod walk;
 

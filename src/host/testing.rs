@@ -1,13 +1,37 @@
 //! Trees for the tests of this room.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{Attributes, FileMode, Root};
 
 /// A user that is root nowhere.
 const SOMEBODY: u32 = 65534;
+
+/// Waits until a file that is written now has a later time than all before. The kernel's clock of files moves in steps,
+/// and on a machine that is short of time it may stand still for longer than any of them.
+pub fn until_files_have_a_later_time() {
+    until_files_have_a_later(|file| (file.mtime(), file.mtime_nsec()));
+}
+
+/// The same in whole seconds.
+pub fn until_files_have_a_later_second() {
+    until_files_have_a_later(MetadataExt::mtime);
+}
+
+fn until_files_have_a_later<T: PartialOrd>(time: impl Fn(&fs::Metadata) -> T) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("now");
+    let now = || {
+        fs::write(&file, "now").unwrap();
+        time(&fs::metadata(&file).unwrap())
+    };
+    let first = now();
+    while now() <= first {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
 
 /// A directory that is a machine, gone with the test.
 pub struct Tree(tempfile::TempDir);

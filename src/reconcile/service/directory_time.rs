@@ -139,6 +139,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::host::testing::until_files_have_a_later_time;
     use crate::k3s::component::Component;
     use crate::reconcile::restart::heard::Arguments;
     use crate::reconcile::restart::moment::Moment;
@@ -215,8 +216,7 @@ mod tests {
             let before = self.look().unwrap();
             fs::create_dir(self.config("config.yaml.d")).unwrap();
             before.made(&self.1).unwrap();
-            // Longer than the kernel's clock of files takes for its next step.
-            std::thread::sleep(Duration::from_millis(20));
+            until_files_have_a_later_time();
             meanwhile(self);
             let untouched = Made::untouched(&self.1);
             let _ = fs::remove_dir(self.config("config.yaml.d"));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::testing::until_files_have_a_later_time;
 
 fn swapped(machine: &Machine, first: usize, second: usize) {
     let mut lines = machine.lines();
@@ -192,8 +193,7 @@ fn a_line_changed_under_a_ledger_that_is_open_is_found_by_the_next_look() {
         .replace("0644", "4755");
     ledger.look(&machine.lock()).unwrap();
     assert_eq!(ledger.damage(), None);
-    // The clock of files moves in ticks of up to 10 ms.
-    std::thread::sleep(Duration::from_millis(30));
+    until_files_have_a_later_time();
     machine.write(changed.as_bytes());
     ledger.look(&machine.lock()).unwrap();
     assert!(matches!(ledger.damage(), Some(Damage::Changed { .. })));

@@ -1,5 +1,6 @@
 use super::super::inputs::Reading;
 use super::*;
+use crate::host::testing::{until_files_have_a_later_second, until_files_have_a_later_time};
 use crate::k3s::component::Component;
 use crate::reconcile::ledger::Hash;
 
@@ -202,11 +203,11 @@ fn a_link_counts_as_young_as_the_younger_of_link_and_target() {
     assert_eq!(Changed::look(&root, Path::new("/a")).unwrap(), None);
     std::fs::write(directory.path().join("a"), "").unwrap();
     let file = Changed::look(&root, Path::new("/a")).unwrap().unwrap();
-    std::thread::sleep(Duration::from_millis(1100));
+    until_files_have_a_later_second();
     std::os::unix::fs::symlink("a", directory.path().join("b")).unwrap();
     let link = Changed::look(&root, Path::new("/b")).unwrap().unwrap();
     assert!(link.at_seconds > file.at_seconds);
-    std::thread::sleep(Duration::from_millis(1100));
+    until_files_have_a_later_second();
     std::fs::write(directory.path().join("a"), "new").unwrap();
     let target = Changed::look(&root, Path::new("/b")).unwrap().unwrap();
     assert!(target.at_seconds > link.at_seconds);
@@ -260,7 +261,7 @@ fn a_file_that_went_after_k3s_made_its_own_beside_it_has_left_a_trace() {
     std::fs::create_dir(directory.path().join("c")).unwrap();
     std::fs::write(directory.path().join("c/config.yaml"), "debug: true").unwrap();
     std::fs::write(&of_k3s, "one").unwrap();
-    std::thread::sleep(Duration::from_millis(20));
+    until_files_have_a_later_time();
     std::fs::write(&of_k3s, "two").unwrap();
     assert_eq!(trace(), None);
     // Made in the same moment: it is K3s's own file that came.
@@ -268,7 +269,7 @@ fn a_file_that_went_after_k3s_made_its_own_beside_it_has_left_a_trace() {
     let own = std::fs::File::open(directory.path().join("c")).unwrap();
     own.set_modified(made).unwrap();
     assert_eq!(trace(), None);
-    std::thread::sleep(Duration::from_millis(20));
+    until_files_have_a_later_time();
     std::fs::remove_file(directory.path().join("c/config.yaml")).unwrap();
     assert!(trace().is_some());
     std::fs::remove_dir_all(directory.path().join("c")).unwrap();
