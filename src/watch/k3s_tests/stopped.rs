@@ -28,7 +28,7 @@ fn an_event_of_the_kill_switch_or_a_pause_that_nobody_has_read_yet_stops_the_nex
         std::fs::remove_file(tree.path(AUDIT)).unwrap();
         if file.contains("pause") {
             let root = &bench.agent.ground.host.root;
-            Pause::begin(root, Duration::from_secs(60), "new disk").unwrap();
+            Pause::begin(root, Duration::from_secs(3600), "new disk").unwrap();
         } else {
             tree.write(file, "");
         }
