@@ -206,23 +206,27 @@ fn the_encryption_line_stays_when_ours_is_taken_out_under_a_key() {
 fn nobody_is_waited_for_longer_than_a_moment() {
     let node = Node::server("");
     node.door("k3s.service");
+    let took = |words: &str| {
+        let before = Instant::now();
+        let said = node.said("k3s.service");
+        assert!(said.contains(words), "{said}");
+        before.elapsed()
+    };
+    let free = [(); 3].map(|()| took("")).into_iter().min().unwrap();
     std::fs::remove_file(node.path(DROP_IN)).unwrap();
     let lock = File::options()
         .write(true)
         .open(node.path("var/lib/k3warden/lock"))
         .unwrap();
     let _held = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
-    // The quickest of three, since this machine may be busy: a second for everything, whatever it is that waits.
-    let times = [(); 3].map(|()| {
-        let before = Instant::now();
-        let said = node.said("k3s.service");
-        assert!(said.contains("lock"), "{said}");
-        before.elapsed()
-    });
-    assert!(
-        times.iter().min() < Some(&Duration::from_millis(1900)),
-        "{times:?}"
-    );
+    // A second for everything, whatever it is that waits; where two things wait, each for a second, that is in all of the
+    // times, and what else this machine does is not.
+    let limit = free + Duration::from_millis(1500);
+    let times: Vec<_> = (0..10)
+        .map(|_| took("lock"))
+        .take_while(|time| *time >= limit)
+        .collect();
+    assert!(times.len() < 10, "{times:?} {free:?}");
     assert!(node.read(DROP_IN).is_none());
     assert!(
         node.record().is_some(),
