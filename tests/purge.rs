@@ -6,10 +6,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// While another test starts a program, its fork holds open what this one is writing, and a program that is open for
+/// writing cannot be run (ETXTBSY).
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs the script below a directory, with a program that says this and ends so. Gives what was said and whether the
 /// record is still there.
 fn purge(said: &str, code: i32) -> (String, bool) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let root = tempfile::tempdir().unwrap();
     let state = root.path().join("var/lib/k3warden");
     fs::create_dir_all(&state).unwrap();
