@@ -7,6 +7,7 @@
     reason = "a test that fails says so by a panic"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -16,13 +17,15 @@ use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub const K3WARDEN: &str = env!("CARGO_BIN_EXE_k3warden");
 pub const SERVER: &str = "var/lib/rancher/k3s/server";
-/// Far beyond what any repair takes, also on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Far beyond what any repair takes, also on a machine that is busy with other tests, and far below the five minutes after
+/// which the daemon would look at everything without an event.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// With this a directory stands for the running machine.
 const TEST_BED: &str = "K3WARDEN_TEST_BED";
 /// After it is right nothing more may happen for so long.
@@ -222,8 +225,13 @@ impl Bed {
         assert_eq!(code, Some(0), "{when}: {text}");
     }
 
-    /// How often one path was changed. A change that several controls ask for is one line for each, with one time.
+    /// How often one path was changed.
     pub fn changes_of(&self, path: &str) -> usize {
+        self.times_of(path).len()
+    }
+
+    /// When one path was changed. A change that several controls ask for is one line for each, with one time.
+    pub fn times_of(&self, path: &str) -> BTreeSet<Timestamp> {
         let ledger = self.path("var/lib/k3warden/ledger.jsonl");
         let needle = format!("\"thing\":{{\"path\":\"/{path}\"}}");
         let text = fs::read_to_string(ledger).unwrap_or_default();
@@ -232,9 +240,9 @@ impl Bed {
             .filter(|line| line.contains(&needle))
             .filter_map(|line| {
                 let (_, rest) = line.split_once("\"time\":\"")?;
-                rest.split('"').next()
+                rest.split('"').next()?.parse().ok()
             });
-        times.collect::<std::collections::BTreeSet<_>>().len()
+        times.collect()
     }
 
     /// Lines of the ledger.

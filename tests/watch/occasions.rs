@@ -120,12 +120,20 @@ fn a_pause_ends_by_itself() {
     bed.policy("sysctl_interval = \"1s\"\n");
     bed.k3s_files();
     bed.start();
-    bed.run(&["pause", "--for", "2s", "--reason", "short"]);
-    bed.hears("paused: short");
-    bed.chmod(TOKEN, 0o666);
-    bed.hears("token is 0666");
-    bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
-    bed.hears("over: paused: short");
+    // Long enough for the daemon to be seen in it: on a busy machine two seconds may be over before it has looked.
+    let is_seen = |seconds: u32| {
+        let length = format!("{seconds}s");
+        let reason = format!("short, {seconds}");
+        let (code, said) = bed.run(&["pause", "--for", &length, "--reason", &reason]);
+        assert_eq!(code, Some(0), "{said}");
+        bed.chmod(TOKEN, 0o666);
+        bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+        let told = bed.told();
+        told.contains(&format!("paused: {reason}")) && told.contains("token is 0666")
+    };
+    let seen = [2, 8, 30].into_iter().find(|seconds| is_seen(*seconds));
+    let seconds = seen.expect("a pause that is seen");
+    bed.hears(&format!("over: paused: short, {seconds}"));
 }
 
 #[test]
@@ -150,16 +158,24 @@ fn what_appears_later_is_watched_from_its_first_moment() {
 #[test]
 fn contention_is_told_once_and_the_rest_is_held() {
     let bed = Bed::started();
-    let start = std::time::Instant::now();
+    // By the times in the ledger: how often it is undone in some time is up to the machine. The first time of being left
+    // alone is a second, the next one two.
+    let is_left_alone = || {
+        let times: Vec<_> = bed.times_of(TOKEN).into_iter().collect();
+        let gaps = times.windows(2).map(|pair| pair[1].duration_since(pair[0]));
+        let gaps: Vec<_> = gaps.map(|gap| gap.as_millis()).collect();
+        gaps.windows(2)
+            .any(|pair| pair[0] >= 1000 && pair[1] >= 2000)
+    };
     let mut undone = 0;
-    while start.elapsed() < Duration::from_secs(3) {
-        if bed.mode(TOKEN) == 0o600 {
-            bed.chmod(TOKEN, 0o666);
-            undone += 1;
-        }
-        std::thread::sleep(Duration::from_millis(1));
+    while !is_left_alone() {
+        bed.waits("repaired", || bed.mode(TOKEN) == 0o600);
+        bed.chmod(TOKEN, 0o666);
+        undone += 1;
+        // Ten in a row, and as many again where this machine takes more than the two seconds that make a row.
+        assert!(undone <= 40, "{}", bed.told());
     }
-    assert!((10..=13).contains(&undone), "{undone}: {}", bed.told());
+    assert!(undone >= 10, "{undone}: {}", bed.told());
     assert_eq!(bed.told().matches("keeps setting").count(), 1);
     let logs = format!("{SERVER}/logs");
     bed.chmod(&logs, 0o777);

@@ -55,17 +55,14 @@ fn an_overflow_loses_nothing() {
 fn a_storm_of_unrelated_events_ends_right() {
     let bed = Bed::started();
     let server = bed.path(SERVER);
-    let start = Instant::now();
-    let mut number = 0;
-    while start.elapsed() < Duration::from_secs(2) {
+    // By their number: how many there are in some time is up to the machine.
+    for number in 1..=5000 {
         fs::write(server.join(format!("noise-{}", number % 7)), "x").unwrap();
-        number += 1;
         if number % 500 == 0 {
             bed.chmod(TOKEN, 0o666);
             bed.waits("in the storm", || bed.mode(TOKEN) == 0o600);
         }
     }
-    assert!(number > 1000, "{number}");
     bed.is_right_again("storm");
 }
 
@@ -74,13 +71,18 @@ fn it_is_idle_when_nothing_happens_and_after_its_own_writes() {
     let bed = Bed::started();
     bed.chmod(TOKEN, 0o666);
     bed.is_right_again("chmod");
-    let (changes, before) = (bed.changes(), sleeps(bed.pid()));
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(bed.changes(), changes);
-    // The watchdog of the bed is fed ten times a second; the rest is what a page not in memory may cost. Processor
-    // time would also measure what else the machine does.
-    let slept = sleeps(bed.pid()) - before;
-    assert!(slept <= 30, "{slept}");
+    // The watchdog of the bed is fed ten times a second; the rest is what a page not in memory may cost. Processor time
+    // would also measure what else the machine does, and a busy machine makes two seconds longer. Once in three is
+    // enough: a daemon that is not idle is so in none.
+    let is_idle = || {
+        let (changes, before, start) = (bed.changes(), sleeps(bed.pid()), Instant::now());
+        std::thread::sleep(Duration::from_secs(2));
+        let slept = sleeps(bed.pid()) - before;
+        assert_eq!(bed.changes(), changes);
+        eprintln!("{slept} times in {:?}", start.elapsed());
+        Duration::from_millis(66 * slept) <= start.elapsed()
+    };
+    assert!((0..3).any(|_| is_idle()));
 }
 
 /// Limits of one user namespace: what other programs of this machine watch is not touched.
