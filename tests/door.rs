@@ -6,7 +6,6 @@ mod tree;
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -45,20 +44,15 @@ impl Node {
         std::fs::read_to_string(self.path(path)).ok()
     }
 
-    fn door(&self, unit: &str) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_k3warden"))
-            .arg("--root")
-            .arg(self.tree.path())
-            .args(["apply", "--before-start", unit])
-            .env("INVOCATION_ID", RUN)
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{output:?}");
-        output
+    fn door(&self, unit: &str) {
+        self.said(unit);
     }
 
     fn said(&self, unit: &str) -> String {
-        String::from_utf8(self.door(unit).stderr).unwrap()
+        let start = ["apply", "--before-start", unit];
+        let answer = self.tree.run_with(&start, &[("INVOCATION_ID", RUN)]);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        answer.stderr
     }
 
     fn record(&self) -> Option<String> {
