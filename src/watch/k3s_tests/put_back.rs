@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bench::*;
+use crate::host::testing::until_files_have_a_later_second;
 use crate::reconcile::restart::proof::Quarantine;
 use crate::report::event::Kind;
 use crate::watch::news::{Blame, News};
@@ -308,7 +309,8 @@ fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
     bench.reload(&format!("restart = {{ mode = \"never\" }}\n{WITH_77_DAYS}"));
     assert_ne!(tree.drop_in(), good);
     // A file of the second in which K3s starts may be younger than it.
-    std::thread::sleep(Duration::from_millis(1100));
+    // What was written in the second in which K3s starts may be younger than it.
+    until_files_have_a_later_second();
     bench.k3s_starts_without_door();
     bench.agent.take_up_run(bench.now);
     bench.until("in step", |bench| bench.agent.k3s.in_step == Some(true));
