@@ -1,7 +1,7 @@
 # An exception ends while the daemon runs: with the day, told of beforehand, and without anybody doing anything. And a writer that wants
 # another value is fought once, told of with both values, and named: from inside the unit's sandbox. A pause holds all of it. The metrics
 # say each of these.
-#@ limit 300
+#@ limit 600
 date -s '2026-06-10 12:00' >/dev/null
 set_policy 'metrics_file = "/var/lib/rancher/k3warden.prom"' '[[exception]]' 'control = "kernel-panic"' 'reason = "a crash is looked at by hand"' 'owner = "edge@example.com"' 'expires = 2026-06-10'
 metric() { grep -qx "k3warden_$1" /var/lib/rancher/k3warden.prom; }

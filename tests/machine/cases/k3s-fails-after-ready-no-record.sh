@@ -1,4 +1,5 @@
 # A second end before the put-back, of a start of which the door left no record, does not clear the change that K3s did not live with.
+#@ limit 900
 . /share/fails-after-ready.sh
 offer_flags
 install_k3s server

@@ -1,6 +1,6 @@
 # With `auto` K3s is restarted when it must be, and not for drift of what it has read: that is repaired while it runs. And a K3s that ends
 # by itself after READY, under what has worked before, is told of and not touched.
-#@ limit 400
+#@ limit 600
 rules='settle_time = "3s", settle_limit = "60s", jitter = "0s", minimum_interval = "0s", per_day = 50'
 set_policy "restart = { mode = \"auto\", $rules }"
 install_k3s server

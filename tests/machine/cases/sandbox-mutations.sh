@@ -1,5 +1,5 @@
 # In the package's sandbox, with a running K3s: every kind of mutation of every kind of setting is repaired, also all at once under reloads.
-#@ limit 900
+#@ limit 1800
 set_policy 'sysctl_interval = "2s"' 'unit_override = true' '[restart]' 'mode = "never"'
 # What outranks K3s's configuration, so that a drop-in of ours gives the unit's command.
 install_k3s server --kube-apiserver-arg=audit-log-maxage=7

@@ -1,6 +1,6 @@
 # What controls changed that a reload turns off stays, or is given back where the policy says so, beside a running K3s that reads some of it
 # until its next start. Under a key Secrets go on being encrypted all the same.
-#@ limit 400
+#@ limit 600
 server=/var/lib/rancher/k3s/server
 manifest=$server/manifests/k3warden-netpol-default.yaml password=/etc/rancher/node/password values=/etc/sysctl.d/90-kubelet.conf
 sysctl -q -w kernel.panic=3
