@@ -10,6 +10,7 @@
 //! | --- | --- | --- |
 //! | `version` | `v1.31.4+k3s1` | the release that it plays; else 1.36.3 |
 //! | `ready-after` | seconds | ready that late |
+//! | `not-ready` | | not ready while this is there |
 //! | `scheduler-after` | seconds | the node is Ready that long after READY |
 //! | `dies-after-ready` | seconds | a component ends it that long after READY |
 //! | `dies-always` | | the apiserver ends it before READY |
@@ -159,6 +160,9 @@ impl StandIn {
             "apiserver exited: told to",
         );
         self.wait(self.seconds("ready-after", 1));
+        while self.behaviour("not-ready").is_some() {
+            self.wait(Duration::from_millis(100));
+        }
         self.make_key(effective);
         self.ready();
         for component in [
