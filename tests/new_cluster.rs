@@ -116,19 +116,21 @@ fn every_other_server_is_observed_and_told_the_line_that_enforces() {
                 "{name}"
             );
             let note = judgement.note.as_deref().unwrap();
-            assert!(
-                note.contains("[control.pod-security-defaults] state = \"enforce\""),
-                "{name}: {note}"
-            );
+            assert!(note.ends_with(&line_of(CONTROL)), "{name}: {note}");
         });
     }
+}
+
+/// The line that turns a control on, as it is printed.
+fn line_of(control: &str) -> String {
+    format!("control.{control}.state = \"enforce\"")
 }
 
 #[test]
 fn one_line_of_the_policy_enforces_there_too() {
     let server = Server::new();
     std::fs::create_dir_all(server.tree.at(DATA)).unwrap();
-    server.policy("[control.pod-security-defaults]\nstate = \"enforce\"\n");
+    server.policy(&format!("{}\n", line_of(CONTROL)));
     server.apply();
     server.assert_writes(LINE);
 }

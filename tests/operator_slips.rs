@@ -139,6 +139,18 @@ fn each_slip_is_a_warning_with_its_place_and_its_mend() {
             &["config.yaml:1", "is the number 420", "write '0644'"],
         ),
         (
+            "a port with a zero before it, which is octal in quotes too",
+            "1.34.1",
+            SERVER,
+            "",
+            "https-listen-port: 06443\n",
+            &[
+                "config.yaml:1",
+                "is the number 3363",
+                "write it without the zero before it: 6443",
+            ],
+        ),
+        (
             "flags after a stray word",
             "1.34.1",
             SERVER,

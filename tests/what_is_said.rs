@@ -88,7 +88,7 @@ fn diff_shows_what_enforcing_would_do_while_everything_is_observed() {
 fn a_control_that_is_only_observed_says_so_below_it() {
     let tree = with_policy(&["[control.kernel-panic]", "state = \"observe\""]);
     let said = tree.k3warden(&["check"]).stdout;
-    let restricts = "[control.network-policy-default] state = \"enforce\"";
+    let restricts = "control.network-policy-default.state = \"enforce\"";
     assert!(said.contains(restricts), "{said}");
     assert!(
         said.contains("only observed: /etc/k3warden/config.toml:2"),

@@ -25,7 +25,7 @@ mod written;
 pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
 pub use configuration::{is_our_configuration, unit_override};
 pub use judgement::Judgement;
-pub use pass::{Pass, Seen};
+pub use pass::{Pass, Seen, enforcing_line};
 use plan::Start;
 pub use plan::{Plan, PlannedChange, Refused, RefusedBy};
 pub use revert::{

@@ -6,7 +6,7 @@ use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
 use crate::node::Surroundings;
 use crate::policy::{Mode, Policy, Stance};
-use crate::reconcile::{Judgement, Pass, Refused, Verdict, baseline};
+use crate::reconcile::{Judgement, Pass, Refused, Verdict, baseline, enforcing_line};
 use crate::setting::{Finding, Outcome, Remedy};
 
 use super::{Enforcement, slips};
@@ -271,8 +271,8 @@ fn only_observed(policy: &Policy, judgement: &Judgement<'_>) -> Option<String> {
         Some(place) => Some(format!("only observed: {place}")),
         None if policy.mode.value == Mode::Observe => None,
         None => Some(format!(
-            "only observed, as the catalogue has it: [control.{}] state = \"enforce\" enforces it",
-            judgement.control.id
+            "only observed, as the catalogue has it: enforced with {}, above the tables of the policy",
+            enforcing_line(&judgement.control.id)
         )),
     }
 }

@@ -8,7 +8,7 @@ use crate::catalogue::nearest;
 use crate::host::Root;
 use crate::k3s::component::{Component, known_flags};
 use crate::k3s::{
-    Effective, Ending, FILE_LIMIT_BYTES, Options, Place, Remark, Role, SkippedKey, Slip,
+    Effective, Ending, FILE_LIMIT_BYTES, OptionKind, Options, Place, Remark, Role, SkippedKey, Slip,
 };
 
 /// What K3s would end on, pass over, or read otherwise than it is written.
@@ -98,6 +98,7 @@ fn passed_over(effective: &Effective, skipped: &SkippedKey) -> String {
 fn octals(root: &Root, effective: &Effective) -> Vec<String> {
     let mut texts: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
     let mut slips = Vec::new();
+    let options = Options::of(effective.configuration.role, effective.version);
     for (name, option) in &effective.configuration.merge.options {
         for value in &option.values {
             let Place::File { path, line } = &value.place else {
@@ -106,8 +107,19 @@ fn octals(root: &Root, effective: &Effective) -> Vec<String> {
             let lines = texts.entry(path).or_insert_with(|| lines(root, path));
             let row = line.checked_sub(1).and_then(|row| lines.get(row));
             if let Some(written) = row.and_then(|row| octal(row, &value.value)) {
+                // A number goes by the same rule when it comes as text.
+                let is_number = options
+                    .find(name)
+                    .is_some_and(|known| known.kind == OptionKind::Integer);
+                let mend = match is_number {
+                    true => format!(
+                        "it without the zero before it: {}",
+                        written.trim_start_matches(['0', 'o'])
+                    ),
+                    false => format!("'{written}'"),
+                };
                 slips.push(format!(
-                    "{}: without quotes `{name}: {written}` is the number {} to K3s; write '{written}'",
+                    "{}: without quotes `{name}: {written}` is the number {} to K3s; write {mend}",
                     value.place, value.value
                 ));
             }

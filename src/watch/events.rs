@@ -7,14 +7,18 @@ use super::agent::{Agent, SETTLE};
 use super::arms::Placed;
 use super::index::Concern;
 use super::work::{self, Done, Hit, Target, Work};
-use crate::catalogue::{Setting, SettingBody};
-use crate::host::SysctlKey;
+use crate::catalogue::{FileSetting, Setting, SettingBody};
+use crate::host::{self, SysctlKey};
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::Stage;
 
-/// Whoever writes a file of sysctl.d has this long to finish.
+/// Whoever writes a file of sysctl.d has this long to finish. The next boot reads them, and people and packages edit them in
+/// place: half written they say something else, and an empty one is a mask.
 const WRITING: Duration = Duration::from_millis(20);
+/// And a file in which an operator may have a content of his own stays empty for so long: `scp` and the like open it before
+/// they have anything to write, and would go on writing into a file that is not there any more.
+const EMPTIED: Duration = Duration::from_secs(1);
 /// Full passes that events ask for are no closer together than this.
 const FULL_PASS_GAP: Duration = Duration::from_secs(1);
 
@@ -115,9 +119,12 @@ impl Agent<'_> {
     fn answer_paced(&mut self, hits: BTreeSet<Hit>, now: Instant) {
         let mut at_once = BTreeSet::new();
         for hit in hits {
-            let later = match self.is_read_at_next_boot(&hit) {
-                true => Some(now + WRITING),
-                false => self.pace.take(&hit, now),
+            let later = match self.setting_of(&hit).map(|setting| &setting.body) {
+                Some(SettingBody::Sysctl(_)) if matches!(hit.target, Target::Path(_)) => {
+                    Some(now + WRITING)
+                }
+                Some(SettingBody::File(file)) if self.is_emptied(file, &hit) => Some(now + EMPTIED),
+                _ => self.pace.take(&hit, now),
             };
             match later {
                 None => {
@@ -132,16 +139,22 @@ impl Agent<'_> {
         self.answer(&at_once, now);
     }
 
-    /// Files of sysctl.d are read by the next boot and are edited in place by people and packages. Half written they
-    /// say something else, and an empty one is a mask.
-    fn is_read_at_next_boot(&self, hit: &Hit) -> bool {
+    fn setting_of(&self, hit: &Hit) -> Option<&Setting> {
         let Concern::Setting { control, setting } = hit.concern else {
+            return None;
+        };
+        let control = self.ground.catalogue.controls().get(control)?;
+        control.settings.get(setting)
+    }
+
+    fn is_emptied(&self, file: &FileSetting, hit: &Hit) -> bool {
+        let Target::Path(path) = &hit.target else {
             return false;
         };
-        let control = self.ground.catalogue.controls().get(control);
-        let setting = control.and_then(|control| control.settings.get(setting));
-        let is_sysctl = |setting: &Setting| matches!(setting.body, SettingBody::Sysctl(_));
-        matches!(hit.target, Target::Path(_)) && setting.is_some_and(is_sysctl)
+        let entry = file
+            .keep
+            .and_then(|_| self.ground.host.root.look(path).ok()?);
+        entry.is_some_and(|entry| entry.kind == host::Kind::File && entry.size_bytes == 0)
     }
 
     /// Judges what is named, brings it back, and only then tells of it.

@@ -8,13 +8,18 @@
 )]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use super::bed::{Bed, SERVER, exists};
 
 const LINES: &str = "etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml";
 const DATA: &str = "var/lib/rancher/k3s";
+/// A policy of an operator's own.
+const OWN_POLICY: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: RequestResponse\n";
 const AUDIT: &str = "var/lib/rancher/k3s/server/audit.yaml";
 const TOKEN: &str = "var/lib/rancher/k3s/server/token";
 const KEY: &str = "var/lib/rancher/k3s/server/tls/client-ca.key";
@@ -327,4 +332,24 @@ fn a_parent_that_is_moved_away_and_back_is_followed() {
         bed.chmod(TOKEN, 0o666);
         bed.waits(parent, || bed.mode(TOKEN) == 0o600);
     }
+}
+
+/// As `scp` does it: the file is opened and emptied before there is anything to write.
+#[test]
+fn an_operator_who_writes_a_file_of_his_own_in_place_is_waited_for() {
+    let bed = Bed::started();
+    let ours = fs::read(bed.path(AUDIT)).unwrap();
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(bed.path(AUDIT))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    file.write_all(OWN_POLICY.as_bytes()).unwrap();
+    drop(file);
+    bed.is_right_again("an operator's own");
+    assert_eq!(fs::read_to_string(bed.path(AUDIT)).unwrap(), OWN_POLICY);
+    // Nobody writes any more.
+    fs::write(bed.path(AUDIT), "").unwrap();
+    bed.waits("repaired", || fs::read(bed.path(AUDIT)).unwrap() == ours);
 }

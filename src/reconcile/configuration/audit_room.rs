@@ -100,11 +100,13 @@ fn way_out(room_bytes: u64, lines: &BTreeMap<Line, ControlId>) -> String {
     let size = control("audit-log-maxsize").filter(|_| size_mib < DEFAULT_SIZE_MIB);
     let number = control("audit-log-maxbackup").filter(|_| backups < GUIDE_BACKUPS);
     let exceptions: Vec<&str> = size.into_iter().chain(number).collect();
-    format!(
-        "what fits: audit-log-maxbackup={backups} and audit-log-maxsize={size_mib} in kube-apiserver-arg of a file of \
-         your own, and an exception for {}",
-        exceptions.join(" and ")
-    )
+    let fits = format!(
+        "what fits: audit-log-maxbackup={backups} and audit-log-maxsize={size_mib} in kube-apiserver-arg of a file of your own"
+    );
+    match exceptions.is_empty() {
+        true => fits,
+        false => format!("{fits}, and an exception for {}", exceptions.join(" and ")),
+    }
 }
 
 fn most(effective: &Effective) -> Most {

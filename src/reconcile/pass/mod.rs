@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use jiff::civil::Date;
 
-use crate::catalogue::{Catalogue, Control};
+use crate::catalogue::{Catalogue, Control, ControlId};
 use crate::host::{Host, HostError, Thing};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
@@ -43,6 +43,12 @@ pub struct Pass<'a> {
     pub held: Option<&'a Held>,
     /// What was worked out already. A pass is about one moment: after changes take a new one.
     pub seen: Seen,
+}
+
+/// The one line of the policy that has a control enforced. It stands above all tables of its file.
+#[must_use]
+pub fn enforcing_line(control: &ControlId) -> String {
+    format!("control.{control}.state = \"enforce\"")
 }
 
 impl<'a> Pass<'a> {
@@ -83,8 +89,8 @@ impl<'a> Pass<'a> {
         }
         let note = format!(
             "it restricts workloads, and this is not known to be a new cluster: observed until \
-             [control.{}] state = \"enforce\"",
-            control.id
+             the policy has, above its tables, {}",
+            enforcing_line(&control.id)
         );
         (
             Decision {
