@@ -81,6 +81,37 @@ fn a_start_is_made_right_and_what_it_reads_is_left_for_the_gate() {
     );
 }
 
+/// What is encrypted could not be read, and K3s would never be ready. The policy has no say in that.
+#[test]
+fn encryption_that_an_operator_takes_away_under_its_key_is_an_alarm() {
+    const ENCRYPTING: &str = r#"{"kind":"EncryptionConfiguration","apiVersion":"apiserver.config.k8s.io/v1","resources":[{"resources":["secrets"],"providers":[{"aescbc":{"keys":[{"name":"k","secret":"MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}]}},{"identity":{}}]}]}"#;
+    for policy in [
+        "",
+        "[control.secrets-encryption]\nstate = \"off\"\n",
+        "mode = \"observe\"\n",
+    ] {
+        let node = Node::server("");
+        // It is no cluster of ours.
+        let policy_file = format!("k3s_version = \"1.36.3\"\n{policy}");
+        node.write("etc/k3warden/config.toml", &policy_file);
+        node.write("var/lib/rancher/k3s/server/db/state.db", "");
+        node.write(
+            "var/lib/rancher/k3s/server/cred/encryption-config.json",
+            ENCRYPTING,
+        );
+        for (config, is_alarm) in [
+            ("", true),
+            ("secrets-encryption: false\n", true),
+            ("secrets-encryption: true\n", false),
+        ] {
+            node.write("etc/rancher/k3s/config.yaml", config);
+            let said = node.said("k3s.service");
+            let alarms = said.contains("CRITICAL: ") && said.contains("does not become ready");
+            assert_eq!(alarms, is_alarm, "{policy}{config}: {said}");
+        }
+    }
+}
+
 /// With the bits of the file also wrong, its content must not wait for the next start.
 #[test]
 fn a_drop_in_of_ours_whose_content_and_bits_are_both_wrong_is_right_before_the_start() {

@@ -63,6 +63,8 @@ pub enum Kind {
     K3sFails,
     /// A configuration was not written because K3s would not start with it.
     PreflightRefused,
+    /// Encryption of Secrets is off in K3s's configuration while its key is there.
+    EncryptionWithdrawn,
     /// An exception ends soon.
     ExceptionExpiring,
     /// An exception is over and its control is enforced again.
@@ -121,7 +123,7 @@ const fn row(kind: Kind, message_id: &'static str, priority: Priority, name: &'s
 
 /// In the order of [`Kind`].
 #[rustfmt::skip]
-const TABLE: [Row; 26] = [
+const TABLE: [Row; 27] = [
     row(Kind::Started, "f6fadfa7e5c14b629362da5cc13da58a", Priority::Notice, "started"),
     row(Kind::Stopped, "2c63888f28f04481be6ddce7a7ace732", Priority::Notice, "stopped"),
     row(Kind::Reloaded, "8a119b9e16bc47328f7b7676d015b0dc", Priority::Notice, "reloaded"),
@@ -138,6 +140,7 @@ const TABLE: [Row; 26] = [
     row(Kind::RestartRolledBack, "b9c8b9ffe46e46279419c7723226db94", Priority::Critical, "restart rolled back"),
     row(Kind::K3sFails, "5c0a1f6f0d3e4b0f9a3d6f1b7f5e2c94", Priority::Error, "K3s fails"),
     row(Kind::PreflightRefused, "bbeeb6361d334c6d96f0da847a2a3b87", Priority::Error, "preflight refused"),
+    row(Kind::EncryptionWithdrawn, "b702cf0af1564acd83e49d0ab6e9ced5", Priority::Critical, "encryption withdrawn"),
     row(Kind::ExceptionExpiring, "68e58909ccb24416925a56c9a30f4300", Priority::Warning, "exception expiring"),
     row(Kind::ExceptionExpired, "ff53a46f5ead403a84c4b877678537a3", Priority::Warning, "exception expired"),
     row(Kind::Overflow, "e179f773a6e043c09514b7dde2ad0478", Priority::Warning, "events lost"),

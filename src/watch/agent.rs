@@ -23,6 +23,7 @@ use super::view::View;
 use super::work::{self, Hands, Hit, Target};
 use crate::host::{HostError, Thing};
 use crate::reconcile::ledger::{FILE, Ledger, WAY_OUT};
+use crate::reconcile::service::part;
 use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::report::status::{K3sStatus, Repair};
@@ -75,6 +76,8 @@ pub(super) struct Told {
     pub refused_policy: Option<String>,
     /// What is wrong with the ledger.
     pub ledger_damage: Option<String>,
+    /// That Secrets are encrypted and K3s's configuration does not say so.
+    pub encryption_withdrawn: Option<String>,
 }
 
 /// When the daemon did what; seconds since 1970 where a person reads it.
@@ -285,9 +288,28 @@ impl<'s> Agent<'s> {
         // Held by another process it is looked at by the next pass.
         let _ = self.ground.look_at(&mut self.ledger);
         self.check_ledger();
+        self.check_encryption();
         self.ran.last_full_pass = Timestamp::now().as_second();
         self.ran.last_full_pass_at = Some(now);
         self.publisher.wake(now);
+    }
+
+    /// Whatever the policy says of the control: after the next start nobody reads the Secrets.
+    fn check_encryption(&mut self) {
+        let pass = self.ground.pass();
+        let withdrawn = match part::has_key(pass.host, &pass.node.places.data_dir) {
+            true => pass.effective().as_ref().ok(),
+            false => None,
+        };
+        let withdrawn =
+            withdrawn.and_then(|effective| effective.start.encryption_withdrawn.clone());
+        if withdrawn != self.told.encryption_withdrawn
+            && let Some(message) = &withdrawn
+        {
+            let event = Event::new(Kind::EncryptionWithdrawn, message.as_str());
+            self.journal.tell(&event);
+        }
+        self.told.encryption_withdrawn = withdrawn;
     }
 
     pub(super) fn check_ledger(&mut self) {

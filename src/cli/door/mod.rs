@@ -183,6 +183,7 @@ impl Door {
         }
         self.guard_kernel(ledger)?;
         self.guard_start(ledger)?;
+        self.tell_of_encryption();
         let lock = self.session.lock(WHO)?;
         last_data_dir::note(&self.session.node, ledger, &lock)?;
         encrypted::note(&self.session.pass(), ledger, &lock)?;
@@ -200,6 +201,17 @@ impl Door {
             alarm(&format!(
                 "{stale}; `k3warden apply` writes it anew for the next start, takes it away, or says why not"
             ));
+        }
+    }
+
+    /// K3s would start, and its apiserver never be ready: its Secrets are encrypted, and nothing says so any more.
+    fn tell_of_encryption(&self) {
+        let pass = self.session.pass();
+        let effective = pass.effective().as_ref().ok();
+        let withdrawn =
+            effective.and_then(|effective| effective.start.encryption_withdrawn.as_ref());
+        if let Some(withdrawn) = withdrawn {
+            alarm(withdrawn);
         }
     }
 

@@ -182,6 +182,7 @@ pub fn in_force_on_line(
         kubelet: None,
         kubelet_unseen: None,
         encryption: None,
+        encryption_withdrawn: None,
         by_files: BTreeMap::new(),
         endings: Vec::new(),
         swallowed: Vec::new(),

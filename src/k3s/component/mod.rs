@@ -92,6 +92,8 @@ pub struct Start {
     pub kubelet_unseen: Option<HostError>,
     /// Whether an operator's own argument has Secrets encrypted or not, and what gives it; `None` where the option tells.
     pub encryption: Option<(bool, Place)>,
+    /// Encryption is off under a key: what is encrypted with it could not be read, and K3s would not become ready.
+    pub encryption_withdrawn: Option<String>,
     /// The flags for which a file stands (the apiserver's `authentication-config` and `authorization-config`, `config` of the
     /// scheduler and kube-proxy), and what it says.
     pub by_files: BTreeMap<(Component, &'static str), InForce>,
@@ -134,6 +136,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         kubelet: settings.and_then(Result::ok),
         kubelet_unseen,
         encryption: judge::encryption(&components, node, files),
+        encryption_withdrawn: judge::encryption_withdrawn(options, &components, node, files),
         by_files: judge::decided_by_files(&components, node, files),
         endings,
         swallowed: judge::swallowed(&extracted, node),

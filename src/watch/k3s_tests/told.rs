@@ -233,3 +233,28 @@ fn what_is_not_written_again_is_told_once_however_often_everything_is_looked_at(
     }
     assert_eq!(told, 1);
 }
+
+/// Whatever the policy says of the control.
+#[test]
+fn encryption_that_is_taken_away_under_its_key_is_an_alarm_once() {
+    const ENCRYPTING: &str = r#"{"kind":"EncryptionConfiguration","apiVersion":"apiserver.config.k8s.io/v1","resources":[{"resources":["secrets"],"providers":[{"aescbc":{"keys":[{"name":"k","secret":"MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}]}},{"identity":{}}]}]}"#;
+    const CONFIG: &str = "etc/rancher/k3s/config.yaml";
+    for policy in ["", "[control.secrets-encryption]\nstate = \"off\"\n"] {
+        let (tree, signals) = (Tree::server(policy), Signals::catch().unwrap());
+        tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+        tree.write(KEY, ENCRYPTING);
+        tree.write(CONFIG, "secrets-encryption: true\n");
+        let mut bench = Bench::new(&tree, &signals);
+        bench.begin();
+        let mut said = |config: &str| {
+            tree.write(CONFIG, config);
+            bench.agent.look_at_all(bench.now);
+            bench.told(Kind::EncryptionWithdrawn).len()
+        };
+        assert_eq!(said("secrets-encryption: true\n"), 0, "{policy}");
+        assert_eq!(said("debug: true\n"), 1, "{policy}");
+        assert_eq!(said("debug: true\n"), 0, "{policy}");
+        assert_eq!(said("secrets-encryption: true\n"), 0, "{policy}");
+        assert_eq!(said("debug: true\n"), 1, "{policy}");
+    }
+}

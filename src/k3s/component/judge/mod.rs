@@ -231,6 +231,17 @@ pub(super) fn encryption(
     encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
 }
 
+/// That encryption is off while its key is there, and what to do.
+pub(super) fn encryption_withdrawn(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Option<String> {
+    let apiserver = Line::of(Component::Apiserver, components, node, files);
+    encryption::withdrawn(options, &apiserver)
+}
+
 /// The flags for which a file of the operator's stands.
 pub(super) fn decided_by_files(
     components: &Components,

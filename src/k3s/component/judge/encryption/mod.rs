@@ -15,9 +15,14 @@ use crate::k3s::go_value::boolean;
 const FLAG: &str = "encryption-provider-config";
 const PROVIDERS: [&str; 5] = ["aesgcm", "aescbc", "secretbox", "identity", "kms"];
 
+/// That encryption is off while its key is there.
+pub(super) fn withdrawn(options: Options<'_>, line: &Line<'_>) -> Option<String> {
+    withdrawn::warning(options, line)
+}
+
 /// What the operator should know before the next start; at most one of them is so.
 pub(super) fn warning(options: Options<'_>, line: &Line<'_>) -> Option<String> {
-    late::warning(options, line).or_else(|| withdrawn::warning(options, line))
+    late::warning(options, line).or_else(|| withdrawn(options, line))
 }
 
 /// Judges the file that the flag names; K3s's own comes into being at its start.
