@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::{Line, common, files};
 use crate::host::Kind;
-use crate::k3s::Files;
 use crate::k3s::component::document::Document;
+use crate::k3s::component::releases::Since;
 use crate::k3s::component::schema::{Shape, TEXTS};
 use crate::k3s::label::{NO_SUBDOMAIN, is_subdomain};
+use crate::k3s::{Files, K3sVersion};
 
 const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
 const STAGES: [&str; 4] = [
@@ -70,7 +71,7 @@ pub(super) fn judge(line: &mut Line<'_>) {
         common::one_of(line, "audit-log-version", &versions(line.minor()));
         // The flags are judged before the file is opened (`Validate`, `ApplyTo`).
         let path = line.node.named_file(&argument.value);
-        let reason = no_place_for_log(&path, line.minor(), line.files);
+        let reason = no_place_for_log(&path, line.node.version, line.files);
         if let Some(reason) = reason.filter(|_| argument.value != "-") {
             line.end(&reason, Some(argument));
         }
@@ -87,14 +88,25 @@ pub(super) fn judge(line: &mut Line<'_>) {
     }
 }
 
-/// From here on the apiserver makes the directory of its audit log (kubernetes PR 110813).
-const MAKES_DIRECTORY_SINCE_MINOR: u16 = 25;
+/// From here on the apiserver opens its audit log at its start, with which it ends where it cannot.
+const OPENS_SINCE_MINOR: u16 = 22;
+/// From here on it makes the directory of its audit log (kubernetes PR 110813 and its backports, each looked up in
+/// `pkg/server/options/audit.go` of the apiserver's module).
+const MAKES_DIRECTORY_SINCE: &str = "1.22.13+1.23.10+1.24.4+1.25.0";
 
 /// Why the apiserver could not open its audit log, with which it ends (apiserver `pkg/server/options/audit.go`
 /// ensureLogFile): its directory is missing and not made, or stands where something else is.
-pub(super) fn no_place_for_log(path: &Path, minor: u16, files: &Files<'_>) -> Option<String> {
-    if minor >= MAKES_DIRECTORY_SINCE_MINOR && matches!(files.kind(path), Ok(Some(Kind::Directory)))
-    {
+pub(super) fn no_place_for_log(
+    path: &Path,
+    version: K3sVersion,
+    files: &Files<'_>,
+) -> Option<String> {
+    if version.minor < OPENS_SINCE_MINOR {
+        return None;
+    }
+    let makes_directory =
+        Since::parse(MAKES_DIRECTORY_SINCE).is_some_and(|since| since.reached(version));
+    if makes_directory && matches!(files.kind(path), Ok(Some(Kind::Directory))) {
         return Some(format!(
             "ensureLogFile: open {}: is a directory",
             path.display()
@@ -111,8 +123,8 @@ pub(super) fn no_place_for_log(path: &Path, minor: u16, files: &Files<'_>) -> Op
         {
             "is a link that leads nowhere"
         }
-        Ok(None) if minor < MAKES_DIRECTORY_SINCE_MINOR => "is missing",
-        Ok(None) => return no_place_for_log(directory, minor, files),
+        Ok(None) if !makes_directory => "is missing",
+        Ok(None) => return no_place_for_log(directory, version, files),
     };
     Some(format!(
         "{} {what}, the directory of the audit log, without which kube-apiserver ends",
@@ -232,7 +244,7 @@ mod tests {
             "audit-log-path=/var/lib/rancher/k3s/server/logs/audit.log",
             "audit-log-maxage=-1",
         ];
-        let start = with(vec![("kube-apiserver-arg", items)], "1.20.2", Role::Server);
+        let start = with(vec![("kube-apiserver-arg", items)], "1.22.4", Role::Server);
         let reasons: Vec<&str> = start
             .endings
             .iter()
@@ -243,6 +255,26 @@ mod tests {
             reasons[1].contains("directory of the audit log"),
             "{reasons:?}"
         );
+    }
+
+    /// Asked of a real 1.24.4, which made it and was ready.
+    #[test]
+    fn the_directory_of_the_log_is_made_since_some_patches() {
+        for (versions, ends) in [
+            ("1.22.0 1.22.12 1.23.9 1.24.0 1.24.3", true),
+            ("1.21.14 1.22.13 1.23.10 1.24.4 1.25.0 1.36.3", false),
+        ] {
+            for version in versions.split_whitespace() {
+                let path = vec!["audit-log-path=/gone/audit.log"];
+                let start = with(vec![("kube-apiserver-arg", path)], version, Role::Server);
+                assert_eq!(
+                    !start.endings.is_empty(),
+                    ends,
+                    "{version}: {:?}",
+                    start.endings
+                );
+            }
+        }
     }
 
     #[test]

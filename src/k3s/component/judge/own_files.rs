@@ -19,7 +19,7 @@ pub fn refuses_audit_policy(content: &[u8], version: K3sVersion) -> Option<Strin
 /// Why the apiserver would end with its audit log at a path; `None` if it would not.
 #[must_use]
 pub fn refuses_audit_log(path: &Path, version: K3sVersion, files: &Files<'_>) -> Option<String> {
-    audit::no_place_for_log(path, version.minor, files)
+    audit::no_place_for_log(path, version, files)
 }
 
 /// The plug-ins that an admission configuration has a section for.
