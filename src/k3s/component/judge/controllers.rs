@@ -4,13 +4,14 @@ use super::{
     Line, common, component_file, emulated, files, manager_files, node_networks, ports, serving,
     workers,
 };
-use crate::k3s::Ending;
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::options::Options;
+use crate::k3s::component::releases::Since;
 use crate::k3s::component::{Component, Components};
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::{boolean, float};
 use crate::k3s::label::is_label;
+use crate::k3s::{Ending, K3sVersion};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -48,13 +49,7 @@ pub(super) fn manager(line: &mut Line<'_>, components: &Components, options: Opt
     delegation(line);
     files::must_exist(
         line,
-        &[
-            "kubeconfig",
-            "root-ca-file",
-            "service-account-private-key-file",
-            "tls-cert-file",
-            "tls-private-key-file",
-        ],
+        &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
     );
 }
 
@@ -105,6 +100,21 @@ fn all_alpha(line: &mut Line<'_>) {
     }
 }
 
+/// From these releases on K3s ends with its cloud-controller-manager. Before, and not before the other, it logs why that
+/// exited and runs on without it (K3s 753c00f30 and 199424b60, `pkg/daemons/executor/embed.go`); what was backported of the
+/// first is not known here.
+const ENDS_WITH_CLOUD_SINCE: &str = "1.29.2";
+const ENDED_WITH_CLOUD_UNTIL: &str = "1.22.2";
+/// From here on K3s reads what `--cloud-config` names, and ends over what it cannot read however the component exits
+/// (0b96ca92b, `cloudInitializer`).
+const CONFIGURED_SINCE: &str = "1.23.13+1.24.7+1.25.3";
+
+/// Whether K3s ends when its cloud-controller-manager does.
+pub(super) fn ends_with_cloud(version: K3sVersion) -> bool {
+    let since = |releases: &str| Since::parse(releases).is_some_and(|since| since.reached(version));
+    since(ENDS_WITH_CLOUD_SINCE) || !since(ENDED_WITH_CLOUD_UNTIL)
+}
+
 /// K3s's cloud-controller-manager.
 pub(super) fn cloud(line: &mut Line<'_>, components: &Components, options: Options<'_>) {
     ports::of_another(
@@ -132,18 +142,20 @@ pub(super) fn cloud(line: &mut Line<'_>, components: &Components, options: Optio
     no_cluster(line);
     files::must_exist(
         line,
-        &[
-            "cloud-config",
-            "kubeconfig",
-            "tls-cert-file",
-            "tls-private-key-file",
-        ],
+        &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
     );
     if let Some(argument) = line
         .last("cloud-provider")
         .filter(|argument| argument.value.is_empty())
     {
         line.end("--cloud-provider cannot be empty", Some(argument));
+    }
+}
+
+/// What K3s itself cannot begin in its cloud-controller-manager.
+pub(super) fn cloud_provider(line: &mut Line<'_>, options: Options<'_>) {
+    if Since::parse(CONFIGURED_SINCE).is_some_and(|since| since.reached(line.node.version)) {
+        files::must_exist(line, &["cloud-config"]);
     }
     load_balancer(line, options);
 }
@@ -341,6 +353,92 @@ mod tests {
                     "{option} {flag}: {absent}"
                 );
                 assert_eq!(of("/var/lib/rancher/k3s/server/cred/x"), None);
+            }
+        }
+    }
+
+    /// Asked of a real 1.24.4, which logged the error and was ready, and of a real 1.31.4.
+    #[test]
+    fn k3s_went_on_without_its_cloud_controller_manager_once() {
+        let option = "kube-cloud-controller-manager-arg";
+        for (item, versions) in [
+            (
+                "bind-address",
+                "1.21.1 1.22.1 | 1.22.2 1.24.4 1.28.4 1.29.1 | 1.29.2 1.31.4 1.36.3",
+            ),
+            ("v=2", "| 1.28.4 | 1.29.4"),
+            (
+                "controllers=x",
+                "1.22.1 | 1.22.4 1.24.4 1.29.1 | 1.29.2 1.31.4",
+            ),
+            (
+                "cloud-config=/x",
+                "| 1.23.6 1.24.4 | 1.24.7 1.25.3 1.28.4 1.31.4 1.36.3",
+            ),
+        ] {
+            for (part, versions) in versions.split('|').enumerate() {
+                for version in versions.split_whitespace() {
+                    let start = with(vec![(option, vec![item])], version, Role::Server);
+                    let told = start
+                        .warnings
+                        .iter()
+                        .any(|warning| warning.contains("goes on without it"));
+                    assert_eq!(
+                        start.endings.is_empty(),
+                        part == 1,
+                        "{item} {version}: {:?}",
+                        start.endings
+                    );
+                    assert_eq!(
+                        told,
+                        part == 1 && item != "cloud-config=/x",
+                        "{item} {version}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Asked of a real 1.24.4.
+    #[test]
+    fn what_only_a_controller_reads_may_be_missing_where_it_does_not_run() {
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for (file, controllers, ends) in [
+                ("root-ca-file=/none", "controllers=*,-nodeipam", true),
+                ("root-ca-file=/none", "controllers=-service", false),
+                (
+                    "root-ca-file=/none",
+                    "controllers=root-ca-cert-publisher",
+                    true,
+                ),
+                (
+                    "root-ca-file=/none",
+                    "controllers=*,-serviceaccount-token",
+                    true,
+                ),
+                (
+                    "service-account-private-key-file=/none",
+                    "controllers=*",
+                    true,
+                ),
+                (
+                    "service-account-private-key-file=/none",
+                    "controllers=*,-serviceaccount-token",
+                    false,
+                ),
+            ] {
+                let items = vec![file, controllers];
+                let start = with(
+                    vec![("kube-controller-manager-arg", items)],
+                    version,
+                    Role::Server,
+                );
+                assert_eq!(
+                    !start.endings.is_empty(),
+                    ends,
+                    "{version} {file} {controllers}: {:?}",
+                    start.endings
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The logging flags: each component's own, and that all of them must agree, since K3s runs them in one process.
 
-use super::{Line, common};
+use super::{Line, common, controllers};
 use crate::k3s::component::document::Document;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::{Argument, Component, Components, KubeletSettings, Node, kubelet};
@@ -88,7 +88,9 @@ pub(super) fn changed_by_another(
     let mut first: Option<Logging> = None;
     for component in Component::ALL {
         let line = Line::of(component, components, node, files);
-        if line.arguments.is_empty() || !super::starts(component, options) {
+        let goes_on = component == Component::CloudControllerManager
+            && !controllers::ends_with_cloud(node.version);
+        if line.arguments.is_empty() || !super::starts(component, options) || goes_on {
             continue;
         }
         let (logging, decided_by) = of_line(&line, options, settings);

@@ -21,8 +21,23 @@ const RECYCLERS: [&str; 2] = [
     "pv-recycler-pod-template-filepath-nfs",
 ];
 
+/// The controllers that read K3s's key of tokens and its authority (kubernetes `cmd/kube-controller-manager/app`
+/// service_accounts.go, certificates.go; up to 1.31 controllermanager.go); without `*` in `--controllers` they do not run.
+const TOKENS: [&str; 2] = ["serviceaccount-token", "serviceaccount-token-controller"];
+const PUBLISHERS: [&str; 2] = [
+    "root-ca-cert-publisher",
+    "root-ca-certificate-publisher-controller",
+];
+
 pub(super) fn judge(line: &mut Line<'_>) {
     signing(line);
+    let (tokens, publishes) = (runs(line, &TOKENS), runs(line, &PUBLISHERS));
+    if tokens || publishes {
+        files::must_exist(line, &["root-ca-file"]);
+    }
+    if tokens {
+        files::must_exist(line, &["service-account-private-key-file"]);
+    }
     if line.minor() == 36 {
         files::must_exist(line, &[LABELS]);
     }

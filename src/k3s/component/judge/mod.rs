@@ -170,12 +170,7 @@ pub(super) fn endings(
                 .extend(kubelet::taints_of_option(options, node));
             kubelet::files(&mut line, settings, extracted);
         }
-        if line.endings.is_empty() {
-            common::command_line(&mut line);
-        }
-        if line.endings.is_empty() {
-            logging::judge(&mut line);
-        }
+        command_line(&mut line);
         if line.endings.is_empty() {
             match component {
                 Component::Apiserver => apiserver::judge(&mut line, options),
@@ -188,6 +183,13 @@ pub(super) fn endings(
                 }
                 Component::Scheduler => controllers::scheduler(&mut line, components, options),
                 Component::KubeProxy => proxy::judge(&mut line),
+            }
+        }
+        if component == Component::CloudControllerManager {
+            if line.endings.is_empty() {
+                controllers::cloud_provider(&mut line, options);
+            } else if !controllers::ends_with_cloud(node.version) {
+                continue;
             }
         }
         endings.append(&mut line.endings);
@@ -208,6 +210,42 @@ pub(super) fn endings(
         ));
     }
     endings
+}
+
+/// What a component cannot read of its command line, and what it logs by.
+fn command_line(line: &mut Line<'_>) {
+    if line.endings.is_empty() {
+        common::command_line(line);
+    }
+    if line.endings.is_empty() {
+        logging::judge(line);
+    }
+}
+
+/// Why a cloud-controller-manager exits that K3s goes on without.
+fn goes_on_without_cloud(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Vec<String> {
+    let component = Component::CloudControllerManager;
+    if components.line(component).is_empty() || controllers::ends_with_cloud(node.version) {
+        return Vec::new();
+    }
+    let mut line = Line::of(component, components, node, files);
+    command_line(&mut line);
+    if line.endings.is_empty() {
+        controllers::cloud(&mut line, components, options);
+    }
+    let first = line.endings.first();
+    let told = first.map(|ending| {
+        format!(
+            "{ending}; K3s {} goes on without it, and a new node is never given Pods",
+            node.version
+        )
+    });
+    Vec::from_iter(told)
 }
 
 /// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
@@ -273,6 +311,7 @@ pub(super) fn warnings(
     warnings.extend(token_file::waits(options, node, files));
     warnings.extend(runtime::waits(options));
     warnings.extend(unknown_flags(components, node));
+    warnings.extend(goes_on_without_cloud(options, components, node, files));
     let apiserver = Line::of(Component::Apiserver, components, node, files);
     warnings.extend(encryption::warning(options, &apiserver));
     if let Some(argument) = access::never_ready(&apiserver) {
