@@ -33,16 +33,39 @@ pub(super) fn judge(line: &mut Line<'_>, options: Options<'_>) {
     serving::judge(line);
 }
 
-/// K3s's own clients look for the apiserver where K3s puts it (pkg/daemons/control/server.go), and the controller manager ends
-/// where they do not find it. In which order older releases wait for what was not tried.
+/// K3s's own clients look for the apiserver where K3s puts it (pkg/daemons/control/server.go). Of 1.36 the controller manager
+/// ends where they do not find it.
 fn elsewhere(line: &mut Line<'_>, options: Options<'_>) {
-    let supervisor = options.number("supervisor-port", 0);
-    let is_apart = supervisor != 0 && supervisor != options.number("https-listen-port", 6443);
-    // Apart from its supervisor it is waited for: a real 1.36.3 was neither ready nor at an end after a minute and a half.
-    if line.minor() != 36 || is_apart {
+    if waited_for(line, options) {
         return;
     }
-    let away = line.given("bind-address").filter(|argument| {
+    if let Some(argument) = away(line) {
+        let reason = "unable to load configmap based request-header-client-ca-file: dial tcp: connect: connection refused";
+        let place = Some(argument.place.clone());
+        line.endings
+            .push(Ending::of(Component::ControllerManager, reason, place));
+    }
+}
+
+/// Where the apiserver is, if K3s waits there for it in vain: a real 1.24.4 and 1.31.4 were neither ready nor at an end after a
+/// minute, and a real 1.36.3 with a supervisor of its own. In which order the releases between wait for what was not tried.
+pub(super) fn waited_for_elsewhere<'a>(
+    line: &Line<'a>,
+    options: Options<'_>,
+) -> Option<&'a Argument> {
+    away(line).filter(|_| waited_for(line, options))
+}
+
+/// Whether the other components wait until the apiserver is where K3s looks for it.
+fn waited_for(line: &Line<'_>, options: Options<'_>) -> bool {
+    let supervisor = options.number("supervisor-port", 0);
+    let is_apart = supervisor != 0 && supervisor != options.number("https-listen-port", 6443);
+    line.minor() != 36 || is_apart
+}
+
+/// What puts the apiserver where K3s does not look for it.
+fn away<'a>(line: &Line<'a>) -> Option<&'a Argument> {
+    let address = line.given("bind-address").filter(|argument| {
         let address: Option<IpAddr> = argument.value.parse().ok();
         address.is_some_and(|address| {
             // Of the two loopback addresses a cluster's first family takes one.
@@ -66,12 +89,7 @@ fn elsewhere(line: &mut Line<'_>, options: Options<'_>) {
         argument.place != Place::Default
             && own_port(argument).is_some_and(|port| port != argument.value)
     });
-    if let Some(argument) = away.or(other_port) {
-        let reason = "unable to load configmap based request-header-client-ca-file: dial tcp: connect: connection refused";
-        let place = Some(argument.place.clone());
-        line.endings
-            .push(Ending::of(Component::ControllerManager, reason, place));
-    }
+    address.or(other_port)
 }
 
 fn networks(line: &mut Line<'_>) {
@@ -155,7 +173,8 @@ fn families(line: &mut Line<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::component::tests::{ending, reason};
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, reason, with};
 
     #[test]
     fn the_first_service_network_has_the_family_of_the_address_that_is_given_out() {
@@ -343,7 +362,30 @@ mod tests {
             let found = reason("1.36.3", &[bound, ("supervisor-port", supervisor)]);
             assert_eq!(!found.is_empty(), ends, "{supervisor}: {found}");
         }
-        let address = ("kube-apiserver-arg", "bind-address=10.77.0.2");
-        assert_eq!(reason("1.31.4", &[address]), "");
+    }
+
+    /// Asked of a real 1.24.4 and 1.31.4.
+    #[test]
+    fn behind_an_apiserver_that_is_elsewhere_older_releases_read_no_other_flags() {
+        for version in ["1.24.4", "1.31.4"] {
+            for (item, waits) in [
+                ("bind-address=10.77.0.2", true),
+                ("secure-port=7000", true),
+                ("bind-address=0.0.0.0", false),
+                ("secure-port=6444", false),
+            ] {
+                let options = vec![
+                    ("kube-apiserver-arg", vec![item]),
+                    ("kube-controller-manager-arg", vec!["nope=1"]),
+                ];
+                let start = with(options, version, Role::Server);
+                assert_eq!(start.endings.is_empty(), waits, "{version} {item}");
+                let warned = start
+                    .warnings
+                    .iter()
+                    .any(|warning| warning.contains("never says that it is ready"));
+                assert_eq!(warned, waits, "{version} {item}: {:?}", start.warnings);
+            }
+        }
     }
 }

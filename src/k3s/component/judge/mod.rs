@@ -158,7 +158,9 @@ pub(super) fn endings(
         options, components, node, files,
     ));
     let apiserver = Line::of(Component::Apiserver, components, node, files);
-    let gets_ready = access::never_ready(&apiserver).is_none() && access::admits_k3s(&apiserver);
+    let gets_ready = access::never_ready(&apiserver).is_none()
+        && access::admits_k3s(&apiserver)
+        && apiserver::waited_for_elsewhere(&apiserver, options).is_none();
     for component in Component::ALL {
         let waits = !gets_ready && component != Component::Apiserver;
         if components.line(component).is_empty() || !starts(component, options) || waits {
@@ -317,6 +319,13 @@ pub(super) fn warnings(
     if let Some(argument) = access::never_ready(&apiserver) {
         warnings.push(format!(
             "{}: with --{}={} kube-apiserver never says that it is ready, and K3s ends after 15 minutes; RBAC belongs to the modes",
+            argument.place,
+            argument.shown_flag(),
+            argument.value
+        ));
+    } else if let Some(argument) = apiserver::waited_for_elsewhere(&apiserver, options) {
+        warnings.push(format!(
+            "{}: with --{}={} kube-apiserver never says that it is ready where K3s looks for it",
             argument.place,
             argument.shown_flag(),
             argument.value
