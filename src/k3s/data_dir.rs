@@ -11,11 +11,15 @@ use super::config_file::{
 };
 use super::environment::Environment;
 use super::files::{Files, Input};
+use super::go_value::boolean;
 use super::yaml::to_text;
 use super::{ConfigurationError, Ending, Invocation, K3sVersion, Merge};
 
 /// K3s's own default.
 pub const DEFAULT_DATA_DIR: &str = "/var/lib/rancher/k3s";
+
+/// K3s's default with `rootless`, though root runs it (pkg/datadir/datadir.go LocalHome, pkg/cli/server/server.go).
+const ROOTLESS_DATA_DIR: &str = "${HOME}/.rancher/k3s";
 
 /// The wrapper looks into the configuration (K3s 332fd73d4).
 const LOOKS: K3sVersion = K3sVersion::new(20, 2);
@@ -41,13 +45,17 @@ pub struct DataDir {
 impl DataDir {
     /// What the options say, once they are settled.
     pub(super) fn of_options(merge: &Merge, outer: Option<String>) -> Self {
-        let state = merge
-            .options
-            .get("data-dir")
-            .and_then(|option| option.values.last())
-            .map(|value| value.value.as_str());
+        let last = |name: &str| {
+            let option = merge.options.get(name)?;
+            option.values.last().map(|value| value.value.as_str())
+        };
+        let is_rootless = last("rootless").is_some_and(|word| boolean(word) == Some(true));
+        let state = match last("data-dir").unwrap_or_default() {
+            "" if is_rootless => ROOTLESS_DATA_DIR,
+            said => said,
+        };
         Self {
-            state: Some(absolute(state.unwrap_or_default())),
+            state: Some(absolute(state)),
             unpacked: absolute(outer.as_deref().unwrap_or_default()),
         }
     }
@@ -239,6 +247,7 @@ fn in_words<'w>(mut words: impl Iterator<Item = &'w str>) -> impl Iterator<Item 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k3s::{Place, SetOption, Sourced};
 
     #[test]
     fn a_state_directory_becomes_an_absolute_path() {
@@ -250,6 +259,37 @@ mod tests {
             ("~/k3s", "/root/k3s"),
         ] {
             assert_eq!(absolute(text), Path::new(path));
+        }
+    }
+
+    /// Asked of a real 1.24.4 and 1.36.3 that root ran.
+    #[test]
+    fn without_root_the_state_is_at_home() {
+        for (options, state) in [
+            (&[("rootless", "true")][..], "/root/.rancher/k3s"),
+            (&[("rootless", "1")], "/root/.rancher/k3s"),
+            (&[("rootless", "false")], DEFAULT_DATA_DIR),
+            (&[("rootless", "true"), ("data-dir", "/data")], "/data"),
+        ] {
+            let mut merge = Merge::default();
+            for (name, value) in options {
+                let value = Sourced {
+                    value: (*value).to_owned(),
+                    place: Place::Default,
+                };
+                let option = SetOption {
+                    list: false,
+                    values: vec![value],
+                    overrode: Vec::new(),
+                };
+                merge.options.insert((*name).to_owned(), option);
+            }
+            let found = DataDir::of_options(&merge, None);
+            assert_eq!(
+                found.state.as_deref(),
+                Some(Path::new(state)),
+                "{options:?}"
+            );
         }
     }
 }
