@@ -388,4 +388,21 @@ mod tests {
             }
         }
     }
+
+    /// Asked of a real 1.24.4, which was ready with each.
+    #[test]
+    fn checks_that_nobody_calls_end_nothing() {
+        for item in [
+            "strict-transport-security-directives=nope",
+            "shutdown-delay-duration=-1s",
+            "livez-grace-period=-1s",
+            "min-request-timeout=-1",
+            "goaway-chance=1",
+        ] {
+            for (version, ends) in [("1.24.4", false), ("1.30.4", false), ("1.31.4", true)] {
+                let found = reason(version, &[("kube-apiserver-arg", item)]);
+                assert_eq!(!found.is_empty(), ends, "{version} {item}: {found}");
+            }
+        }
+    }
 }

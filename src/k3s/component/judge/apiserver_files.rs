@@ -2,6 +2,7 @@
 
 use super::{Line, files};
 use crate::k3s::component::Argument;
+use crate::k3s::go_value::boolean;
 
 const FILES: &[&str] = &[
     "authentication-token-webhook-config-file",
@@ -20,7 +21,6 @@ const FILES: &[&str] = &[
     "tls-cert-file",
     "tls-private-key-file",
     "token-auth-file",
-    "tracing-config-file",
 ];
 
 /// More of 1.36: the peers' is asked for by a gate that was off before, and of labels 1.31.4 only logs that they are not there.
@@ -37,6 +37,9 @@ pub(super) fn judge(line: &mut Line<'_>) {
         files::must_exist(line, &["audit-webhook-config-file"]);
     }
     files::must_exist(line, FILES);
+    if traces(line) {
+        files::must_exist(line, &["tracing-config-file"]);
+    }
     if line.given("proxy-client-cert-file").is_some() {
         // A key alone is not looked at (`cmd/kube-apiserver/app`).
         files::must_exist(line, &["proxy-client-key-file"]);
@@ -45,6 +48,19 @@ pub(super) fn judge(line: &mut Line<'_>) {
         files::must_exist(line, FILES_OF_36);
         etcd_pair(line);
     }
+}
+
+/// From here on it traces by default (`cmd/kube-apiserver/app/server.go` asks the gate before it reads the file).
+const TRACES_SINCE_MINOR: u16 = 27;
+
+fn traces(line: &Line<'_>) -> bool {
+    let gates = line.words("feature-gates").into_iter();
+    let said = gates
+        .filter_map(|(pair, _)| pair.rsplit(':').next()?.split_once('='))
+        .filter(|(name, _)| *name == "APIServerTracing")
+        .last()
+        .and_then(|(_, value)| boolean(value));
+    said.unwrap_or(line.minor() >= TRACES_SINCE_MINOR)
 }
 
 /// Of etcd's client each comes with the other.
@@ -72,7 +88,8 @@ fn etcd_pair(line: &mut Line<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::k3s::component::tests::{ending, reason};
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, reason, with};
 
     /// Asked of a real 1.36.3.
     #[test]
@@ -101,6 +118,29 @@ mod tests {
         assert_eq!(reason("1.31.4", &labels), "");
         let key_alone = ["proxy-client-cert-file=", "proxy-client-key-file=/none"];
         assert_eq!(ending("kube-apiserver-arg", &key_alone), None);
+    }
+
+    /// Asked of a real 1.24.4.
+    #[test]
+    fn the_configuration_of_traces_is_read_where_its_gate_is_on() {
+        let file = "tracing-config-file=/none";
+        for (version, gate, ends) in [
+            ("1.24.4", None, false),
+            ("1.24.4", Some("true"), true),
+            ("1.31.4", None, true),
+            ("1.31.4", Some("false"), false),
+            ("1.36.3", None, true),
+        ] {
+            let gate = gate.map(|value| format!("feature-gates=APIServerTracing={value}"));
+            let items: Vec<&str> = [file].into_iter().chain(gate.as_deref()).collect();
+            let start = with(vec![("kube-apiserver-arg", items)], version, Role::Server);
+            assert_eq!(
+                !start.endings.is_empty(),
+                ends,
+                "{version} {gate:?}: {:?}",
+                start.endings
+            );
+        }
     }
 
     /// Asked of a real 1.36.3.

@@ -73,7 +73,7 @@ pub(super) fn given(
     let mut given = Vec::new();
     for component in Component::ALL {
         let line = Line::of(component, components, node, files);
-        if !super::starts(component, options) {
+        if !super::starts(component, options, components) {
             continue;
         }
         for argument in line.flags.effective(line.arguments, "feature-gates") {

@@ -14,6 +14,9 @@ const DURATIONS: [&str; 5] = [
     "shutdown-watch-termination-grace-period",
     "storage-initialization-timeout",
 ];
+/// From here on the checks that every apiserver has are called, which older ones have too (kubernetes
+/// `pkg/controlplane/apiserver/options/validation.go`; not called in 1.20, 1.24.4, 1.25.16, 1.26.0, 1.29.0 and 1.30.0).
+const CHECKED_SINCE_MINOR: u16 = 31;
 const HOUR_NS: i64 = 3_600_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -21,9 +24,9 @@ pub(super) fn judge(line: &mut Line<'_>) {
     common::no_insecure_port(line, &["insecure-port", "port"]);
     common::range(line, "secure-port", 1, 65535);
     common::range(line, "kubernetes-service-node-port", 0, 65535);
-    // 1.20 has the checks of these and never calls them.
-    if line.minor() > 20 {
+    if line.minor() >= CHECKED_SINCE_MINOR {
         of_every_server(line);
+        transport_security(line);
     }
     for flag in ["apiserver-count", "identity-lease-duration-seconds"] {
         let reason =
@@ -32,7 +35,6 @@ pub(super) fn judge(line: &mut Line<'_>) {
     }
     token_expiration(line);
     requests_in_flight(line);
-    transport_security(line);
     common::hidden_metrics(line);
     common::one_of(
         line,
@@ -82,7 +84,7 @@ fn origins(line: &mut Line<'_>) {
     };
     let words = line.words("cors-allowed-origins");
     let wrong = words.iter().find(|(word, _)| !is_pinned(word));
-    if let Some((_, argument)) = wrong.filter(|_| line.minor() >= 31) {
+    if let Some((_, argument)) = wrong.filter(|_| line.minor() >= CHECKED_SINCE_MINOR) {
         line.end(
             "--cors-allowed-origins has an invalid regular expression: regular expression does not pin to start/end of host in \
              the origin header",

@@ -90,7 +90,7 @@ pub(super) fn changed_by_another(
         let line = Line::of(component, components, node, files);
         let goes_on = component == Component::CloudControllerManager
             && !controllers::ends_with_cloud(node.version);
-        if line.arguments.is_empty() || !super::starts(component, options) || goes_on {
+        if line.arguments.is_empty() || !super::starts(component, options, components) || goes_on {
             continue;
         }
         let (logging, decided_by) = of_line(&line, options, settings);

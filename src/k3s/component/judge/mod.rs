@@ -52,6 +52,7 @@ use super::options::Options;
 use super::value::Kind;
 use super::{Argument, Component, Components, InForce, Node, Place};
 use crate::k3s::Files;
+use crate::k3s::go_value::boolean;
 use crate::k3s::secret::shown_name;
 use crate::k3s::{Ending, SECRET, Sourced, shown_value};
 
@@ -163,7 +164,8 @@ pub(super) fn endings(
         && apiserver::waited_for_elsewhere(&apiserver, options).is_none();
     for component in Component::ALL {
         let waits = !gets_ready && component != Component::Apiserver;
-        if components.line(component).is_empty() || !starts(component, options) || waits {
+        if components.line(component).is_empty() || !starts(component, options, components) || waits
+        {
             continue;
         }
         let mut line = Line::of(component, components, node, files);
@@ -253,13 +255,33 @@ fn goes_on_without_cloud(
 /// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
 /// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go); the kubelet waits for the
 /// container runtime (pkg/executor/embed).
-fn starts(component: Component, options: Options<'_>) -> bool {
-    let waits = options.on("disable-agent") && !options.on("disable-cloud-controller");
+fn starts(component: Component, options: Options<'_>, components: &Components) -> bool {
     match component {
-        Component::Scheduler => !waits,
+        Component::Scheduler => {
+            options.on("disable-cloud-controller")
+                || (!options.on("disable-agent") && registers_node(components))
+        }
         Component::Kubelet => runtime::answers(options),
         _ => true,
     }
+}
+
+/// Whether the kubelet makes a node of this machine: one that is told another name may not (`--authorization-mode=Node`), and one
+/// that is told so does not.
+fn registers_node(components: &Components) -> bool {
+    let last = |flag: &'static str| components.values(Component::Kubelet, flag).last();
+    if last("register-node").is_some_and(|argument| boolean(&argument.value) == Some(false)) {
+        return false;
+    }
+    let names: Vec<&Argument> = components
+        .values(Component::Kubelet, "hostname-override")
+        .collect();
+    let ([first, ..], [.., last]) = (names.as_slice(), names.as_slice()) else {
+        return true;
+    };
+    // K3s gives it one of its own, alone unless the operator's stands beside it.
+    let own = last.overrode.last().map_or(&first.value, |own| &own.value);
+    last.place == Place::Default || *own == last.value
 }
 
 /// Whether the apiserver encrypts Secrets, where an operator's own argument decides that.
@@ -407,6 +429,34 @@ mod tests {
                 "{item}: {:?}",
                 start.endings
             );
+        }
+    }
+
+    /// Asked of a real 1.31.4 and 1.36.3, which ran without a scheduler.
+    #[test]
+    fn without_a_node_no_flag_of_the_scheduler_is_read() {
+        for (items, ends) in [
+            (vec!["hostname-override=h"], false),
+            (vec!["hostname-override+=h"], false),
+            (vec!["hostname-override=n1"], true),
+            (vec!["register-node=false"], false),
+            (vec!["register-node=true"], true),
+            (vec!["max-pods=50"], true),
+        ] {
+            for version in ["1.24.4", "1.31.4", "1.36.3"] {
+                let options = vec![
+                    ("node-name", vec!["n1"]),
+                    ("kubelet-arg", items.clone()),
+                    ("kube-scheduler-arg", vec!["nope=1"]),
+                ];
+                let start = with(options, version, Role::Server);
+                assert_eq!(
+                    !start.endings.is_empty(),
+                    ends,
+                    "{version} {items:?}: {:?}",
+                    start.endings
+                );
+            }
         }
     }
 

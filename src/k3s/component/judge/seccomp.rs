@@ -27,7 +27,7 @@ pub(super) fn without_gate(
 ) -> Option<Ending> {
     let minor = node.version.minor;
     if !(FIRST_MINOR..LOCKED_SINCE_MINOR).contains(&minor)
-        || !super::starts(Component::Kubelet, options)
+        || !super::starts(Component::Kubelet, options, components)
     {
         return None;
     }
