@@ -57,8 +57,7 @@ fn traces(line: &Line<'_>) -> bool {
     let gates = line.words("feature-gates").into_iter();
     let said = gates
         .filter_map(|(pair, _)| pair.rsplit(':').next()?.split_once('='))
-        .filter(|(name, _)| *name == "APIServerTracing")
-        .last()
+        .rfind(|(name, _)| *name == "APIServerTracing")
         .and_then(|(_, value)| boolean(value));
     said.unwrap_or(line.minor() >= TRACES_SINCE_MINOR)
 }

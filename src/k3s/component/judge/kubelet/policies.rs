@@ -1,7 +1,6 @@
 //! Settings of the kubelet that name one of a few things (kubernetes `pkg/kubelet/apis/config/validation`, `pkg/kubelet/cm`).
 
-use super::{Given, INVALID, KubeletSettings, Line, common, end_at, named};
-use crate::k3s::component::AUTO;
+use super::{Given, INVALID, KubeletSettings, Line, end_at, named};
 use crate::k3s::go_value::boolean;
 
 const TOPOLOGY: [&str; 4] = ["none", "best-effort", "restricted", "single-numa-node"];
@@ -31,10 +30,6 @@ pub(super) fn judge(line: &mut Line<'_>, settings: &KubeletSettings) {
         ("hairpin-mode", "hairpinMode", &HAIRPIN[..]),
     ] {
         one_of(line, settings, (flag, field), allowed);
-    }
-    // Later ones are told the driver by containerd 2.0 (KubeletCgroupDriverFromCRI); a real 1.36 lives with any.
-    if line.minor() <= 31 {
-        common::one_of(line, "cgroup-driver", &["cgroupfs", "systemd", AUTO]);
     }
     static_memory(line, settings);
     memory_reservation(line, settings);

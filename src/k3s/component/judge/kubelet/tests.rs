@@ -331,6 +331,16 @@ fn flags_that_a_real_kubelet_lives_with_do_not_end_it() {
     }
 }
 
+/// Asked of a real 1.31.4 and 1.36.3: what is not systemd is cgroupfs (`pkg/kubelet/cm` NewCgroupManager), or the container runtime
+/// says what it is.
+#[test]
+fn the_kubelet_lives_with_any_driver_of_cgroups() {
+    for version in ["1.24.4", "1.31.4", "1.36.3"] {
+        let found = ending_of(version, &["cgroup-driver=nope"], &[]);
+        assert_eq!(found, None, "{version}");
+    }
+}
+
 /// A drop-in, and what the kubelet says of it.
 const DROP_INS: &[(&str, &str, &str)] = &[
     (
