@@ -253,6 +253,68 @@ fn the_kill_switch_is_said_where_changes_are_shown_and_where_they_would_help() {
     );
 }
 
+/// Written by a daemon that runs no more.
+const LEFT_OVER: &str = r#"{
+    "format": "k3warden.status/v1", "k3warden_version": "0.1.0", "pid": 2147483647, "started": 1, "sentence": "69 controls hold",
+    "suspended": null, "polling": null, "ledger_damage": null, "refused_policy": null, "last_full_pass": 2,
+    "summary": {"compliant": 69, "divergent": 0, "excepted": 0, "not-applicable": 0, "unknown": 0},
+    "k3s": {"in_step": null, "pending_restart": null, "held": null, "restarts": {}},
+    "last_repair": null, "contention": [], "lost_events": 0, "controls": []
+}"#;
+
+/// Nothing sets the six kernel values any more, and the next start of K3s hangs on them.
+#[test]
+fn the_risk_of_the_kill_switch_is_said_also_where_no_daemon_runs_to_say_it() {
+    let protected =
+        "644 root:root f /etc/rancher/k3s/config.yaml\n| protect-kernel-defaults: true\n";
+    let off = "644 root:root f /etc/k3warden/disabled\n";
+    let switch = "/etc/k3warden/disabled exists";
+    let risk = "/etc/rancher/k3s/config.yaml:1 sets protect-kernel-defaults, and K3s does not start once one of the six";
+    for left_over in [false, true] {
+        let tree = Tree::of(SERVER);
+        if left_over {
+            tree.write("/run/k3warden/status.json", LEFT_OVER);
+        }
+        let before = tree.k3warden(&["status"]);
+        assert!(!before.said().contains("disabled"), "{before:?}");
+        tree.add(off);
+        let status = tree.k3warden(&["status"]);
+        assert_eq!(status.code, Some(2), "{status:?}");
+        assert!(status.stderr.contains(switch), "{status:?}");
+        assert!(!status.said().contains("protect-kernel"), "{status:?}");
+
+        tree.add(protected);
+        for format in [&["status"] as &[&str], &["status", "--format", "json"]] {
+            let status = tree.k3warden(format);
+            assert_eq!(status.code, Some(2), "{status:?}");
+            assert!(status.stderr.contains(switch), "{status:?}");
+            assert!(status.stderr.contains(risk), "{status:?}");
+        }
+        let check = tree.k3warden(&["check", "--format", "json"]).json();
+        let warnings = check["warnings"].as_array().unwrap();
+        let is_risk = |warning: &&serde_json::Value| warning.as_str().unwrap().contains(risk);
+        assert_eq!(warnings.iter().filter(is_risk).count(), 1, "{warnings:?}");
+    }
+}
+
+/// Whoever may not read K3s's configuration, or wrote a wrong policy, still learns what could be at stake.
+#[test]
+fn a_risk_of_the_kill_switch_that_cannot_be_worked_out_is_no_silence() {
+    let tree = Tree::of(SERVER);
+    tree.add("644 root:root f /etc/k3warden/disabled\n");
+    // Without a release nobody knows what K3s would run with.
+    let status = tree.run(&["status"]);
+    let doubt = "whether protect-kernel-defaults is in force is not known: ";
+    assert!(status.stderr.contains(doubt), "{status:?}");
+
+    let tree = with_policy(&["nonsense = 1"]);
+    tree.add("644 root:root f /etc/k3warden/disabled\n");
+    tree.add("644 root:root f /etc/rancher/k3s/config.yaml\n| protect-kernel-defaults: true\n");
+    let status = tree.k3warden(&["status"]);
+    let risk = "/etc/rancher/k3s/config.yaml:1 sets protect-kernel-defaults";
+    assert!(status.stderr.contains(risk), "{status:?}");
+}
+
 #[test]
 fn a_cis_number_names_what_is_reverted_where_it_names_one_control() {
     let tree = Tree::of(SERVER);

@@ -1,14 +1,18 @@
 //! `k3warden status`: what the daemon knows.
 
 use std::path::Path;
+use std::time::Instant;
 
 use clap::Args;
 
 use super::exit::CliError;
+use super::session::{Occasion, Session};
 use super::{Exit, Format, Global};
 use crate::host::Root;
+use crate::node::{self, LoadedUnits, Surroundings};
 use crate::policy::KillSwitch;
 use crate::reconcile::Verdict;
+use crate::reconcile::service::kernel;
 use crate::report::status::{FILE, Status};
 use crate::report::{Enforcement, Listed, Terminal};
 
@@ -30,8 +34,8 @@ impl StatusCommand {
         let root = Root::open(&global.root)?;
         let Some(text) = root.read(Path::new(FILE), LIMIT_BYTES)? else {
             let none = "the daemon has published nothing: is k3warden.service running?";
-            return Err(match KillSwitch::look(&root)? {
-                Some(switch) => format!("{none} Nothing is changed here: {switch}").into(),
+            return Err(match switched_off(global, &root) {
+                Some(off) => format!("{none} {off}").into(),
                 None => none.into(),
             });
         };
@@ -44,12 +48,54 @@ impl StatusCommand {
                 tell!("{}", status.render(Terminal::of_stdout(), listed, now));
             }
         }
-        if !is_running(status.pid) {
+        let runs = is_running(status.pid);
+        if !(runs && knows_the_switch(&status, &root))
+            && let Some(off) = switched_off(global, &root)
+        {
+            eprintln!("k3warden: {off}");
+        }
+        if !runs {
             eprintln!("k3warden: the daemon does not run any more; this is what it last knew");
             return Ok(Exit::Unable);
         }
         Ok(exit(&status))
     }
+}
+
+/// Whether the daemon says itself what there is to say of the kill switch. It is root, and sees one that we may not look for.
+fn knows_the_switch(status: &Status, root: &Root) -> bool {
+    let Ok(Some(switch)) = KillSwitch::look(root) else {
+        return true;
+    };
+    let suspended = status.suspended.as_ref();
+    suspended.is_some_and(|suspended| suspended.reason == switch.to_string())
+}
+
+/// That the kill switch is on, and what can go wrong meanwhile, where no daemon says it; `None` if it is off. What cannot be
+/// seen without root is no failure: that is said.
+fn switched_off(global: &Global, root: &Root) -> Option<String> {
+    let switch = match KillSwitch::look(root) {
+        Ok(switch) => switch?,
+        Err(error) => {
+            let error = error.with_mend();
+            return Some(format!(
+                "Whether the kill switch is on cannot be seen: {error}"
+            ));
+        }
+    };
+    let loaded = LoadedUnits::of(Surroundings::look(root));
+    let occasion = Occasion {
+        // Nobody waits here for what another process is changing.
+        patient_until: Some(Instant::now()),
+        patience: node::BRIEF,
+        ..Occasion::of_command(&loaded)
+    };
+    let risk = match Session::open_or_observe_quietly(global, occasion) {
+        Ok((session, _)) => kernel::risk_while_off(&session.pass()),
+        Err(error) => Some(format!("what that risks is not known: {error}")),
+    };
+    let risk = risk.map_or_else(String::new, |risk| format!(". Beware: {risk}"));
+    Some(format!("Nothing is changed here: {switch}{risk}"))
 }
 
 /// As `check` would exit: 2 if an enforced control is unknown, 1 if any diverges, else 0.

@@ -78,14 +78,8 @@ impl Agent<'_> {
     /// before a kubelet that insists on them.
     pub(super) fn find_suspension(&self) -> Option<Suspension> {
         let mut found = Suspension::look(&self.ground.host.root)?;
-        if found.left.is_none()
-            && let Ok(effective) = self.ground.pass().effective()
-            && let Some(place) = kernel::protected_by(effective)
-        {
-            found.risk = Some(format!(
-                "{place} sets protect-kernel-defaults, and K3s does not start once one of the six kernel values is wrong; \
-                 nobody puts it right now"
-            ));
+        if found.left.is_none() {
+            found.risk = kernel::risk_while_off(&self.ground.pass());
         }
         Some(found)
     }

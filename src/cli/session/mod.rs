@@ -19,6 +19,7 @@ use crate::policy::{self, KillSwitch, Policy, PolicyError};
 use crate::reconcile::ledger::Damage;
 use crate::reconcile::lock::LockError;
 use crate::reconcile::service::circumstances::{Held, circumstances};
+use crate::reconcile::service::kernel;
 use crate::reconcile::{Judgement, Pass, Seen, Written};
 use crate::report::Assessment;
 use crate::setting::Running;
@@ -127,12 +128,24 @@ impl Session {
         global: &Global,
         occasion: Occasion<'_>,
     ) -> Result<(Self, Option<PolicyError>), CliError> {
+        let (session, wrong) = Self::open_or_observe_quietly(global, occasion)?;
+        session.tell_of_problems();
+        Ok((session, wrong))
+    }
+
+    /// The same for those who ask for one thing alone, and say themselves what of that could not be seen.
+    ///
+    /// # Errors
+    /// When the root cannot be opened.
+    pub fn open_or_observe_quietly(
+        global: &Global,
+        occasion: Occasion<'_>,
+    ) -> Result<(Self, Option<PolicyError>), CliError> {
         let (catalogue, policy, wrong) = match rules(&Root::open(&global.root)?) {
             Ok((catalogue, policy)) => (catalogue, policy, None),
             Err(error) => (Catalogue::built_in()?, Policy::observing(), Some(error)),
         };
         let session = Self::open_under(global, occasion, catalogue, policy)?;
-        session.tell_of_problems();
         Ok((session, wrong))
     }
 
@@ -249,8 +262,9 @@ impl Session {
             Ok(switch) => switch.map(|switch| switch.to_string()),
             Err(error) => Some(error.to_string()),
         };
+        let risk = switch.as_ref().and_then(|_| kernel::risk_while_off(pass));
         let switch = switch.map(|reason| format!("nothing is changed: {reason}"));
-        assessment.warnings.extend(switch);
+        assessment.warnings.extend(switch.into_iter().chain(risk));
         assessment.warnings.extend(self.damage_said());
         assessment
     }

@@ -4,8 +4,9 @@
 use crate::catalogue::{ControlId, SettingBody};
 use crate::host::sysctl::same_value;
 use crate::host::{State, SysctlKey, Thing};
-use crate::k3s::Effective;
 use crate::k3s::component::{Component, InForce, KERNEL_PARAMETERS};
+use crate::k3s::{ConfigurationError, Effective};
+use crate::node::NotKnown;
 use crate::policy::Stance;
 use crate::reconcile::{Pass, PlannedChange};
 use crate::setting::{Change, Effect, Stage};
@@ -22,6 +23,32 @@ pub fn protected_by(effective: &Effective) -> Option<String> {
         InForce::One { value, place } if value == "true" => Some(place.to_string()),
         _ => None,
     }
+}
+
+/// What can go wrong while the kill switch is on, for whoever looks: it keeps K3s's door out too, so nobody makes the six
+/// values right before a kubelet that insists on them. Where it cannot be told whether it does, that and why. Nothing where
+/// it does not, or where no K3s is that could start.
+#[must_use]
+pub fn risk_while_off(pass: &Pass<'_>) -> Option<String> {
+    const RISK: &str =
+        "K3s does not start once one of the six kernel values is wrong; nobody puts it right now";
+    let error = match pass.effective() {
+        Ok(effective) => {
+            let place = protected_by(effective)?;
+            return Some(format!("{place} sets protect-kernel-defaults, and {RISK}"));
+        }
+        Err(error) => error,
+    };
+    let may_start = pass.node.is_installed() || pass.node.unit_problem.is_some();
+    may_start.then(|| {
+        let why = match pass.node.effective(pass.host) {
+            Err(NotKnown::Configuration(ConfigurationError::Host(error))) => error.with_mend(),
+            _ => error.clone(),
+        };
+        format!(
+            "whether protect-kernel-defaults is in force is not known: {why}; while it is, {RISK}"
+        )
+    })
 }
 
 /// The values that are wrong now, as changes. One that an exception leaves to the operator has none, and is named in the
