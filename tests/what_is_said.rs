@@ -253,6 +253,67 @@ fn the_kill_switch_is_said_where_changes_are_shown_and_where_they_would_help() {
     );
 }
 
+/// The boot after which K3s does not come up any more is foreseen, in an image too.
+#[test]
+fn an_operators_own_protection_of_kernel_values_that_a_boot_does_not_set_is_warned_of() {
+    let warnings = |tree: &Tree| {
+        let check = tree.k3warden(&["check", "--format", "json"]).json();
+        let warnings = check["warnings"].as_array().unwrap().clone();
+        let mut warnings: Vec<String> = warnings
+            .iter()
+            .map(|warning| warning.as_str().unwrap().to_owned())
+            .collect();
+        warnings.retain(|warning| warning.contains("protect-kernel-defaults"));
+        warnings
+    };
+    let protected =
+        "644 root:root f /etc/rancher/k3s/config.yaml\n| protect-kernel-defaults: true\n";
+    let sysctl = |value: u8| {
+        format!("644 root:root f /etc/sysctl.d/99-op.conf\n| vm.overcommit_memory = {value}\n")
+    };
+    let exception = [
+        "[[exception]]",
+        "control = \"vm-overcommit-memory\"",
+        "reason = \"database\"",
+        "owner = \"ops\"",
+        "expires = 2099-01-01",
+    ];
+    let tree = with_policy(&exception);
+    tree.add(&sysctl(2));
+    tree.k3warden(&["apply"]);
+    assert_eq!(warnings(&tree), Vec::<String>::new());
+
+    tree.add(protected);
+    let said = warnings(&tree);
+    let expected = "/etc/rancher/k3s/config.yaml:1 sets protect-kernel-defaults, and K3s does not start after the next boot, which \
+                    does not set vm.overcommit_memory to 1; vm-overcommit-memory is excepted at /etc/k3warden/config.toml:1; set \
+                    vm.overcommit_memory = 1 in /etc/sysctl.d, end the exception, or take that line out";
+    assert_eq!(said, [expected]);
+
+    // Right, and nobody holds it.
+    tree.add(&sysctl(1));
+    let said = warnings(&tree);
+    let any_day =
+        "K3s does not start once vm.overcommit_memory is not 1, which k3warden does not hold; ";
+    assert!(said.len() == 1 && said[0].contains(any_day), "{said:?}");
+
+    // Our own line beside the operator's makes it no less theirs; what is enforced needs no word.
+    let tree = Tree::of(SERVER);
+    tree.k3warden(&["apply"]);
+    tree.assert_writes("protect-kernel-defaults");
+    tree.add(protected);
+    assert_eq!(warnings(&tree), Vec::<String>::new());
+    tree.add(&format!(
+        "{POLICY}| [control.kernel-panic]\n| state = \"off\"\n"
+    ));
+    std::fs::remove_dir_all(tree.at("/etc/sysctl.d")).unwrap();
+    let said = warnings(&tree);
+    let place = "/etc/rancher/k3s/config.yaml:1 sets protect-kernel-defaults";
+    assert!(said.len() == 1 && said[0].starts_with(place), "{said:?}");
+    let off = "; kernel-panic is off at /etc/k3warden/config.toml:2; set kernel.panic = 10 in /etc/sysctl.d, have kernel-panic enforced";
+    assert!(said[0].contains(off), "{said:?}");
+}
+
 /// Written by a daemon that runs no more.
 const LEFT_OVER: &str = r#"{
     "format": "k3warden.status/v1", "k3warden_version": "0.1.0", "pid": 2147483647, "started": 1, "sentence": "69 controls hold",

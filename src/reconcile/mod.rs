@@ -23,7 +23,7 @@ mod withdrawal;
 mod written;
 
 pub use apply::{ApplyError, Outcome, apply, apply_within, needs_daemon_reload};
-pub use configuration::{is_our_configuration, unit_override};
+pub use configuration::{Endangered, endangered_by_operator, is_our_configuration, unit_override};
 pub use judgement::Judgement;
 pub use pass::{Pass, Seen, enforcing_line};
 use plan::Start;

@@ -6,7 +6,9 @@ use crate::catalogue::SettingBody;
 use crate::host::SysctlKey;
 use crate::node::Surroundings;
 use crate::policy::{Mode, Policy, Stance};
-use crate::reconcile::{Judgement, Pass, Refused, Verdict, baseline, enforcing_line};
+use crate::reconcile::{
+    Judgement, Pass, Refused, Verdict, baseline, endangered_by_operator, enforcing_line,
+};
 use crate::setting::{Finding, Outcome, Remedy};
 
 use super::{Enforcement, slips};
@@ -201,6 +203,8 @@ fn warnings(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<String> {
     warnings.extend(stale.map(ToString::to_string));
     warnings.extend(pass.node.warnings.iter().cloned());
     warnings.extend(sysctl_conf(pass));
+    let endangered = endangered_by_operator(pass).into_iter();
+    warnings.extend(endangered.map(|endangered| endangered.text));
     if let Ok(effective) = pass.effective() {
         warnings.extend(slips::of(&pass.host.root, effective));
     }

@@ -61,6 +61,8 @@ pub enum Kind {
     RestartRolledBack,
     /// K3s ended by itself, and no change of ours is to blame.
     K3sFails,
+    /// K3s will not start some day soon for what an operator wrote, and nobody else makes it right.
+    StartEndangered,
     /// A configuration was not written because K3s would not start with it.
     PreflightRefused,
     /// Encryption of Secrets is off in K3s's configuration while its key is there.
@@ -123,7 +125,7 @@ const fn row(kind: Kind, message_id: &'static str, priority: Priority, name: &'s
 
 /// In the order of [`Kind`].
 #[rustfmt::skip]
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 28] = [
     row(Kind::Started, "f6fadfa7e5c14b629362da5cc13da58a", Priority::Notice, "started"),
     row(Kind::Stopped, "2c63888f28f04481be6ddce7a7ace732", Priority::Notice, "stopped"),
     row(Kind::Reloaded, "8a119b9e16bc47328f7b7676d015b0dc", Priority::Notice, "reloaded"),
@@ -139,6 +141,7 @@ const TABLE: [Row; 27] = [
     row(Kind::RestartDone, "3c3ae353fb14428e90b401a6c1cc0aff", Priority::Notice, "restart done"),
     row(Kind::RestartRolledBack, "b9c8b9ffe46e46279419c7723226db94", Priority::Critical, "restart rolled back"),
     row(Kind::K3sFails, "5c0a1f6f0d3e4b0f9a3d6f1b7f5e2c94", Priority::Error, "K3s fails"),
+    row(Kind::StartEndangered, "08ff7149a74a4382b3d161a02d64d818", Priority::Critical, "start endangered"),
     row(Kind::PreflightRefused, "bbeeb6361d334c6d96f0da847a2a3b87", Priority::Error, "preflight refused"),
     row(Kind::EncryptionWithdrawn, "b702cf0af1564acd83e49d0ab6e9ced5", Priority::Critical, "encryption withdrawn"),
     row(Kind::ExceptionExpiring, "68e58909ccb24416925a56c9a30f4300", Priority::Warning, "exception expiring"),

@@ -72,6 +72,8 @@ pub(super) struct Told {
     pub given_back: BTreeSet<String>,
     /// Exceptions that end soon or have ended.
     pub exceptions: BTreeSet<ToldException>,
+    /// For what of the operator's K3s will not start.
+    pub endangered: BTreeSet<String>,
     /// Why a new policy or catalogue was refused.
     pub refused_policy: Option<String>,
     /// What is wrong with the ledger.
@@ -285,6 +287,7 @@ impl<'s> Agent<'s> {
         // What held or refused a restart may have gone without an event, and what K3s reads may have changed without one.
         self.look_soon(now);
         events.iter().for_each(|event| self.journal.tell(event));
+        self.tell_of_endangered_start();
         // Held by another process it is looked at by the next pass.
         let _ = self.ground.look_at(&mut self.ledger);
         self.check_ledger();

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::catalogue::{ControlId, SettingBody};
-use crate::host::sysctl::same_value;
-use crate::host::{NextBoot, State, SysctlKey, Thing};
-use crate::k3s::component::{
-    Component, InForce, KERNEL_PARAMETERS, plugins_without_section, refuses_audit_log,
-};
+use crate::catalogue::ControlId;
+use crate::host::{State, Thing};
+use crate::k3s::component::{Component, InForce, plugins_without_section, refuses_audit_log};
 use crate::k3s::{Effective, Files, Place};
-use crate::policy::{Decision, Stance};
+use crate::setting::Change;
 use crate::setting::configuration::Line;
-use crate::setting::{Change, Stage};
 
 use super::super::Pass;
 use super::super::restart::own_part::EncryptionKey;
@@ -165,92 +161,6 @@ impl Conditions<'_, '_> {
     pub(super) fn has_encryption_key(&self) -> bool {
         part::encryption_key(self.pass) == EncryptionKey::MayExist
     }
-
-    /// The kernel value with which a kubelet that protects the defaults would not start, now or after a boot.
-    fn wrong_kernel_value(&self) -> Option<String> {
-        let persisted = self.planned.iter().filter_map(|change| {
-            let is_sysctl = change.stage == Stage::PersistedSysctl;
-            match (&change.thing, &change.after) {
-                (Thing::Path(path), State::File { content, .. }) if is_sysctl => {
-                    Some((path.as_path(), content.as_slice()))
-                }
-                _ => None,
-            }
-        });
-        let persisted: Vec<(&Path, &[u8])> = persisted.collect();
-        let planned;
-        let next_boot = if persisted.is_empty() {
-            self.pass.next_boot()
-        } else {
-            planned = NextBoot::read_with(&self.pass.host.root, persisted.into_iter());
-            planned.as_ref().map_err(Clone::clone)
-        };
-        let next_boot = match next_boot {
-            Ok(next_boot) => next_boot,
-            Err(error) => return Some(error.to_string()),
-        };
-        KERNEL_PARAMETERS.iter().find_map(|(name, wanted)| {
-            let key = SysctlKey::parse(name).ok()?;
-            let wanted = wanted.to_string();
-            let decided = self.decision_on(&key);
-            let left = decided.as_ref().map_or_else(String::new, left_alone);
-            // Right today, and any day somebody else's to change.
-            if decided.is_some_and(|(_, decision)| matches!(decision.stance, Stance::Excepted(_))) {
-                return Some(format!(
-                    "protect-kernel-defaults is not set while {name} is the operator's{left}"
-                ));
-            }
-            let live = self.live_after(&key);
-            if live.as_deref().is_some_and(|value| !same_value(value, &wanted)) {
-                return Some(format!(
-                    "protect-kernel-defaults would keep K3s from starting while {name} is not {wanted}{left}"
-                ));
-            }
-            let boot = next_boot.assignment(&key);
-            let right = boot.is_some_and(|assignment| same_value(&assignment.value, &wanted));
-            (!right).then(|| {
-                format!(
-                    "protect-kernel-defaults would keep K3s from starting after a boot that does not set {name} to \
-                     {wanted}{left}"
-                )
-            })
-        })
-    }
-
-    /// What the policy says of the control that asks for a kernel value.
-    fn decision_on(&self, key: &SysctlKey) -> Option<(&ControlId, Decision<'_>)> {
-        let sets = |body: &SettingBody| {
-            matches!(body, SettingBody::Sysctl(sysctl)
-                if SysctlKey::parse(&sysctl.key).is_ok_and(|known| known == *key))
-        };
-        let mut controls = self.pass.catalogue.controls().iter();
-        let control = controls.find(|control| control.settings.iter().any(|it| sets(&it.body)))?;
-        Some((&control.id, self.pass.decide(control).0))
-    }
-
-    /// The live value as this plan leaves it; `None` where the machine does not run.
-    fn live_after(&self, key: &SysctlKey) -> Option<String> {
-        let live = self.pass.host.live.as_ref()?;
-        let thing = Thing::Sysctl(key.clone());
-        let planned = self.planned.iter().find(|change| change.thing == thing);
-        match planned.map(|change| &change.after) {
-            Some(State::Value(value)) => Some(value.clone()),
-            _ => Some(live.read(key).ok().flatten().unwrap_or_default()),
-        }
-    }
-}
-
-/// The word of the policy for which a kernel value is not made right, as the end of a sentence.
-fn left_alone((control, decision): &(&ControlId, Decision<'_>)) -> String {
-    let how = match decision.stance {
-        Stance::Enforce => return String::new(),
-        Stance::Off => "off",
-        Stance::Observe => "only observed",
-        Stance::Excepted(_) => "excepted",
-    };
-    let place = decision.place.as_ref();
-    let place = place.map_or_else(String::new, |place| format!(" at {place}"));
-    format!("; {control} is {how}{place}")
 }
 
 /// The flag that cannot be given beside the operator's file that decides the same, or does nothing beside it.

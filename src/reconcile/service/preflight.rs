@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::k3s::{Ending, Files, Loaded, load_unit};
+use crate::k3s::{Effective, Ending, Files, Loaded, load_unit};
 use crate::node;
 use crate::reconcile::Pass;
 use crate::reconcile::configuration::unit_override;
@@ -75,6 +75,23 @@ pub fn with_part(
     present: &OurPart,
     other: &OurPart,
 ) -> Result<Vec<Ending>, String> {
+    let effective = effective_with(pass, present, other)?;
+    Ok(effective.endings().cloned().collect())
+}
+
+/// What K3s would run with without the present part of ours.
+///
+/// # Errors
+/// When the configuration cannot be looked at.
+pub fn without_part(pass: &Pass<'_>, present: &OurPart) -> Result<Effective, String> {
+    effective_with(pass, present, &OurPart::default())
+}
+
+fn effective_with(
+    pass: &Pass<'_>,
+    present: &OurPart,
+    other: &OurPart,
+) -> Result<Effective, String> {
     let mut files = Files::new(&pass.host.root);
     for path in present.files.keys() {
         files = files.without(Path::new(path));
@@ -92,9 +109,7 @@ pub fn with_part(
         }
         _ => pass.node.invocation(),
     };
-    let effective = pass
-        .node
+    pass.node
         .effective_of(&files, invocation, &node::facts(pass.host))
-        .map_err(|error| error.to_string())?;
-    Ok(effective.endings().cloned().collect())
+        .map_err(|error| error.to_string())
 }
