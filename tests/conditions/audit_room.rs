@@ -119,9 +119,9 @@ fn an_image_does_not_know_its_disk_and_is_written() {
 }
 
 #[test]
-fn up_to_1_24_no_audit_log_is_named_in_a_directory_that_is_missing() {
+fn before_kube_apiserver_made_it_no_audit_log_is_named_in_a_directory_that_is_missing() {
     let mut server = Server::new();
-    server.version = K3sVersion::new(24, 17);
+    server.version = K3sVersion::new(24, 3);
     server.policy("[control.audit-log-directory]\nstate = \"off\"\n");
     let refused = server.refusals();
     server.assert_leaves_out("audit-log-path");
