@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bed::{Bed, SERVER, exists};
 
@@ -339,16 +339,26 @@ fn a_parent_that_is_moved_away_and_back_is_followed() {
 fn an_operator_who_writes_a_file_of_his_own_in_place_is_waited_for() {
     let bed = Bed::started();
     let ours = fs::read(bed.path(AUDIT)).unwrap();
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .truncate(true)
-        .open(bed.path(AUDIT))
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    file.write_all(OWN_POLICY.as_bytes()).unwrap();
-    drop(file);
-    bed.is_right_again("an operator's own");
-    assert_eq!(fs::read_to_string(bed.path(AUDIT)).unwrap(), OWN_POLICY);
+    let is_kept = || {
+        // What went before is over: only the event of this file has it looked at.
+        bed.is_right_again("before");
+        let start = Instant::now();
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(bed.path(AUDIT))
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        file.write_all(OWN_POLICY.as_bytes()).unwrap();
+        drop(file);
+        let took = start.elapsed();
+        bed.is_right_again("an operator's own");
+        let kept = fs::read_to_string(bed.path(AUDIT)).unwrap() == OWN_POLICY;
+        // The daemon waits a second, and on a busy machine the writer may take longer.
+        assert!(kept || took > Duration::from_millis(800), "{took:?}");
+        kept
+    };
+    assert!((0..10).any(|_| is_kept()), "{}", bed.told());
     // Nobody writes any more.
     fs::write(bed.path(AUDIT), "").unwrap();
     bed.waits("repaired", || fs::read(bed.path(AUDIT)).unwrap() == ours);
