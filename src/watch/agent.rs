@@ -28,6 +28,8 @@ use crate::report::event::Kind;
 use crate::report::journal::{Event, Journal};
 use crate::report::status::{K3sStatus, Repair};
 
+/// What is so for this long is not about to be repaired: a mount over the directory of our drop-in, a directory moved away and back.
+const LASTING: Duration = Duration::from_secs(60);
 /// After a repair the whole control is judged, when the storm has passed.
 pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
@@ -78,8 +80,8 @@ pub(super) struct Told {
     pub refused_policy: Option<String>,
     /// What is wrong with the ledger.
     pub ledger_damage: Option<String>,
-    /// That Secrets are encrypted and K3s's configuration does not say so.
-    pub encryption_withdrawn: Option<String>,
+    /// Since when Secrets are encrypted and K3s's configuration does not say so, and whether that was told.
+    pub encryption_withdrawn: Option<(Instant, bool)>,
 }
 
 /// When the daemon did what; seconds since 1970 where a person reads it.
@@ -291,14 +293,15 @@ impl<'s> Agent<'s> {
         // Held by another process it is looked at by the next pass.
         let _ = self.ground.look_at(&mut self.ledger);
         self.check_ledger();
-        self.check_encryption();
+        self.check_encryption(now);
         self.ran.last_full_pass = Timestamp::now().as_second();
         self.ran.last_full_pass_at = Some(now);
         self.publisher.wake(now);
     }
 
-    /// Whatever the policy says of the control: after the next start nobody reads the Secrets.
-    fn check_encryption(&mut self) {
+    /// Whatever the policy says of the control: after the next start nobody reads the Secrets. A line of ours that is away for
+    /// a moment is being brought back, and no alarm.
+    fn check_encryption(&mut self, now: Instant) {
         let pass = self.ground.pass();
         let withdrawn = match part::has_key(pass.host, &pass.node.places.data_dir) {
             true => pass.effective().as_ref().ok(),
@@ -306,13 +309,18 @@ impl<'s> Agent<'s> {
         };
         let withdrawn =
             withdrawn.and_then(|effective| effective.start.encryption_withdrawn.clone());
-        if withdrawn != self.told.encryption_withdrawn
-            && let Some(message) = &withdrawn
-        {
-            let event = Event::new(Kind::EncryptionWithdrawn, message.as_str());
+        let Some(message) = withdrawn else {
+            self.told.encryption_withdrawn = None;
+            return;
+        };
+        let (since, told) = self.told.encryption_withdrawn.get_or_insert((now, false));
+        let due = *since + LASTING;
+        if due > now {
+            self.due.full_pass.get_or_insert(due);
+        } else if !std::mem::replace(told, true) {
+            let event = Event::new(Kind::EncryptionWithdrawn, message);
             self.journal.tell(&event);
         }
-        self.told.encryption_withdrawn = withdrawn;
     }
 
     pub(super) fn check_ledger(&mut self) {
