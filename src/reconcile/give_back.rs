@@ -57,9 +57,12 @@ pub fn turned_off(
     } in touched
     {
         let by = |id: &String| is_turned_off(pass, id) || pass.is_taken_out(id, &thing);
+        // What nobody needs any more only waits until it can go.
+        let is_claimed = !controls.is_empty();
         let given_up: Vec<String> = controls.into_iter().filter(by).collect();
         match given_up.is_empty() {
-            true => drop(found.wanted.insert(thing)),
+            true if is_claimed => drop(found.wanted.insert(thing)),
+            true => {}
             false if concerns(pass, &thing) => found.controls.extend(given_up),
             false => {}
         }
