@@ -81,9 +81,9 @@ fn compare(case: &Case, answer: &Answer, version: &str, got: &NodeConfiguration)
             case.name
         ));
     };
-    if answer.fatal.is_some() || got.merge.ends.is_some() {
-        if answer.fatal.is_some() != got.merge.ends.is_some() {
-            differ("ends", &got.merge.ends, &answer.fatal);
+    if answer.fatal.is_some() || got.merge.ends().is_some() {
+        if answer.fatal.is_some() != got.merge.ends().is_some() {
+            differ("ends", &got.merge.ends(), &answer.fatal);
         }
         return differences;
     }

@@ -1,5 +1,6 @@
 //! While nobody can tell what K3s's options are (a slip in its configuration, an environment file that cannot be read, a
-//! unit that is being exchanged), what K3s reads of ours stays as it is, and nothing about it is green.
+//! unit that is being exchanged), what K3s reads of ours stays as it is, and nothing about it is green. A single word that K3s ends over
+//! holds back nothing of ours.
 
 #![allow(
     clippy::unwrap_used,
@@ -81,6 +82,77 @@ fn a_slip_of_the_operator_costs_no_line_of_ours() {
         let (word, all) = verdict(&tree, "audit-log-retention");
         assert_eq!(word, "unknown", "{slip:?} {all}");
         assert!(all.contains(&format!("{CONFIG}:")), "{slip:?} {all}");
+    }
+}
+
+const AGENT: &str = "\
+755 root:root d /data/k3s
+644 root:root f /etc/rancher/k3s/config.yaml
+| server: https://10.0.0.1:6443
+| token: x
+| data-dir: /data/k3s
+644 root:root f /etc/systemd/system/k3s-agent.service
+| [Service]
+| ExecStart=/usr/local/bin/k3s agent
+";
+
+/// On a node that we have not been to: each is one word of the operator's, and without it everything is clear.
+#[test]
+fn a_wrong_word_of_the_operator_holds_back_nothing_of_ours() {
+    let told = "audit-log-maxage=30";
+    let kubelet = "tls-cipher-suites";
+    for (node, slip, reason, line) in [
+        (SERVER, "debug: maybe", "invalid boolean value", told),
+        (SERVER, "debug:", "invalid boolean value", told),
+        (SERVER, "t: x\ntoken: x", "Cannot use two forms", told),
+        (SERVER, "https-listen-port: a", "invalid value", told),
+        (
+            AGENT,
+            "cluster-cidr: 10.42.0.0/16",
+            "flag provided but not defined",
+            kubelet,
+        ),
+        (
+            AGENT,
+            "kubelet-args: v=1",
+            "flag provided but not defined",
+            kubelet,
+        ),
+    ] {
+        let tree = Tree::of(node);
+        let config = tree.text(CONFIG);
+        fs::write(tree.at(CONFIG), format!("{config}{slip}\n")).unwrap();
+        let applied = tree.k3warden(&["apply"]);
+        let written = tree.text(DROP_IN);
+        assert!(written.contains(line), "{slip:?} {written} {applied:?}");
+
+        let check = tree.k3warden(&["check"]);
+        let end = format!("would end at its next start: {reason}");
+        assert!(check.stdout.contains(&end), "{slip:?} {check:?}");
+        // What it would start with, if it started.
+        let (word, all) = verdict(&tree, "kubelet-cipher-suites");
+        assert_eq!(word, "unknown", "{slip:?} {all}");
+        assert!(all.contains("K3s would not start: "), "{slip:?} {all}");
+
+        fs::write(tree.at(CONFIG), config).unwrap();
+        let (word, all) = verdict(&tree, "kubelet-cipher-suites");
+        assert_eq!(word, "compliant", "{slip:?} {all}");
+        let again = tree.k3warden(&["apply"]);
+        assert_eq!(written, tree.text(DROP_IN), "{slip:?} {again:?}");
+    }
+}
+
+/// Nobody can tell whether this server is to join another one.
+#[test]
+fn a_word_that_may_be_about_the_cluster_holds_back_our_part() {
+    for slip in ["cluster-reset: maybe", "cluster-init: maybe"] {
+        let tree = Tree::of(SERVER);
+        let config = tree.text(CONFIG);
+        fs::write(tree.at(CONFIG), format!("{config}{slip}\n")).unwrap();
+        let applied = tree.k3warden(&["apply"]);
+        assert_eq!(tree.text(DROP_IN), "", "{slip:?} {applied:?}");
+        let (word, all) = verdict(&tree, "audit-log-retention");
+        assert_eq!(word, "unknown", "{slip:?} {all}");
     }
 }
 

@@ -64,14 +64,20 @@ impl Effective {
         self.configuration
             .wrapper_ends
             .as_ref()
-            .or(self.configuration.merge.ends.as_ref())
+            .or(self.configuration.merge.ends())
             .or_else(|| self.start.endings.first())
     }
 
-    /// Why K3s would end before its options are settled. Nothing is known of them then; that none is set says nothing.
+    /// Why K3s would end before its options are settled: it runs no component, and reads nothing of ours.
     #[must_use]
     pub const fn unsettled(&self) -> Option<&Ending> {
-        self.configuration.merge.ends.as_ref()
+        self.configuration.merge.ends()
+    }
+
+    /// Why nobody can tell what its options are; that none is set says nothing then. See [`Outcome`](super::Outcome).
+    #[must_use]
+    pub const fn unknown(&self) -> Option<&Ending> {
+        self.configuration.merge.unknown()
     }
 
     /// Everything that would stop it.
@@ -79,7 +85,7 @@ impl Effective {
         self.configuration
             .wrapper_ends
             .iter()
-            .chain(&self.configuration.merge.ends)
+            .chain(self.configuration.merge.endings())
             .chain(&self.start.endings)
     }
 

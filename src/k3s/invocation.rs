@@ -72,6 +72,9 @@ impl Invocation {
             })
             .collect();
         let parsed = command_line::parse(&numbered, &options, version).ok()?;
+        if !parsed.slips.is_empty() {
+            return None;
+        }
         let mut found = Vec::new();
         for setting in &parsed.settings {
             let known = options.find(setting.option)?;

@@ -34,11 +34,56 @@ pub struct Merge {
     pub options: BTreeMap<String, SetOption>,
     /// What K3s would warn about, in its words.
     pub warnings: Vec<String>,
-    /// K3s would end at start.
-    pub ends: Option<Ending>,
+    /// How far K3s would come with its options.
+    pub outcome: Outcome,
+}
+
+/// How far K3s comes with its options, and what is known of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It settles them.
+    #[default]
+    Settled,
+    /// It ends over single words. What the others say is clear, so the options are those that it has once these words are mended.
+    Slips {
+        /// What it ends over.
+        first: Ending,
+        /// What it would end over next.
+        others: Vec<Ending>,
+    },
+    /// It ends, and nobody can tell its options. That none is set says nothing.
+    Unknown(Ending),
 }
 
 impl Merge {
+    /// Why K3s would end before its options are settled.
+    #[must_use]
+    pub const fn ends(&self) -> Option<&Ending> {
+        match &self.outcome {
+            Outcome::Settled => None,
+            Outcome::Slips { first, .. } => Some(first),
+            Outcome::Unknown(ending) => Some(ending),
+        }
+    }
+
+    /// The same, with what it would end over once that is mended.
+    pub fn endings(&self) -> impl Iterator<Item = &Ending> {
+        let others: &[Ending] = match &self.outcome {
+            Outcome::Slips { others, .. } => others,
+            Outcome::Settled | Outcome::Unknown(_) => &[],
+        };
+        self.ends().into_iter().chain(others)
+    }
+
+    /// Why nobody can tell the options.
+    #[must_use]
+    pub const fn unknown(&self) -> Option<&Ending> {
+        match &self.outcome {
+            Outcome::Unknown(ending) => Some(ending),
+            Outcome::Settled | Outcome::Slips { .. } => None,
+        }
+    }
+
     /// Every option that something has set, with its values as they may be shown.
     #[must_use]
     pub fn shown(&self) -> BTreeMap<String, Vec<String>> {
@@ -67,7 +112,7 @@ impl fmt::Debug for Merge {
             .field("words", &shown(self.words.iter().map(String::as_str)))
             .field("options", &self.shown())
             .field("warnings", &self.warnings)
-            .field("ends", &self.ends)
+            .field("outcome", &self.outcome)
             .finish()
     }
 }

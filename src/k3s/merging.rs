@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::command_line::{self, Setting, Word, parse};
+use super::command_line::{self, Setting, Word, WordSlip, parse};
 use super::config_file::{self, Location, Reading};
 use super::config_merge::{self, Key};
 use super::environment::Environment;
@@ -12,8 +12,8 @@ use super::node_configuration::ConfigurationError;
 use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options};
 use super::secret::shown_name;
 use super::{
-    Ending, Invocation, K3sVersion, Merge, Place, Remark, Role, SECRET, SetOption, SkippedKey,
-    Sourced,
+    Ending, Invocation, K3sVersion, Merge, Outcome, Place, Remark, Role, SECRET, SetOption,
+    SkippedKey, Sourced,
 };
 
 /// From here on a server skips keys that it does not know, with a warning (K3s 4b57951fb); before, they end it.
@@ -136,15 +136,25 @@ impl<'a> Merging<'a> {
         }
     }
 
-    /// Takes the words of the files and of the command line apart.
-    pub(super) fn run(&mut self, keys: &[Key]) -> Result<(), Ending> {
+    /// Takes the words of the files and of the command line apart. An error is an end that leaves no option known.
+    pub(super) fn run(&mut self, keys: &[Key]) -> Result<Outcome, Ending> {
         let mut words = self.file_words(keys);
         words.extend(self.given.iter().cloned());
         self.merge.words = std::iter::once(self.role.as_str().to_owned())
             .chain(words.iter().map(|word| word.text.clone()))
             .collect();
-        let from_environment = self.settings_of_environment()?;
-        let parsed = parse(&words, &self.options, self.version)?;
+        let (from_environment, mut slips) = self.settings_of_environment();
+        let parsed = match (parse(&words, &self.options, self.version), slips.first()) {
+            (Ok(parsed), _) => parsed,
+            (Err(_), Some(earlier)) => return Err(earlier.ending.clone()),
+            (Err(ending), None) => return Err(ending),
+        };
+        slips.extend(parsed.slips);
+        if let Some(first) = slips.first()
+            && !slips.iter().all(|slip| self.leaves_the_rest_clear(slip))
+        {
+            return Err(first.ending.clone());
+        }
         if let Some(word) = parsed.ignored.first() {
             self.remarks.push(Remark {
                 text: stray(&word.text, self.number(word), parsed.ignored.len()),
@@ -166,7 +176,29 @@ impl<'a> Merging<'a> {
         }
         self.remember_overrode(keys);
         self.drop_empty_items();
-        self.refuse_both_selinux()
+        let mut endings = slips.into_iter().map(|slip| slip.ending);
+        let first = endings.next();
+        let both = self.both_selinux();
+        Ok(match (first, both) {
+            (None, None) => Outcome::Settled,
+            (Some(first), both) => Outcome::Slips {
+                first,
+                others: endings.chain(both).collect(),
+            },
+            (None, Some(first)) => Outcome::Slips {
+                first,
+                others: Vec::new(),
+            },
+        })
+    }
+
+    /// Whether it is clear without a word what a server is to be. A name that is none may be meant for the one that has it join a cluster.
+    fn leaves_the_rest_clear(&self, slip: &WordSlip) -> bool {
+        match (self.role, slip.option) {
+            (Role::Agent, _) => true,
+            (Role::Server, Some(option)) => !matches!(option, "cluster-init" | "cluster-reset"),
+            (Role::Server, None) => false,
+        }
     }
 
     /// Which word of the command it is, counted behind the role.
@@ -222,8 +254,8 @@ impl<'a> Merging<'a> {
         kept
     }
 
-    fn settings_of_environment(&self) -> Result<Vec<Setting>, Ending> {
-        let mut settings = Vec::new();
+    fn settings_of_environment(&self) -> (Vec<Setting>, Vec<WordSlip>) {
+        let (mut settings, mut slips) = (Vec::new(), Vec::new());
         for option in self.options.iter() {
             let found = option
                 .environment()
@@ -232,16 +264,21 @@ impl<'a> Merging<'a> {
                 continue;
             };
             let place = variable.place(name);
-            if let Some(value) = self.value_of_variable(option, &variable.value, &place)? {
-                settings.push(Setting {
+            match self.value_of_variable(option, &variable.value, &place) {
+                Ok(None) => {}
+                Ok(Some(value)) => settings.push(Setting {
                     option: option.name,
                     value,
                     named_at: place.clone(),
                     place,
-                });
+                }),
+                Err(ending) => slips.push(WordSlip {
+                    ending,
+                    option: Some(option.name),
+                }),
             }
         }
-        Ok(settings)
+        (settings, slips)
     }
 
     /// An empty variable is a false bool, and no number at all (up to 1.32 a refused one).
@@ -306,14 +343,14 @@ impl<'a> Merging<'a> {
     }
 
     /// `CheckSELinuxFlags` of releases before 1.26.
-    fn refuse_both_selinux(&self) -> Result<(), Ending> {
+    fn both_selinux(&self) -> Option<Ending> {
         let set = |name| self.merge.options.get(name);
         match (set("disable-selinux"), set("selinux")) {
-            (Some(disable), Some(_)) if self.version < NO_DISABLE_SELINUX => Err(Ending::new(
+            (Some(disable), Some(_)) if self.version < NO_DISABLE_SELINUX => Some(Ending::new(
                 "--disable-selinux is deprecated in favor of --selinux, and both are set",
                 disable.values.last().map(|value| value.place.clone()),
             )),
-            _ => Ok(()),
+            _ => None,
         }
     }
 }

@@ -43,7 +43,7 @@ pub use environment::{Environment, Variable};
 pub use files::{FILE_LIMIT_BYTES, Files, Input};
 pub use invocation::Invocation;
 pub use label::{is_label, is_subdomain, is_subdomain_part};
-pub use merge::{Merge, SetOption, Sourced};
+pub use merge::{Merge, Outcome, SetOption, Sourced};
 pub use node_configuration::{ConfigurationError, NodeConfiguration, merge};
 pub use options::{
     KnownOption, NEWEST_CATALOGUED_MINOR, NEWEST_KNOWN_MINOR, OptionKind, Options, option_names,

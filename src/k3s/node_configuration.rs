@@ -7,7 +7,7 @@ use super::data_dir::{DataDir, outer_reading};
 use super::files::{Files, Input};
 use super::merging::Merging;
 use super::yaml::YamlError;
-use super::{Ending, Invocation, K3sVersion, Merge, Remark, Role, SkippedKey};
+use super::{Ending, Invocation, K3sVersion, Merge, Outcome, Remark, Role, SkippedKey};
 use crate::host::HostError;
 
 /// Why we cannot say what K3s would do.
@@ -56,7 +56,7 @@ pub struct NodeConfiguration {
     pub config_file: Option<PathBuf>,
     /// The state directory.
     pub data_dir: DataDir,
-    /// The wrapper around the real K3s ends before that is asked. [`Merge::ends`] is about the real one alone.
+    /// The wrapper around the real K3s ends before that is asked. [`Merge::outcome`] is about the real one alone.
     pub wrapper_ends: Option<Ending>,
     /// Keys of the files that K3s skips with a warning, which is in [`Merge::warnings`] too.
     pub skipped: Vec<SkippedKey>,
@@ -68,7 +68,7 @@ pub struct NodeConfiguration {
 ///
 /// # Errors
 /// When a file cannot be looked at, or the command is no K3s server or agent. That K3s would *end* is no error, but in
-/// [`Merge::ends`].
+/// [`Merge::outcome`].
 pub fn merge(
     files: &Files<'_>,
     invocation: &Invocation,
@@ -81,8 +81,8 @@ pub fn merge(
     merging.inputs.extend(outer.inputs);
     let files_are_read = keys.is_ok();
     let outcome = keys.and_then(|keys| merging.run(&keys));
-    merging.merge.ends = outcome.err();
-    let data_dir = match (&merging.merge.ends, files_are_read) {
+    merging.merge.outcome = outcome.unwrap_or_else(Outcome::Unknown);
+    let data_dir = match (merging.merge.unknown(), files_are_read) {
         (None, _) => DataDir::of_options(&merging.merge, outer.data_dir),
         (Some(_), true) => {
             let words = merging.merge.words.iter().map(String::as_str);

@@ -229,7 +229,7 @@ fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
     if let Some(file) = &configuration.config_file {
         node.places.config_file.clone_from(file);
     }
-    let ends = configuration.merge.ends.as_ref();
+    let ends = configuration.merge.unknown();
     let problem = ends.map(|ending| format!("K3s would not start: {ending}"));
     match &configuration.data_dir.state {
         Some(state) => node.places.data_dir.clone_from(state),

@@ -85,9 +85,8 @@ impl Pass<'_> {
             return Some(value.clone());
         };
         let mut names: Vec<String> = Vec::new();
-        let unsettled =
-            matches!(self.effective(), Ok(effective) if effective.unsettled().is_some());
-        if option.is_some() && unsettled {
+        let unknown = matches!(self.effective(), Ok(effective) if effective.unknown().is_some());
+        if option.is_some() && unknown {
             return None;
         }
         let more = option.and_then(|option| self.option(option));
@@ -156,7 +155,7 @@ impl Pass<'_> {
     }
 
     fn is_named(&self, path: &Path) -> bool {
-        let Ok(effective) = self.settled() else {
+        let Ok(effective) = self.known() else {
             return true;
         };
         let lines = effective.start.components.lines.values();

@@ -45,7 +45,7 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     let by_default = setting.absent_holds && place == Place::Default;
     let is_right = holds(&setting.require, &value, setting.absent_holds);
     let outcome = if by_default || is_right {
-        Outcome::Holds
+        Outcome::holds_at(effective)
     } else {
         Outcome::Diverges(vec![match wish(setting, subject) {
             Some(_) => Remedy::Configure,

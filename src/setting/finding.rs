@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::host::{HostError, Refusal, Root, State, SysctlKey, Thing, Touches};
+use crate::k3s::Effective;
 
 /// When in a pass a change is made: earlier ones first, and the reverse on revert.
 ///
@@ -142,6 +143,16 @@ pub struct Finding {
     pub seen_at: String,
     /// The comparison.
     pub outcome: Outcome,
+}
+
+impl Outcome {
+    /// What is as it should be at K3s's next start, if there is one: where K3s ends before it has settled its options nothing holds.
+    pub(super) fn holds_at(next_start: &Effective) -> Self {
+        match next_start.unsettled() {
+            Some(ending) => Self::Unknown(format!("K3s would not start: {ending}")),
+            None => Self::Holds,
+        }
+    }
 }
 
 impl Finding {

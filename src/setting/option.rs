@@ -26,7 +26,7 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
         return vec![unknown(setting, &error.with_mend())];
     }
     let outcome = if holds(&setting.require, &value, setting.absent_holds) {
-        Outcome::Holds
+        Outcome::holds_at(effective)
     } else {
         Outcome::Diverges(vec![match wish(setting, subject) {
             Some(_) => Remedy::Configure,

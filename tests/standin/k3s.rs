@@ -117,7 +117,7 @@ impl StandIn {
         let fatal = configuration
             .wrapper_ends
             .as_ref()
-            .or(configuration.merge.ends.as_ref());
+            .or(configuration.merge.ends());
         if let Some(ending) = fatal {
             log("fatal", &format!("Error: {}", ending.reason));
             exit(1);

@@ -26,9 +26,20 @@ pub(super) struct Setting {
     pub(super) named_at: Place,
 }
 
+/// A word that K3s ends over, though what all others say is clear without it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct WordSlip {
+    /// Why K3s would end.
+    pub(super) ending: Ending,
+    /// The option it is about; `None` where there is none of this name.
+    pub(super) option: Option<&'static str>,
+}
+
 /// What the words say.
 #[derive(Default)]
 pub(super) struct Parsed {
+    /// Words that are left out of the settings, the one that K3s ends over first.
+    pub(super) slips: Vec<WordSlip>,
     /// Every occurrence, in order.
     pub(super) settings: Vec<Setting>,
     /// The word that ended parsing, and all after it.
@@ -38,7 +49,7 @@ pub(super) struct Parsed {
     pub(super) unknown: Option<Word>,
 }
 
-/// Parses the words after the role.
+/// Parses the words after the role. An error is what makes the words behind it, or all of them, mean nothing that can be told.
 pub(super) fn parse(
     words: &[Word],
     options: &Options,
@@ -58,7 +69,7 @@ pub(super) fn parse(
         help: Vec::new(),
     };
     parser.run(&ordered)?;
-    parser.refuse_two_forms()?;
+    parser.find_two_forms()?;
     // A switch like any other: the last word counts.
     if let Some((_, place, true)) = parser.help.last() {
         return Err(prints_help(place));
@@ -147,8 +158,12 @@ impl Parser<'_> {
                 return Ok(false);
             }
             let shown = shown_name(name);
-            let ending = ending(word, format!("flag provided but not defined: -{shown}"));
-            return Err(ending.over(Slip::UnknownOption(shown.to_owned())));
+            let ending = ending(word, format!("flag provided but not defined: -{shown}"))
+                .over(Slip::UnknownOption(shown.to_owned()));
+            // Whether the word behind it was meant for it nobody can tell.
+            value.ok_or_else(|| ending.clone())?;
+            self.slip(ending, None);
+            return Ok(false);
         };
         let (text, took_next, place) = match (option.kind, value, next) {
             (_, Some(value), _) => (value, false, &word.place),
@@ -163,20 +178,29 @@ impl Parser<'_> {
             (OptionKind::List, Library::V2) => text.trim(),
             _ => text,
         };
-        let value = checked(word, name, option.kind, text, option.secret)?;
-        self.names
-            .push((option.name, name.to_owned(), word.place.clone()));
-        self.parsed.settings.push(Setting {
-            option: option.name,
-            value,
-            place: place.clone(),
-            named_at: word.place.clone(),
-        });
+        match checked(word, name, option.kind, text, option.secret) {
+            Ok(value) => {
+                self.names
+                    .push((option.name, name.to_owned(), word.place.clone()));
+                self.parsed.settings.push(Setting {
+                    option: option.name,
+                    value,
+                    place: place.clone(),
+                    named_at: word.place.clone(),
+                });
+            }
+            Err(ending) => self.slip(ending, Some(option.name)),
+        }
         Ok(took_next)
     }
 
+    fn slip(&mut self, ending: Ending, option: Option<&'static str>) {
+        self.parsed.slips.push(WordSlip { ending, option });
+    }
+
     /// urfave/cli's `normalizeFlags`: a long and a short name of one option exclude each other.
-    fn refuse_two_forms(&self) -> Result<(), Ending> {
+    fn find_two_forms(&mut self) -> Result<(), Ending> {
+        let mut found = Vec::new();
         for option in self.options.iter() {
             let mut forms = self
                 .names
@@ -186,8 +210,11 @@ impl Parser<'_> {
                 continue;
             };
             if let Some((_, second, place)) = forms.find(|(_, name, _)| name != first) {
-                return Err(two_forms(option, first, second, place));
+                found.push((two_forms(option, first, second, place), option.name));
             }
+        }
+        for (ending, option) in found {
+            self.slip(ending, Some(option));
         }
         let first = self.help.first();
         match self

@@ -17,15 +17,29 @@ fn words(texts: &[&str]) -> Vec<Word> {
 fn run(version: &str, texts: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
     let version = version.parse().unwrap();
     let options = Options::of(Role::Server, version);
-    parse(&words(texts), &options, version)
-        .map(|parsed| {
-            parsed
-                .settings
-                .into_iter()
-                .map(|setting| (setting.option, setting.value))
-                .collect()
-        })
-        .map_err(|ending| ending.reason)
+    let parsed = parse(&words(texts), &options, version).map_err(|ending| ending.reason)?;
+    if let Some(slip) = parsed.slips.into_iter().next() {
+        return Err(slip.ending.reason);
+    }
+    let settings = parsed.settings.into_iter();
+    Ok(settings
+        .map(|setting| (setting.option, setting.value))
+        .collect())
+}
+
+/// What the settings are, and what K3s ends over in its order.
+fn run_past_slips(texts: &[&str]) -> (Vec<(&'static str, String)>, Vec<String>) {
+    let version = "1.36.3".parse().unwrap();
+    let options = Options::of(Role::Server, version);
+    let parsed = parse(&words(texts), &options, version).unwrap();
+    let settings = parsed.settings.into_iter();
+    let slips = parsed.slips.into_iter();
+    (
+        settings
+            .map(|setting| (setting.option, setting.value))
+            .collect(),
+        slips.map(|slip| slip.ending.reason).collect(),
+    )
 }
 
 #[test]
@@ -109,6 +123,52 @@ fn what_go_refuses_ends_k3s() {
         ("--data-dir", "flag needs an argument: -data-dir"),
     ] {
         assert_eq!(run("1.36.3", &[form]), Err(reason.into()));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_one_word_leaves_the_others_known() {
+    let (settings, slips) = run_past_slips(&[
+        "--debug=maybe",
+        "-d",
+        "/x",
+        "--nope=1",
+        "--https-listen-port",
+        "y",
+        "--data-dir=/z",
+        "--write-kubeconfig-mode=600",
+    ]);
+    let value = |(option, value): (&'static str, &str)| (option, value.to_owned());
+    assert_eq!(
+        settings,
+        [
+            ("data-dir", "/x"),
+            ("data-dir", "/z"),
+            ("write-kubeconfig-mode", "600")
+        ]
+        .map(value)
+    );
+    assert_eq!(
+        slips,
+        [
+            "invalid boolean value \"maybe\" for -debug: parse error",
+            "flag provided but not defined: -nope",
+            "invalid value \"y\" for flag -https-listen-port: parse error",
+            "Cannot use two forms of the same flag: d data-dir",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_where_words_begin_and_end_leaves_nothing_known() {
+    for form in [
+        &["--nope", "1", "--data-dir=/x"][..],
+        &["----data-dir=/x"],
+        &["--data-dir"],
+    ] {
+        let options = Options::of(Role::Server, "1.36.3".parse().unwrap());
+        let parsed = parse(&words(form), &options, "1.36.3".parse().unwrap());
+        assert!(parsed.is_err(), "{form:?}");
     }
 }
 

@@ -13,9 +13,9 @@ impl<'a> Options<'a> {
         Self { merge }
     }
 
-    /// Whether what is not set is meant not to be: K3s comes as far as to know all of them.
+    /// Whether what is not set is meant not to be: K3s comes as far as to know all of them, and no word is a misspelt one.
     pub(super) const fn are_settled(&self) -> bool {
-        self.merge.ends.is_none()
+        self.merge.ends().is_none()
     }
 
     fn set(&self, name: &str) -> Option<&'a SetOption> {

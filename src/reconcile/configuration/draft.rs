@@ -69,7 +69,7 @@ impl<'p, 'a> Draft<'p, 'a> {
             Ok(base) => base,
             Err(reason) => return self.refuse_all(reason),
         };
-        if let Some(ending) = base.unsettled() {
+        if let Some(ending) = base.unknown() {
             // Nobody can say what a line of ours would come to. What K3s reads of ours stays as it is.
             return self.refuse_all(format!(
                 "K3s would not start, with it or without it: {ending}"

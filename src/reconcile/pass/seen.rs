@@ -93,10 +93,10 @@ impl Pass<'_> {
         self.seen.ahead.is_empty(&self.host.root, directory)
     }
 
-    /// The same for judging options and arguments: where K3s would end before they are settled, nothing is known of them.
-    pub(in crate::reconcile) fn settled(&self) -> Result<&Effective, String> {
+    /// The same for judging options and arguments, where anybody can tell what they are.
+    pub(in crate::reconcile) fn known(&self) -> Result<&Effective, String> {
         let effective = self.effective().as_ref().map_err(Clone::clone)?;
-        match effective.unsettled() {
+        match effective.unknown() {
             Some(ending) => Err(format!("K3s would not start: {ending}")),
             None => Ok(effective),
         }

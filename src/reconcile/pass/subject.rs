@@ -24,7 +24,7 @@ impl Pass<'_> {
             host,
             places: &self.node.places,
             version,
-            effective: &|| self.settled(),
+            effective: &|| self.known(),
             next_boot: &|| self.next_boot(),
             running: &|| self.running(),
             disabled: &self.node.disabled,
