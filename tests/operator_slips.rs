@@ -73,24 +73,20 @@ fn a_verdict_that_apply_would_not_mend_says_why_and_how() {
     assert_eq!(refused, "[]");
 }
 
-/// What the catalogue has no value for stays as the operator wrote it, also where the policy wants it enforced.
+/// A list of the operator's is touched only where the policy has a line for the control.
 #[test]
 fn what_is_enforced_and_left_to_the_operator_says_which_line_decides() {
-    let config =
-        "kube-apiserver-arg:\n- authorization-mode=AlwaysAllow\n- tls-min-version=VersionTLS11\n";
-    let control = "authorization-not-always-allow";
-    let policy = format!(
-        "[control.{control}]\nstate = \"enforce\"\n[control.authorization-rbac]\nstate = \"enforce\"\n\
-         [control.tls-least-version]\nstate = \"enforce\"\n"
-    );
+    let config = "kube-apiserver-arg:\n- disable-admission-plugins=NodeRestriction\n- tls-min-version=VersionTLS11\n";
+    let policy = "[control.tls-least-version]\nstate = \"enforce\"\n";
     let tree = Tree::new();
     tree.write("etc/systemd/system/k3s.service", SERVER_UNIT);
     tree.write("etc/rancher/k3s/config.yaml", config);
-    tree.write("etc/k3warden/config.toml", &policy);
+    tree.write("etc/k3warden/config.toml", policy);
     let said = tree.with_k3s("1.36.3", &["apply"]).said();
-    let decides = "--authorization-mode is left to you: /etc/rancher/k3s/config.yaml:2 decides it";
+    let decides = "--disable-admission-plugins is left to you: /etc/rancher/k3s/config.yaml:2 decides it; with \
+                   control.node-restriction-plugin.state = \"enforce\" in the policy it is left out of your list";
     assert!(said.contains(decides), "{said}");
-    assert!(tree.text(DROP_IN).contains("authorization-mode=RBAC"));
+    assert!(!tree.text(DROP_IN).contains("from-your-list"));
     assert!(tree.text(DROP_IN).contains("tls-min-version=VersionTLS12"));
 }
 

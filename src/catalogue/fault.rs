@@ -86,9 +86,11 @@ fn of_setting(setting: &Setting, control: &Control, editions: &Editions) -> Opti
         SettingBody::File(file) => of_file(file, control),
         SettingBody::Manifest(manifest) => of_manifest(manifest, control),
         SettingBody::Option(option) => known::of_option(&option.name, setting, control)
-            .or_else(|| value::of(&option.require, option.set.as_deref(), control)),
+            .or_else(|| value::of(&option.require, option.set.as_deref(), control))
+            .or_else(|| value::of_leave_out(&option.require, option.leave_out)),
         SettingBody::Argument(argument) => known::of_flag(argument, setting, control)
-            .or_else(|| value::of_argument(&argument.require, argument.set.as_deref(), control)),
+            .or_else(|| value::of_argument(&argument.require, argument.set.as_deref(), control))
+            .or_else(|| value::of_leave_out(&argument.require, argument.leave_out)),
     }
 }
 

@@ -66,7 +66,12 @@ impl Requirement {
     pub const fn is_broken_by_one(&self) -> bool {
         matches!(
             self,
-            Self::Excludes(_) | Self::TlsUrls(_) | Self::LocalUrls(_)
+            Self::Excludes(_)
+                | Self::SubsetOf(_)
+                | Self::TlsUrls(_)
+                | Self::LocalUrls(_)
+                | Self::NotEquals(_)
+                | Self::Absent(true)
         )
     }
 }

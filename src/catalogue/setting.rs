@@ -130,6 +130,9 @@ pub struct OptionSetting {
     pub absent_holds: bool,
     /// What we write; nothing means that we only judge.
     pub set: Option<String>,
+    /// Items of the operator's list that break the requirement are left out of it: a list of ours takes the place of his.
+    #[serde(default)]
+    pub leave_out: bool,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,
@@ -150,6 +153,9 @@ pub struct ArgumentSetting {
     pub absent_holds: bool,
     /// What we write, `{k3s_default}` for what K3s itself would give the flag; nothing means that we only judge.
     pub set: Option<String>,
+    /// Elements that break the requirement are left out of the operator's list of arguments: a list of ours takes the place of his.
+    #[serde(default)]
+    pub leave_out: bool,
     /// The section that the admission configuration which the flag names must have.
     pub section: Option<String>,
     /// K3s versions that this setting is for.
@@ -202,4 +208,16 @@ pub enum SettingBody {
     Argument(ArgumentSetting),
     /// A manifest.
     Manifest(ManifestSetting),
+}
+
+impl SettingBody {
+    /// Whether what breaks its requirement is left out of an operator's list.
+    #[must_use]
+    pub const fn leaves_out(&self) -> bool {
+        match self {
+            Self::Option(option) => option.leave_out,
+            Self::Argument(argument) => argument.leave_out,
+            _ => false,
+        }
+    }
 }

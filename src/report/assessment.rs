@@ -291,12 +291,21 @@ fn left_to_operator(judgement: &Judgement<'_>) -> Vec<String> {
         .findings
         .iter()
         .filter(|_| judgement.is_enforced());
+    let mut settings = judgement.control.settings.iter();
+    let leaves_out = settings.any(|setting| setting.body.leaves_out());
+    let way = match judgement.decision.place {
+        None if leaves_out => format!(
+            "; with {} in the policy it is left out of your list",
+            enforcing_line(&judgement.control.id)
+        ),
+        _ => String::new(),
+    };
     findings
         .filter(is_left)
         .map(|finding| match finding.seen_at.as_str() {
             "" => format!("{} is left to you", finding.what),
             place if *place == finding.what => format!("{place} is left to you"),
-            place => format!("{} is left to you: {place} decides it", finding.what),
+            place => format!("{} is left to you: {place} decides it{way}", finding.what),
         })
         .collect()
 }

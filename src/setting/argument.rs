@@ -5,7 +5,7 @@ use crate::host::{HostError, READ_LIMIT_BYTES};
 use crate::k3s::component::{Component, InForce, in_force_on_line, left_to_a_file};
 use crate::k3s::{Effective, Place};
 
-use super::configuration::{Line, Wish};
+use super::configuration::{LeaveOut, Line, Wish};
 use super::{Finding, Outcome, Remedy, Running, Subject, Validity};
 
 pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Finding> {
@@ -47,9 +47,10 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     let outcome = if by_default || is_right {
         Outcome::holds_at(effective)
     } else {
-        Outcome::Diverges(vec![match wish(setting, subject) {
-            Some(_) => Remedy::Configure,
-            None => Remedy::ByOperator,
+        let is_ours = wish(setting, subject).is_some() || leave_out(setting, subject).is_some();
+        Outcome::Diverges(vec![match is_ours {
+            true => Remedy::Configure,
+            false => Remedy::ByOperator,
         }])
     };
     // That nobody sets it is what holds then, not what the kubelet makes of it (`rotate-certificates` is false there).
@@ -216,6 +217,22 @@ pub(super) fn wish(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<W
         },
         require: setting.require.clone(),
         absent_holds: setting.absent_holds,
+    })
+}
+
+/// What is left out of the operator's list, where the catalogue says so.
+pub(super) fn leave_out(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<LeaveOut> {
+    let may = setting.leave_out && subject.is_asked_for;
+    may.then(|| {
+        LeaveOut(Wish {
+            line: Line::Argument {
+                component: setting.component,
+                flag: setting.flag.clone(),
+                value: default_of(setting, subject).unwrap_or_default(),
+            },
+            require: setting.require.clone(),
+            absent_holds: setting.absent_holds,
+        })
     })
 }
 

@@ -78,6 +78,16 @@ pub fn is_taken_out(settings: &[Setting], subject: &Subject<'_>, path: &Path) ->
         && !manifests().any(|manifest| manifest::is_of(manifest, subject, path))
 }
 
+/// What a setting wants left out of an operator's list; `None` for kinds and settings that leave his lists alone.
+#[must_use]
+pub fn leave_out(setting: &SettingBody, subject: &Subject<'_>) -> Option<configuration::LeaveOut> {
+    match setting {
+        SettingBody::Option(option) => option::leave_out(option, subject),
+        SettingBody::Argument(argument) => argument::leave_out(argument, subject),
+        _ => None,
+    }
+}
+
 /// The line that a setting wants in K3s's configuration; `None` for other kinds and for those that are only judged.
 #[must_use]
 pub fn wish(setting: &SettingBody, subject: &Subject<'_>) -> Option<configuration::Wish> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::{OptionSetting, Value, holds};
 use crate::k3s::{Effective, KnownOption, OptionKind, Options, Place};
 
-use super::configuration::{Line, Wish};
+use super::configuration::{LeaveOut, Line, Wish};
 use super::{Finding, Outcome, Remedy, Running, Subject, option_traces};
 
 pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Finding> {
@@ -28,9 +28,10 @@ pub(super) fn judge(setting: &OptionSetting, subject: &Subject<'_>) -> Vec<Findi
     let outcome = if holds(&setting.require, &value, setting.absent_holds) {
         Outcome::holds_at(effective)
     } else {
-        Outcome::Diverges(vec![match wish(setting, subject) {
-            Some(_) => Remedy::Configure,
-            None => Remedy::ByOperator,
+        let is_ours = wish(setting, subject).is_some() || leave_out(setting, subject).is_some();
+        Outcome::Diverges(vec![match is_ours {
+            true => Remedy::Configure,
+            false => Remedy::ByOperator,
         }])
     };
     let shown = value.shown_as(&setting.name);
@@ -169,6 +170,21 @@ pub(super) fn wish(setting: &OptionSetting, subject: &Subject<'_>) -> Option<Wis
         },
         require: setting.require.clone(),
         absent_holds: setting.absent_holds,
+    })
+}
+
+/// What is left out of the operator's list, where the catalogue says so.
+pub(super) fn leave_out(setting: &OptionSetting, subject: &Subject<'_>) -> Option<LeaveOut> {
+    let may = setting.leave_out && subject.is_asked_for;
+    may.then(|| {
+        LeaveOut(Wish {
+            line: Line::Option {
+                name: setting.name.clone(),
+                value: String::new(),
+            },
+            require: setting.require.clone(),
+            absent_holds: setting.absent_holds,
+        })
     })
 }
 

@@ -168,6 +168,8 @@ pub struct Subject<'a> {
     pub parameter: &'a dyn Fn(&str) -> Option<ParameterValue>,
     /// Whether the policy wants our content even over an operator's own valid file.
     pub content_is_ours: bool,
+    /// Whether the policy asks by name for the control to be enforced: an operator's list is touched for no other.
+    pub is_asked_for: bool,
     /// What an operator's own file is for this node's K3s: valid, and with the section that is asked for.
     pub validity: &'a Validate<'a>,
     /// The whole content of a file of ours: of this control's setting, with the sections that other controls have in it.

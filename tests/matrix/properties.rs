@@ -191,12 +191,17 @@ fn the_order_of_our_lines_does_not_matter() {
     }
 }
 
-/// Options last, and the items of each list the other way round.
+/// Options last, and our items of each list the other way round; his stand before them, as he has them.
 fn reversed(text: &str) -> String {
     let mut blocks: Vec<Vec<&str>> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         match blocks.last_mut().filter(|_| line.starts_with("- ")) {
-            Some(block) => block.insert(1, line),
+            Some(block) => {
+                let his = block
+                    .iter()
+                    .filter(|line| line.ends_with("# from-your-list"));
+                block.insert(1 + his.count(), line);
+            }
             None => blocks.push(vec![line]),
         }
     }

@@ -38,6 +38,16 @@ pub(super) fn of(require: &Requirement, set: Option<&str>, control: &Control) ->
     })
 }
 
+/// What one element breaks can be mended by leaving that out, and nothing else.
+pub(super) fn of_leave_out(require: &Requirement, leave_out: bool) -> Option<Fault> {
+    (leave_out && !require.is_broken_by_one()).then(|| {
+        let message = "`leave_out` needs a requirement that a single element of the list can break";
+        let mend =
+            "excludes, subset_of, not_equals, absent, tls_urls and local_urls are such; leave it out with the others";
+        Fault::of_word("leave_out", message.to_owned(), Some(mend.to_owned()))
+    })
+}
+
 /// A required value is compared as it stands; a placeholder in it would never be met.
 fn of_words(require: &Requirement) -> Option<Fault> {
     let mut words = match require {

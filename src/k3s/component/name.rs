@@ -49,6 +49,14 @@ impl Component {
         }
     }
 
+    /// The component that the list of a K3s option goes to.
+    #[must_use]
+    pub fn of_option(option: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|component| component.option() == option)
+    }
+
     /// The K3s option whose list goes to this component.
     #[must_use]
     pub const fn option(self) -> &'static str {

@@ -70,7 +70,7 @@ fn in_one_file(lines: Vec<Line>) -> String {
     let mut arguments: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for line in lines {
         match line {
-            Line::Option { .. } => options.push(line.to_string()),
+            Line::Option { .. } | Line::List { .. } => options.push(line.to_string()),
             Line::Argument {
                 component,
                 flag,

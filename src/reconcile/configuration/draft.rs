@@ -8,7 +8,7 @@ use crate::host::{Attributes, FileMode};
 use crate::k3s::Effective;
 use crate::policy::{OnDisable, Stance};
 use crate::setting::Change;
-use crate::setting::configuration::{Line, Wish, parse};
+use crate::setting::configuration::{LeaveOut, Line, Wish, parse};
 
 use super::super::baseline::{self, Applies};
 use super::super::{Judgement, Pass, Refused, RefusedBy};
@@ -43,6 +43,8 @@ pub(super) struct Draft<'p, 'a> {
     /// The unit's drop-in, where we have one or may write one.
     pub unit: Option<UnitOverride>,
     pub wishes: Vec<(ControlId, Wish)>,
+    /// What weakens the node in the operator's lists.
+    pub leave_outs: Vec<(ControlId, LeaveOut)>,
     /// What the unit's command outranks.
     pub outranked: Vec<(ControlId, Wish)>,
     pub refused: Vec<Refused>,
@@ -75,7 +77,19 @@ impl<'p, 'a> Draft<'p, 'a> {
                 "K3s would not start, with it or without it: {ending}"
             ));
         }
-        let mut lines = self.lines(&base, judgements);
+        let lists = match self.lists(&base) {
+            Ok(lists) => lists,
+            Err(reason) => return self.refuse_all(reason),
+        };
+        let over = match lists.is_empty() {
+            true => Ok(None),
+            false => self.effective(Some(&lists)).map(Some),
+        };
+        let mut lines = match &over {
+            Ok(over) => self.lines(over.as_ref().unwrap_or(&base), judgements),
+            Err(reason) => return self.refuse_all(reason.clone()),
+        };
+        lines.extend(lists);
         // A line that the node is not fit for, or that does not bring what it is for, is taken out again; the rest is
         // judged once more without it. Each round takes one out.
         loop {
@@ -156,11 +170,7 @@ impl<'p, 'a> Draft<'p, 'a> {
 
     /// The lines and elements of lists that we wrote earlier, as far as they are still among these.
     fn of_what_is_there(&self, lines: BTreeMap<Line, ControlId>) -> BTreeMap<Line, ControlId> {
-        let texts = self
-            .present
-            .values()
-            .map(|(content, _)| String::from_utf8_lossy(content));
-        let there: Vec<Line> = texts.flat_map(|text| parse(&text).into_keys()).collect();
+        let there = self.earlier_lines();
         let of_earlier = |line: Line| {
             let what = line.what();
             let earlier = there.iter().find(|earlier| earlier.what() == what)?;
@@ -173,6 +183,15 @@ impl<'p, 'a> Draft<'p, 'a> {
             .into_iter()
             .filter_map(|(line, control)| Some((of_earlier(line)?, control)))
             .collect()
+    }
+
+    /// The lines of ours that are there.
+    pub(super) fn earlier_lines(&self) -> Vec<Line> {
+        let texts = self
+            .present
+            .values()
+            .map(|(content, _)| String::from_utf8_lossy(content));
+        texts.flat_map(|text| parse(&text).into_keys()).collect()
     }
 
     /// Whether it is about a list, which holds what several controls want.
@@ -206,6 +225,10 @@ impl<'p, 'a> Draft<'p, 'a> {
         line: &Line,
         judgements: &[Judgement<'_>],
     ) -> bool {
+        // A list that nobody brings up to date would hide what the operator adds to his.
+        if matches!(line, Line::List { .. }) {
+            return false;
+        }
         let keep_off = self.pass.policy.on_disable.value == OnDisable::Keep;
         let provisional = |judged: &Judgement<'_>| self.pass.was_provisional(judged.control);
         // Another release may not start with it, and an agent ends on a server's option.

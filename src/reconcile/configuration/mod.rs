@@ -6,16 +6,17 @@ mod conditions;
 mod draft;
 mod draft_changes;
 mod kernel_values;
+mod lists;
 mod outranked;
 mod own_files;
 mod trial;
 pub mod unit_override;
 
-use crate::catalogue::ControlId;
+use crate::catalogue::{Control, ControlId};
 use crate::k3s::{
     Effective, K3sVersion, NEWEST_CATALOGUED_MINOR, drop_in_directory, remote_address,
 };
-use crate::setting::configuration::Wish;
+use crate::setting::configuration::{LeaveOut, Wish};
 use crate::setting::{Change, Stage};
 
 use super::{Judgement, Pass, Refused, RefusedBy, Start};
@@ -103,6 +104,7 @@ fn lines(
             present,
             unit,
             wishes,
+            leave_outs: leave_outs(pass, judgements),
             outranked: Vec::new(),
             refused: Vec::new(),
             extent: Extent::New,
@@ -176,6 +178,7 @@ fn what_may_stay(
         present,
         unit,
         wishes,
+        leave_outs: leave_outs(pass, judgements),
         outranked: Vec::new(),
         refused: Vec::new(),
         extent,
@@ -200,8 +203,21 @@ fn refuse(wishes: &[(ControlId, Wish)], reason: String) -> ConfigurationPlan {
     }
 }
 
-/// What enforced controls want, and what stays of controls that were turned off.
+/// What enforced controls want.
 fn wishes(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Wish)> {
+    wanted(pass, judgements, |control| pass.wishes(control))
+}
+
+/// What enforced controls want left out of the operator's lists.
+fn leave_outs(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<(ControlId, LeaveOut)> {
+    wanted(pass, judgements, |control| pass.leave_outs(control))
+}
+
+fn wanted<T>(
+    pass: &Pass<'_>,
+    judgements: &[Judgement<'_>],
+    of: impl Fn(&Control) -> Vec<T>,
+) -> Vec<(ControlId, T)> {
     judgements
         .iter()
         .filter(|judgement| judgement.is_enforced() && judgement.concerns_node())
@@ -209,9 +225,8 @@ fn wishes(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Wish
         .filter(|judgement| pass.has_no_place(judgement.control).is_none())
         .flat_map(|judgement| {
             let id = &judgement.control.id;
-            pass.wishes(judgement.control)
-                .into_iter()
-                .map(move |wish| (id.clone(), wish))
+            let wanted = of(judgement.control).into_iter();
+            wanted.map(move |wanted| (id.clone(), wanted))
         })
         .collect()
 }

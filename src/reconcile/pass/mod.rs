@@ -12,11 +12,11 @@ use std::rc::Rc;
 
 use jiff::civil::Date;
 
-use crate::catalogue::{Catalogue, Control, ControlId};
+use crate::catalogue::{Catalogue, Control, ControlId, SettingBody};
 use crate::host::{Host, HostError, Thing};
 use crate::node::Node;
 use crate::policy::{Decision, Policy, Stance};
-use crate::setting::configuration::Wish;
+use crate::setting::configuration::{LeaveOut, Wish};
 use crate::setting::{self, Change, Persisted, Stage, Subject, Want};
 
 use super::Written;
@@ -130,6 +130,19 @@ impl<'a> Pass<'a> {
     /// The lines that the settings of a control want in K3s's configuration.
     #[must_use]
     pub fn wishes(&self, control: &Control) -> Vec<Wish> {
+        self.of_settings(control, setting::wish)
+    }
+
+    /// What the settings of a control want left out of an operator's lists.
+    pub(super) fn leave_outs(&self, control: &Control) -> Vec<LeaveOut> {
+        self.of_settings(control, setting::leave_out)
+    }
+
+    fn of_settings<T>(
+        &self,
+        control: &Control,
+        asked: fn(&SettingBody, &Subject<'_>) -> Option<T>,
+    ) -> Vec<T> {
         let applies = |range| baseline::version(range, self.node) == Applies::Yes;
         let settings = control
             .settings
@@ -138,7 +151,7 @@ impl<'a> Pass<'a> {
         settings
             .filter_map(|setting| {
                 self.with_subject(self.host, Some(control), |subject| {
-                    setting::wish(&setting.body, subject)
+                    asked(&setting.body, subject)
                 })
             })
             .collect()

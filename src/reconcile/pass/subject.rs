@@ -4,6 +4,7 @@ use crate::catalogue::{Control, KeepKind};
 use crate::host::Host;
 use crate::k3s::K3sVersion;
 use crate::k3s::component::{admission_sections, refuses_audit_policy};
+use crate::policy::Stance;
 use crate::reconcile::Pass;
 use crate::setting::{Ownership, Subject, Validity};
 
@@ -33,6 +34,10 @@ impl Pass<'_> {
             edition,
             parameter: &|name| self.parameter(control?, name),
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
+            is_asked_for: control.is_some_and(|control| {
+                let decision = self.policy.enforcement(control, self.today);
+                decision.stance == Stance::Enforce && decision.place.is_some()
+            }),
             validity: &validity,
             content: &|file| self.content_of(control, file),
             written_by: &|thing, content| {

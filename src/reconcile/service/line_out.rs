@@ -34,6 +34,8 @@ fn protects(line: &Line) -> bool {
         Line::Argument {
             component, flag, ..
         } => *component == Component::Kubelet && flag == FLAG,
+        // What it says the operator says.
+        Line::List { .. } => false,
     }
 }
 

@@ -27,6 +27,13 @@ pub enum Line {
         /// Its value.
         value: String,
     },
+    /// What is left of an operator's list without what weakens the node: it takes the place of his.
+    List {
+        /// The K3s option: `kube-apiserver-arg`.
+        option: String,
+        /// His items, in his order.
+        items: Vec<String>,
+    },
 }
 
 impl Line {
@@ -38,6 +45,7 @@ impl Line {
             Self::Argument {
                 component, flag, ..
             } => format!("{component} --{}", flag.trim_end_matches('+')),
+            Self::List { option, .. } => option.clone(),
         }
     }
 
@@ -120,6 +128,10 @@ impl fmt::Display for Line {
                     component.option(),
                     scalar(&format!("{flag}={value}"))
                 )
+            }
+            Self::List { option, items } => {
+                let items: Vec<String> = items.iter().map(|item| scalar(item)).collect();
+                write!(formatter, "{option}: [{}]", items.join(", "))
             }
         }
     }

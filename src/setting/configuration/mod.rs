@@ -4,9 +4,11 @@
 //! with K3s's own merge before anything is written.
 
 mod drop_in;
+mod leave_out;
 mod line;
 mod wish;
 
 pub use drop_in::{is_written_by_us, parse, render};
+pub use leave_out::LeaveOut;
 pub use line::{ENCRYPTION, Line};
 pub use wish::Wish;

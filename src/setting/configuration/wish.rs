@@ -42,7 +42,9 @@ impl Wish {
     /// Whether the line of another wish is for the same thing and satisfies this one too. Lists hold what both give.
     #[must_use]
     pub fn is_satisfied_by(&self, other: &Self) -> bool {
-        let (Line::Option { value, .. } | Line::Argument { value, .. }) = &other.line;
+        let (Line::Option { value, .. } | Line::Argument { value, .. }) = &other.line else {
+            return false;
+        };
         !self.extends_a_list()
             && !other.extends_a_list()
             && self.line.what() == other.line.what()
@@ -56,15 +58,31 @@ impl Wish {
         (place != Place::Default).then_some(place)
     }
 
-    fn observe(&self, effective: &Effective) -> Option<(Value, Place)> {
+    pub(super) fn observe(&self, effective: &Effective) -> Option<(Value, Place)> {
         match &self.line {
-            Line::Option { name, .. } => option_in_force(effective, name),
+            Line::Option { name, .. } | Line::List { option: name, .. } => {
+                option_in_force(effective, name)
+            }
             Line::Argument {
                 component, flag, ..
             } => match argument_in_force(effective, *component, flag) {
                 Observed::Value(value, place) => Some((value, place)),
                 Observed::Unseen(_) | Observed::NotRunning | Observed::NoSuchFlag => None,
             },
+        }
+    }
+
+    /// The elements of the list that it is about, as a component would run with them.
+    #[must_use]
+    pub fn elements(&self, effective: &Effective) -> Vec<String> {
+        match &self.line {
+            Line::Argument {
+                component, flag, ..
+            } => elements(effective, *component, flag)
+                .into_iter()
+                .map(|(element, _)| element)
+                .collect(),
+            Line::Option { .. } | Line::List { .. } => Vec::new(),
         }
     }
 

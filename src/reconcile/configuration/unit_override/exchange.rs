@@ -194,6 +194,8 @@ fn places_of(invocation: &Invocation, version: K3sVersion, line: &Line) -> Vec<u
         Line::Argument {
             component, flag, ..
         } => invocation.words_that_set(component.option(), version, &|value| is_flag(value, flag)),
+        // It is about the files.
+        Line::List { .. } => None,
     };
     places.into_iter().flatten().flatten().collect()
 }

@@ -75,6 +75,7 @@ pub(super) fn word(line: &Line) -> String {
             flag,
             value,
         } => format!("--{}={flag}={value}", component.option()),
+        Line::List { option, items } => format!("--{option}={}", items.join(",")),
     }
 }
 

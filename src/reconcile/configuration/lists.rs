@@ -1,0 +1,109 @@
+//! An operator's list without what weakens the node: elements of a list unite, so nothing beside it takes one back.
+//!
+//! Ours takes the place of his, by a key without `+` in the drop-in that sorts last. It is worked out anew from his at every pass and by the
+//! door of every start, and goes with the policy line that asks for it.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::ControlId;
+use crate::k3s::{Effective, Place, drop_in_directory};
+use crate::setting::configuration::{LeaveOut, Line};
+
+use super::draft::{Draft, Extent};
+
+impl Draft<'_, '_> {
+    /// The lists that take the place of the operator's. What stands in the unit's command, which outranks every file, is outranked: it is
+    /// given there or refused.
+    pub(super) fn lists(&mut self, base: &Effective) -> Result<BTreeMap<Line, ControlId>, String> {
+        let mut wanted = std::mem::take(&mut self.leave_outs);
+        wanted.retain(|(_, leave_out)| !leave_out.is_done(base));
+        while !wanted.is_empty() {
+            let lists = self.without(base, &wanted);
+            let after = self.effective(Some(&lists))?;
+            let (holding, outranked): (Vec<_>, Vec<_>) = wanted
+                .into_iter()
+                .partition(|(_, leave_out)| leave_out.is_done(&after));
+            if outranked.is_empty() {
+                return Ok(lists);
+            }
+            self.outranked(base, outranked);
+            wanted = holding;
+        }
+        Ok(BTreeMap::new())
+    }
+
+    fn outranked(&mut self, base: &Effective, outranked: Vec<(ControlId, LeaveOut)>) {
+        for (control, leave_out) in outranked {
+            let what = leave_out.0.line.what();
+            let mut wishes = self.wishes.iter();
+            if wishes.any(|(other, wish)| *other == control && wish.line.what() == what) {
+                // The line that it wants is found to be outranked too.
+                continue;
+            }
+            let elements = leave_out.0.elements(base);
+            match leave_out.in_one_word(elements.iter().map(String::as_str)) {
+                Some(wish) => self.outranked.push((control, wish)),
+                None => self.refuse_outranked(
+                    base,
+                    control,
+                    &leave_out.0,
+                    "a list of the command line is left as it is",
+                ),
+            }
+        }
+    }
+
+    fn without(
+        &self,
+        base: &Effective,
+        leave_outs: &[(ControlId, LeaveOut)],
+    ) -> BTreeMap<Line, ControlId> {
+        let mut lists: BTreeMap<&str, (Vec<String>, &ControlId)> = BTreeMap::new();
+        for (control, leave_out) in leave_outs {
+            let option = leave_out.option();
+            let (items, _) = lists
+                .entry(option)
+                .or_insert_with(|| (self.items_of_files(base, option), control));
+            *items = items
+                .iter()
+                .filter_map(|item| leave_out.left_of(item))
+                .collect();
+        }
+        let changed = lists.into_iter().filter(|(option, (items, _))| {
+            *items != self.items_of_files(base, option) && self.may_replace(option)
+        });
+        changed
+            .map(|(option, (items, control))| {
+                let option = option.to_owned();
+                (Line::List { option, items }, control.clone())
+            })
+            .collect()
+    }
+
+    /// Where nothing new is written a list that is there already follows the operator's.
+    fn may_replace(&self, option: &str) -> bool {
+        let is_it =
+            |line: &Line| matches!(line, Line::List { option: there, .. } if there == option);
+        match self.extent {
+            Extent::New => true,
+            Extent::Earlier => self.earlier_lines().iter().any(is_it),
+            Extent::EarlierOptions => false,
+        }
+    }
+
+    /// What the files of K3s's configuration give a list, in K3s's order.
+    fn items_of_files(&self, base: &Effective, option: &str) -> Vec<String> {
+        let main = &self.pass.node.places.config_file;
+        let drop_ins = drop_in_directory(main);
+        let is_of_files = |place: &Place| match place {
+            Place::File { path, .. } => path == main || path.parent() == Some(&drop_ins),
+            _ => false,
+        };
+        let option = base.configuration.merge.options.get(option);
+        let values = option.into_iter().flat_map(|option| &option.values);
+        values
+            .filter(|value| is_of_files(&value.place))
+            .map(|value| value.value.clone())
+            .collect()
+    }
+}

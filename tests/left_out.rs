@@ -1,0 +1,287 @@
+//! What weakens a node in a list of the operator's, where the policy asks by name for the control: lists unite, so a list of ours takes the
+//! place of his.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod overridden;
+mod tree;
+
+use overridden::Server as OverriddenServer;
+use tree::{DROP_IN, Tree};
+
+const CONFIG: &str = "etc/rancher/k3s/config.yaml";
+const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/k3s server\n";
+
+fn enforce(controls: &[&str]) -> String {
+    let lines = controls
+        .iter()
+        .map(|control| format!("control.{control}.state = \"enforce\"\n"));
+    lines.collect()
+}
+
+struct Server {
+    tree: Tree,
+    version: &'static str,
+}
+
+impl Server {
+    fn new(version: &'static str, config: &str, policy: &str) -> Self {
+        let tree = Tree::new();
+        tree.write("etc/systemd/system/k3s.service", UNIT);
+        tree.write(CONFIG, config);
+        tree.write("etc/k3warden/config.toml", policy);
+        Self { tree, version }
+    }
+
+    fn run(&self, words: &[&str]) -> String {
+        self.tree.with_k3s(self.version, words).said()
+    }
+
+    fn effective(&self) -> serde_json::Value {
+        let words = ["effective", "--format", "json"];
+        self.tree.with_k3s(self.version, &words).json()
+    }
+
+    /// The values of a flag of a component at the next start.
+    fn values(&self, component: &str, flag: &str) -> Vec<String> {
+        let report = self.effective();
+        let line = report["arguments"][component].as_array().unwrap();
+        let flag = format!("--{flag}=");
+        let words = line.iter().filter_map(|word| word.as_str());
+        words
+            .filter_map(|word| word.strip_prefix(&flag).map(str::to_owned))
+            .collect()
+    }
+
+    fn verdict(&self, control: &str) -> String {
+        let words = ["check", "--all", "--format", "json"];
+        let report = self.tree.with_k3s(self.version, &words).json();
+        let controls = report["controls"].as_array().unwrap().iter();
+        let mut found = controls.filter(|found| found["id"] == control);
+        found.next().unwrap()["verdict"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+#[test]
+fn what_weakens_the_node_is_left_out_and_all_else_of_his_list_stays() {
+    let control = "authorization-not-always-allow";
+    let config = "kube-apiserver-arg:\n- event-ttl=2h\n- authorization-mode=AlwaysAllow\n- audit-log-maxage=40\n";
+    for version in ["1.21.5", "1.23.6", "1.28.4", "1.29.3", "1.36.3"] {
+        let server = Server::new(version, config, &enforce(&[control]));
+        assert_eq!(server.verdict(control), "divergent");
+        let applied = server.run(&["apply"]);
+        let written = server.tree.text(DROP_IN);
+        let modes = server.values("kube-apiserver", "authorization-mode");
+        assert_eq!(modes, ["Node,RBAC"], "{version} {written} {applied}");
+        assert_eq!(
+            server.values("kube-apiserver", "event-ttl"),
+            ["2h"],
+            "{written}"
+        );
+        let age = server.values("kube-apiserver", "audit-log-maxage");
+        assert_eq!(age, ["40"], "{written}");
+        assert!(
+            written.contains(
+                "\nkube-apiserver-arg: # authorization-not-always-allow\n- 'event-ttl=2h' # from-your-list\n"
+            ),
+            "{written}"
+        );
+        assert!(
+            server.effective()["ends"].is_null(),
+            "{version} {}",
+            server.effective()["ends"]
+        );
+        assert_eq!(server.verdict(control), "compliant", "{version}");
+
+        let again = server.run(&["apply"]);
+        assert_eq!(server.tree.text(DROP_IN), written, "{again}");
+    }
+}
+
+/// An apply, the daemon and the door of each start work it out anew.
+#[test]
+fn his_list_is_followed_and_stands_again_without_the_policy_line() {
+    let control = "always-admit";
+    let config = "kube-apiserver-arg: [enable-admission-plugins=AlwaysAdmit]\n";
+    let server = Server::new("1.36.3", config, &enforce(&[control]));
+    server.run(&["apply"]);
+    let plugins = || server.values("kube-apiserver", "enable-admission-plugins");
+    assert_eq!(plugins(), ["NodeRestriction"]);
+
+    let more = "kube-apiserver-arg: [enable-admission-plugins=AlwaysAdmit, v=4, 'enable-admission-plugins=AlwaysPullImages,AlwaysAdmit']\n";
+    server.tree.write(CONFIG, more);
+    server.run(&["apply", "--before-start", "k3s.service"]);
+    assert_eq!(server.values("kube-apiserver", "v"), ["4"]);
+    let all = plugins().join(",");
+    assert!(
+        all.contains("AlwaysPullImages") && all.contains("NodeRestriction"),
+        "{all}"
+    );
+    assert!(!all.contains("AlwaysAdmit"), "{all}");
+
+    server.tree.write(CONFIG, "kube-apiserver-arg: [v=5]\n");
+    server.run(&["apply"]);
+    let written = server.tree.text(DROP_IN);
+    assert!(written.contains("kube-apiserver-arg+:"), "{written}");
+    assert_eq!(server.values("kube-apiserver", "v"), ["5"]);
+
+    server.tree.write(CONFIG, config);
+    server.run(&["apply"]);
+    assert_eq!(plugins(), ["NodeRestriction"]);
+    // Whatever on_disable says: a list that nobody follows would hide what he adds.
+    server.tree.write("etc/k3warden/config.toml", "");
+    server.run(&["apply"]);
+    assert!(
+        plugins().join(",").contains("AlwaysAdmit"),
+        "{:?}",
+        plugins()
+    );
+}
+
+/// Nobody's list is touched for a control that is enforced only because the catalogue has it so.
+#[test]
+fn without_a_policy_line_for_it_no_list_is_touched() {
+    let weak = "kubelet-arg: [tls-cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA]\n\
+                kube-apiserver-arg: [disable-admission-plugins=NodeRestriction, authorization-mode=AlwaysAllow]\n";
+    let server = Server::new("1.36.3", weak, "");
+    let applied = server.run(&["apply"]);
+    let written = server.tree.text(DROP_IN);
+    assert!(!written.contains("from-your-list"), "{written}");
+    for control in [
+        "kubelet-cipher-suites",
+        "node-restriction-plugin",
+        "authorization-not-always-allow",
+    ] {
+        assert_eq!(server.verdict(control), "divergent", "{applied}");
+    }
+
+    let policy = enforce(&["kubelet-cipher-suites", "node-restriction-plugin"]);
+    let server = Server::new("1.36.3", weak, &policy);
+    let applied = server.run(&["apply"]);
+    for control in ["kubelet-cipher-suites", "node-restriction-plugin"] {
+        assert_eq!(
+            server.verdict(control),
+            "compliant",
+            "{applied} {}",
+            server.tree.text(DROP_IN)
+        );
+    }
+    assert_eq!(
+        server.verdict("authorization-not-always-allow"),
+        "divergent"
+    );
+    let suites = server.values("kubelet", "tls-cipher-suites").join(",");
+    assert!(
+        suites.contains("ECDHE") && !suites.contains("TLS_RSA"),
+        "{suites}"
+    );
+}
+
+#[test]
+fn etcd_arguments_are_a_list_as_well() {
+    let config = "cluster-init: true\netcd-arg: [quota-backend-bytes=4294967296, client-cert-auth=false, auto-tls=true]\n";
+    let control = "etcd-transport-security";
+    let server = Server::new("1.36.3", config, &enforce(&[control]));
+    if server.verdict(control) == "unknown" {
+        panic!("{}", server.run(&["check", "--all"]));
+    }
+    let applied = server.run(&["apply"]);
+    let options = server.effective()["options"]["etcd-arg"]["value"].clone();
+    assert_eq!(
+        options,
+        serde_json::json!(["quota-backend-bytes=4294967296"]),
+        "{applied}"
+    );
+    assert_eq!(server.verdict(control), "compliant");
+
+    // Nothing is left, and a key with nothing takes the place of his all the same.
+    server
+        .tree
+        .write(CONFIG, "cluster-init: true\netcd-arg: [auto-tls=true]\n");
+    let applied = server.run(&["apply"]);
+    assert_eq!(
+        server.verdict(control),
+        "compliant",
+        "{applied} {}",
+        server.tree.text(DROP_IN)
+    );
+}
+
+/// What must not be given at all, and what must not be given empty.
+#[test]
+fn an_argument_that_weakens_by_being_there_is_left_out() {
+    let config = "kube-apiserver-arg: [token-auth-file=/etc/tokens]\nkubelet-arg: [client-ca-file=, 'tls-cert-file=']\n";
+    let controls = [
+        "static-token-file",
+        "kubelet-client-ca",
+        "kubelet-serving-certificate",
+    ];
+    let server = Server::new("1.36.3", config, &enforce(&controls));
+    let applied = server.run(&["apply"]);
+    for control in controls {
+        assert_eq!(
+            server.verdict(control),
+            "compliant",
+            "{applied} {}",
+            server.tree.text(DROP_IN)
+        );
+    }
+    let files = server.values("kube-apiserver", "token-auth-file");
+    assert_eq!(files, Vec::<String>::new());
+}
+
+#[test]
+fn a_list_of_the_command_line_needs_a_command_of_ours() {
+    let control = "authorization-not-always-allow";
+    let command = "/usr/local/bin/k3s server '--kube-apiserver-arg=authorization-mode=AlwaysAllow' --kube-apiserver-arg=v=3";
+    let policy = enforce(&[control]);
+    let server = OverriddenServer::new(command, &policy);
+    let applied = server.apply();
+    assert!(
+        applied.contains("is decided by k3s.service ExecStart"),
+        "{applied}"
+    );
+    assert!(applied.contains("unit_override = true"), "{applied}");
+
+    server.write(
+        "etc/k3warden/config.toml",
+        &format!("unit_override = true\n{policy}"),
+    );
+    let applied = server.apply();
+    let ours = server.drop_in().unwrap_or_default();
+    assert!(
+        ours.contains("authorization-mode=Node,RBAC"),
+        "{ours} {applied}"
+    );
+    assert!(ours.contains("v=3"), "{ours}");
+    assert_eq!(
+        server.argument("authorization-mode").as_deref(),
+        Some("Node,RBAC")
+    );
+    let again = server.apply();
+    assert_eq!(server.drop_in().as_deref(), Some(ours.as_str()), "{again}");
+}
+
+#[test]
+fn a_revert_gives_his_list_back() {
+    let control = "authorization-not-always-allow";
+    let config = "kube-apiserver-arg: [authorization-mode=AlwaysAllow]\n";
+    let server = Server::new("1.36.3", config, &enforce(&[control]));
+    server.run(&["apply"]);
+    assert!(server.tree.text(DROP_IN).contains("kube-apiserver-arg: #"));
+    server.run(&["revert"]);
+    assert_eq!(server.tree.text(DROP_IN), "");
+    assert_eq!(
+        server.values("kube-apiserver", "authorization-mode"),
+        ["AlwaysAllow"]
+    );
+    assert_eq!(server.tree.text(CONFIG), config);
+}
