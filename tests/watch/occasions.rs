@@ -242,3 +242,25 @@ fn the_files_of_a_network_that_is_made_later_are_held() {
     bed.waits("third", || bed.mode(&file("third")) == 0o600);
     assert_eq!(bed.mode(&lock), 0o750);
 }
+
+/// A list of ours that takes the place of the operator's hides nothing that he adds to his.
+#[test]
+fn a_list_in_the_place_of_the_operators_follows_his() {
+    let config = "etc/rancher/k3s/config.yaml";
+    let mut bed = Bed::new();
+    bed.policy("control.always-admit.state = \"enforce\"\n");
+    let weak = "kube-apiserver-arg:\n- enable-admission-plugins=AlwaysAdmit\n";
+    bed.write(config, weak, 0o600);
+    bed.start();
+    let lines = || {
+        let ours = bed.path("etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml");
+        fs::read_to_string(ours).unwrap_or_default()
+    };
+    assert!(lines().contains("kube-apiserver-arg: # always-admit"));
+    bed.write(config, &format!("{weak}- event-ttl=2h\n"), 0o600);
+    bed.waits("what he adds", || {
+        lines().contains("- 'event-ttl=2h' # from-your-list")
+    });
+    bed.write(config, "kube-apiserver-arg: [event-ttl=2h]\n", 0o600);
+    bed.waits("his list again", || !lines().contains("from-your-list"));
+}
