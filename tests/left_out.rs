@@ -94,6 +94,16 @@ fn what_weakens_the_node_is_left_out_and_all_else_of_his_list_stays() {
             ),
             "{written}"
         );
+        // Who wants to change an item of his finds where it is.
+        let places = server.effective()["options"]["kube-apiserver-arg"]["from"].to_string();
+        assert!(
+            places.contains("/etc/rancher/k3s/config.yaml:2"),
+            "{places}"
+        );
+        assert!(
+            !places.contains("/etc/rancher/k3s/config.yaml:3"),
+            "{places}"
+        );
         assert!(
             server.effective()["ends"].is_null(),
             "{version} {}",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::command_line::Word;
+use super::config_merge::repeats;
 use super::environment::Environment;
 use super::files::{Files, Input};
 use super::yaml::{Entry, YamlError, decode};
@@ -38,6 +39,8 @@ const LOOKS: usize = 4;
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
     pub(super) entries: Vec<Entry>,
+    /// It gives lists of the files before it again: see [`FROM_YOUR_LIST`](super::FROM_YOUR_LIST).
+    pub(super) repeats: bool,
 }
 
 /// Where the configuration is, and who said so.
@@ -164,7 +167,7 @@ impl Reader<'_> {
         let mut read = Vec::new();
         for path in paths {
             match self.read_one(&path)? {
-                Ok(Some(entries)) => read.push(ConfigFile { path, entries }),
+                Ok(Some(file)) => read.push(file),
                 Ok(None) => return Ok(self.missing(&path, Some(&path))),
                 Err(ending) => return Ok(Reading::Ends(ending)),
             }
@@ -230,7 +233,7 @@ impl Reader<'_> {
     fn read_one(
         &mut self,
         path: &Path,
-    ) -> Result<Result<Option<Vec<Entry>>, Ending>, ConfigurationError> {
+    ) -> Result<Result<Option<ConfigFile>, Ending>, ConfigurationError> {
         if let Some(problem) = url_problem(path) {
             return Ok(Err(Ending::new(
                 format!(
@@ -267,31 +270,7 @@ impl Reader<'_> {
             }
             return Ok(Ok(None));
         };
-        match decode(&content) {
-            Ok(entries) => Ok(Ok(Some(entries))),
-            Err(
-                error @ (YamlError::TooDeep { .. }
-                | YamlError::TooMany { .. }
-                | YamlError::TooLarge { .. }),
-            ) => Err(ConfigurationError::Yaml {
-                path: path.to_path_buf(),
-                error,
-            }),
-            Err(YamlError::Invalid {
-                line,
-                column,
-                problem,
-            }) => Ok(Err(Ending::new(
-                format!(
-                    "{}: line {line}, column {column}: {problem}",
-                    path.display()
-                ),
-                Some(Place::File {
-                    path: path.to_path_buf(),
-                    line,
-                }),
-            ))),
-        }
+        Ok(keys_of(path, &content)?.map(Some))
     }
 
     /// What the kernel refuses us, it refuses K3s, unless we have less privilege than K3s; what we refuse (too large, a
@@ -306,6 +285,39 @@ impl Reader<'_> {
             }
             error => Err(error.into()),
         }
+    }
+}
+
+/// The keys of a file, or why K3s ends over it.
+fn keys_of(path: &Path, content: &[u8]) -> Result<Result<ConfigFile, Ending>, ConfigurationError> {
+    match decode(content) {
+        Ok(entries) => Ok(Ok(ConfigFile {
+            path: path.to_path_buf(),
+            entries,
+            repeats: repeats(content),
+        })),
+        Err(
+            error @ (YamlError::TooDeep { .. }
+            | YamlError::TooMany { .. }
+            | YamlError::TooLarge { .. }),
+        ) => Err(ConfigurationError::Yaml {
+            path: path.to_path_buf(),
+            error,
+        }),
+        Err(YamlError::Invalid {
+            line,
+            column,
+            problem,
+        }) => Ok(Err(Ending::new(
+            format!(
+                "{}: line {line}, column {column}: {problem}",
+                path.display()
+            ),
+            Some(Place::File {
+                path: path.to_path_buf(),
+                line,
+            }),
+        ))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The keys of all configuration files become words of the command line (`readConfigFile` of K3s).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::command_line::Word;
 use super::config_file::ConfigFile;
@@ -12,6 +12,16 @@ const APPENDING: K3sVersion = K3sVersion::new(21, 1);
 
 /// From here on drop-ins are read, and each key counts once (K3s a0a1071aa).
 const EACH_KEY_ONCE: K3sVersion = K3sVersion::new(21, 0);
+
+/// Stands behind an item of a list in a file, ours, that gives a list of the operator's again to leave something out: who wants to change
+/// such an item looks for it where it was.
+pub const FROM_YOUR_LIST: &str = " # from-your-list";
+
+/// Whether a file has such items.
+pub(super) fn repeats(content: &[u8]) -> bool {
+    let mut rows = content.split(|byte| *byte == b'\n');
+    rows.any(|row| row.ends_with(FROM_YOUR_LIST.as_bytes()))
+}
 
 /// A key after the merge.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,13 +142,45 @@ fn merge_appending(files: &[ConfigFile]) -> Vec<Key> {
                     key.held = Held::List(items);
                 }
                 Some(key) => {
-                    let old = std::mem::replace(&mut key.held, held);
+                    let mut old = std::mem::replace(&mut key.held, held);
+                    if file.repeats {
+                        keep_places(&mut key.held, &mut old);
+                    }
                     key.overrode.extend(replaced(name, old));
                 }
             }
         }
     }
     keys
+}
+
+/// Items that a list only repeats keep their places, and are none that it replaced. By text, so that a hostile file costs no more than its
+/// length.
+fn keep_places(held: &mut Held, old: &mut Held) {
+    let (Held::List(items), Held::List(before)) = (held, old) else {
+        return;
+    };
+    let mut by_text: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (index, (value, _)) in items.iter().enumerate() {
+        by_text.entry(to_text(value)).or_default().push_back(index);
+    }
+    let mut next = 0;
+    before.retain_mut(|(value, place)| {
+        let Some(there) = by_text.get_mut(&to_text(value)) else {
+            return true;
+        };
+        while there.front().is_some_and(|index| *index < next) {
+            there.pop_front();
+        }
+        let Some(index) = there.pop_front() else {
+            return true;
+        };
+        if let Some((_, kept)) = items.get_mut(index) {
+            std::mem::swap(kept, place);
+        }
+        next = index.saturating_add(1);
+        false
+    });
 }
 
 fn replaced(name: &str, held: Held) -> Vec<Sourced> {
@@ -194,6 +236,7 @@ mod tests {
             .map(|(index, text)| ConfigFile {
                 path: format!("/{index}.yaml").into(),
                 entries: decode(text.as_bytes()).unwrap(),
+                repeats: false,
             })
             .collect();
         merge(&files, version.parse().unwrap())
@@ -229,6 +272,7 @@ mod tests {
         let file = |path: &str, text: &str| ConfigFile {
             path: path.into(),
             entries: decode(text.as_bytes()).unwrap(),
+            repeats: repeats(text.as_bytes()),
         };
         let files = [file("/a", "\nab:\n- x\n"), file("/b", "ab: y")];
         let keys = merge(&files, K3sVersion::new(36, 3));
@@ -238,6 +282,38 @@ mod tests {
             .map(|old| old.place.to_string())
             .collect();
         assert_eq!(old, ["/a:3"]);
+    }
+
+    #[test]
+    fn an_item_that_is_only_repeated_keeps_its_place() {
+        let file = |path: &str, text: &str| ConfigFile {
+            path: path.into(),
+            entries: decode(text.as_bytes()).unwrap(),
+            repeats: repeats(text.as_bytes()),
+        };
+        let first = file("/a", "ab:\n- x\n- weak\n- y\n- x\n");
+        let second = |mark| format!("ab:\n- x{mark}\n- y{mark}\n- x{mark}\n- ours # b\n");
+        for (mark, places, overrode) in [
+            (
+                FROM_YOUR_LIST,
+                ["/a:2", "/a:4", "/a:5", "/b:5"],
+                vec!["/a:3"],
+            ),
+            (
+                "",
+                ["/b:2", "/b:3", "/b:4", "/b:5"],
+                vec!["/a:2", "/a:3", "/a:4", "/a:5"],
+            ),
+        ] {
+            let files = [first.clone(), file("/b", &second(mark))];
+            let keys = merge(&files, K3sVersion::new(36, 3));
+            let words = keys[0].words().into_iter();
+            let found: Vec<_> = words.map(|word| word.place.to_string()).collect();
+            assert_eq!(found, places);
+            let old = keys[0].overrode.iter();
+            let old: Vec<_> = old.map(|old| old.place.to_string()).collect();
+            assert_eq!(old, overrode);
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub use command_line::{Word, shown};
 pub use config_file::{
     CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory, remote_address,
 };
+pub use config_merge::FROM_YOUR_LIST;
 pub use data_dir::{DEFAULT_DATA_DIR, DataDir};
 pub use effective::Effective;
 pub use ending::{Ending, Slip};

@@ -6,10 +6,7 @@ use super::Line;
 use super::line::{plain, scalar};
 use crate::catalogue::ControlId;
 use crate::k3s::component::Component;
-use crate::k3s::{hides, is_secret};
-
-/// Stands in the place of a control behind an item that is the operator's own.
-const YOURS: &str = "from-your-list";
+use crate::k3s::{FROM_YOUR_LIST, hides, is_secret};
 
 /// The text of our drop-in. Each line names the control that wants it, so that it can be found again.
 #[must_use]
@@ -63,7 +60,9 @@ fn in_the_place(
     items: &[String],
     control: &ControlId,
 ) -> String {
-    let his = items.iter().map(|text| item(text, YOURS));
+    let his = items
+        .iter()
+        .map(|text| format!("- {}{FROM_YOUR_LIST}\n", scalar(text)));
     let ours = lines.iter().filter_map(|(line, control)| match line {
         Line::Argument {
             component,
@@ -109,7 +108,7 @@ pub fn parse(text: &str) -> BTreeMap<Line, ControlId> {
             continue;
         }
         let parsed = match (line.strip_prefix("- "), &mut list) {
-            (Some(item), Some((Line::List { items, .. }, _))) if control.as_str() == YOURS => {
+            (Some(item), Some((Line::List { items, .. }, _))) if row.ends_with(FROM_YOUR_LIST) => {
                 items.push(plain(item));
                 None
             }
