@@ -280,6 +280,18 @@ fn a_list_of_the_command_line_needs_a_command_of_ours() {
     assert_eq!(server.drop_in().as_deref(), Some(ours.as_str()), "{again}");
 }
 
+/// K3s 1.20 reads no drop-ins.
+#[test]
+fn where_we_write_no_list_the_operator_is_told_to() {
+    let control = "authorization-not-always-allow";
+    let config = "kube-apiserver-arg: [authorization-mode=AlwaysAllow]\n";
+    let server = Server::new("1.20.15", config, &enforce(&[control]));
+    let applied = server.run(&["apply"]);
+    let told = "--authorization-mode is decided by /etc/rancher/k3s/config.yaml:1; change it there";
+    assert!(applied.contains(told), "{applied}");
+    assert_eq!(server.verdict(control), "divergent");
+}
+
 #[test]
 fn a_revert_gives_his_list_back() {
     let control = "authorization-not-always-allow";

@@ -7,9 +7,32 @@ use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
 use crate::k3s::{Effective, Place, drop_in_directory};
+use crate::reconcile::{Refused, RefusedBy};
 use crate::setting::configuration::{LeaveOut, Line};
 
 use super::draft::{Draft, Extent};
+
+/// Where no list of ours can be: what the operator is to take out of his, unless it is said already.
+pub(super) fn say_what_is_left(
+    refused: &mut Vec<Refused>,
+    leave_outs: Vec<(ControlId, LeaveOut)>,
+    present: &Effective,
+) {
+    for (control, leave_out) in leave_outs {
+        let is_said = refused.iter().any(|said| said.controls.contains(&control));
+        let Some(place) = leave_out.0.decided_by(present) else {
+            continue;
+        };
+        if !is_said && !leave_out.is_done(present) {
+            let what = leave_out.0.line.what();
+            refused.push(Refused {
+                by: RefusedBy::Preflight,
+                controls: vec![control],
+                reason: format!("{what} is decided by {place}; change it there"),
+            });
+        }
+    }
+}
 
 impl Draft<'_, '_> {
     /// The lists that take the place of the operator's. What stands in the unit's command, which outranks every file, is outranked: it is

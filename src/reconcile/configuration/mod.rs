@@ -88,9 +88,15 @@ fn lines(
     };
     let wishes = wishes(pass, judgements);
     if let Some((said, extent)) = not_written(pass, planned, present, &wishes) {
-        let Some(extent) = extent else { return said };
-        let unit = unit.ok().flatten();
-        return what_may_stay(pass, judgements, planned, wishes, (said, extent), unit);
+        let mut plan = match extent {
+            None => said,
+            Some(extent) => {
+                let unit = unit.ok().flatten();
+                what_may_stay(pass, judgements, planned, wishes, (said, extent), unit)
+            }
+        };
+        lists::say_what_is_left(&mut plan.refused, leave_outs(pass, judgements), present);
+        return plan;
     }
     let config_file = &pass.node.places.config_file;
     let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
