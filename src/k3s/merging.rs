@@ -116,7 +116,7 @@ impl<'a> Merging<'a> {
         if let Some(path) = because_of {
             self.remarks.push(Remark {
                 text: format!(
-                    "{} leads nowhere, so K3s reads none of its configuration files",
+                    "{} leads nowhere, so K3s reads none of its configuration files; put there what it names, or take it out",
                     path.display()
                 ),
                 from: Some(Place::File { path, line: 1 }),
@@ -124,10 +124,14 @@ impl<'a> Merging<'a> {
         } else if location.named.is_some() {
             let text = match config_file::remote_address(&location.path) {
                 Some(address) => format!(
-                    "K3s {} fetches no configuration: it looks for a file named {address}, finds none and reads none",
+                    "K3s {} fetches no configuration: it looks for a file named {address}, finds none and reads none; \
+                     put the file on this machine and name it",
                     self.version
                 ),
-                None => format!("{} does not exist", location.path.display()),
+                None => format!(
+                    "{} does not exist; put it there, or name a file that is",
+                    location.path.display()
+                ),
             };
             self.remarks.push(Remark {
                 text,
@@ -165,7 +169,8 @@ impl<'a> Merging<'a> {
             let flag = command_line::shown([word.text.as_str()]).concat();
             self.remarks.push(Remark {
                 text: format!(
-                    "whether K3s {} has an option {flag} is not known here; neither it nor the words behind it are judged",
+                    "whether K3s {} has an option {flag} is not known here; neither it nor the words behind it are \
+                     judged; look it up, or update k3warden",
                     self.version
                 ),
                 from: Some(word.place),
@@ -232,7 +237,7 @@ impl<'a> Merging<'a> {
                 if !known && self.version.minor > NEWEST_CATALOGUED_MINOR {
                     self.remarks.push(Remark {
                         text: format!(
-                            "whether K3s {} has an option {shown} is not known here; it is left out",
+                            "whether K3s {} has an option {shown} is not known here; it is left out: look it up, or update k3warden",
                             self.version
                         ),
                         from: Some(word.place),

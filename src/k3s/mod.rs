@@ -15,6 +15,7 @@ mod go_duration;
 mod go_value;
 mod invocation;
 mod label;
+mod mend;
 mod merge;
 mod merging;
 mod node_configuration;

@@ -141,7 +141,7 @@ impl OnDiskReport {
                 differences.extend(arguments_that_differ(&next_arguments(effective), next));
                 Self {
                     problem: None,
-                    ends: effective.ends().map(EndsReport::of),
+                    ends: EndsReport::of(effective),
                     options,
                     arguments: lines(effective),
                     differences,

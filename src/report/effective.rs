@@ -7,10 +7,9 @@ use serde::Serialize;
 
 use super::beside_next_start::{OnDiskReport, RunningReport};
 use super::kubelet_settings::{self, KubeletSettingReport};
+use super::slips;
 use crate::k3s::component::{AUTO, Argument, Component};
-use crate::k3s::{
-    Effective, Ending, OptionKind, Options, Place, SkippedKey, Sourced, Unit, shown_value,
-};
+use crate::k3s::{Effective, OptionKind, Options, Place, SkippedKey, Sourced, Unit, shown_value};
 use crate::setting::Running;
 
 /// The name of the format; a field is only ever added within one version.
@@ -92,6 +91,8 @@ pub struct EndsReport {
     pub reason: String,
     /// The place to mend.
     pub from: Option<String>,
+    /// What to do about it; null where the reason says so, or nobody here knows.
+    pub mend: Option<String>,
 }
 
 /// One option.
@@ -134,18 +135,22 @@ pub struct ArgumentSource {
 }
 
 impl EndsReport {
-    pub(super) fn of(ending: &Ending) -> Self {
-        Self {
+    /// The first thing that would stop it.
+    pub(super) fn of(effective: &Effective) -> Option<Self> {
+        effective.ends().map(|ending| Self {
             reason: ending.reason.clone(),
             from: ending.from.as_ref().map(ToString::to_string),
-        }
+            mend: slips::mend(effective, ending),
+        })
     }
 
     pub(super) fn sentence(&self) -> String {
-        match &self.from {
-            Some(from) => format!("{} ({from})", self.reason),
-            None => self.reason.clone(),
-        }
+        let from = self.from.as_ref().map(|from| format!(" ({from})"));
+        let mend = self.mend.as_ref().map(|mend| format!("; {mend}"));
+        [Some(self.reason.clone()), from, mend]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -190,7 +195,7 @@ impl EffectiveReport {
             k3s_version: effective.version.to_string(),
             role: role.to_string(),
             unit: reported.unit.map(|unit| unit.name.clone()),
-            ends: effective.ends().map(EndsReport::of),
+            ends: EndsReport::of(effective),
             options: options(effective),
             arguments: lines(effective),
             argument_sources,

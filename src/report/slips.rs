@@ -26,17 +26,16 @@ pub(super) fn of(root: &Root, effective: &Effective) -> Vec<String> {
 }
 
 fn end(effective: &Effective, ending: &Ending) -> String {
-    let from = match &ending.from {
-        Some(from) => format!(" ({from})"),
-        None => String::new(),
-    };
     let when = ending.component.map_or("", when);
-    let mend = ending.slip.as_ref().and_then(|slip| mend(effective, slip));
-    let mend = mend.map_or_else(String::new, |mend| format!("; {mend}"));
-    format!(
-        "K3s would end at its next start{when}: {}{from}{mend}",
-        ending.reason
-    )
+    let mend = mend(effective, ending).map_or_else(String::new, |mend| format!("; {mend}"));
+    format!("K3s would end at its next start{when}: {ending}{mend}")
+}
+
+/// What to do about an end, in a few words.
+pub(super) fn mend(effective: &Effective, ending: &Ending) -> Option<String> {
+    let slip = ending.slip.as_ref();
+    slip.and_then(|slip| of_slip(effective, slip))
+        .or_else(|| ending.mend().map(str::to_owned))
 }
 
 /// The components that start after a server has told systemd that it is ready (K3s pkg/daemons/control/server.go).
@@ -49,7 +48,7 @@ const fn when(component: Component) -> &'static str {
     }
 }
 
-fn mend(effective: &Effective, slip: &Slip) -> Option<String> {
+fn of_slip(effective: &Effective, slip: &Slip) -> Option<String> {
     match slip {
         Slip::CgroupV1 => Some(
             "boot with systemd.unified_cgroup_hierarchy=1, or give kubelet-arg fail-cgroupv1=false as long as that lasts"
@@ -87,9 +86,9 @@ fn meant(effective: &Effective, option: &str) -> Option<String> {
 
 fn passed_over(effective: &Effective, skipped: &SkippedKey) -> String {
     let key = skipped.flag.trim_start_matches('-');
-    let mend = meant(effective, key).map_or_else(String::new, |mend| format!("; {mend}"));
+    let mend = meant(effective, key).unwrap_or_else(|| "take it out".to_owned());
     format!(
-        "{}: `{key}` is no option of K3s {}, which passes over it{mend}",
+        "{}: `{key}` is no option of K3s {}, which passes over it; {mend}",
         skipped.place, effective.version
     )
 }

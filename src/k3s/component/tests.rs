@@ -132,7 +132,7 @@ fn an_address_that_is_none_keeps_k3s_waiting_and_does_not_end_it() {
     assert_eq!(
         start.warnings,
         [
-            "k3s.service ExecStart: K3s would wait for ever and not get ready: invalid node-external-ip \"x\""
+            "k3s.service ExecStart: K3s would wait for ever and not get ready: invalid node-external-ip \"x\"; write an IP address, or take it out"
         ]
     );
 }

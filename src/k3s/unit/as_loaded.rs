@@ -148,7 +148,7 @@ fn remark(name: &str, on_disk: &Loaded, need_daemon_reload: bool) -> Option<Rema
     let mend = if need_daemon_reload {
         ": the next start takes what is loaded, until `systemctl daemon-reload`"
     } else {
-        ""
+        "; `systemctl cat` shows what that is"
     };
     Some(Remark {
         text: format!("{name} {what}{mend}"),

@@ -134,7 +134,8 @@ impl<'a> Loader<'a> {
                     path: assignment.path.clone(),
                     line: assignment.line_at(0),
                 };
-                let text = "WorkingDirectory= is not followed: relative paths that an agent is given are looked for in / here";
+                let text = "WorkingDirectory= is not followed: relative paths that an agent is given are looked for in / here; \
+                            write them from / on";
                 self.remark(text, Some(place));
             }
             key if GivenBySystemd::is_decided_by(key) => {
@@ -155,7 +156,8 @@ impl<'a> Loader<'a> {
         if is_fatal {
             return Err(format!("{problem} ({place})"));
         }
-        let text = format!("{problem}, so systemd does not take this command");
+        let text =
+            format!("{problem}, so systemd does not take this command; correct it, or take it out");
         self.remark(text, Some(place));
         Ok(())
     }
@@ -175,8 +177,9 @@ impl<'a> Loader<'a> {
                     source: assignment.path.display().to_string(),
                     variable: name.clone(),
                 };
-                let text =
-                    format!("{name} is passed on from systemd's own environment, unseen here");
+                let text = format!(
+                    "{name} is passed on from systemd's own environment, unseen here; write it into Environment="
+                );
                 self.remark(text, Some(place));
             }
         }
@@ -209,7 +212,10 @@ impl<'a> Loader<'a> {
                 if optional {
                     continue;
                 }
-                let problem = format!("{} does not exist", path.display());
+                let problem = format!(
+                    "{} does not exist; put it there, or write EnvironmentFile=- before it",
+                    path.display()
+                );
                 return Ok(Err(problem));
             };
             let content = String::from_utf8_lossy(&content);
@@ -259,15 +265,19 @@ impl<'a> Loader<'a> {
             Err(problem) => return Ok(unusable(&problem)),
         };
         if self.commands.len() > 1 && !self.oneshot {
-            return Ok(unusable("it has more than one ExecStart= command"));
+            return Ok(unusable(
+                "it has more than one ExecStart= command; empty the list by ExecStart= first",
+            ));
         }
         let Some(command) = self.commands.first() else {
-            return Ok(unusable("it has no ExecStart= command"));
+            return Ok(unusable("it has no ExecStart= command; give it one"));
         };
         let undecided_words = command.undecided.clone();
         for (letter, place) in &undecided_words {
             self.remarks.push(Remark {
-                text: format!("%{letter} in this word cannot be decided here"),
+                text: format!(
+                    "%{letter} in this word cannot be decided here; write what it stands for"
+                ),
                 from: Some(place.clone()),
             });
         }

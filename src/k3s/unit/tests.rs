@@ -352,6 +352,9 @@ fn patterns_of_environment_files_are_expanded_in_every_part_and_one_that_fits_no
     let Loaded::Unusable { problem, .. } = with("/etc/*.env.d/*.none") else {
         panic!("usable")
     };
-    assert_eq!(problem, "/etc/*.env.d/*.none does not exist");
+    assert_eq!(
+        problem,
+        "/etc/*.env.d/*.none does not exist; put it there, or write EnvironmentFile=- before it"
+    );
     assert!(matches!(with("-/etc/*.env.d/*.none"), Loaded::Unit(_)));
 }

@@ -31,7 +31,7 @@ pub(super) fn problem(unit: &Unit) -> Option<String> {
     }
     let binary = &unit.binary;
     let why = match is_k3s(&binary.text) {
-        true => "without `server` or `agent` as its first word",
+        true => "without `server` or `agent` as its first word: write it there",
         false => "which hides what K3s gets: start `k3s server` or `k3s agent` there itself",
     };
     Some(format!("{} starts {}, {why}", binary.place, binary.text))

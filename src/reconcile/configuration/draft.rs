@@ -73,8 +73,9 @@ impl<'p, 'a> Draft<'p, 'a> {
         };
         if let Some(ending) = base.unknown() {
             // Nobody can say what a line of ours would come to. What K3s reads of ours stays as it is.
+            let told = ending.told();
             return self.refuse_all(format!(
-                "K3s would not start, with it or without it: {ending}"
+                "K3s would not start, with it or without it: {told}"
             ));
         }
         let lists = match self.lists(&base) {

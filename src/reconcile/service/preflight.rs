@@ -38,10 +38,10 @@ pub fn present(pass: &Pass<'_>, ours: &OurPart) -> Present {
     };
     // By the reason, since a place may be another without ours.
     let by_us = endings.iter().filter(|ending| !has(&without, ending));
-    let by_us: Vec<String> = by_us.map(ToString::to_string).collect();
+    let by_us: Vec<String> = by_us.map(Ending::told).collect();
     if by_us.is_empty() {
         let his = without.iter().filter(|ending| has(&endings, ending));
-        Present::EndsByOperator(his.map(ToString::to_string).collect())
+        Present::EndsByOperator(his.map(Ending::told).collect())
     } else {
         Present::EndsByUs(by_us)
     }

@@ -46,7 +46,10 @@ pub(super) fn waits(options: Options<'_>) -> Vec<String> {
     let wrong = words.filter(|(word, _)| word.parse::<IpAddr>().is_err());
     wrong
         .map(|(word, place)| {
-            format!("{place}: K3s would wait for ever and not get ready: invalid node-external-ip {word:?}")
+            format!(
+                "{place}: K3s would wait for ever and not get ready: invalid node-external-ip {word:?}; write an IP address, or \
+                 take it out"
+            )
         })
         .collect()
 }

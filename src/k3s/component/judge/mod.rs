@@ -245,7 +245,8 @@ fn goes_on_without_cloud(
     let first = line.endings.first();
     let told = first.map(|ending| {
         format!(
-            "{ending}; K3s {} goes on without it, and a new node is never given Pods",
+            "{}; K3s {} goes on without it, and a new node is never given Pods",
+            ending.told(),
             node.version
         )
     });
@@ -340,14 +341,15 @@ pub(super) fn warnings(
     warnings.extend(encryption::warning(options, &apiserver));
     if let Some(argument) = access::never_ready(&apiserver) {
         warnings.push(format!(
-            "{}: with --{}={} kube-apiserver never says that it is ready, and K3s ends after 15 minutes; RBAC belongs to the modes",
+            "{}: with --{}={} kube-apiserver never says that it is ready, and K3s ends after 15 minutes; write RBAC among \
+             the modes",
             argument.place,
             argument.shown_flag(),
             argument.value
         ));
     } else if let Some(argument) = apiserver::waited_for_elsewhere(&apiserver, options) {
         warnings.push(format!(
-            "{}: with --{}={} kube-apiserver never says that it is ready where K3s looks for it",
+            "{}: with --{}={} kube-apiserver never says that it is ready where K3s looks for it; take that out",
             argument.place,
             argument.shown_flag(),
             argument.value
@@ -370,7 +372,7 @@ fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
         });
         warnings.extend(unknown.map(|argument| {
             format!(
-                "whether {component} of K3s {} knows --{} is not known here ({})",
+                "whether {component} of K3s {} knows --{} is not known here ({}); look it up, or update k3warden",
                 node.version,
                 argument.shown_flag(),
                 argument.place

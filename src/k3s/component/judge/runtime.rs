@@ -52,7 +52,7 @@ pub(super) fn waits(options: Options<'_>) -> Option<String> {
     let place = options.place("snapshotter")?;
     Some(format!(
         "{place}: K3s's containerd has no snapshotter {name:?}; unless a template of yours adds it, K3s waits for containerd and \
-         starts no kubelet"
+         starts no kubelet; take it out, or name one that it has"
     ))
 }
 

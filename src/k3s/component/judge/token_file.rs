@@ -38,7 +38,9 @@ pub(super) fn waits(options: Options<'_>, node: &Node, files: &Files<'_>) -> Vec
     let absent =
         named.filter_map(|(path, place, kind)| Some((path, place?)).filter(|_| kind.is_none()));
     absent
-        .map(|(path, place)| format!("{place}: K3s waits for the file {path}, which is not there"))
+        .map(|(path, place)| {
+            format!("{place}: K3s waits for the file {path}, which is not there; put it there, or name one that is")
+        })
         .collect()
 }
 
