@@ -29,6 +29,34 @@ fn warnings(tree: &Tree, version: &str) -> Vec<String> {
         .collect()
 }
 
+/// The wrapper and the real K3s read the same files, and both end over them.
+#[test]
+fn an_end_before_k3s_s_options_are_settled_is_told_once() {
+    let broken = server("");
+    broken.write(CONFIG, "debug: [\n");
+    let directory = server("");
+    directory.write(&format!("{CONFIG}/x"), "");
+    let missing = server("Environment=K3S_CONFIG_FILE=/etc/none.yaml\n");
+    for (tree, version, mend) in [
+        (broken, "1.31.4", "; mend that line"),
+        (
+            directory,
+            "1.31.4",
+            "is a directory; put a file in its place, or name one",
+        ),
+        (
+            missing,
+            "1.29.4",
+            "; put the file there, or name one that is there",
+        ),
+    ] {
+        let told = warnings(&tree, version);
+        let ends = told.iter().filter(|told| told.contains("K3s would end"));
+        assert_eq!(ends.count(), 1, "{told:#?}");
+        assert!(told.iter().any(|told| told.contains(mend)), "{told:#?}");
+    }
+}
+
 /// K3s's own words stay what they are, and the mend stands behind them, in `check` and in `effective`.
 #[test]
 fn every_end_has_its_mend() {

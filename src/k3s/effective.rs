@@ -80,12 +80,13 @@ impl Effective {
         self.configuration.merge.unknown()
     }
 
-    /// Everything that would stop it.
+    /// Everything that would stop it. Over one file the wrapper and the real K3s end alike, which is one thing to mend.
     pub fn endings(&self) -> impl Iterator<Item = &Ending> {
-        self.configuration
-            .wrapper_ends
-            .iter()
-            .chain(self.configuration.merge.endings())
+        let wrapper = self.configuration.wrapper_ends.as_ref();
+        let merge = self.configuration.merge.endings();
+        wrapper
+            .into_iter()
+            .chain(merge.filter(move |ending| wrapper != Some(*ending)))
             .chain(&self.start.endings)
     }
 
