@@ -4,6 +4,7 @@
 
 mod tree;
 
+use serde_json::Value;
 use tree::{SERVER_UNIT, Tree};
 
 const CONFIG: &str = "etc/rancher/k3s/config.yaml";
@@ -27,6 +28,11 @@ fn warnings(tree: &Tree, version: &str) -> Vec<String> {
     warnings
         .map(|text| text.as_str().unwrap().to_owned())
         .collect()
+}
+
+fn effective(tree: &Tree, version: &str) -> Value {
+    let command = ["effective", "--format", "json"];
+    tree.with_k3s(version, &command).json()
 }
 
 /// The wrapper and the real K3s read the same files, and both end over them.
@@ -55,6 +61,60 @@ fn an_end_before_k3s_s_options_are_settled_is_told_once() {
         assert_eq!(ends.count(), 1, "{told:#?}");
         assert!(told.iter().any(|told| told.contains(mend)), "{told:#?}");
     }
+}
+
+/// `K3S_CONFIG_FILE` outranks `--config` (K3s pkg/configfilearg/parser.go), though the option has the value of the latter.
+#[test]
+fn a_configuration_file_that_is_passed_over_is_named_with_what_outranks_it() {
+    let tree = Tree::new();
+    tree.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server --config=/etc/other.yaml\nEnvironment=K3S_CONFIG_FILE=/etc/third.yaml\n",
+    );
+    tree.write("etc/other.yaml", "debug: true\n");
+    tree.write("etc/third.yaml", "write-kubeconfig-mode: \"0640\"\n");
+    let by = "/etc/systemd/system/k3s.service K3S_CONFIG_FILE";
+    let told = warnings(&tree, "1.36.3").join("\n");
+    let expected = format!(
+        "K3s passes over --config=/etc/other.yaml: it reads /etc/third.yaml, which {by} names; take one of the two out \
+         (k3s.service ExecStart (/etc/systemd/system/k3s.service:2))"
+    );
+    assert!(told.contains(&expected), "{told}");
+    let report = effective(&tree, "1.36.3");
+    let option = &report["options"]["config"];
+    assert_eq!(option["value"], "/etc/other.yaml");
+    assert_eq!(option["outranked_by"], by);
+    assert_eq!(option["overrode"], Value::Null);
+    let text = tree.with_k3s("1.36.3", &["effective"]).stdout;
+    let line = text
+        .lines()
+        .find(|line| line.contains("config = "))
+        .unwrap();
+    assert!(
+        line.ends_with(&format!("does not count: K3s goes by {by}")),
+        "{line}"
+    );
+    assert!(!text.contains("instead of /etc/third.yaml"), "{text}");
+}
+
+#[test]
+fn a_config_option_within_the_configuration_file_is_read_by_nobody() {
+    let tree = server("");
+    tree.write(CONFIG, "config: /etc/other.yaml\n");
+    let told = warnings(&tree, "1.36.3").join("\n");
+    assert!(
+        told.contains(
+            "has looked for /etc/rancher/k3s/config.yaml before it reads this; take it out"
+        ),
+        "{told}"
+    );
+    let named = Tree::new();
+    named.write(
+        "etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s server --config=/etc/other.yaml\n",
+    );
+    named.write("etc/other.yaml", "debug: true\n");
+    assert!(warnings(&named, "1.36.3").is_empty());
 }
 
 /// K3s's own words stay what they are, and the mend stands behind them, in `check` and in `effective`.

@@ -281,6 +281,7 @@ mod tests {
                     list: false,
                     values: vec![value],
                     overrode: Vec::new(),
+                    outranked_by: None,
                 };
                 merge.options.insert((*name).to_owned(), option);
             }

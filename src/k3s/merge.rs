@@ -23,6 +23,8 @@ pub struct SetOption {
     pub values: Vec<Sourced>,
     /// Values that a later place replaced.
     pub overrode: Vec<Sourced>,
+    /// K3s has the value and goes by another, which this place gives.
+    pub outranked_by: Option<Place>,
 }
 
 /// The configuration that K3s has after its merge. Secrets are in it; what shows it hides them.
@@ -140,6 +142,7 @@ mod tests {
             list: false,
             values: vec![value],
             overrode: Vec::new(),
+            outranked_by: None,
         };
         merge.options.insert("token".into(), option);
         assert!(!format!("{merge:?}").contains("abc"));

@@ -330,6 +330,7 @@ impl<'a> Merging<'a> {
                 list,
                 values: Vec::new(),
                 overrode: Vec::new(),
+                outranked_by: None,
             });
         if !list {
             set.overrode.append(&mut set.values);

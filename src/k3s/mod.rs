@@ -20,6 +20,7 @@ mod merge;
 mod merging;
 mod node_configuration;
 mod options;
+mod passed_over;
 mod place;
 mod quantity;
 mod remark;

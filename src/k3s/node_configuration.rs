@@ -7,7 +7,9 @@ use super::data_dir::{DataDir, outer_reading};
 use super::files::{Files, Input};
 use super::merging::Merging;
 use super::yaml::YamlError;
-use super::{Ending, Invocation, K3sVersion, Merge, Outcome, Remark, Role, SkippedKey};
+use super::{
+    Ending, Invocation, K3sVersion, Merge, Outcome, Remark, Role, SkippedKey, passed_over,
+};
 use crate::host::HostError;
 
 /// Why we cannot say what K3s would do.
@@ -82,6 +84,8 @@ pub fn merge(
     let files_are_read = keys.is_ok();
     let outcome = keys.and_then(|keys| merging.run(&keys));
     merging.merge.outcome = outcome.unwrap_or_else(Outcome::Unknown);
+    let passed_over = passed_over::config(&mut merging.merge, location.as_ref());
+    merging.remarks.extend(passed_over);
     let data_dir = match (merging.merge.unknown(), files_are_read) {
         (None, _) => DataDir::of_options(&merging.merge, outer.data_dir),
         (Some(_), true) => {

@@ -107,6 +107,9 @@ pub struct OptionReport {
     /// What was given too and does not count, with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrode: Vec<String>,
+    /// The place of what K3s goes by in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outranked_by: Option<String>,
 }
 
 /// A value as Go prints it.
@@ -235,7 +238,11 @@ impl EffectiveReport {
                 OptionValue::Text(value) => value.clone(),
                 OptionValue::List(values) => values.join(" "),
             };
-            let _ = writeln!(text, "  {name} = {value}  [{}]", option.from.join(", "));
+            let _ = write!(text, "  {name} = {value}  [{}]", option.from.join(", "));
+            if let Some(place) = &option.outranked_by {
+                let _ = write!(text, "  does not count: K3s goes by {place}");
+            }
+            text.push('\n');
             for overrode in &option.overrode {
                 let _ = writeln!(text, "      instead of {overrode}");
             }
@@ -305,6 +312,7 @@ fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
                 from,
                 default: true,
                 overrode: Vec::new(),
+                outranked_by: None,
             };
             reports.insert(name.to_owned(), report);
         }
@@ -326,6 +334,7 @@ fn options(effective: &Effective) -> BTreeMap<String, OptionReport> {
                 .collect(),
             default: false,
             overrode: overrode.collect(),
+            outranked_by: option.outranked_by.as_ref().map(ToString::to_string),
         };
         reports.insert(name.clone(), report);
     }

@@ -18,6 +18,7 @@ fn option(texts: Vec<String>) -> SetOption {
         list: true,
         values,
         overrode: Vec::new(),
+        outranked_by: None,
     }
 }
 

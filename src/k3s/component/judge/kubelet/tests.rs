@@ -35,6 +35,7 @@ fn ending_of(version: &str, arguments: &[&str], drop_ins: &[(&str, &str)]) -> Op
             list: true,
             values: values.collect(),
             overrode: Vec::new(),
+            outranked_by: None,
         },
     );
     let node = Node {
