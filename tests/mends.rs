@@ -188,3 +188,18 @@ fn every_end_has_its_mend() {
         assert!(line.is_some_and(|line| line.contains(mend)), "{line:?}");
     }
 }
+
+/// A red line of an enforced control has a way to become green, and an observed one has not.
+#[test]
+fn explain_says_what_apply_makes_right() {
+    let tree = server("");
+    let explain = |control: &str| tree.with_k3s("1.36.3", &["explain", control]).stdout;
+    let mend = "To mend:     `k3warden apply` makes it right; `k3warden diff` shows how\n";
+    let said = explain("audit-log-path");
+    assert!(said.contains(mend), "{said}");
+    let said = explain("network-policy-default");
+    assert!(!said.contains("To mend:"), "{said}");
+    tree.write("etc/k3warden/disabled", "");
+    let said = explain("audit-log-path");
+    assert!(!said.contains("To mend:"), "{said}");
+}

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::{Exit, Global, check};
 use crate::catalogue::{Control, Editions, Numbers, Runbook, Setting, SettingBody};
 use crate::policy::PolicyPlace;
-use crate::reconcile::{Judgement, Plan};
+use crate::reconcile::{Judgement, Plan, Verdict};
 use crate::report::{Enforcement, Listed};
 
 /// Show why a control exists, what it sets and where its values come from.
@@ -22,15 +22,19 @@ impl Explain {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CliError> {
         let session = Session::open(global)?;
         let pass = session.pass();
-        let refused = Plan::of(&pass, &pass.judge()).refused;
+        let plan = Plan::of(&pass, &pass.judge());
+        let stands_still = !session.stands_still()?.is_empty();
         for control in session.named_or_numbered(std::slice::from_ref(&self.control))? {
             let judgement = pass.judge_control(control);
             print_control(control, &session);
             print_runbook(&session, control);
             print_standing(&session, &judgement);
+            if !stands_still {
+                print_mend(&plan, &judgement);
+            }
             say!();
             let assessment = session.assessment(&pass, &[judgement]);
-            check::print_table(&assessment.with_refused(&refused), Listed::All);
+            check::print_table(&assessment.with_refused(&plan.refused), Listed::All);
         }
         Ok(Exit::Holds)
     }
@@ -124,6 +128,28 @@ fn numbers(cis: &Numbers, editions: &Editions) -> String {
         .map(|(number, editions)| format!("{number} ({})", editions.join(", ")))
         .collect();
     parts.join("; ")
+}
+
+/// What `apply` would do about a divergence; why it leaves one stands below the verdict.
+fn print_mend(plan: &Plan, judgement: &Judgement<'_>) {
+    let id = &judgement.control.id;
+    let changes = plan.changes.iter();
+    let is_mended = changes
+        .flat_map(|planned| &planned.controls)
+        .any(|of| of == id);
+    if judgement.verdict != Verdict::Divergent || !is_mended {
+        return;
+    }
+    let is_refused = plan
+        .refused
+        .iter()
+        .any(|refused| refused.controls.contains(id));
+    let but = if is_refused {
+        ", but for what is said below"
+    } else {
+        ""
+    };
+    say!("To mend:     `k3warden apply` makes it right{but}; `k3warden diff` shows how");
 }
 
 fn print_standing(session: &Session, judgement: &Judgement<'_>) {
