@@ -1,6 +1,6 @@
 //! The logging flags: each component's own, and that all of them must agree, since K3s runs them in one process.
 
-use super::{Line, common, controllers};
+use super::{Line, cloud_controller_manager, common};
 use crate::k3s::component::document::Document;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::{Argument, Component, Components, KubeletSettings, Node, kubelet};
@@ -89,7 +89,7 @@ pub(super) fn changed_by_another(
     for component in Component::ALL {
         let line = Line::of(component, components, node, files);
         let goes_on = component == Component::CloudControllerManager
-            && !controllers::ends_with_cloud(node.version);
+            && !cloud_controller_manager::ends_k3s(node.version);
         if line.arguments.is_empty() || !super::starts(component, options, components) || goes_on {
             continue;
         }

@@ -3,12 +3,14 @@
 mod access;
 mod admission;
 mod apiserver;
+mod apiserver_clients;
 mod apiserver_files;
 mod audit;
+mod cloud_controller_manager;
 mod cluster;
 mod common;
 mod component_file;
-mod controllers;
+mod controller_manager;
 mod emulated;
 mod encryption;
 mod etcd;
@@ -31,6 +33,7 @@ mod proxy;
 mod proxy_values;
 mod runtime;
 mod runtime_config;
+mod scheduler;
 mod seccomp;
 mod serving;
 mod token_file;
@@ -180,19 +183,19 @@ pub(super) fn endings(
                 Component::Apiserver => apiserver::judge(&mut line, options),
                 Component::Kubelet => kubelet::judge(&mut line, settings, facts),
                 Component::ControllerManager => {
-                    controllers::manager(&mut line, components, options)
+                    controller_manager::judge(&mut line, components, options)
                 }
                 Component::CloudControllerManager => {
-                    controllers::cloud(&mut line, components, options)
+                    cloud_controller_manager::judge(&mut line, components, options)
                 }
-                Component::Scheduler => controllers::scheduler(&mut line, components, options),
+                Component::Scheduler => scheduler::judge(&mut line, components, options),
                 Component::KubeProxy => proxy::judge(&mut line),
             }
         }
         if component == Component::CloudControllerManager {
             if line.endings.is_empty() {
-                controllers::cloud_provider(&mut line, options);
-            } else if !controllers::ends_with_cloud(node.version) {
+                cloud_controller_manager::own_parts(&mut line, options);
+            } else if !cloud_controller_manager::ends_k3s(node.version) {
                 continue;
             }
         }
@@ -234,13 +237,13 @@ fn goes_on_without_cloud(
     files: &Files<'_>,
 ) -> Vec<String> {
     let component = Component::CloudControllerManager;
-    if components.line(component).is_empty() || controllers::ends_with_cloud(node.version) {
+    if components.line(component).is_empty() || cloud_controller_manager::ends_k3s(node.version) {
         return Vec::new();
     }
     let mut line = Line::of(component, components, node, files);
     command_line(&mut line);
     if line.endings.is_empty() {
-        controllers::cloud(&mut line, components, options);
+        cloud_controller_manager::judge(&mut line, components, options);
     }
     let first = line.endings.first();
     let told = first.map(|ending| {

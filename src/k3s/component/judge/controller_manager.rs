@@ -1,0 +1,194 @@
+//! kube-controller-manager (`cmd/kube-controller-manager/app/options`).
+
+use super::{
+    Line, apiserver_clients, common, emulated, files, manager_files, node_networks, ports, workers,
+};
+use crate::k3s::component::minors::{self, CONTROLLERS};
+use crate::k3s::component::options::Options;
+use crate::k3s::component::{Component, Components};
+use crate::k3s::go_duration::nanoseconds;
+use crate::k3s::go_value::{boolean, float};
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// Judges everything that the controller manager checks before it runs.
+pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Options<'_>) {
+    let minor = line.minor();
+    all_alpha(line);
+    ports::of_another(line, components, &[Component::Apiserver]);
+    ports::of_k3s(line, options);
+    apiserver_clients::known_controllers(line, |name| minors::known(CONTROLLERS, name, minor));
+    manager_files::judge(line);
+    // Up to 1.21 K3s itself has it serve there (kubernetes PR 96216).
+    if line.minor() >= 22 {
+        common::no_insecure_port(line, &["port"]);
+    }
+    common::range(line, "secure-port", 0, 65535);
+    common::serving(line);
+    if let Some(argument) = line.given("cloud-provider")
+        && argument.value != "external"
+        && minor >= 31
+    {
+        let reason = format!(
+            "cloud provider {:?} was removed from Kubernetes",
+            argument.value
+        );
+        line.end(&reason, Some(argument));
+    }
+    apiserver_clients::leader_election(line);
+    common::hidden_metrics(line);
+    client_and_intervals(line);
+    apiserver_clients::no_cluster(line);
+    node_networks::judge(line);
+    workers::judge(line);
+    emulated::judge(line);
+    apiserver_clients::delegation(line);
+    files::must_exist(
+        line,
+        &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
+    );
+}
+
+/// What its client and two of its controllers ask for (client-go `rest/client.go`, kubernetes
+/// `pkg/controller/volume/attachdetach`).
+fn client_and_intervals(line: &mut Line<'_>) {
+    let asks_at_will = line
+        .last("kube-api-qps")
+        .is_some_and(|argument| float(&argument.value).is_some_and(|qps| qps <= 0.0));
+    if let Some((number, argument)) = line.flags.number(line.arguments, "kube-api-burst")
+        && number <= 0
+        && !asks_at_will
+    {
+        line.end(
+            "burst is required to be greater than 0 when RateLimiter is not set and QPS is set to greater than 0",
+            Some(argument),
+        );
+    }
+    let off = line
+        .last("disable-attach-detach-reconcile-sync")
+        .is_some_and(|argument| boolean(&argument.value) == Some(true));
+    for (flag, least_ns, reason) in [
+        (
+            "horizontal-pod-autoscaler-sync-period",
+            1,
+            "non-positive interval for NewTicker",
+        ),
+        (
+            "attach-detach-reconcile-sync-period",
+            SECOND_NS,
+            "duration time must be greater than one second as set via command line option reconcile-sync-loop-period",
+        ),
+    ] {
+        if let Some(argument) = line.last(flag)
+            && nanoseconds(&argument.value).is_some_and(|period| period < least_ns)
+            && !(off && flag.starts_with("attach"))
+        {
+            line.end(reason, Some(argument));
+        }
+    }
+}
+
+/// 1.36 closes a channel twice with all alpha gates on; which of them does it is not known, so no other may be given.
+fn all_alpha(line: &mut Line<'_>) {
+    let words = line.words("feature-gates");
+    if let ([("AllAlpha=true", argument)], 36) = (words.as_slice(), line.minor()) {
+        line.end("close of closed channel", Some(argument));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, with};
+
+    /// Asked of a real 1.24.4.
+    #[test]
+    fn what_only_a_controller_reads_may_be_missing_where_it_does_not_run() {
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for (file, controllers, ends) in [
+                ("root-ca-file=/none", "controllers=*,-nodeipam", true),
+                ("root-ca-file=/none", "controllers=-service", false),
+                (
+                    "root-ca-file=/none",
+                    "controllers=root-ca-cert-publisher",
+                    true,
+                ),
+                (
+                    "root-ca-file=/none",
+                    "controllers=*,-serviceaccount-token",
+                    true,
+                ),
+                (
+                    "service-account-private-key-file=/none",
+                    "controllers=*",
+                    true,
+                ),
+                (
+                    "service-account-private-key-file=/none",
+                    "controllers=*,-serviceaccount-token",
+                    false,
+                ),
+            ] {
+                let items = vec![file, controllers];
+                let start = with(
+                    vec![("kube-controller-manager-arg", items)],
+                    version,
+                    Role::Server,
+                );
+                assert_eq!(
+                    !start.endings.is_empty(),
+                    ends,
+                    "{version} {file} {controllers}: {:?}",
+                    start.endings
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_interval_is_something_and_so_is_a_burst() {
+        let of = |item: &str| ending("kube-controller-manager-arg", &[item]).unwrap_or_default();
+        assert!(of("horizontal-pod-autoscaler-sync-period=0").contains("NewTicker"));
+        assert_eq!(of("horizontal-pod-autoscaler-sync-period=1s"), "");
+        assert!(of("attach-detach-reconcile-sync-period=0").contains("greater than one second"));
+        assert!(of("kube-api-burst=0").contains("burst is required"));
+        assert!(of("show-hidden-metrics-for-version=1.36").contains("'1.35'"));
+        assert_eq!(of("show-hidden-metrics-for-version=1.35"), "");
+        let empty = ending("kube-cloud-controller-manager-arg", &["cloud-provider="]);
+        assert!(empty.unwrap_or_default().contains("cannot be empty"));
+    }
+
+    #[test]
+    fn the_controller_manager_ends_over_networks_a_taken_port_and_all_alpha_gates() {
+        let of = |arguments: &[&str]| ending("kube-controller-manager-arg", arguments);
+        let bad = of(&["cluster-cidr=bad"]).unwrap();
+        assert!(
+            bad.contains("invalid CIDR[0]: <nil> (invalid CIDR address: bad)"),
+            "{bad}"
+        );
+        assert!(
+            of(&["node-cidr-mask-size=8"])
+                .unwrap()
+                .contains("Invalid --cluster-cidr")
+        );
+        assert!(
+            of(&["secure-port=6444"])
+                .unwrap()
+                .contains("address already in use")
+        );
+        assert!(
+            of(&["feature-gates=AllAlpha=true"])
+                .unwrap()
+                .contains("close of closed channel")
+        );
+        for good in [
+            &["secure-port=6444", "bind-address=0.0.0.0"][..],
+            &["feature-gates=AllAlpha=false"],
+            &["node-cidr-mask-size=16"],
+            &["cluster-cidr=bad", "allocate-node-cidrs=false"],
+            &["cluster-cidr=bad", "controllers=*,-nodeipam"],
+        ] {
+            assert_eq!(of(good), None, "{good:?}");
+        }
+    }
+}
