@@ -23,6 +23,7 @@ mod helm;
 mod k3s;
 mod kubelet;
 mod limits;
+mod line;
 mod logging;
 mod manager_files;
 mod named_file;
@@ -36,8 +37,10 @@ mod runtime_config;
 mod scheduler;
 mod seccomp;
 mod serving;
+mod starts;
 mod token_file;
 mod vpn;
+mod warnings;
 mod workers;
 
 pub(super) use component_file::stands_for;
@@ -45,19 +48,18 @@ pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
     admission_sections, plugins_without_section, refuses_audit_log, refuses_audit_policy,
 };
+pub(super) use warnings::{swallowed, warnings};
 
 use std::collections::BTreeMap;
 
+use line::Line;
+use starts::starts;
+
 use super::document::Document;
-use super::flags::Flags;
 use super::kubelet::{Extracted, KubeletSettings};
 use super::options::Options;
-use super::value::Kind;
-use super::{Argument, Component, Components, InForce, Node, Place};
-use crate::k3s::Files;
-use crate::k3s::go_value::boolean;
-use crate::k3s::secret::shown_name;
-use crate::k3s::{Ending, SECRET, Sourced, shown_value};
+use super::{Component, Components, InForce, Node, Place};
+use crate::k3s::{Ending, Files};
 
 /// The cgroup hierarchy of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,73 +78,6 @@ pub struct Facts {
     /// Live kernel values by sysctl name (`vm.overcommit_memory`). A name that is missing is not known; `None` could
     /// not be read, which the kubelet counts as wrong.
     pub kernel: BTreeMap<String, Option<i64>>,
-}
-
-/// One component's command line with what is needed to judge it.
-struct Line<'a> {
-    component: Component,
-    arguments: &'a [Argument],
-    flags: Flags,
-    node: &'a Node,
-    files: &'a Files<'a>,
-    endings: Vec<Ending>,
-}
-
-impl<'a> Line<'a> {
-    fn of(
-        component: Component,
-        components: &'a Components,
-        node: &'a Node,
-        files: &'a Files<'a>,
-    ) -> Self {
-        Self {
-            component,
-            arguments: components.line(component),
-            flags: Flags::of(component, node.version.minor),
-            node,
-            files,
-            endings: Vec::new(),
-        }
-    }
-
-    fn minor(&self) -> u16 {
-        self.node.version.minor
-    }
-
-    /// K3s would end; the operator's argument is the place to mend.
-    fn end(&mut self, reason: &str, argument: Option<&Argument>) {
-        let ending = self.ending(reason, argument);
-        self.endings.push(ending);
-    }
-
-    fn ending(&self, reason: &str, argument: Option<&Argument>) -> Ending {
-        // Reasons can cite the value. One that does not is about a word of many in it.
-        let cited = argument
-            .map(|argument| argument.value.as_str())
-            .filter(|value| !value.is_empty() && reason.contains(value));
-        let reason = match cited {
-            Some(value) if argument.is_some_and(Argument::is_secret) => {
-                &reason.replace(value, SECRET)
-            }
-            _ => reason,
-        };
-        let from = argument.map(|argument| argument.place.clone());
-        Ending::of(self.component, reason, from)
-    }
-
-    fn last(&self, flag: &str) -> Option<&'a Argument> {
-        self.flags.last(self.arguments, flag)
-    }
-
-    fn words(&self, flag: &str) -> Vec<(&'a str, &'a Argument)> {
-        self.flags.words(self.arguments, flag)
-    }
-
-    /// A flag whose value is not empty.
-    fn given(&self, flag: &str) -> Option<&'a Argument> {
-        self.last(flag)
-            .filter(|argument| !argument.value.is_empty())
-    }
 }
 
 /// Everything that would keep K3s from running with these arguments, in the order in which it would meet it.
@@ -229,65 +164,6 @@ fn command_line(line: &mut Line<'_>) {
     }
 }
 
-/// Why a cloud-controller-manager exits that K3s goes on without.
-fn goes_on_without_cloud(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Vec<String> {
-    let component = Component::CloudControllerManager;
-    if components.line(component).is_empty() || cloud_controller_manager::ends_k3s(node.version) {
-        return Vec::new();
-    }
-    let mut line = Line::of(component, components, node, files);
-    command_line(&mut line);
-    if line.endings.is_empty() {
-        cloud_controller_manager::judge(&mut line, components, options);
-    }
-    let first = line.endings.first();
-    let told = first.map(|ending| {
-        format!(
-            "{}; K3s {} goes on without it, and a new node is never given Pods",
-            ending.told(),
-            node.version
-        )
-    });
-    Vec::from_iter(told)
-}
-
-/// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
-/// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go); the kubelet waits for the
-/// container runtime (pkg/executor/embed).
-fn starts(component: Component, options: Options<'_>, components: &Components) -> bool {
-    match component {
-        Component::Scheduler => {
-            options.on("disable-cloud-controller")
-                || (!options.on("disable-agent") && registers_node(components))
-        }
-        Component::Kubelet => runtime::answers(options),
-        _ => true,
-    }
-}
-
-/// Whether the kubelet makes a node of this machine: one that is told another name may not (`--authorization-mode=Node`), and one
-/// that is told so does not.
-fn registers_node(components: &Components) -> bool {
-    let last = |flag: &'static str| components.values(Component::Kubelet, flag).last();
-    if last("register-node").is_some_and(|argument| boolean(&argument.value) == Some(false)) {
-        return false;
-    }
-    let names: Vec<&Argument> = components
-        .values(Component::Kubelet, "hostname-override")
-        .collect();
-    let ([first, ..], [.., last]) = (names.as_slice(), names.as_slice()) else {
-        return true;
-    };
-    // K3s gives it one of its own, alone unless the operator's stands beside it.
-    let own = last.overrode.last().map_or(&first.value, |own| &own.value);
-    last.place == Place::Default || *own == last.value
-}
-
 /// Whether the apiserver encrypts Secrets, where an operator's own argument decides that.
 pub(super) fn encryption(
     components: &Components,
@@ -328,82 +204,6 @@ fn wrong_kind(file: &Document, wanted: &str, versions: &[&str]) -> Option<String
         .then(|| format!("no kind {kind:?} is registered for version {version:?}"))
 }
 
-/// What K3s would do without an end that the operator should know.
-pub(super) fn warnings(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Vec<String> {
-    let mut warnings = k3s::waits(options);
-    warnings.extend(token_file::waits(options, node, files));
-    warnings.extend(runtime::waits(options));
-    warnings.extend(unknown_flags(components, node));
-    warnings.extend(goes_on_without_cloud(options, components, node, files));
-    let apiserver = Line::of(Component::Apiserver, components, node, files);
-    warnings.extend(encryption::warning(options, &apiserver));
-    if let Some(argument) = access::never_ready(&apiserver) {
-        warnings.push(format!(
-            "{}: with --{}={} kube-apiserver never says that it is ready, and K3s ends after 15 minutes; write RBAC among \
-             the modes",
-            argument.place,
-            argument.shown_flag(),
-            argument.value
-        ));
-    } else if let Some(argument) = apiserver::waited_for_elsewhere(&apiserver, options) {
-        warnings.push(format!(
-            "{}: with --{}={} kube-apiserver never says that it is ready where K3s looks for it; take that out",
-            argument.place,
-            argument.shown_flag(),
-            argument.value
-        ));
-    }
-    warnings
-}
-
-/// The operator's flags that no table can tell of, because the release is newer than all of them.
-fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
-    if node.version.minor <= super::minors::NEWEST {
-        return Vec::new();
-    }
-    let mut warnings = Vec::new();
-    for component in Component::ALL {
-        let flags = Flags::of(component, node.version.minor);
-        let line = components.line(component).iter();
-        let unknown = line.filter(|argument| {
-            argument.place != Place::Default && flags.kind(&argument.flag).is_none()
-        });
-        warnings.extend(unknown.map(|argument| {
-            format!(
-                "whether {component} of K3s {} knows --{} is not known here ({}); look it up, or update k3warden",
-                node.version,
-                argument.shown_flag(),
-                argument.place
-            )
-        }));
-    }
-    warnings
-}
-
-/// The operator's items that K3s loses without a word, as warnings.
-pub(super) fn swallowed(extracted: &Extracted, node: &Node) -> Vec<String> {
-    let flags = Flags::of(Component::Kubelet, node.version.minor);
-    let lost = |(bare, lost): &(Sourced, Sourced)| {
-        let flag = shown_name(bare.value.trim_start_matches("--"));
-        let value = match flags.kind(flag) {
-            Some(Kind::Bool) => "true",
-            _ => "VALUE",
-        };
-        format!(
-            "{}: kubelet-arg `{flag}` has no `=`, so K3s takes the next item `{}` for its value and loses it; write \
-             `{flag}={value}`",
-            bare.place,
-            shown_value(Component::Kubelet.option(), &lost.value),
-        )
-    };
-    extracted.swallowed.iter().map(lost).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
@@ -434,34 +234,6 @@ mod tests {
                 "{item}: {:?}",
                 start.endings
             );
-        }
-    }
-
-    /// Asked of a real 1.31.4 and 1.36.3, which ran without a scheduler.
-    #[test]
-    fn without_a_node_no_flag_of_the_scheduler_is_read() {
-        for (items, ends) in [
-            (vec!["hostname-override=h"], false),
-            (vec!["hostname-override+=h"], false),
-            (vec!["hostname-override=n1"], true),
-            (vec!["register-node=false"], false),
-            (vec!["register-node=true"], true),
-            (vec!["max-pods=50"], true),
-        ] {
-            for version in ["1.24.4", "1.31.4", "1.36.3"] {
-                let options = vec![
-                    ("node-name", vec!["n1"]),
-                    ("kubelet-arg", items.clone()),
-                    ("kube-scheduler-arg", vec!["nope=1"]),
-                ];
-                let start = with(options, version, Role::Server);
-                assert_eq!(
-                    !start.endings.is_empty(),
-                    ends,
-                    "{version} {items:?}: {:?}",
-                    start.endings
-                );
-            }
         }
     }
 

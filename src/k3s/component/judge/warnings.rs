@@ -1,0 +1,117 @@
+//! What the operator should know of a start that does not end.
+
+use super::{
+    Line, access, apiserver, cloud_controller_manager, command_line, encryption, k3s, runtime,
+    token_file,
+};
+use crate::k3s::component::flags::Flags;
+use crate::k3s::component::kubelet::Extracted;
+use crate::k3s::component::minors;
+use crate::k3s::component::options::Options;
+use crate::k3s::component::value::Kind;
+use crate::k3s::component::{Component, Components, Node};
+use crate::k3s::secret::shown_name;
+use crate::k3s::{Files, Place, Sourced, shown_value};
+
+/// What K3s would do without an end that the operator should know.
+pub(in crate::k3s::component) fn warnings(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Vec<String> {
+    let mut warnings = k3s::waits(options);
+    warnings.extend(token_file::waits(options, node, files));
+    warnings.extend(runtime::waits(options));
+    warnings.extend(unknown_flags(components, node));
+    warnings.extend(goes_on_without_cloud(options, components, node, files));
+    let apiserver = Line::of(Component::Apiserver, components, node, files);
+    warnings.extend(encryption::warning(options, &apiserver));
+    if let Some(argument) = access::never_ready(&apiserver) {
+        warnings.push(format!(
+            "{}: with --{}={} kube-apiserver never says that it is ready, and K3s ends after 15 minutes; write RBAC among \
+             the modes",
+            argument.place,
+            argument.shown_flag(),
+            argument.value
+        ));
+    } else if let Some(argument) = apiserver::waited_for_elsewhere(&apiserver, options) {
+        warnings.push(format!(
+            "{}: with --{}={} kube-apiserver never says that it is ready where K3s looks for it; take that out",
+            argument.place,
+            argument.shown_flag(),
+            argument.value
+        ));
+    }
+    warnings
+}
+
+/// Why a cloud-controller-manager exits that K3s goes on without.
+fn goes_on_without_cloud(
+    options: Options<'_>,
+    components: &Components,
+    node: &Node,
+    files: &Files<'_>,
+) -> Vec<String> {
+    let component = Component::CloudControllerManager;
+    if components.line(component).is_empty() || cloud_controller_manager::ends_k3s(node.version) {
+        return Vec::new();
+    }
+    let mut line = Line::of(component, components, node, files);
+    command_line(&mut line);
+    if line.endings.is_empty() {
+        cloud_controller_manager::judge(&mut line, components, options);
+    }
+    let first = line.endings.first();
+    let told = first.map(|ending| {
+        format!(
+            "{}; K3s {} goes on without it, and a new node is never given Pods",
+            ending.told(),
+            node.version
+        )
+    });
+    Vec::from_iter(told)
+}
+
+/// The operator's flags that no table can tell of, because the release is newer than all of them.
+fn unknown_flags(components: &Components, node: &Node) -> Vec<String> {
+    if node.version.minor <= minors::NEWEST {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    for component in Component::ALL {
+        let flags = Flags::of(component, node.version.minor);
+        let line = components.line(component).iter();
+        let unknown = line.filter(|argument| {
+            argument.place != Place::Default && flags.kind(&argument.flag).is_none()
+        });
+        warnings.extend(unknown.map(|argument| {
+            format!(
+                "whether {component} of K3s {} knows --{} is not known here ({}); look it up, or update k3warden",
+                node.version,
+                argument.shown_flag(),
+                argument.place
+            )
+        }));
+    }
+    warnings
+}
+
+/// The operator's items that K3s loses without a word, as warnings.
+pub(in crate::k3s::component) fn swallowed(extracted: &Extracted, node: &Node) -> Vec<String> {
+    let flags = Flags::of(Component::Kubelet, node.version.minor);
+    let lost = |(bare, lost): &(Sourced, Sourced)| {
+        let flag = shown_name(bare.value.trim_start_matches("--"));
+        let value = match flags.kind(flag) {
+            Some(Kind::Bool) => "true",
+            _ => "VALUE",
+        };
+        format!(
+            "{}: kubelet-arg `{flag}` has no `=`, so K3s takes the next item `{}` for its value and loses it; write \
+             `{flag}={value}`",
+            bare.place,
+            shown_value(Component::Kubelet.option(), &lost.value),
+        )
+    };
+    extracted.swallowed.iter().map(lost).collect()
+}
