@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod apiserver;
 mod apiserver_clients;
+mod apiserver_elsewhere;
 mod apiserver_files;
 mod audit;
 mod cloud_controller_manager;
@@ -36,6 +37,7 @@ mod runtime;
 mod runtime_config;
 mod scheduler;
 mod seccomp;
+mod service_networks;
 mod serving;
 mod starts;
 mod token_file;
@@ -99,7 +101,7 @@ pub(super) fn endings(
     let apiserver = Line::of(Component::Apiserver, components, node, files);
     let gets_ready = access::never_ready(&apiserver).is_none()
         && access::admits_k3s(&apiserver)
-        && apiserver::waited_for_elsewhere(&apiserver, options).is_none();
+        && apiserver_elsewhere::waited_for_in_vain(&apiserver, options).is_none();
     for component in Component::ALL {
         let waits = !gets_ready && component != Component::Apiserver;
         if components.line(component).is_empty() || !starts(component, options, components) || waits

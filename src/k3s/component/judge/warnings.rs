@@ -1,8 +1,8 @@
 //! What the operator should know of a start that does not end.
 
 use super::{
-    Line, access, apiserver, cloud_controller_manager, command_line, encryption, k3s, runtime,
-    token_file,
+    Line, access, apiserver_elsewhere, cloud_controller_manager, command_line, encryption, k3s,
+    runtime, token_file,
 };
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::kubelet::Extracted;
@@ -35,7 +35,7 @@ pub(in crate::k3s::component) fn warnings(
             argument.shown_flag(),
             argument.value
         ));
-    } else if let Some(argument) = apiserver::waited_for_elsewhere(&apiserver, options) {
+    } else if let Some(argument) = apiserver_elsewhere::waited_for_in_vain(&apiserver, options) {
         warnings.push(format!(
             "{}: with --{}={} kube-apiserver never says that it is ready where K3s looks for it; take that out",
             argument.place,
