@@ -43,6 +43,7 @@ use crate::host::HostError;
 pub use crate::k3s::go_duration::nanoseconds;
 pub use crate::k3s::go_value::{boolean, integer};
 use crate::k3s::{Ending, Files, K3sVersion, Merge, Place, Role, SECRET, Sourced};
+use judge::Process;
 use kubelet::{Extracted, NoSettings};
 use options::Options;
 use situation::Situation;
@@ -123,24 +124,22 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         Some(Err(NoSettings::Unseen(error))) => (None, Some(error)),
         None => (None, None),
     };
-    let endings = judge::endings(
+    let process = Process {
         options,
-        &components,
-        settings.as_ref(),
-        &extracted,
-        facts,
+        components: &components,
         node,
         files,
-    );
+    };
+    let endings = judge::endings(process, settings.as_ref(), &extracted, facts);
     Start {
         kubelet: settings.and_then(Result::ok),
         kubelet_unseen,
-        encryption: judge::encryption(&components, node, files),
-        encryption_withdrawn: judge::encryption_withdrawn(options, &components, node, files),
-        by_files: judge::decided_by_files(&components, node, files),
+        encryption: judge::encryption(process),
+        encryption_withdrawn: judge::encryption_withdrawn(process),
+        by_files: judge::decided_by_files(process),
         endings,
         swallowed: judge::swallowed(&extracted, node),
-        warnings: judge::warnings(options, &components, node, files),
+        warnings: judge::warnings(process),
         components,
     }
 }

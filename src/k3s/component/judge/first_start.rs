@@ -1,26 +1,26 @@
 //! What a cluster that is only being made does not come through.
 
-use super::Line;
-use crate::k3s::component::options::Options;
+use super::Process;
+use crate::k3s::Ending;
+use crate::k3s::component::Component;
 use crate::k3s::component::situation::has_own_etcd;
-use crate::k3s::component::{Component, Components, Node};
-use crate::k3s::{Ending, Files};
 
 /// A plug-in that denies everything denies the priority classes that the apiserver makes at the first start, and ends it
 /// (kubernetes `pkg/registry/scheduling/rest` AddSystemPriorityClasses). A cluster that has them goes on.
-pub(super) fn denied(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<Ending> {
+pub(super) fn denied(process: Process<'_>) -> Option<Ending> {
+    let Process {
+        options,
+        node,
+        files,
+        ..
+    } = process;
     let elsewhere =
         options.text("datastore-endpoint").is_some() || has_own_etcd(options, node, files);
     let database = node.data_dir.join("server/db");
     if elsewhere || !matches!(files.kind(&database), Ok(None)) {
         return None;
     }
-    let line = Line::of(Component::Apiserver, components, node, files);
+    let line = process.line(Component::Apiserver);
     let words = line.words("enable-admission-plugins").into_iter();
     let (_, argument) = words.rev().find(|(name, _)| *name == "AlwaysDeny")?;
     let reason = "PostStartHook \"scheduling/bootstrap-system-priority-classes\" failed: unable to add default system priority classes";

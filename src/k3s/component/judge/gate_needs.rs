@@ -1,12 +1,11 @@
 //! Feature gates that need others (component-base `featuregate` Set): whichever component sets them, one process has one set of them.
 
-use super::{Line, common};
+use super::{Process, common};
 use crate::k3s::component::minors;
-use crate::k3s::component::options::Options;
 use crate::k3s::component::value::gate_pairs;
-use crate::k3s::component::{Component, Components, KubeletSettings, Node};
+use crate::k3s::component::{Component, KubeletSettings};
 use crate::k3s::go_value::boolean;
-use crate::k3s::{Ending, Files, Place};
+use crate::k3s::{Ending, Place};
 
 const TABLE: &str = include_str!("../data/gate_needs.txt");
 
@@ -27,15 +26,9 @@ impl Given {
 }
 
 /// The first component that ends over a gate that is on without what it needs.
-pub(super) fn unmet(
-    options: Options<'_>,
-    components: &Components,
-    settings: Option<&KubeletSettings>,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<Ending> {
-    let given = given(options, components, settings, node, files)?;
-    let needs = || minors::lines(TABLE, node.version.minor);
+pub(super) fn unmet(process: Process<'_>, settings: Option<&KubeletSettings>) -> Option<Ending> {
+    let given = given(process, settings)?;
+    let needs = || minors::lines(TABLE, process.node.version.minor);
     given.iter().find_map(|one| {
         let needs = needs().filter_map(|columns| <[&str; 4]>::try_from(columns).ok());
         let mut broken = needs.filter(|[gate, default, needed, needed_default]| {
@@ -64,16 +57,13 @@ pub(super) fn is_on(given: &[Given], gate: &str, default: &str) -> Option<bool> 
 
 /// Every gate that flags and the kubelet's files set; `None` where the defaults are not those of the release.
 pub(super) fn given(
-    options: Options<'_>,
-    components: &Components,
+    process: Process<'_>,
     settings: Option<&KubeletSettings>,
-    node: &Node,
-    files: &Files<'_>,
 ) -> Option<Vec<Given>> {
     let mut given = Vec::new();
     for component in Component::ALL {
-        let line = Line::of(component, components, node, files);
-        if !super::starts(component, options, components) {
+        let line = process.line(component);
+        if !process.starts(component) {
             continue;
         }
         for argument in line.flags.effective(line.arguments, "feature-gates") {

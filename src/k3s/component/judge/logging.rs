@@ -1,12 +1,12 @@
 //! The logging flags: each component's own, and that all of them must agree, since K3s runs them in one process.
 
-use super::{Line, cloud_controller_manager, common};
+use super::{Line, Process, cloud_controller_manager, common};
 use crate::k3s::component::document::Document;
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Argument, Component, Components, KubeletSettings, Node, kubelet};
+use crate::k3s::component::{Argument, Component, KubeletSettings, kubelet};
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::integer;
-use crate::k3s::{Ending, Files, Place};
+use crate::k3s::{Ending, Place};
 
 /// From here on K3s lets a component set the process's logging once more only if it is the same
 /// (`ReapplyHandlingIgnoreUnchanged`, K3s af50e1b09).
@@ -76,24 +76,21 @@ fn of_flag<'a>(line: &Line<'a>, flag: &str) -> Vec<&'a Argument> {
 /// The first component whose logging is not that of the apiserver (on an agent: of the kubelet). Each sets it for the
 /// whole process, and the second one that differs ends.
 pub(super) fn changed_by_another(
-    options: Options<'_>,
-    components: &Components,
+    process: Process<'_>,
     settings: Option<&KubeletSettings>,
-    node: &Node,
-    files: &Files<'_>,
 ) -> Option<Ending> {
-    if node.version.minor < ONCE_SINCE_MINOR {
+    if process.node.version.minor < ONCE_SINCE_MINOR {
         return None;
     }
     let mut first: Option<Logging> = None;
     for component in Component::ALL {
-        let line = Line::of(component, components, node, files);
+        let line = process.line(component);
         let goes_on = component == Component::CloudControllerManager
-            && !cloud_controller_manager::ends_k3s(node.version);
-        if line.arguments.is_empty() || !super::starts(component, options, components) || goes_on {
+            && !cloud_controller_manager::ends_k3s(line.node.version);
+        if line.arguments.is_empty() || !process.starts(component) || goes_on {
             continue;
         }
-        let (logging, decided_by) = of_line(&line, options, settings);
+        let (logging, decided_by) = of_line(&line, process.options, settings);
         match &first {
             None => first = Some(logging),
             Some(known) if *known == logging => {}

@@ -31,6 +31,7 @@ mod named_file;
 mod node_networks;
 mod own_files;
 mod ports;
+mod process;
 mod proxy;
 mod proxy_values;
 mod runtime;
@@ -39,7 +40,6 @@ mod scheduler;
 mod seccomp;
 mod service_networks;
 mod serving;
-mod starts;
 mod token_file;
 mod vpn;
 mod warnings;
@@ -50,18 +50,17 @@ pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
     admission_sections, plugins_without_section, refuses_audit_log, refuses_audit_policy,
 };
+pub(super) use process::Process;
 pub(super) use warnings::{swallowed, warnings};
 
 use std::collections::BTreeMap;
 
 use line::Line;
-use starts::starts;
 
 use super::document::Document;
 use super::kubelet::{Extracted, KubeletSettings};
-use super::options::Options;
-use super::{Component, Components, InForce, Node, Place};
-use crate::k3s::{Ending, Files};
+use super::{Component, InForce, Place};
+use crate::k3s::Ending;
 
 /// The cgroup hierarchy of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,29 +85,29 @@ pub struct Facts {
 ///
 /// `settings` are the kubelet's, or why its configuration files could not be read.
 pub(super) fn endings(
-    options: Options<'_>,
-    components: &Components,
+    process: Process<'_>,
     settings: Option<&Result<KubeletSettings, Ending>>,
     extracted: &Extracted,
     facts: &Facts,
-    node: &Node,
-    files: &Files<'_>,
 ) -> Vec<Ending> {
+    let Process {
+        options,
+        components,
+        node,
+        files,
+    } = process;
     let mut endings = k3s::endings(options, node, files);
-    endings.extend(proxy::read_without_running(
-        options, components, node, files,
-    ));
-    let apiserver = Line::of(Component::Apiserver, components, node, files);
+    endings.extend(proxy::read_without_running(process));
+    let apiserver = process.line(Component::Apiserver);
     let gets_ready = access::never_ready(&apiserver).is_none()
         && access::admits_k3s(&apiserver)
         && apiserver_elsewhere::waited_for_in_vain(&apiserver, options).is_none();
     for component in Component::ALL {
         let waits = !gets_ready && component != Component::Apiserver;
-        if components.line(component).is_empty() || !starts(component, options, components) || waits
-        {
+        if components.line(component).is_empty() || !process.starts(component) || waits {
             continue;
         }
-        let mut line = Line::of(component, components, node, files);
+        let mut line = process.line(component);
         if component == Component::Kubelet {
             line.endings
                 .extend(kubelet::taints_of_option(options, node));
@@ -138,20 +137,14 @@ pub(super) fn endings(
         }
         endings.append(&mut line.endings);
     }
-    endings.extend(first_start::denied(options, components, node, files));
+    endings.extend(first_start::denied(process));
     let settings = settings.and_then(|settings| settings.as_ref().ok());
     if endings.is_empty() && gets_ready {
-        endings.extend(gate_needs::unmet(
-            options, components, settings, node, files,
-        ));
-        endings.extend(seccomp::without_gate(
-            options, components, settings, node, files,
-        ));
+        endings.extend(gate_needs::unmet(process, settings));
+        endings.extend(seccomp::without_gate(process, settings));
     }
     if endings.is_empty() {
-        endings.extend(logging::changed_by_another(
-            options, components, settings, node, files,
-        ));
+        endings.extend(logging::changed_by_another(process, settings));
     }
     endings
 }
@@ -167,35 +160,23 @@ fn command_line(line: &mut Line<'_>) {
 }
 
 /// Whether the apiserver encrypts Secrets, where an operator's own argument decides that.
-pub(super) fn encryption(
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<(bool, Place)> {
-    encryption::in_force(&Line::of(Component::Apiserver, components, node, files))
+pub(super) fn encryption(process: Process<'_>) -> Option<(bool, Place)> {
+    encryption::in_force(&process.line(Component::Apiserver))
 }
 
 /// That encryption is off while its key is there, and what to do.
-pub(super) fn encryption_withdrawn(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<String> {
-    let apiserver = Line::of(Component::Apiserver, components, node, files);
-    encryption::withdrawn(options, &apiserver)
+pub(super) fn encryption_withdrawn(process: Process<'_>) -> Option<String> {
+    let apiserver = process.line(Component::Apiserver);
+    encryption::withdrawn(process.options, &apiserver)
 }
 
 /// The flags for which a file of the operator's stands.
 pub(super) fn decided_by_files(
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
+    process: Process<'_>,
 ) -> BTreeMap<(Component, &'static str), InForce> {
-    let line = |component| Line::of(component, components, node, files);
-    let mut decided = access::decided(&line(Component::Apiserver));
-    decided.extend(component_file::decided(&line(Component::Scheduler)));
-    decided.extend(component_file::decided(&line(Component::KubeProxy)));
+    let mut decided = access::decided(&process.line(Component::Apiserver));
+    decided.extend(component_file::decided(&process.line(Component::Scheduler)));
+    decided.extend(component_file::decided(&process.line(Component::KubeProxy)));
     decided
 }
 

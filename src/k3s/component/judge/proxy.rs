@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Line, common, component_file, files, proxy_values};
+use super::{Line, Process, common, component_file, files, proxy_values};
+use crate::k3s::component::Component;
 use crate::k3s::component::extra;
 use crate::k3s::component::flags::Refused;
-use crate::k3s::component::options::Options;
 use crate::k3s::component::value::Kind;
-use crate::k3s::component::{Component, Components, Node};
 use crate::k3s::go_value::boolean;
-use crate::k3s::{Ending, Files, K3sVersion, Slip};
+use crate::k3s::{Ending, K3sVersion, Slip};
 
 /// Before, K3s left the kernel's connection tracking alone.
 const READ_SINCE: K3sVersion = K3sVersion::new(21, 2);
@@ -56,22 +55,18 @@ pub(super) fn judge(line: &mut Line<'_>) {
 
 /// Every agent reads its own part of the arguments (`getConntrackConfig`), so they end it although no kube-proxy runs (K3s
 /// pkg/agent/run.go, from 7e175e8ad on).
-pub(super) fn read_without_running(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Option<Ending> {
+pub(super) fn read_without_running(process: Process<'_>) -> Option<Ending> {
+    let (options, version) = (process.options, process.node.version);
     let has_agent = !options.on("disable-agent") && !options.on("cluster-reset");
-    let reads = has_agent && !options.on("rootless") && node.version >= READ_SINCE;
-    if !reads || !components.line(Component::KubeProxy).is_empty() {
+    let reads = has_agent && !options.on("rootless") && version >= READ_SINCE;
+    if !reads || !process.components.line(Component::KubeProxy).is_empty() {
         return None;
     }
     let items = options.items(Component::KubeProxy.option());
-    let arguments = extra::merge(BTreeMap::new(), items, node.version);
+    let arguments = extra::merge(BTreeMap::new(), items, version);
     let line = Line {
         arguments: &arguments,
-        ..Line::of(Component::KubeProxy, components, node, files)
+        ..process.line(Component::KubeProxy)
     };
     let refused = arguments.iter().find_map(|argument| {
         // Only a kube-proxy that runs looks whether help is asked for; a version is printed while the arguments are read,

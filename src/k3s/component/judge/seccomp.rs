@@ -1,13 +1,12 @@
 //! The kubelet's seccomp default, which up to 1.26 needs the gate SeccompDefault (`cmd/kubelet/app/options/options.go`
 //! ValidateKubeletFlags, `cmd/kubelet/app/server.go` RunKubelet).
 
-use super::Line;
+use super::Process;
 use super::gate_needs::{self, Given};
+use crate::k3s::Ending;
 use crate::k3s::component::document::Document;
-use crate::k3s::component::options::Options;
-use crate::k3s::component::{Component, Components, KubeletSettings, Node};
+use crate::k3s::component::{Component, KubeletSettings};
 use crate::k3s::go_value::boolean;
-use crate::k3s::{Ending, Files};
 
 const GATE: &str = "SeccompDefault";
 /// The flag and the gate came together.
@@ -19,19 +18,14 @@ const LOCKED_SINCE_MINOR: u16 = 27;
 
 /// Why the kubelet ends over a seccomp default whose gate is off.
 pub(super) fn without_gate(
-    options: Options<'_>,
-    components: &Components,
+    process: Process<'_>,
     settings: Option<&KubeletSettings>,
-    node: &Node,
-    files: &Files<'_>,
 ) -> Option<Ending> {
-    let minor = node.version.minor;
-    if !(FIRST_MINOR..LOCKED_SINCE_MINOR).contains(&minor)
-        || !super::starts(Component::Kubelet, options, components)
-    {
+    let minor = process.node.version.minor;
+    if !(FIRST_MINOR..LOCKED_SINCE_MINOR).contains(&minor) || !process.starts(Component::Kubelet) {
         return None;
     }
-    let mut given = gate_needs::given(options, components, settings, node, files)?;
+    let mut given = gate_needs::given(process, settings)?;
     let is_off = |given: &[Given]| {
         let default = if minor >= ON_SINCE_MINOR { "on" } else { "off" };
         gate_needs::is_on(given, GATE, default) == Some(false)
@@ -50,7 +44,7 @@ pub(super) fn without_gate(
     }
     // The flag is judged before the kubelet reads its files.
     given.retain(|one| !one.is_of_kubelet_files());
-    let line = Line::of(Component::Kubelet, components, node, files);
+    let line = process.line(Component::Kubelet);
     let flag = line.last("seccomp-default")?;
     let ends = boolean(&flag.value) == Some(true) && is_off(&given);
     let reason = format!(

@@ -1,31 +1,31 @@
 //! What the operator should know of a start that does not end.
 
 use super::{
-    Line, access, apiserver_elsewhere, cloud_controller_manager, command_line, encryption, k3s,
+    Process, access, apiserver_elsewhere, cloud_controller_manager, command_line, encryption, k3s,
     runtime, token_file,
 };
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::kubelet::Extracted;
 use crate::k3s::component::minors;
-use crate::k3s::component::options::Options;
 use crate::k3s::component::value::Kind;
 use crate::k3s::component::{Component, Components, Node};
 use crate::k3s::secret::shown_name;
-use crate::k3s::{Files, Place, Sourced, shown_value};
+use crate::k3s::{Place, Sourced, shown_value};
 
 /// What K3s would do without an end that the operator should know.
-pub(in crate::k3s::component) fn warnings(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Vec<String> {
+pub(in crate::k3s::component) fn warnings(process: Process<'_>) -> Vec<String> {
+    let Process {
+        options,
+        components,
+        node,
+        files,
+    } = process;
     let mut warnings = k3s::waits(options);
     warnings.extend(token_file::waits(options, node, files));
     warnings.extend(runtime::waits(options));
     warnings.extend(unknown_flags(components, node));
-    warnings.extend(goes_on_without_cloud(options, components, node, files));
-    let apiserver = Line::of(Component::Apiserver, components, node, files);
+    warnings.extend(goes_on_without_cloud(process));
+    let apiserver = process.line(Component::Apiserver);
     warnings.extend(encryption::warning(options, &apiserver));
     if let Some(argument) = access::never_ready(&apiserver) {
         warnings.push(format!(
@@ -47,17 +47,18 @@ pub(in crate::k3s::component) fn warnings(
 }
 
 /// Why a cloud-controller-manager exits that K3s goes on without.
-fn goes_on_without_cloud(
-    options: Options<'_>,
-    components: &Components,
-    node: &Node,
-    files: &Files<'_>,
-) -> Vec<String> {
+fn goes_on_without_cloud(process: Process<'_>) -> Vec<String> {
+    let Process {
+        options,
+        components,
+        node,
+        ..
+    } = process;
     let component = Component::CloudControllerManager;
     if components.line(component).is_empty() || cloud_controller_manager::ends_k3s(node.version) {
         return Vec::new();
     }
-    let mut line = Line::of(component, components, node, files);
+    let mut line = process.line(component);
     command_line(&mut line);
     if line.endings.is_empty() {
         cloud_controller_manager::judge(&mut line, components, options);

@@ -1,22 +1,38 @@
-//! Which of the components that K3s announces are ever started.
+//! All components together, since K3s runs them in one process.
 
-use super::runtime;
-use crate::k3s::Place;
+use super::{Line, runtime};
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Argument, Component, Components};
+use crate::k3s::component::{Argument, Component, Components, Node};
 use crate::k3s::go_value::boolean;
+use crate::k3s::{Files, Place};
 
-/// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
-/// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go); the kubelet waits for the
-/// container runtime (pkg/executor/embed).
-pub(super) fn starts(component: Component, options: Options<'_>, components: &Components) -> bool {
-    match component {
-        Component::Scheduler => {
-            options.on("disable-cloud-controller")
-                || (!options.on("disable-agent") && registers_node(components))
+/// What K3s would start its components with, and what else they are judged by.
+#[derive(Clone, Copy)]
+pub(in crate::k3s::component) struct Process<'a> {
+    pub(in crate::k3s::component) options: Options<'a>,
+    pub(in crate::k3s::component) components: &'a Components,
+    pub(in crate::k3s::component) node: &'a Node,
+    pub(in crate::k3s::component) files: &'a Files<'a>,
+}
+
+impl<'a> Process<'a> {
+    pub(super) fn line(self, component: Component) -> Line<'a> {
+        Line::of(component, self.components, self.node, self.files)
+    }
+
+    /// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
+    /// uninitialized cloud provider, and without an agent there is none (pkg/daemons/control/server.go); the kubelet waits for the
+    /// container runtime (pkg/executor/embed).
+    pub(super) fn starts(self, component: Component) -> bool {
+        let options = self.options;
+        match component {
+            Component::Scheduler => {
+                options.on("disable-cloud-controller")
+                    || (!options.on("disable-agent") && registers_node(self.components))
+            }
+            Component::Kubelet => runtime::answers(options),
+            _ => true,
         }
-        Component::Kubelet => runtime::answers(options),
-        _ => true,
     }
 }
 
