@@ -1,24 +1,23 @@
 //! Which configuration files K3s reads, in which order (`pkg/configfilearg/parser.go`).
 
+mod location;
+mod url;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::command_line::Word;
 use super::config_merge::repeats;
-use super::environment::Environment;
 use super::files::{Files, Input};
 use super::yaml::{Entry, YamlError, decode};
 use super::{ConfigurationError, Ending, K3sVersion, Place};
 use crate::host::{HostError, Kind};
+use url::url_problem;
 
-/// Where K3s looks unless told otherwise.
-pub const DEFAULT_CONFIG_FILE: &str = "/etc/rancher/k3s/config.yaml";
-
-/// The variable that outranks `--config`.
-pub const CONFIG_FILE_VARIABLE: &str = "K3S_CONFIG_FILE";
+pub use location::{CONFIG_FILE_VARIABLE, DEFAULT_CONFIG_FILE, drop_in_directory, remote_address};
+pub(super) use location::{Location, locate, locate_by_environment};
 
 /// The first release that reads `config.yaml.d`.
 const DROP_INS: K3sVersion = K3sVersion::new(21, 0);
@@ -41,54 +40,6 @@ pub(super) struct ConfigFile {
     pub(super) entries: Vec<Entry>,
     /// It gives lists of the files before it again: see [`FROM_YOUR_LIST`](super::FROM_YOUR_LIST).
     pub(super) repeats: bool,
-}
-
-/// Where the configuration is, and who said so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Location {
-    pub(super) path: PathBuf,
-    /// What named it, if it is not the default.
-    pub(super) named: Option<Place>,
-}
-
-/// Finds the configuration file: environment, then `--config` or `-c` anywhere among the words, then the default.
-/// `None` where `--config` names nothing: K3s then reads no file.
-pub(super) fn locate(words: &[Word], environment: &Environment) -> Option<Location> {
-    if let Some(location) = locate_by_environment(environment) {
-        return Some(location);
-    }
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if word.text == "--config" || word.text == "-c" {
-            return words
-                .next()
-                .filter(|next| !next.text.is_empty())
-                .map(|next| located(&next.text, &next.place));
-        }
-        let value = word.text.strip_prefix("--config=");
-        if let Some(path) = value.or_else(|| word.text.strip_prefix("-c=")) {
-            return (!path.is_empty()).then(|| located(path, &word.place));
-        }
-    }
-    Some(Location {
-        path: DEFAULT_CONFIG_FILE.into(),
-        named: None,
-    })
-}
-
-/// The file that the environment names, if it does.
-pub(super) fn locate_by_environment(environment: &Environment) -> Option<Location> {
-    let variable = environment.get(CONFIG_FILE_VARIABLE)?;
-    (!variable.value.is_empty())
-        .then(|| located(&variable.value, &variable.place(CONFIG_FILE_VARIABLE)))
-}
-
-fn located(path: &str, place: &Place) -> Location {
-    Location {
-        // K3s's unit runs in the root directory.
-        path: Path::new("/").join(path),
-        named: Some(place.clone()),
-    }
 }
 
 /// What reading came to.
@@ -321,50 +272,9 @@ fn keys_of(path: &Path, content: &[u8]) -> Result<Result<ConfigFile, Ending>, Co
     }
 }
 
-/// The directory of the drop-ins follows the name of the file: `other.yaml` has `other.yaml.d`.
-#[must_use]
-pub fn drop_in_directory(config_file: &Path) -> PathBuf {
-    let mut name = config_file.as_os_str().to_os_string();
-    name.push(".d");
-    name.into()
-}
-
-/// The http(s) address that was named as the configuration file, if it is one.
-#[must_use]
-pub fn remote_address(config_file: &Path) -> Option<&str> {
-    // The name was taken relative to the root directory.
-    let name = config_file.to_str()?.strip_prefix('/')?;
-    (name.starts_with("http://") || name.starts_with("https://")).then_some(name)
-}
-
 fn is_yaml(name: &OsStr) -> bool {
     let name = name.as_bytes().to_ascii_lowercase();
     name.ends_with(b".yaml") || name.ends_with(b".yml")
-}
-
-/// K3s reads each path through Go's `url.Parse`, which has its own mind about `%` and control characters.
-fn url_problem(path: &Path) -> Option<&'static str> {
-    let bytes = path.as_os_str().as_bytes();
-    if bytes.iter().any(|byte| *byte < 0x20 || *byte == 0x7f) {
-        return Some("net/url: invalid control character in URL");
-    }
-    let (before, fragment) = split_at_byte(bytes, b'#');
-    let (path, _query) = split_at_byte(before, b'?');
-    let bad = |part: &[u8]| {
-        part.split(|byte| *byte == b'%').skip(1).any(|after| {
-            !after
-                .get(..2)
-                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-        })
-    };
-    (bad(path) || bad(fragment)).then_some("invalid URL escape")
-}
-
-fn split_at_byte(bytes: &[u8], byte: u8) -> (&[u8], &[u8]) {
-    let at = bytes.iter().position(|found| *found == byte);
-    bytes
-        .split_at_checked(at.unwrap_or(bytes.len()))
-        .unwrap_or((bytes, &[]))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::location::located;
 use super::*;
 
 #[test]
