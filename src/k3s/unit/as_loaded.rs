@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::exec_start::{Command, Variables};
+use super::exec_start::Command;
 use super::manager::{self, Manager};
 use super::named_files::{self, EnvironmentFile};
+use super::variables::Variables;
 use super::{Loaded, Loading, Unit, environment_file};
 use crate::host::HostError;
 use crate::host::systemd::{LoadState, UnitStatus};

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::exec_start::{self, Command, NotExpanded, Refused, Variables};
+use super::exec_start::{self, Command, Refused};
 use super::given_by_systemd::GivenBySystemd;
 use super::lines::{self, Assignment};
 use super::named_files::{self, EnvironmentFile};
 use super::repeated;
 use super::specifier::Specifiers;
 use super::split::Splitter;
+use super::variables::{NotExpanded, Variables};
 use super::{Loaded, Loading, Unit, environment_file, manager};
 use crate::host::HostError;
 use crate::k3s::environment::Environment;

@@ -14,6 +14,7 @@ mod rewrite;
 mod search;
 mod specifier;
 mod split;
+mod variables;
 mod wrapped;
 
 use std::collections::BTreeMap;
