@@ -8,7 +8,7 @@ use crate::host::{Attributes, FileMode};
 use crate::k3s::Effective;
 use crate::policy::{OnDisable, Stance};
 use crate::setting::Change;
-use crate::setting::configuration::{LeaveOut, Line, Wish, parse};
+use crate::setting::configuration::{Line, Wish, parse};
 
 use super::super::baseline::{self, Applies};
 use super::super::{Judgement, Pass, Refused, RefusedBy};
@@ -43,8 +43,6 @@ pub(super) struct Draft<'p, 'a> {
     /// The unit's drop-in, where we have one or may write one.
     pub unit: Option<UnitOverride>,
     pub wishes: Vec<(ControlId, Wish)>,
-    /// What weakens the node in the operator's lists.
-    pub leave_outs: Vec<(ControlId, LeaveOut)>,
     /// What the unit's command outranks.
     pub outranked: Vec<(ControlId, Wish)>,
     pub refused: Vec<Refused>,
@@ -52,6 +50,29 @@ pub(super) struct Draft<'p, 'a> {
 }
 
 impl<'p, 'a> Draft<'p, 'a> {
+    /// One that nothing is known of yet but what is wished for; `own` is where it will stand, and our files from earlier.
+    pub(super) fn new(
+        pass: &'p Pass<'a>,
+        planned: &'p [Change],
+        own: (PathBuf, OwnFiles),
+        unit: Option<UnitOverride>,
+        wishes: Vec<(ControlId, Wish)>,
+        extent: Extent,
+    ) -> Self {
+        let (path, present) = own;
+        Self {
+            pass,
+            planned,
+            path,
+            present,
+            unit,
+            wishes,
+            outranked: Vec::new(),
+            refused: Vec::new(),
+            extent,
+        }
+    }
+
     pub(super) fn conditions(&self) -> Conditions<'p, 'a> {
         let ours = self.present.values();
         let encrypts = |(content, _): &(Vec<u8>, Attributes)| {
@@ -78,7 +99,7 @@ impl<'p, 'a> Draft<'p, 'a> {
                 "K3s would not start, with it or without it: {told}"
             ));
         }
-        let lists = match self.lists(&base) {
+        let lists = match self.lists(&base, judgements) {
             Ok(lists) => lists,
             Err(reason) => return self.refuse_all(reason),
         };

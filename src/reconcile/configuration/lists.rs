@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
 use crate::k3s::{Effective, Place, drop_in_directory};
-use crate::reconcile::{Refused, RefusedBy};
+use crate::reconcile::{Judgement, Refused, RefusedBy};
 use crate::setting::configuration::{LeaveOut, Line};
 
 use super::draft::{Draft, Extent};
+use super::leave_outs;
 
 /// Where no list of ours can be: what the operator is to take out of his, unless it is said already.
 pub(super) fn say_what_is_left(
@@ -37,8 +38,12 @@ pub(super) fn say_what_is_left(
 impl Draft<'_, '_> {
     /// The lists that take the place of the operator's. What stands in the unit's command, which outranks every file, is outranked: it is
     /// given there or refused.
-    pub(super) fn lists(&mut self, base: &Effective) -> Result<BTreeMap<Line, ControlId>, String> {
-        let mut wanted = std::mem::take(&mut self.leave_outs);
+    pub(super) fn lists(
+        &mut self,
+        base: &Effective,
+        judgements: &[Judgement<'_>],
+    ) -> Result<BTreeMap<Line, ControlId>, String> {
+        let mut wanted = leave_outs(self.pass, judgements);
         wanted.retain(|(_, leave_out)| !leave_out.is_done(base));
         while !wanted.is_empty() {
             let lists = self.without(base, &wanted);

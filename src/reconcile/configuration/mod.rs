@@ -103,19 +103,9 @@ fn lines(
     match (own, unit) {
         (Err(error), _) => refuse(&wishes, error.to_string()),
         (_, Err(reason)) => refuse(&wishes, reason),
-        (Ok((path, present)), Ok(unit)) => Draft {
-            pass,
-            planned,
-            path,
-            present,
-            unit,
-            wishes,
-            leave_outs: leave_outs(pass, judgements),
-            outranked: Vec::new(),
-            refused: Vec::new(),
-            extent: Extent::New,
+        (Ok(own), Ok(unit)) => {
+            Draft::new(pass, planned, own, unit, wishes, Extent::New).settle(judgements)
         }
-        .settle(judgements),
     }
 }
 
@@ -174,22 +164,10 @@ fn what_may_stay(
     let has_ours = |present: &OwnFiles| {
         !present.is_empty() || unit.as_ref().is_some_and(UnitOverride::is_there)
     };
-    let Some((path, present)) = own.ok().filter(|(_, present)| has_ours(present)) else {
+    let Some(own) = own.ok().filter(|(_, present)| has_ours(present)) else {
         return plan;
     };
-    let draft = Draft {
-        pass,
-        planned,
-        path,
-        present,
-        unit,
-        wishes,
-        leave_outs: leave_outs(pass, judgements),
-        outranked: Vec::new(),
-        refused: Vec::new(),
-        extent,
-    };
-    let left = draft.settle(judgements);
+    let left = Draft::new(pass, planned, own, unit, wishes, extent).settle(judgements);
     plan.changes = left.changes;
     plan.refused.extend(left.refused);
     plan
