@@ -25,6 +25,7 @@ mod publish;
 mod put_back;
 mod records;
 mod reloads;
+mod remembered;
 mod restarts;
 mod run;
 mod signals;
