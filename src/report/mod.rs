@@ -17,6 +17,7 @@ mod slips;
 pub mod status;
 mod table;
 mod terminal;
+mod warnings;
 
 pub use applied::{AppliedChange, AppliedReport};
 pub use assessment::{
