@@ -208,6 +208,25 @@ fn what_had_to_stay_is_given_back_when_nothing_needs_it_any_more() {
     assert!(node.read(SYSCTL).contains("vm.panic_on_oom"), "{said}");
 }
 
+/// No control asks for it any more, so none has it among what is still wanted.
+#[test]
+fn what_only_waits_until_it_can_go_goes_with_the_next_that_is_given_back() {
+    let node = Node::hardened("");
+    let off = |controls: &[&str]| {
+        let off = |control: &&str| format!("[control.{control}]\nstate = \"off\"\n");
+        controls.iter().map(off).collect::<String>()
+    };
+    node.policy(&off(&["audit-policy"]));
+    let said = node.run(&["revert", "audit-policy"]);
+    assert!(said.contains("K3s's configuration names it"), "{said}");
+    assert!(node.path(AUDIT).exists(), "{said}");
+    let all = off(&["audit-policy-file", "audit-policy", "admin-kubeconfig"]);
+    node.policy(&format!("{REVERT}{all}"));
+    let said = node.run(&["apply"]);
+    assert_eq!(node.mode(), 0o640, "{said}");
+    assert!(!node.path(AUDIT).exists(), "{said}");
+}
+
 #[test]
 fn diff_shows_what_is_given_back_as_apply_then_does_it() {
     let node = Node::hardened("");
