@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::contention::Contention;
+use super::endangered::Endangered;
 use super::eyes::Eyes;
 use super::fights::Fight;
 use super::ground::{Ground, GroundError, Sources};
@@ -53,6 +54,7 @@ pub struct Agent<'s> {
     pub(super) journal: Journal,
     pub(super) publisher: Publisher,
     pub(super) told: Told,
+    pub(super) endangered: Endangered,
     pub(super) last_repair: Option<Repair>,
     pub(super) k3s: K3sStatus,
     pub(super) keeper: Keeper,
@@ -107,6 +109,7 @@ impl<'s> Agent<'s> {
             journal,
             publisher,
             told: Told::default(),
+            endangered: Endangered::default(),
             last_repair,
             k3s,
             keeper,
@@ -235,7 +238,7 @@ impl<'s> Agent<'s> {
         // What held or refused a restart may have gone without an event, and what K3s reads may have changed without one.
         self.look_soon(now);
         events.iter().for_each(|event| self.journal.tell(event));
-        self.tell_of_endangered_start();
+        self.look_for_endangered_start(now);
         // Held by another process it is looked at by the next pass.
         let _ = self.ground.look_at(&mut self.ledger);
         self.check_ledger();

@@ -147,6 +147,12 @@ impl Agent<'_> {
         control.settings.get(setting)
     }
 
+    /// Whether the kernel values of the next boot may be others.
+    fn is_of_next_boot(&self, hit: &Hit) -> bool {
+        let body = self.setting_of(hit).map(|setting| &setting.body);
+        matches!(body, Some(SettingBody::Sysctl(_))) && !matches!(hit.target, Target::Key(_))
+    }
+
     fn is_emptied(&self, file: &FileSetting, hit: &Hit) -> bool {
         let Target::Path(path) = &hit.target else {
             return false;
@@ -172,6 +178,9 @@ impl Agent<'_> {
         }
         self.settle_later(&work, hits, now);
         self.account(work, now);
+        if hits.iter().any(|hit| self.is_of_next_boot(hit)) {
+            self.endangered.look_soon(now);
+        }
         if concerns(Concern::K3sInputs) {
             self.on_k3s_inputs_changed(now);
         }

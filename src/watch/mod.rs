@@ -4,6 +4,7 @@ mod account;
 mod agent;
 mod arms;
 mod contention;
+mod endangered;
 mod events;
 mod eyes;
 mod fights;

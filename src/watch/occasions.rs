@@ -1,6 +1,5 @@
 //! What else happens to the daemon: a pause, another policy, another day, another K3s.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use jiff::civil::Date;
@@ -11,7 +10,6 @@ use super::news::{Chore, News};
 use super::records::cis_of;
 use super::suspension::Suspension;
 use crate::catalogue::ControlId;
-use crate::reconcile::endangered_by_operator;
 use crate::reconcile::service::kernel;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
@@ -117,19 +115,6 @@ impl Agent<'_> {
             let event = Event::new(kind, message).control(exception.control.as_str(), cis);
             self.journal.tell(&event);
         }
-    }
-
-    /// Tells for which line of the operator's own K3s will not start, once until that is over: only he can mend it, and after
-    /// the boot it is too late.
-    pub(super) fn tell_of_endangered_start(&mut self) {
-        let endangered = endangered_by_operator(&self.ground.pass()).into_iter();
-        let certain = endangered.filter(|endangered| endangered.is_certain);
-        let found: BTreeSet<String> = certain.map(|endangered| endangered.text).collect();
-        for text in found.difference(&self.told.endangered) {
-            let event = Event::new(Kind::StartEndangered, text.as_str());
-            self.journal.tell(&event);
-        }
-        self.told.endangered = found;
     }
 
     /// Reads policy and catalogue again. A wrong one is refused and the old one stays.

@@ -20,8 +20,6 @@ pub(super) struct Told {
     pub given_back: BTreeSet<String>,
     /// Exceptions that end soon or have ended.
     pub exceptions: BTreeSet<ToldException>,
-    /// For what of the operator's K3s will not start.
-    pub endangered: BTreeSet<String>,
     /// Why a new policy or catalogue was refused.
     pub refused_policy: Option<String>,
     /// What is wrong with the ledger.

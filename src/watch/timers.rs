@@ -74,6 +74,7 @@ impl Timers {
             agent.publisher.due(),
             agent.keeper.due(),
             agent.contention.next_due(),
+            agent.endangered.due(),
             due.later.as_ref().map(|(at, _)| *at),
             due.settle.as_ref().map(|(at, _)| *at),
             due.full_pass,
@@ -107,6 +108,9 @@ impl Timers {
         }
         if is_due(agent.contention.next_due()) {
             agent.on_contention_due(now);
+        }
+        if is_due(agent.endangered.due()) {
+            agent.look_for_endangered_start(now);
         }
         if is_due(agent.due.place) {
             agent.place(now);

@@ -264,3 +264,27 @@ fn a_list_in_the_place_of_the_operators_follows_his() {
     bed.write(config, "kube-apiserver-arg: [event-ttl=2h]\n", 0o600);
     bed.waits("his list again", || !lines().contains("from-your-list"));
 }
+
+/// The next full pass is five minutes away, and the boot may come before it.
+#[test]
+fn a_line_for_the_next_boot_that_k3s_does_not_start_with_is_told_of_when_it_is_written() {
+    let mut bed = Bed::new();
+    bed.policy(
+        "[[exception]]\ncontrol = \"vm-overcommit-memory\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2099-01-01\n",
+    );
+    bed.write(
+        "etc/rancher/k3s/config.yaml",
+        "protect-kernel-defaults: true\n",
+        0o600,
+    );
+    let sysctl = "usr/lib/sysctl.d/99-operator.conf";
+    bed.write(sysctl, "vm.overcommit_memory = 1\n", 0o644);
+    bed.start();
+    // The passes that the start asks for are over.
+    bed.is_right_again("started");
+    assert!(!bed.told().contains("K3s does not start"), "{}", bed.told());
+    bed.write(sysctl, "vm.overcommit_memory = 2\n", 0o644);
+    bed.hears(
+        "K3s does not start after the next boot, which does not set vm.overcommit_memory to 1",
+    );
+}

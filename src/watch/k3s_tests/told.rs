@@ -280,6 +280,8 @@ fn a_boot_that_an_operators_own_protection_does_not_survive_is_told_once_until_i
     let mut told = |value| {
         sysctl(value);
         bench.agent.full_pass(bench.now);
+        bench.now += Duration::from_secs(1);
+        bench.agent.look_for_endangered_start(bench.now);
         bench.told(Kind::StartEndangered)
     };
     let first = told(2);
