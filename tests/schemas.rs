@@ -108,7 +108,7 @@ fn the_published_status_is_what_its_schema_says() {
         "refused_policy": "w", "last_full_pass": 3,
         "summary": { "compliant": 1, "divergent": 2, "excepted": 3, "not-applicable": 4, "unknown": 5 },
         "k3s": { "in_step": false, "pending_restart": "p", "held": "h", "waits_for": "next-start", "start": "s", "quarantine": "q",
-                 "restarts": { "configuration": 1 } },
+                 "endangered": ["e"], "restarts": { "configuration": 1 } },
         "last_repair": { "at": 4, "thing": "t", "control": "c" },
         "contention": [{ "thing": "t", "count": 5, "writer": "w" }], "lost_events": 6,
         "controls": [{ "id": "i", "cis": "4.1.1", "enforcement": "excepted", "verdict": "excepted", "open": ["t"], "unseen": true,

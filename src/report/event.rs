@@ -61,7 +61,7 @@ pub enum Kind {
     RestartRolledBack,
     /// K3s ended by itself, and no change of ours is to blame.
     K3sFails,
-    /// K3s will not start some day soon for what an operator wrote, and nobody else makes it right.
+    /// K3s will not start, at its next start or after the next boot, for what an operator wrote, and nobody else makes it right.
     StartEndangered,
     /// A configuration was not written because K3s would not start with it.
     PreflightRefused,

@@ -33,5 +33,6 @@ pub use json::to_json;
 pub use listing::Listed;
 pub use metrics::{METRICS_BEGIN_WITH, metrics};
 pub use plan::{GivenBackReport, PlanReport};
+pub use slips::next_endings;
 pub use table::Table;
 pub use terminal::Terminal;

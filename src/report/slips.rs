@@ -10,6 +10,8 @@ use crate::k3s::component::{Component, known_flags};
 use crate::k3s::{
     Effective, Ending, FILE_LIMIT_BYTES, OptionKind, Options, Place, Remark, Role, SkippedKey, Slip,
 };
+use crate::reconcile::Pass;
+use crate::reconcile::service::preflight;
 
 /// What K3s would end on, pass over, or read otherwise than it is written.
 pub(super) fn of(root: &Root, effective: &Effective) -> Vec<String> {
@@ -23,6 +25,21 @@ pub(super) fn of(root: &Root, effective: &Effective) -> Vec<String> {
         .chain(effective.start.warnings.iter().cloned())
         .chain(octals(root, effective))
         .collect()
+}
+
+/// What would end K3s at its next start. Where the door is not `switched_off` only what is there without ours too: the door puts
+/// the rest right before.
+#[must_use]
+pub fn next_endings(pass: &Pass<'_>, switched_off: bool) -> Vec<String> {
+    let Ok(effective) = pass.effective() else {
+        return Vec::new();
+    };
+    let endings: Vec<Ending> = match switched_off {
+        true => effective.endings().cloned().collect(),
+        false => preflight::endings_of_operator(pass),
+    };
+    let said = endings.iter().map(|ending| end(effective, ending));
+    said.collect()
 }
 
 fn end(effective: &Effective, ending: &Ending) -> String {

@@ -104,6 +104,10 @@ pub struct K3sStatus {
     /// Why a part of ours is not written again: K3s's words when it ended with it.
     #[serde(default)]
     pub quarantine: Option<String>,
+    /// For what of the operator's own K3s will not start, at its next start or after the next boot, each with its place and the
+    /// mend.
+    #[serde(default)]
+    pub endangered: Vec<String>,
     /// Restarts made by the daemon, by reason.
     pub restarts: BTreeMap<String, u64>,
 }
@@ -252,6 +256,7 @@ impl Status {
                 warn(format!("{what}: {why}"));
             }
         }
+        self.k3s.endangered.iter().cloned().for_each(&mut warn);
         for contended in &self.contention {
             let writer = contended.writer.as_deref().unwrap_or("somebody");
             let Contended { thing, count, .. } = contended;

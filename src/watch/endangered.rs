@@ -8,6 +8,7 @@ use super::agent::Agent;
 use crate::reconcile::endangered_by_operator;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
+use crate::report::next_endings;
 
 /// It has to be so for this long: a file that is written in place says something else for a moment, and one that is exchanged
 /// for another is away for one.
@@ -25,6 +26,11 @@ pub(super) struct Endangered {
 }
 
 impl Endangered {
+    /// What was told and is still so.
+    pub(super) fn told(&self) -> impl Iterator<Item = &String> {
+        self.told.iter()
+    }
+
     /// When to look.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.due
@@ -57,10 +63,20 @@ impl Endangered {
 impl Agent<'_> {
     /// Tells for which line of the operator's own K3s will not start, once until that is over.
     pub(super) fn look_for_endangered_start(&mut self, now: Instant) {
-        let endangered = endangered_by_operator(&self.ground.pass()).into_iter();
+        let pass = self.ground.pass();
+        // A pause leaves the door what keeps K3s startable; the kill switch, which does not end by itself, nothing.
+        let suspension = self.suspension.as_ref();
+        let switched_off = suspension.is_some_and(|suspension| suspension.left.is_none());
+        let endangered = endangered_by_operator(&pass).into_iter();
         let certain = endangered.filter(|endangered| endangered.is_certain);
-        let found = certain.map(|endangered| endangered.text).collect();
-        for text in self.endangered.take(&found, now) {
+        let found = certain.map(|endangered| endangered.text);
+        let found = found.chain(next_endings(&pass, switched_off)).collect();
+        let known = self.endangered.told.len();
+        let news = self.endangered.take(&found, now);
+        if known != self.endangered.told.len() || !news.is_empty() {
+            self.publisher.wake(now);
+        }
+        for text in news {
             self.journal.tell(&Event::new(Kind::StartEndangered, text));
         }
     }

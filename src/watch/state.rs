@@ -30,6 +30,7 @@ impl Agent<'_> {
             summary: summary(&controls),
             k3s: K3sStatus {
                 quarantine: self.quarantine(),
+                endangered: self.endangered.told().cloned().collect(),
                 ..self.k3s.clone()
             },
             last_repair: self.last_repair.clone(),
@@ -99,6 +100,9 @@ impl Agent<'_> {
             (Some(_), _) => sentence.push_str("; K3s should start again"),
             (None, Some(true)) => sentence.push_str("; K3s in step"),
             (None, _) => {}
+        }
+        if self.endangered.told().next().is_some() {
+            sentence.push_str("; K3s's next start is endangered");
         }
         sentence
     }

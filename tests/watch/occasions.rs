@@ -284,7 +284,8 @@ fn a_line_for_the_next_boot_that_k3s_does_not_start_with_is_told_of_when_it_is_w
     bed.is_right_again("started");
     assert!(!bed.told().contains("K3s does not start"), "{}", bed.told());
     bed.write(sysctl, "vm.overcommit_memory = 2\n", 0o644);
-    bed.hears(
-        "K3s does not start after the next boot, which does not set vm.overcommit_memory to 1",
-    );
+    let text =
+        "K3s does not start after the next boot, which does not set vm.overcommit_memory to 1";
+    bed.hears(text);
+    bed.waits("published", || bed.run(&["status"]).1.contains(text));
 }

@@ -8,6 +8,8 @@ use crate::reconcile::Pass;
 use crate::reconcile::configuration::unit_override;
 use crate::reconcile::restart::own_part::OurPart;
 
+use super::part;
+
 /// What preflight says of the present configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Present {
@@ -45,6 +47,22 @@ pub fn present(pass: &Pass<'_>, ours: &OurPart) -> Present {
     } else {
         Present::EndsByUs(by_us)
     }
+}
+
+/// What would end K3s at its next start, with ours and without: the operator's to mend.
+#[must_use]
+pub fn endings_of_operator(pass: &Pass<'_>) -> Vec<Ending> {
+    let Ok(effective) = pass.effective() else {
+        return Vec::new();
+    };
+    let mut endings: Vec<Ending> = effective.endings().cloned().collect();
+    if !endings.is_empty()
+        && let Ok(ours) = part::present(pass)
+        && let Ok(without) = with_part(pass, &ours, &OurPart::default())
+    {
+        endings.retain(|ending| has(&without, ending));
+    }
+    endings
 }
 
 fn has(endings: &[Ending], wanted: &Ending) -> bool {

@@ -2,6 +2,7 @@
 //! when it asks for a restart, what it tells.
 
 mod bench;
+mod endangered;
 mod machine;
 mod overtaken;
 mod put_back;

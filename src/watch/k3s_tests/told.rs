@@ -262,36 +262,3 @@ fn encryption_that_is_taken_away_under_its_key_is_an_alarm_once() {
         assert_eq!(said("debug: true\n"), 1, "{policy}");
     }
 }
-
-/// What the operator excepted nobody else sets, so he has to hear of it before the boot.
-#[test]
-fn a_boot_that_an_operators_own_protection_does_not_survive_is_told_once_until_it_is_mended() {
-    let exception = "[[exception]]\ncontrol = \"vm-overcommit-memory\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2099-01-01\n";
-    let (tree, signals) = (Tree::server(exception), Signals::catch().unwrap());
-    tree.write(
-        "etc/rancher/k3s/config.yaml",
-        "protect-kernel-defaults: true\n",
-    );
-    let sysctl = |value: u8| {
-        let line = format!("vm.overcommit_memory = {value}\n");
-        tree.write("etc/sysctl.d/99-op.conf", &line);
-    };
-    let mut bench = Bench::new(&tree, &signals);
-    let mut told = |value| {
-        sysctl(value);
-        bench.agent.full_pass(bench.now);
-        bench.now += Duration::from_secs(1);
-        bench.agent.look_for_endangered_start(bench.now);
-        bench.told(Kind::StartEndangered)
-    };
-    let first = told(2);
-    let said = "config.yaml:1 sets protect-kernel-defaults, and K3s does not start ";
-    assert!(
-        first.len() == 1 && first[0].message.contains(said),
-        "{first:?}"
-    );
-    assert_eq!(told(2), []);
-    // A warning of `check`, and no alarm.
-    assert_eq!(told(1), []);
-    assert_eq!(told(2).len(), 1);
-}
