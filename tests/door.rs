@@ -81,6 +81,18 @@ fn a_start_is_made_right_and_what_it_reads_is_left_for_the_gate() {
     );
 }
 
+/// Somebody may be about to write it, but this start would read it before and end.
+#[test]
+fn a_policy_file_that_was_emptied_just_now_is_made_right_before_the_start() {
+    let node = Node::server("");
+    let audit = "var/lib/rancher/k3s/server/audit.yaml";
+    node.door("k3s.service");
+    let ours = node.read(audit).unwrap();
+    node.write(audit, "");
+    node.door("k3s.service");
+    assert_eq!(node.read(audit).unwrap(), ours);
+}
+
 /// What is encrypted could not be read, and K3s would never be ready. The policy has no say in that.
 #[test]
 fn encryption_that_an_operator_takes_away_under_its_key_is_an_alarm() {

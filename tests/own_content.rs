@@ -4,7 +4,10 @@
 
 mod tree;
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use tree::Tree;
 
@@ -89,4 +92,35 @@ fn what_an_operator_put_into_the_place_of_ours_is_kept_when_it_is_replaced() {
     tree.k3warden(&apply);
     assert_eq!(tree.text(place), ours);
     assert!(!tree.at(kept).exists());
+}
+
+/// As `scp` does it: the file is opened and emptied before there is anything to write.
+#[test]
+fn an_operator_who_writes_a_file_of_his_own_while_apply_runs_is_waited_for() {
+    let tree = Tree::of(SERVER);
+    let place = "/var/lib/rancher/k3s/server/audit.yaml";
+    let theirs = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n";
+    tree.k3warden(&["apply"]);
+    let ours = tree.text(place);
+    let is_kept = || {
+        let start = Instant::now();
+        let mut file = File::create(tree.at(place)).unwrap();
+        let took = std::thread::scope(|scope| {
+            let apply = scope.spawn(|| tree.k3warden(&["apply"]));
+            std::thread::sleep(Duration::from_millis(500));
+            file.write_all(theirs.as_bytes()).unwrap();
+            let took = start.elapsed();
+            apply.join().unwrap();
+            took
+        });
+        let kept = tree.text(place) == theirs;
+        // Nobody waits for longer than a second, and on a busy machine the writer may take longer.
+        assert!(kept || took > Duration::from_millis(900), "{took:?}");
+        kept
+    };
+    assert!((0..10).any(|_| is_kept()));
+    // Nobody writes any more.
+    tree.write(place, "");
+    tree.k3warden(&["apply"]);
+    assert_eq!(tree.text(place), ours);
 }

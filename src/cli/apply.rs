@@ -54,9 +54,7 @@ impl Apply {
         session.sweep(WHO)?;
         session.note_encryption(&mut ledger, WHO)?;
         let (plan, directory) = {
-            let pass = session.pass();
-            let judgements = pass.judge();
-            let plan = Plan::of(&pass, &judgements);
+            let (pass, judgements, plan) = looked_at(&session);
             let given_back = give_back::turned_off(&pass, &mut ledger, session.who(WHO))?;
             if plan.is_empty() && given_back.is_empty() && !self.restart {
                 // Nothing changes, so what was judged still is.
@@ -125,6 +123,24 @@ impl Apply {
         check::exit(judgements, |judgement| {
             judgement.is_enforced() && judgement.verdict == Verdict::Divergent
         })
+    }
+}
+
+/// What there is to do. Somebody who may be writing a file is waited for once, and everything is looked at anew then.
+fn looked_at(session: &Session) -> (Pass<'_>, Vec<Judgement<'_>>, Plan) {
+    let look = || {
+        let pass = session.pass();
+        let judgements = pass.judge();
+        let plan = Plan::of(&pass, &judgements);
+        (pass, judgements, plan)
+    };
+    let (pass, judgements, plan) = look();
+    match plan.waits(&session.host.root) {
+        None => (pass, judgements, plan),
+        Some(wait) => {
+            std::thread::sleep(wait);
+            look()
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod ahead;
 mod apply;
 pub mod baseline;
+pub mod being_written;
 mod configuration;
 pub mod give_back;
 mod judgement;

@@ -20,6 +20,10 @@ impl Agent<'_> {
         if work.done.iter().any(|done| done.result.is_err()) {
             self.check_ledger();
         }
+        if let Some(wait) = work.waits {
+            // The rest of what was left for it has no event of its own.
+            self.due.full_pass.get_or_insert(now + wait);
+        }
         let quiet = work.done.is_empty() && work.refused.is_empty();
         for done in &work.done {
             // A fight is told when it begins and when it ends; the ledger has each repair.

@@ -7,8 +7,9 @@ use super::agent::{Agent, SETTLE};
 use super::arms::Placed;
 use super::index::Concern;
 use super::work::{self, Done, Hit, Target, Work};
-use crate::catalogue::{FileSetting, Setting, SettingBody};
-use crate::host::{self, SysctlKey};
+use crate::catalogue::{Setting, SettingBody};
+use crate::host::SysctlKey;
+use crate::reconcile::being_written;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::Stage;
@@ -16,9 +17,6 @@ use crate::setting::Stage;
 /// Whoever writes a file of sysctl.d has this long to finish. The next boot reads them, and people and packages edit them in
 /// place: half written they say something else, and an empty one is a mask.
 const WRITING: Duration = Duration::from_millis(20);
-/// And a file in which an operator may have a content of his own stays empty for so long: `scp` and the like open it before
-/// they have anything to write, and would go on writing into a file that is not there any more.
-const EMPTIED: Duration = Duration::from_secs(1);
 /// Full passes that events ask for are no closer together than this.
 const FULL_PASS_GAP: Duration = Duration::from_secs(1);
 
@@ -123,7 +121,10 @@ impl Agent<'_> {
                 Some(SettingBody::Sysctl(_)) if matches!(hit.target, Target::Path(_)) => {
                     Some(now + WRITING)
                 }
-                Some(SettingBody::File(file)) if self.is_emptied(file, &hit) => Some(now + EMPTIED),
+                Some(SettingBody::File(_)) => match self.writers_wait(&hit) {
+                    Some(wait) => Some(now + wait),
+                    None => self.pace.take(&hit, now),
+                },
                 _ => self.pace.take(&hit, now),
             };
             match later {
@@ -153,14 +154,12 @@ impl Agent<'_> {
         matches!(body, Some(SettingBody::Sysctl(_))) && !matches!(hit.target, Target::Key(_))
     }
 
-    fn is_emptied(&self, file: &FileSetting, hit: &Hit) -> bool {
-        let Target::Path(path) = &hit.target else {
-            return false;
-        };
-        let entry = file
-            .keep
-            .and_then(|_| self.ground.host.root.look(path).ok()?);
-        entry.is_some_and(|entry| entry.kind == host::Kind::File && entry.size_bytes == 0)
+    /// How much longer the writer of the file is waited for.
+    fn writers_wait(&self, hit: &Hit) -> Option<Duration> {
+        match &hit.target {
+            Target::Path(path) => being_written::wait(&self.ground.host.root, path),
+            _ => None,
+        }
     }
 
     /// Judges what is named, brings it back, and only then tells of it.

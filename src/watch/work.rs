@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::catalogue::ControlId;
 use crate::host::{Host, SysctlKey, Thing};
@@ -87,6 +87,8 @@ pub struct Work {
     pub refused: Vec<Refused>,
     /// What should change and was not tried now.
     pub left: Vec<Thing>,
+    /// What of it waits for somebody who may be writing a file, and how much longer.
+    pub waits: Option<Duration>,
     /// Controls, by their place in the catalogue, of which something did not hold when it was looked at.
     pub unsettled: BTreeSet<usize>,
     /// Whether everything was looked at.
@@ -197,6 +199,7 @@ impl Work {
         if hands.tied {
             return;
         }
+        self.waits = plan.leave_to_writers(&host.root);
         leave_contended(&mut plan, hands.contention, hands.now);
         if plan.is_empty() || hands.halt.is_wanted() {
             return;

@@ -11,3 +11,4 @@ mod stopped;
 mod told;
 mod tree;
 mod unseen;
+mod written;
