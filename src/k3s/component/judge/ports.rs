@@ -14,7 +14,7 @@ const K3S: i64 = 6443;
 const CLOUD: i128 = 10258;
 /// From here on K3s listens at the loopback whatever address it is given (K3s ff679fb3a, pkg/util/net.go ListenWithLoopback).
 /// Asked of a real 1.31.4 and 1.36.3.
-const OWN_SINCE_MINOR: u16 = 31;
+const AT_LOOPBACK_SINCE_MINOR: u16 = 31;
 /// With one of these, those who listen come to an agreement.
 const SHARING: [&str; 2] = ["permit-port-sharing", "permit-address-sharing"];
 
@@ -60,16 +60,16 @@ fn in_use(address: &str, port: &str) -> String {
 
 /// K3s itself listens there, before any component does (pkg/cluster/https.go).
 pub(super) fn of_k3s(line: &mut Line<'_>, options: Options<'_>) {
-    if !line.endings.is_empty() || line.minor() < OWN_SINCE_MINOR || is_shared(line) {
+    if !line.endings.is_empty() || is_shared(line) {
         return;
     }
     let Some(address) = line.last("bind-address") else {
         return;
     };
-    let is_loopback = address
+    let meets = address
         .value
         .parse()
-        .is_ok_and(|address: IpAddr| address.is_loopback());
+        .is_ok_and(|address| meets_k3s(address, options, line.minor()));
     let argument = line.flags.number(line.arguments, "secure-port");
     let of_cloud = (line.component == Component::CloudControllerManager).then_some(CLOUD);
     let Some(port) = argument.map(|(port, _)| port).or(of_cloud) else {
@@ -80,7 +80,7 @@ pub(super) fn of_k3s(line: &mut Line<'_>, options: Options<'_>) {
         _ => "supervisor-port",
     };
     let own = options.number(name, K3S);
-    if !is_loopback || i128::from(own) != port {
+    if !meets || i128::from(own) != port {
         return;
     }
     let given = argument.map(|(_, argument)| &argument.place);
@@ -89,6 +89,15 @@ pub(super) fn of_k3s(line: &mut Line<'_>, options: Options<'_>) {
     let reason = in_use(&address.value, &port.to_string());
     line.endings
         .push(Ending::of(line.component, &reason, place));
+}
+
+/// Whether K3s listens at an address too: at its own `bind-address` (pkg/cluster/https.go newListener), without one at all of them.
+fn meets_k3s(address: IpAddr, options: Options<'_>, minor: u16) -> bool {
+    match options.text("bind-address") {
+        Some("0.0.0.0") => address.is_ipv4(),
+        None | Some("::") => address.is_ipv4() || address.is_loopback(),
+        Some(_) => minor >= AT_LOOPBACK_SINCE_MINOR && address.is_loopback(),
+    }
 }
 
 /// An agent's way to its servers, before it asks them anything (pkg/agent/run.go createProxyAndValidateToken,
@@ -154,10 +163,66 @@ mod tests {
         }
         let old = [(manager, "secure-port=6443")];
         assert_eq!(reason("1.31.4", &old), of_manager(6443));
-        assert_eq!(reason("1.30.4", &old), "");
         let shared = vec!["secure-port=6443", "permit-port-sharing=true"];
         let start = with(vec![(manager, shared)], "1.36.3", Role::Server);
         assert!(start.endings.is_empty(), "{:?}", start.endings);
+    }
+
+    /// Asked of a real 1.24.4 and 1.31.4.
+    #[test]
+    fn where_k3s_listens_everywhere_nobody_else_gets_its_port() {
+        let manager = "kube-controller-manager-arg";
+        let bound = ("bind-address", "10.77.0.2");
+        for (version, address, more, ends) in [
+            ("1.24.4", "127.0.0.1", None, true),
+            ("1.24.4", "10.77.0.2", None, true),
+            ("1.31.4", "10.77.0.2", None, true),
+            ("1.31.4", "0.0.0.0", None, true),
+            ("1.24.4", "127.0.0.1", Some(bound), false),
+            ("1.31.4", "127.0.0.1", Some(bound), true),
+            (
+                "1.31.4",
+                "10.77.0.2",
+                Some(("bind-address", "127.0.0.1")),
+                false,
+            ),
+            ("1.31.4", "::1", Some(("bind-address", "0.0.0.0")), false),
+        ] {
+            let bind = format!("bind-address={address}");
+            let mut options = vec![(manager, vec!["secure-port=6443", &bind])];
+            options.extend(more.map(|(name, value)| (name, vec![value])));
+            let start = with(options, version, Role::Server);
+            let taken = format!("listen tcp {address}:6443: bind: address already in use");
+            let found = start
+                .endings
+                .first()
+                .is_some_and(|end| end.reason.contains(&taken));
+            assert_eq!(
+                found, ends,
+                "{version} {address} {more:?}: {:?}",
+                start.endings
+            );
+        }
+        let https = reason("1.24.4", &[("https-listen-port", "10257")]);
+        assert!(
+            https.contains("listen tcp 127.0.0.1:10257: bind"),
+            "{https}"
+        );
+        // K3s goes on without it there; the apiserver has the port of the scheduler, which waits for a node.
+        let options = vec![
+            ("https-listen-port", vec!["10258"]),
+            ("disable-agent", vec!["true"]),
+        ];
+        let cloud = with(options, "1.24.4", Role::Server);
+        assert_eq!(cloud.endings, []);
+        assert!(
+            cloud
+                .warnings
+                .iter()
+                .any(|told| told.contains("127.0.0.1:10258")),
+            "{:?}",
+            cloud.warnings
+        );
     }
 
     /// Asked of a real 1.36.3.
