@@ -1,7 +1,8 @@
 //! Numbers, sizes and formats of kube-apiserver's own options (`cmd/kube-apiserver/app/options/validation.go`, apiserver
 //! `pkg/server/options`). Held to a real one of 1.20 by `tests/kubernetes`.
 
-use super::{Line, common};
+use super::{Line, common, origins};
+use crate::k3s::component::minors;
 use crate::k3s::component::value::port_range;
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::{boolean, float};
@@ -16,7 +17,9 @@ const DURATIONS: [&str; 5] = [
 ];
 /// From here on the checks that every apiserver has are called, which older ones have too (kubernetes
 /// `pkg/controlplane/apiserver/options/validation.go`; not called in 1.20, 1.24.4, 1.25.16, 1.26.0, 1.29.0 and 1.30.0).
-const CHECKED_SINCE_MINOR: u16 = 31;
+pub(super) const CHECKED_SINCE_MINOR: u16 = 31;
+/// From here on a real one was asked (1.24.4, 1.31.4, 1.36.3).
+const SEEN_SINCE_MINOR: u16 = 24;
 const HOUR_NS: i64 = 3_600_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -34,6 +37,7 @@ pub(super) fn judge(line: &mut Line<'_>) {
         at_least_one(line, flag, reason);
     }
     token_expiration(line);
+    no_time(line);
     requests_in_flight(line);
     common::hidden_metrics(line);
     common::one_of(
@@ -53,12 +57,12 @@ pub(super) fn judge(line: &mut Line<'_>) {
         line.end(&reason, Some(argument));
     }
     node_port(line);
-    origins(line);
+    origins::judge(line);
     storage(line);
     audit_batches(line);
 }
 
-/// That the port lies in the range is asked in the source of 1.36; from when on, nobody looked.
+/// That the port lies in the range is asked in the sources of 1.24.4 to 1.36.3; of older ones nobody looked.
 fn node_port(line: &mut Line<'_>) {
     let flag = "kubernetes-service-node-port";
     let Some((number, argument)) = line.flags.number(line.arguments, flag) else {
@@ -70,26 +74,9 @@ fn node_port(line: &mut Line<'_>) {
         return;
     };
     let is_outside = number > 0 && !(i128::from(first)..=i128::from(last)).contains(&number);
-    if is_outside && line.minor() >= 36 {
+    if is_outside && line.minor() >= SEEN_SINCE_MINOR {
         let reason = format!("kubernetes service node port range {range} doesn't contain {number}");
         line.end(&reason, Some(argument));
-    }
-}
-
-/// An expression that matches a part of a host's name lets others in (CVE-2022-1996, apiserver
-/// `pkg/server/options/server_run_options.go`).
-fn origins(line: &mut Line<'_>) {
-    let is_pinned = |word: &str| {
-        (word.contains('^') || word.contains("//")) && (word.contains('$') || word.contains(':'))
-    };
-    let words = line.words("cors-allowed-origins");
-    let wrong = words.iter().find(|(word, _)| !is_pinned(word));
-    if let Some((_, argument)) = wrong.filter(|_| line.minor() >= CHECKED_SINCE_MINOR) {
-        line.end(
-            "--cors-allowed-origins has an invalid regular expression: regular expression does not pin to start/end of host in \
-             the origin header",
-            Some(argument),
-        );
     }
 }
 
@@ -115,6 +102,21 @@ fn of_every_server(line: &mut Line<'_>) {
     {
         line.end(
             "--goaway-chance can not be less than 0 or greater than 0.02",
+            Some(argument),
+        );
+    }
+}
+
+/// Zero is no time, and not any: all that the apiserver asks of itself at its start fails (apiserver
+/// `pkg/endpoints/filters/request_deadline.go`), in one release at this, in another at that.
+fn no_time(line: &mut Line<'_>) {
+    if let Some(argument) = line.last("request-timeout")
+        && nanoseconds(&argument.value) == Some(0)
+        && (SEEN_SINCE_MINOR..=minors::NEWEST).contains(&line.minor())
+    {
+        line.end(
+            "--request-timeout of zero leaves no request any time: unable to add default system priority classes: timed out \
+             waiting for the condition",
             Some(argument),
         );
     }
@@ -247,5 +249,51 @@ fn truncation(line: &mut Line<'_>, backend: &str) {
              ({event_bytes})"
         );
         line.end(&reason, batch.or(event).map(|(_, argument)| argument));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::component::tests::reason;
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3, which ended within half a minute.
+    #[test]
+    fn requests_have_some_time() {
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for (item, ends) in [
+                ("request-timeout=0", true),
+                ("request-timeout=0s", true),
+                ("request-timeout=1m", false),
+            ] {
+                let found = reason(version, &[("kube-apiserver-arg", item)]);
+                assert_eq!(!found.is_empty(), ends, "{version} {item}: {found}");
+            }
+        }
+        let unasked = reason("1.23.4", &[("kube-apiserver-arg", "request-timeout=0")]);
+        assert_eq!(unasked, "");
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3.
+    #[test]
+    fn the_port_of_the_service_kubernetes_lies_in_the_range() {
+        let range = ("service-node-port-range", "31000-32000");
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for (port, more, ends) in [
+                ("99", None, true),
+                ("30001", None, false),
+                ("30001", Some(range), true),
+                ("0", None, false),
+            ] {
+                let item = format!("kubernetes-service-node-port={port}");
+                let mut options = vec![("kube-apiserver-arg", item.as_str())];
+                options.extend(more);
+                let found = reason(version, &options);
+                assert_eq!(
+                    found.contains("doesn't contain"),
+                    ends,
+                    "{version} {port}: {found}"
+                );
+            }
+        }
     }
 }

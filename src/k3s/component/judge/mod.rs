@@ -29,6 +29,7 @@ mod logging;
 mod manager_files;
 mod named_file;
 mod node_networks;
+mod origins;
 mod own_files;
 mod ports;
 mod process;
