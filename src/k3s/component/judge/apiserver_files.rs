@@ -24,11 +24,9 @@ const FILES: &[&str] = &[
 ];
 
 /// More of 1.36: the peers' is asked for by a gate that was off before, and of labels 1.31.4 only logs that they are not there.
-const FILES_OF_36: &[&str] = &[
-    "allow-metric-labels-manifest",
-    "etcd-cafile",
-    "peer-ca-file",
-];
+const FILES_OF_36: &[&str] = &["allow-metric-labels-manifest", "peer-ca-file"];
+/// From here on what the client of etcd reads was asked for (1.24.4, 1.31.4, 1.36.3).
+const ETCD_SINCE_MINOR: u16 = 24;
 const ETCD_PAIR: [&str; 2] = ["etcd-certfile", "etcd-keyfile"];
 
 pub(super) fn judge(line: &mut Line<'_>) {
@@ -46,7 +44,36 @@ pub(super) fn judge(line: &mut Line<'_>) {
     }
     if line.minor() == 36 {
         files::must_exist(line, FILES_OF_36);
+    }
+    if line.minor() >= ETCD_SINCE_MINOR {
+        files::must_exist(line, &["etcd-cafile"]);
         etcd_pair(line);
+    }
+    tokens(line);
+}
+
+/// A token, the name of its user and the user's id (apiserver `pkg/authentication/token/tokenfile` NewCSV, in all of 1.21 to 1.36
+/// alike). With a quote in it a record can go over lines, and is not judged.
+fn tokens(line: &mut Line<'_>) {
+    let Some(argument) = line.given("token-auth-file") else {
+        return;
+    };
+    let content = line.files.read(&line.node.named_file(&argument.value));
+    let Some(content) = content.ok().flatten() else {
+        return;
+    };
+    let text = String::from_utf8_lossy(&content);
+    let records = text.lines().filter(|record| !record.is_empty());
+    let mut columns = records.map(|record| record.split(',').count());
+    if let Some(count) = columns
+        .find(|count| *count < 3)
+        .filter(|_| !text.contains('"'))
+    {
+        let reason = format!(
+            "token file '{}' must have at least 3 columns (token, user name, user uid), found {count}",
+            argument.value
+        );
+        line.end(&reason, Some(argument));
     }
 }
 
@@ -88,7 +115,7 @@ fn etcd_pair(line: &mut Line<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
-    use crate::k3s::component::tests::{ending, reason, with};
+    use crate::k3s::component::tests::{ending, reason, with, with_files};
 
     /// Asked of a real 1.36.3.
     #[test]
@@ -139,6 +166,51 @@ mod tests {
                 "{version} {gate:?}: {:?}",
                 start.endings
             );
+        }
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3.
+    #[test]
+    fn a_file_of_tokens_has_a_user_for_each() {
+        let file = "/etc/tokens.csv";
+        let item = format!("token-auth-file={file}");
+        for (content, ends) in [
+            ("a,b\n", true),
+            ("a,b,c\n\nx,y\n", true),
+            ("a,b,c\n", false),
+            ("a,b,c,\"g,h\"\n", false),
+            ("\"a\nb\",c,d\n", false),
+            ("", false),
+        ] {
+            for version in ["1.24.4", "1.31.4", "1.36.3"] {
+                let options = vec![("kube-apiserver-arg", vec![item.as_str()])];
+                let start = with_files(options, &[(file, content)], version, Role::Server);
+                let first = start.endings.first().map(|ending| ending.reason.as_str());
+                let expected = "apiserver exited: token file '/etc/tokens.csv' must have at least 3 columns (token, user name, user \
+                                uid), found 2";
+                assert_eq!(first, ends.then_some(expected), "{version} {content:?}");
+            }
+        }
+    }
+
+    /// Asked of a real 1.24.4 and 1.31.4.
+    #[test]
+    fn files_of_etcd_s_client_are_read_in_older_releases_too() {
+        for version in ["1.24.4", "1.31.4"] {
+            for (item, words) in [
+                ("etcd-cafile=/none", "open /none: no such file"),
+                (
+                    "etcd-certfile=/none",
+                    "must both be present[key: , cert: /none]",
+                ),
+                (
+                    "etcd-keyfile=/none",
+                    "must both be present[key: /none, cert: ]",
+                ),
+            ] {
+                let found = reason(version, &[("kube-apiserver-arg", item)]);
+                assert!(found.contains(words), "{version} {item}: {found}");
+            }
         }
     }
 
