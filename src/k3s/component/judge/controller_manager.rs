@@ -25,16 +25,7 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
     }
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
-    if let Some(argument) = line.given("cloud-provider")
-        && argument.value != "external"
-        && minor >= 31
-    {
-        let reason = format!(
-            "cloud provider {:?} was removed from Kubernetes",
-            argument.value
-        );
-        line.end(&reason, Some(argument));
-    }
+    clouds(line);
     apiserver_clients::leader_election(line);
     common::hidden_metrics(line);
     client_and_intervals(line);
@@ -47,6 +38,23 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
         line,
         &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
     );
+}
+
+/// K3s is built without Kubernetes' own providers of clouds (`providerless` in its scripts/build, since 1.19) and has one of its own.
+/// Read in the sources of 1.24.4 to 1.30.0 (`cmd/kube-controller-manager/app/cloudproviders.go`).
+fn clouds(line: &mut Line<'_>) {
+    let Some(argument) = line.given("cloud-provider") else {
+        return;
+    };
+    let provider = argument.value.as_str();
+    let reason = match (line.minor(), provider) {
+        (_, "external") | (24..31, "k3s") | (..24, _) => return,
+        (24..31, _) => format!(
+            "error building controller context: cloud provider could not be initialized: unknown cloud provider {provider:?}"
+        ),
+        _ => format!("cloud provider {provider:?} was removed from Kubernetes"),
+    };
+    line.end(&reason, Some(argument));
 }
 
 /// What its client and two of its controllers ask for (client-go `rest/client.go`, kubernetes
@@ -99,7 +107,7 @@ fn all_alpha(line: &mut Line<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
-    use crate::k3s::component::tests::{ending, with};
+    use crate::k3s::component::tests::{ending, reason, with};
 
     /// Asked of a real 1.24.4.
     #[test]
@@ -189,6 +197,25 @@ mod tests {
             &["cluster-cidr=bad", "controllers=*,-nodeipam"],
         ] {
             assert_eq!(of(good), None, "{good:?}");
+        }
+    }
+
+    /// Asked of a real 1.24.4, whose own is the only provider that it has.
+    #[test]
+    fn no_provider_of_clouds_is_built_in() {
+        for (version, provider, ends) in [
+            ("1.23.5", "aws", false),
+            ("1.24.4", "aws", true),
+            ("1.24.4", "gce", true),
+            ("1.30.4", "aws", true),
+            ("1.24.4", "k3s", false),
+            ("1.24.4", "", false),
+            ("1.24.4", "external", false),
+            ("1.31.4", "k3s", true),
+        ] {
+            let item = format!("cloud-provider={provider}");
+            let found = reason(version, &[("kube-controller-manager-arg", &item)]);
+            assert_eq!(!found.is_empty(), ends, "{version} {provider}: {found}");
         }
     }
 }
