@@ -110,6 +110,30 @@ pub(super) fn read(
         .collect()
 }
 
+/// Whether the kubelet finds anything in a directory of the operator's that it walks itself (`cmd/kubelet/app/server.go`
+/// mergeKubeletConfigurations): a link it does not follow (Go's `filepath.WalkDir`).
+///
+/// # Errors
+/// The reason for which the kubelet would end; or it cannot be looked at.
+pub(super) fn is_walked(
+    directory: &Path,
+    place: &Place,
+    files: &Files<'_>,
+) -> Result<bool, NoSettings> {
+    if files.link_target(directory)?.is_some() {
+        return Ok(false);
+    }
+    if !matches!(files.kind(directory), Ok(None)) {
+        return Ok(true);
+    }
+    let reason = format!(
+        "failed to merge kubelet configs: failed to walk through kubelet dropin directory {directory:?}: lstat {}: no such file or \
+         directory",
+        directory.display()
+    );
+    Err(Ending::of(Component::Kubelet, &reason, Some(place.clone())).into())
+}
+
 /// Drop-ins are decoded strictly, which only a key that stands twice shows: they are no KubeletConfiguration yet
 /// (`pkg/kubelet/kubeletconfig/util/codec` DecodeKubeletConfigurationIntoJSON).
 fn without_repeats(file: DropIn, directory: &Path) -> Result<DropIn, Ending> {
@@ -220,4 +244,52 @@ fn missing(flag: &str, path: &Path, place: &Place) -> Ending {
         ),
         Some(place.clone()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::with_files;
+
+    const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+
+    /// Asked of a real 1.31.4.
+    #[test]
+    fn before_k3s_has_a_directory_of_its_own_the_kubelet_walks_the_given_one() {
+        let start = |version: &str, content: &str| {
+            let text = format!("{HEAD}{content}");
+            let files = [("/etc/kubelet.d/x.conf", text.as_str())];
+            let files = if content.is_empty() {
+                &[][..]
+            } else {
+                &files[..]
+            };
+            let items = vec![("kubelet-arg", vec!["config-dir=/etc/kubelet.d"])];
+            with_files(items, files, version, Role::Server)
+        };
+        for version in ["1.30.4", "1.31.4"] {
+            let found = start(version, "");
+            let reasons: Vec<&str> = found
+                .endings
+                .iter()
+                .map(|end| end.reason.as_str())
+                .collect();
+            assert_eq!(
+                reasons,
+                [
+                    "kubelet exited: failed to merge kubelet configs: failed to walk through kubelet dropin directory \
+                  \"/etc/kubelet.d\": lstat /etc/kubelet.d: no such file or directory"
+                ],
+                "{version}"
+            );
+            let found = start(version, "podPidsLimit: 77\n");
+            assert_eq!(found.endings, [], "{version}");
+            let settings = found.kubelet.unwrap();
+            let limit = settings.get("podPidsLimit").unwrap();
+            assert_eq!(limit.value, "77", "{version}");
+            assert_eq!(limit.place.to_string(), "/etc/kubelet.d/x.conf:3");
+        }
+        // It asks for a variable first there.
+        assert_eq!(start("1.29.4", "").endings, []);
+    }
 }

@@ -22,6 +22,12 @@ pub(super) fn reads_dropins(version: K3sVersion) -> bool {
     Since::parse("1.32.0").is_some_and(|since| since.reached(version))
 }
 
+/// From 1.30 on the kubelet walks the directory that `config-dir` names without being told so by a variable too (kubernetes
+/// `cmd/kubelet/app/server.go`).
+pub(super) fn walks_a_directory(version: K3sVersion) -> bool {
+    Since::parse("1.30.0").is_some_and(|since| since.reached(version))
+}
+
 /// Why the kubelet's files give no settings.
 #[derive(Debug)]
 pub(super) enum NoSettings {

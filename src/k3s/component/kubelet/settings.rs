@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::dropins::{self, DropIn};
 use super::fields::CONFIGURATION;
 use super::table::Row;
-use super::{Eviction, Extracted, NoSettings, reads_dropins};
+use super::{Eviction, Extracted, NoSettings, walks_a_directory};
 use crate::k3s::Files;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::flags::Flags;
@@ -141,7 +141,7 @@ pub(in crate::k3s::component) fn effective(
         decodes(&[&file], node, &loading)?;
         read.push(file);
     }
-    if reads_dropins(node.version) {
+    if walks_a_directory(node.version) {
         let own = PathBuf::from(situation.value("agent")).join("etc/kubelet.conf.d");
         let given = named(&flags, line, "config-dir");
         let is_own = given.is_some_and(|argument| Path::new(&argument.value) == own);
@@ -151,7 +151,10 @@ pub(in crate::k3s::component) fn effective(
             Some(argument) => {
                 // What K3s copies goes to its own directory, which nobody reads then.
                 let directory = node.named_file(&argument.value);
-                dropins::read(&directory, &Extracted::default(), node, files)?
+                match dropins::is_walked(&directory, &argument.place, files)? {
+                    true => dropins::read(&directory, &Extracted::default(), node, files)?,
+                    false => Vec::new(),
+                }
             }
         };
         let (before, after): (Vec<&DropIn>, Vec<&DropIn>) =
