@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ManifestSetting, Requirement, Setting, SettingBody};
+use super::{ManifestSetting, Requirement, Setting, SettingBody, Unless};
 
 impl fmt::Display for Requirement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,6 +94,9 @@ impl fmt::Display for Setting {
                 )?;
                 if let Some(section) = &argument.section {
                     write!(formatter, ", with a section {section} in the file")?;
+                }
+                if let Some(Unless { flag, equals }) = &argument.unless {
+                    write!(formatter, ", unless --{flag} is {equals}")?;
                 }
             }
             SettingBody::Manifest(manifest) => write!(formatter, "{manifest}")?,

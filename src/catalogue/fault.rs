@@ -88,7 +88,7 @@ fn of_setting(setting: &Setting, control: &Control, editions: &Editions) -> Opti
         SettingBody::Option(option) => known::of_option(&option.name, setting, control)
             .or_else(|| value::of(&option.require, option.set.as_deref(), control))
             .or_else(|| value::of_leave_out(&option.require, option.leave_out)),
-        SettingBody::Argument(argument) => known::of_flag(argument, setting, control)
+        SettingBody::Argument(argument) => known::of_flags(argument, setting, control)
             .or_else(|| value::of_argument(&argument.require, argument.set.as_deref(), control))
             .or_else(|| value::of_leave_out(&argument.require, argument.leave_out)),
     }

@@ -47,5 +47,5 @@ pub(crate) use problem::{Source, shown};
 pub use requirement::{Requirement, is_loopback};
 pub use setting::{
     ArgumentSetting, DirectorySetting, EntryKind, FileSetting, KeepKind, ManifestSetting,
-    OptionSetting, PermissionsSetting, Setting, SettingBody, SysctlSetting,
+    OptionSetting, PermissionsSetting, Setting, SettingBody, SysctlSetting, Unless,
 };

@@ -158,9 +158,21 @@ pub struct ArgumentSetting {
     pub leave_out: bool,
     /// The section that the admission configuration which the flag names must have.
     pub section: Option<String>,
+    /// Another flag with which this one does nothing.
+    pub unless: Option<Unless>,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,
+}
+
+/// A flag of the same component that leaves another nothing to do, such as a port of 0 its address.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unless {
+    /// The flag without dashes.
+    pub flag: String,
+    /// Its effective value.
+    pub equals: String,
 }
 
 /// A manifest for K3s's deploy controller.

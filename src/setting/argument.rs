@@ -1,6 +1,6 @@
 //! Component arguments: what the next start would give each component.
 
-use crate::catalogue::{ArgumentSetting, K3S_DEFAULT, KeepKind, Value, holds};
+use crate::catalogue::{ArgumentSetting, K3S_DEFAULT, KeepKind, Requirement, Unless, Value, holds};
 use crate::host::{HostError, READ_LIMIT_BYTES};
 use crate::k3s::component::{Component, InForce, in_force_on_line, left_to_a_file};
 use crate::k3s::{Effective, Place};
@@ -23,24 +23,18 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
         }
         Observed::NotRunning => {
             let reason = format!("{} does not run on this node", setting.component);
-            return vec![finding(
-                setting,
-                "not running",
-                "",
-                Outcome::NotApplicable(reason),
-            )];
+            return not_applicable(setting, "not running", "", reason);
         }
         Observed::NoSuchFlag => {
             let version = effective.version;
             let reason = format!("{} of K3s {version} knows no such flag", setting.component);
-            return vec![finding(
-                setting,
-                "no such flag",
-                "",
-                Outcome::NotApplicable(reason),
-            )];
+            return not_applicable(setting, "no such flag", "", reason);
         }
     };
+    if let Some(reason) = idle(setting, effective) {
+        let shown = value.shown_as(&setting.flag);
+        return not_applicable(setting, &shown, &place.to_string(), reason);
+    }
     // The kubelet's own defaults are values too; where the catalogue says that nothing need be set, they hold.
     let by_default = setting.absent_holds && place == Place::Default;
     let is_right = holds(&setting.require, &value, setting.absent_holds);
@@ -69,6 +63,18 @@ pub(super) fn judge(setting: &ArgumentSetting, subject: &Subject<'_>) -> Vec<Fin
     let mut findings = vec![finding(setting, &shown, &place.to_string(), outcome)];
     findings.extend(judge_running(setting, subject, effective));
     findings
+}
+
+/// Why the flag does nothing, where another one leaves it nothing to do.
+fn idle(setting: &ArgumentSetting, effective: &Effective) -> Option<String> {
+    let Unless { flag, equals } = setting.unless.as_ref()?;
+    let found = in_force(effective, setting.component, flag);
+    let Observed::Value(value, place) = found else {
+        return None;
+    };
+    let require = Requirement::Equals(equals.clone());
+    holds(&require, &value, false)
+        .then(|| format!("with --{flag}={equals} ({place}) it does nothing"))
 }
 
 /// Where the last item of a list stands that breaks the requirement by itself: it need not be the last of the list.
@@ -244,6 +250,16 @@ fn default_of(setting: &ArgumentSetting, subject: &Subject<'_>) -> Option<String
     let mut overrode = values.flat_map(|argument| &argument.overrode);
     let default = overrode.find(|before| before.place == Place::Default);
     default.map(|default| default.value.clone())
+}
+
+fn not_applicable(
+    setting: &ArgumentSetting,
+    observed: &str,
+    seen_at: &str,
+    reason: String,
+) -> Vec<Finding> {
+    let outcome = Outcome::NotApplicable(reason);
+    vec![finding(setting, observed, seen_at, outcome)]
 }
 
 fn finding(setting: &ArgumentSetting, observed: &str, seen_at: &str, outcome: Outcome) -> Finding {

@@ -91,6 +91,24 @@ fn a_second_door_of_the_apiserver_and_old_tls_diverge() {
     }
 }
 
+/// K3s 1.22 gives the scheduler no address any more, and its own is every one.
+#[test]
+fn the_address_of_a_port_that_is_not_served_is_open_to_nobody() {
+    for (version, items, verdict) in [
+        ("1.22.4", "", "divergent"),
+        ("1.22.4", "port=10251", "divergent"),
+        ("1.22.4", "port=0", "compliant"),
+        ("1.22.4", "port=0, bind-address=0.0.0.0", "divergent"),
+        ("1.21.5", "address=0.0.0.0", "divergent"),
+        ("1.21.5", "address=0.0.0.0, port=0", "compliant"),
+        ("1.23.5", "port=0", "compliant"),
+    ] {
+        let config = format!("kube-scheduler-arg: [{items}]\n");
+        let control = "scheduler-bind-address";
+        case(version, control, &config, &[], (verdict, ""));
+    }
+}
+
 /// A flag that an operator gives takes the place of K3s's own value; enforced, that comes back behind it.
 #[test]
 fn a_value_of_k3s_that_was_emptied_or_opened_is_given_again() {

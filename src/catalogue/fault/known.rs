@@ -36,22 +36,27 @@ pub(super) fn of_option_in(name: &str, range: VersionRange) -> Option<Fault> {
     (!is_known && !is_of_the_future(range)).then(|| unknown(name, what, option_names()))
 }
 
-/// A flag of a component.
-pub(super) fn of_flag(
+/// The flags of a component that a setting is about.
+pub(super) fn of_flags(
     argument: &ArgumentSetting,
     setting: &Setting,
     control: &Control,
 ) -> Option<Fault> {
-    let (component, flag) = (argument.component, &argument.flag);
+    let range = control.k3s.and(setting.k3s).unwrap_or_default();
+    let unless = argument.unless.iter().map(|unless| &unless.flag);
+    let mut flags = std::iter::once(&argument.flag).chain(unless);
+    flags.find_map(|flag| of_flag(argument.component, flag, range))
+}
+
+fn of_flag(component: Component, flag: &str, range: VersionRange) -> Option<Fault> {
     // The kubelet alone takes `_` for `-`.
     let name = match component {
         Component::Kubelet => flag.replace('_', "-"),
-        _ => flag.clone(),
+        _ => flag.to_owned(),
     };
     let mut flags = flags_of(component).peekable();
     let is_judged = flags.peek().is_some();
     let is_known = !is_judged || flags.any(|known| known == name);
-    let range = control.k3s.and(setting.k3s).unwrap_or_default();
     (!is_known && !is_of_the_future(range)).then(|| {
         let what = format!(
             "no {component} up to 1.{NEWEST_CATALOGUED_MINOR} has a flag `{}`",
