@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{cluster, common, etcd, families, flannel, helm, ports, runtime, token_file, vpn};
+use super::{
+    agent_server, cluster, common, etcd, families, flannel, helm, ports, runtime, token_file, vpn,
+};
 use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::minors;
 use crate::k3s::component::network::Network;
@@ -20,6 +22,7 @@ pub(super) fn endings(options: Options<'_>, node: &Node, files: &Files<'_>) -> V
     found.extend(addresses(options, &["node-ip"]));
     if node.role == Role::Agent {
         found.extend(joins_nothing(options, node, files));
+        found.extend(agent_server::ending(options, node));
         found.extend(ports::of_load_balancer(options));
         found.extend(runtime::endings(options, node));
         return found;

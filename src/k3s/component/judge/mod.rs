@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod agent_server;
 mod apiserver;
 mod apiserver_clients;
 mod apiserver_elsewhere;

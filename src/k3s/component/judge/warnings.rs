@@ -1,8 +1,8 @@
 //! What the operator should know of a start that does not end.
 
 use super::{
-    Process, access, apiserver_elsewhere, cloud_controller_manager, command_line, encryption, k3s,
-    runtime, token_file,
+    Process, access, agent_server, apiserver_elsewhere, cloud_controller_manager, command_line,
+    encryption, k3s, runtime, token_file,
 };
 use crate::k3s::component::flags::Flags;
 use crate::k3s::component::kubelet::Extracted;
@@ -22,6 +22,7 @@ pub(in crate::k3s::component) fn warnings(process: Process<'_>) -> Vec<String> {
     } = process;
     let mut warnings = k3s::waits(options);
     warnings.extend(token_file::waits(options, node, files));
+    warnings.extend(agent_server::waits(options, node));
     warnings.extend(runtime::waits(options));
     warnings.extend(unknown_flags(components, node));
     warnings.extend(goes_on_without_cloud(process));
