@@ -117,3 +117,25 @@ pub(in crate::k3s::component) fn swallowed(extracted: &Extracted, node: &Node) -
     };
     extracted.swallowed.iter().map(lost).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::with_files;
+
+    #[test]
+    fn modes_of_a_file_are_told_of_the_file_and_not_of_k3s_s_own_modes() {
+        let head =
+            "apiVersion: apiserver.config.k8s.io/v1beta1\nkind: AuthorizationConfiguration\n";
+        let content = format!("{head}authorizers:\n- type: Node\n  name: node\n");
+        for version in ["1.31.4", "1.36.3"] {
+            let items = vec!["authorization-config=/etc/modes.yaml"];
+            let options = vec![("kube-apiserver-arg", items)];
+            let files = [("/etc/modes.yaml", content.as_str())];
+            let start = with_files(options, &files, version, Role::Server);
+            let told = start.warnings.concat();
+            let expected = "k3s.service ExecStart: with --authorization-config=/etc/modes.yaml";
+            assert!(told.starts_with(expected), "{version}: {told}");
+        }
+    }
+}

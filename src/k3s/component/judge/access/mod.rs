@@ -26,10 +26,14 @@ pub(super) fn judge(line: &mut Line<'_>) {
 /// The mode with which nobody who comes without a certificate of the node or the system may read `/readyz`: the apiserver serves and
 /// is never ready, and K3s waits a quarter of an hour before it starts anything else (K3s pkg/util/api.go, pkg/executor/embed).
 pub(super) fn never_ready<'a>(line: &Line<'a>) -> Option<&'a Argument> {
-    let argument = line
-        .given("authorization-mode")
-        .or_else(|| line.given("authorization-config"))?;
-    let modes = match decided(line).remove(&(line.component, "authorization-mode")) {
+    let by_file = decided(line).remove(&(line.component, "authorization-mode"));
+    // K3s gives modes of its own beside a file of the operator's.
+    let decides = match by_file {
+        Some(_) => "authorization-config",
+        None => "authorization-mode",
+    };
+    let argument = line.given(decides)?;
+    let modes = match by_file {
         Some(InForce::List { elements }) => elements.into_iter().map(|(mode, _)| mode).collect(),
         Some(_) => return None,
         None => {
