@@ -189,6 +189,22 @@ fn every_end_has_its_mend() {
     }
 }
 
+/// K3s names neither the file nor what was meant.
+#[test]
+fn a_key_that_k3s_skips_has_its_mend_too() {
+    let tree = server("");
+    tree.write(CONFIG, "protect-kernel-default: true\nxyzzy-plugh: 1\n");
+    let text = tree.with_k3s("1.36.3", &["effective"]).stdout;
+    for line in [
+        "  --protect-kernel-default  [/etc/rancher/k3s/config.yaml:1]  did you mean `protect-kernel-defaults`?\n",
+        "  --xyzzy-plugh  [/etc/rancher/k3s/config.yaml:2]  take it out\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let told = warnings(&tree, "1.36.3").join("\n");
+    assert!(told.contains("which passes over it; take it out"), "{told}");
+}
+
 /// A red line of an enforced control has a way to become green, and an observed one has not.
 #[test]
 fn explain_says_what_apply_makes_right() {

@@ -76,6 +76,43 @@ mod tests {
     }
 
     #[test]
+    fn the_first_words_that_fit_decide() {
+        for (reason, wanted) in [
+            (
+                "kubelet exited: failed to merge kubelet configs: failed to walk through kubelet dropin directory \"/x\": lstat /x: no \
+                 such file or directory",
+                Some("make the directory, or take config-dir out"),
+            ),
+            (
+                "burst is required to be greater than 0 when RateLimiter is not set and QPS is set to greater than 0",
+                None,
+            ),
+            (
+                "--token is required",
+                Some("give it in K3s's configuration file or in its unit"),
+            ),
+            (
+                "invalid flag use; --server is required with --disable-etcd",
+                Some("give server, or take disable-etcd out"),
+            ),
+            (
+                "invalid argument \"true\" for \"--v\" flag: strconv.ParseUint: parsing \"true\": invalid syntax",
+                Some("write a number"),
+            ),
+            (
+                "loading audit policy file: open /x: no such file or directory",
+                Some("put the file there, or name one that is there"),
+            ),
+            (
+                "loading audit policy file: rules[0].level: Required value",
+                Some("mend that file"),
+            ),
+        ] {
+            assert_eq!(mend(reason), wanted, "{reason}");
+        }
+    }
+
+    #[test]
     fn a_value_that_somebody_gave_can_always_be_corrected_and_a_place_of_k3s_s_own_cannot() {
         let place = Place::File {
             path: "/etc/rancher/k3s/config.yaml".into(),

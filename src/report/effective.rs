@@ -73,13 +73,16 @@ pub struct SkippedKeyReport {
     pub key: String,
     /// Where it is written.
     pub from: String,
+    /// What to do about it.
+    pub mend: String,
 }
 
 impl SkippedKeyReport {
-    fn of(skipped: &SkippedKey) -> Self {
+    fn of(skipped: &SkippedKey, effective: &Effective) -> Self {
         Self {
             key: skipped.flag.clone(),
             from: skipped.place.to_string(),
+            mend: slips::mend_of_key(effective, skipped),
         }
     }
 }
@@ -208,7 +211,7 @@ impl EffectiveReport {
                 .configuration
                 .skipped
                 .iter()
-                .map(SkippedKeyReport::of)
+                .map(|skipped| SkippedKeyReport::of(skipped, effective))
                 .collect(),
             need_daemon_reload: reported.unit.and_then(Unit::needs_daemon_reload),
             on_disk: reported
@@ -280,7 +283,11 @@ impl EffectiveReport {
             text.push_str("\nKeys that K3s skips:\n");
         }
         for skipped in &self.skipped_keys {
-            let _ = writeln!(text, "  {}  [{}]", skipped.key, skipped.from);
+            let _ = writeln!(
+                text,
+                "  {}  [{}]  {}",
+                skipped.key, skipped.from, skipped.mend
+            );
         }
         text
     }

@@ -101,9 +101,15 @@ fn meant(effective: &Effective, option: &str) -> Option<String> {
     Some(format!("did you mean `{near}`?"))
 }
 
+/// What to do about a key that a server skips.
+pub(super) fn mend_of_key(effective: &Effective, skipped: &SkippedKey) -> String {
+    let key = skipped.flag.trim_start_matches('-');
+    meant(effective, key).unwrap_or_else(|| "take it out".to_owned())
+}
+
 fn passed_over(effective: &Effective, skipped: &SkippedKey) -> String {
     let key = skipped.flag.trim_start_matches('-');
-    let mend = meant(effective, key).unwrap_or_else(|| "take it out".to_owned());
+    let mend = mend_of_key(effective, skipped);
     format!(
         "{}: `{key}` is no option of K3s {}, which passes over it; {mend}",
         skipped.place, effective.version
