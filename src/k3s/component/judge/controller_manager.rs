@@ -5,9 +5,10 @@ use super::{
 };
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::options::Options;
-use crate::k3s::component::{Component, Components};
+use crate::k3s::component::{Argument, Component, Components};
 use crate::k3s::go_duration::nanoseconds;
 use crate::k3s::go_value::{boolean, float};
+use crate::k3s::{Ending, Place};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -38,6 +39,29 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
         line,
         &["kubeconfig", "tls-cert-file", "tls-private-key-file"],
     );
+}
+
+/// It asks the apiserver at its start by which authority others vouch for those who ask it (apiserver
+/// `pkg/server/options/authentication.go`), unless it is told so or asks with other rights.
+pub(super) fn forbidden(line: &mut Line<'_>, mode: Option<&Argument>) {
+    let others = [
+        "authentication-kubeconfig",
+        "authentication-skip-lookup",
+        "authentication-tolerate-lookup-failure",
+        "requestheader-client-ca-file",
+        "secure-port",
+    ];
+    let asks_otherwise = others.iter().any(|flag| {
+        line.last(flag)
+            .is_some_and(|argument| argument.place != Place::Default)
+    });
+    let Some(mode) = mode.filter(|_| !asks_otherwise) else {
+        return;
+    };
+    let reason = "unable to load configmap based request-header-client-ca-file: configmaps \"extension-apiserver-authentication\" is \
+                  forbidden: User \"system:kube-controller-manager\" cannot get resource \"configmaps\"";
+    let place = Some(mode.place.clone());
+    line.endings.push(Ending::of(line.component, reason, place));
 }
 
 /// K3s is built without Kubernetes' own providers of clouds (`providerless` in its scripts/build, since 1.19) and has one of its own.
@@ -216,6 +240,40 @@ mod tests {
             let item = format!("cloud-provider={provider}");
             let found = reason(version, &[("kube-controller-manager-arg", &item)]);
             assert_eq!(!found.is_empty(), ends, "{version} {provider}: {found}");
+        }
+    }
+
+    /// Asked of a real 1.24.4 and 1.31.4; a real 1.36.3 waits until the apiserver is ready.
+    #[test]
+    fn without_rbac_it_may_not_read_what_it_is_to_trust() {
+        let forbidden = "configmaps \"extension-apiserver-authentication\" is forbidden";
+        for (version, mode, more, ends) in [
+            ("1.24.4", "Node", None, true),
+            ("1.31.4", "Node", None, true),
+            ("1.31.4", "AlwaysDeny", None, true),
+            ("1.31.4", "Node,AlwaysDeny", None, true),
+            ("1.31.4", "Node,RBAC", None, false),
+            (
+                "1.31.4",
+                "Node",
+                Some("authentication-skip-lookup=true"),
+                false,
+            ),
+            ("1.31.8", "Node", None, false),
+            ("1.36.3", "Node", None, false),
+        ] {
+            let mode = format!("authorization-mode={mode}");
+            let mut options = vec![("kube-apiserver-arg", vec![mode.as_str()])];
+            options.extend(more.map(|item| ("kube-controller-manager-arg", vec![item])));
+            let start = with(options, version, Role::Server);
+            let first = start.endings.first().map_or("", |ending| &ending.reason);
+            assert_eq!(first.contains(forbidden), ends, "{version} {mode}: {first}");
+            let waits = start
+                .warnings
+                .iter()
+                .any(|told| told.contains("15 minutes"));
+            let at_once = ends || more.is_some() || mode.contains("RBAC");
+            assert_eq!(waits, !at_once, "{version} {mode}: {:?}", start.warnings);
         }
     }
 }

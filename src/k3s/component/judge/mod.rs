@@ -104,8 +104,14 @@ pub(super) fn endings(
     let gets_ready = access::never_ready(&apiserver).is_none()
         && access::admits_k3s(&apiserver)
         && apiserver_elsewhere::waited_for_in_vain(&apiserver, options).is_none();
+    let forbids = access::forbids_the_others(&apiserver);
     for component in Component::ALL {
-        let waits = !gets_ready && component != Component::Apiserver;
+        // The kubelet asks with its own rights whether the apiserver is ready.
+        let waits = match component {
+            Component::Apiserver => false,
+            Component::Kubelet => !gets_ready || forbids.is_some(),
+            _ => !gets_ready,
+        };
         if components.line(component).is_empty() || !process.starts(component) || waits {
             continue;
         }
@@ -117,18 +123,10 @@ pub(super) fn endings(
         }
         command_line(&mut line);
         if line.endings.is_empty() {
-            match component {
-                Component::Apiserver => apiserver::judge(&mut line, options),
-                Component::Kubelet => kubelet::judge(&mut line, settings, facts),
-                Component::ControllerManager => {
-                    controller_manager::judge(&mut line, components, options)
-                }
-                Component::CloudControllerManager => {
-                    cloud_controller_manager::judge(&mut line, components, options)
-                }
-                Component::Scheduler => scheduler::judge(&mut line, components, options),
-                Component::KubeProxy => proxy::judge(&mut line),
-            }
+            judge(&mut line, process, settings, facts);
+        }
+        if line.endings.is_empty() && component == Component::ControllerManager {
+            controller_manager::forbidden(&mut line, forbids);
         }
         if component == Component::CloudControllerManager {
             if line.endings.is_empty() {
@@ -149,6 +147,26 @@ pub(super) fn endings(
         endings.extend(logging::changed_by_another(process, settings));
     }
     endings
+}
+
+/// What a component makes of the arguments that it can read.
+fn judge(
+    line: &mut Line<'_>,
+    process: Process<'_>,
+    settings: Option<&Result<KubeletSettings, Ending>>,
+    facts: &Facts,
+) {
+    let (options, components) = (process.options, process.components);
+    match line.component {
+        Component::Apiserver => apiserver::judge(line, options),
+        Component::Kubelet => kubelet::judge(line, settings, facts),
+        Component::ControllerManager => controller_manager::judge(line, components, options),
+        Component::CloudControllerManager => {
+            cloud_controller_manager::judge(line, components, options)
+        }
+        Component::Scheduler => scheduler::judge(line, components, options),
+        Component::KubeProxy => proxy::judge(line),
+    }
 }
 
 /// What a component cannot read of its command line, and what it logs by.

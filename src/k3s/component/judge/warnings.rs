@@ -128,7 +128,7 @@ mod tests {
         let head =
             "apiVersion: apiserver.config.k8s.io/v1beta1\nkind: AuthorizationConfiguration\n";
         let content = format!("{head}authorizers:\n- type: Node\n  name: node\n");
-        for version in ["1.31.4", "1.36.3"] {
+        for version in ["1.32.4", "1.36.3"] {
             let items = vec!["authorization-config=/etc/modes.yaml"];
             let options = vec![("kube-apiserver-arg", items)];
             let files = [("/etc/modes.yaml", content.as_str())];

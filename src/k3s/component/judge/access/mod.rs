@@ -14,6 +14,7 @@ use std::path::Path;
 use super::Line;
 use crate::k3s::component::Argument;
 use crate::k3s::component::in_force::InForce;
+use crate::k3s::component::releases::Since;
 
 pub(super) use decided::decided;
 
@@ -23,9 +24,30 @@ pub(super) fn judge(line: &mut Line<'_>) {
     authorization::judge(line);
 }
 
+/// From these releases on at the earliest K3s asks with the rights of its own controller whether the apiserver is ready before it starts
+/// anything else (K3s 529e748ac, whose backports were not looked for); before, with all rights.
+const WAITS_SINCE: &str = "1.29.15+1.30.11+1.31.7+1.32.3";
+/// From here on a real one was asked (1.24.4, 1.31.4).
+const SEEN_SINCE_MINOR: u16 = 24;
+
 /// The mode with which nobody who comes without a certificate of the node or the system may read `/readyz`: the apiserver serves and
 /// is never ready, and K3s waits a quarter of an hour before it starts anything else (K3s pkg/util/api.go, pkg/executor/embed).
 pub(super) fn never_ready<'a>(line: &Line<'a>) -> Option<&'a Argument> {
+    closes(line).filter(|_| !is_asked_with_all_rights(line))
+}
+
+/// The same mode where the others are started all the same.
+pub(super) fn forbids_the_others<'a>(line: &Line<'a>) -> Option<&'a Argument> {
+    closes(line).filter(|_| is_asked_with_all_rights(line))
+}
+
+fn is_asked_with_all_rights(line: &Line<'_>) -> bool {
+    let waits = Since::parse(WAITS_SINCE).is_some_and(|since| since.reached(line.node.version));
+    !waits && line.minor() >= SEEN_SINCE_MINOR
+}
+
+/// What gives the modes if none of them lets anybody else in.
+fn closes<'a>(line: &Line<'a>) -> Option<&'a Argument> {
     let by_file = decided(line).remove(&(line.component, "authorization-mode"));
     // K3s gives modes of its own beside a file of the operator's.
     let decides = match by_file {
