@@ -235,21 +235,7 @@ impl EffectiveReport {
         if let Some(ends) = &self.ends {
             let _ = writeln!(text, "\nK3s would end at its start: {}", ends.sentence());
         }
-        text.push_str("\nOptions that something sets:\n");
-        for (name, option) in self.options.iter().filter(|(_, option)| !option.default) {
-            let value = match &option.value {
-                OptionValue::Text(value) => value.clone(),
-                OptionValue::List(values) => values.join(" "),
-            };
-            let _ = write!(text, "  {name} = {value}  [{}]", option.from.join(", "));
-            if let Some(place) = &option.outranked_by {
-                let _ = write!(text, "  does not count: K3s goes by {place}");
-            }
-            text.push('\n');
-            for overrode in &option.overrode {
-                let _ = writeln!(text, "      instead of {overrode}");
-            }
-        }
+        self.write_options(&mut text);
         for component in Component::ALL {
             let name = component.name();
             let (Some(line), Some(sources)) =
@@ -279,6 +265,29 @@ impl EffectiveReport {
         for warning in &self.warnings {
             let _ = writeln!(text, "\nwarning: {warning}");
         }
+        self.write_skipped_keys(&mut text);
+        text
+    }
+
+    fn write_options(&self, text: &mut String) {
+        text.push_str("\nOptions that something sets:\n");
+        for (name, option) in self.options.iter().filter(|(_, option)| !option.default) {
+            let value = match &option.value {
+                OptionValue::Text(value) => value.clone(),
+                OptionValue::List(values) => values.join(" "),
+            };
+            let _ = write!(text, "  {name} = {value}  [{}]", option.from.join(", "));
+            if let Some(place) = &option.outranked_by {
+                let _ = write!(text, "  does not count: K3s goes by {place}");
+            }
+            text.push('\n');
+            for overrode in &option.overrode {
+                let _ = writeln!(text, "      instead of {overrode}");
+            }
+        }
+    }
+
+    fn write_skipped_keys(&self, text: &mut String) {
         if !self.skipped_keys.is_empty() {
             text.push_str("\nKeys that K3s skips:\n");
         }
@@ -289,7 +298,6 @@ impl EffectiveReport {
                 skipped.key, skipped.from, skipped.mend
             );
         }
-        text
     }
 }
 
