@@ -117,60 +117,55 @@ fn a_config_option_within_the_configuration_file_is_read_by_nobody() {
     assert!(warnings(&named, "1.36.3").is_empty());
 }
 
+/// More words of the command, the configuration, and what the end is told with.
+const ENDS: [(&str, &str, &str); 8] = [
+    (
+        " -t abc",
+        "token: abc\n",
+        "(k3s.service ExecStart (/etc/systemd/system/k3s.service:2)); write it by one of the two names everywhere",
+    ),
+    (
+        "",
+        "kube-apiserver-arg: [enable-admission-plugins=AlwaysPullImages, disable-admission-plugins=AlwaysPullImages]\n",
+        "overlapped (/etc/rancher/k3s/config.yaml:1); name it in one of the two lists only",
+    ),
+    (
+        "",
+        "kube-apiserver-arg: [enable-admission-plugins=EventRateLimit]\n",
+        "; give its section at least one limit, with type, qps and burst",
+    ),
+    (
+        "",
+        "kube-apiserver-arg: [audit-policy-file=/nope]\n",
+        "; put the file there, or name one that is there",
+    ),
+    (
+        "",
+        "protect-kernel-defaults:\n",
+        "invalid boolean value \"\" for -protect-kernel-defaults: parse error (/etc/rancher/k3s/config.yaml:1); write true or false",
+    ),
+    (
+        "",
+        "kube-apiserver-arg: [enable-admission-plugins=PodSecurityPolicy]\n",
+        "PodSecurity has taken its place",
+    ),
+    (
+        "",
+        "kube-apiserver-arg: [goaway-chance=7]\n",
+        "; correct it there, or take it out",
+    ),
+    (
+        "",
+        "kube-scheduler-arg: [profilng=true]\n",
+        "did you mean --profiling?",
+    ),
+];
+
 /// K3s's own words stay what they are, and the mend stands behind them, in `check` and in `effective`.
 #[test]
 fn every_end_has_its_mend() {
-    let gone = "PodSecurity has taken its place";
-    for (version, words, config, mend) in [
-        (
-            "1.36.3",
-            " -t abc",
-            "token: abc\n",
-            "(k3s.service ExecStart (/etc/systemd/system/k3s.service:2)); write it by one of the two names everywhere",
-        ),
-        (
-            "1.36.3",
-            "",
-            "kube-apiserver-arg: [enable-admission-plugins=AlwaysPullImages, disable-admission-plugins=AlwaysPullImages]\n",
-            "overlapped (/etc/rancher/k3s/config.yaml:1); name it in one of the two lists only",
-        ),
-        (
-            "1.36.3",
-            "",
-            "kube-apiserver-arg: [enable-admission-plugins=EventRateLimit]\n",
-            "; give its section at least one limit, with type, qps and burst",
-        ),
-        (
-            "1.36.3",
-            "",
-            "kube-apiserver-arg: [audit-policy-file=/nope]\n",
-            "; put the file there, or name one that is there",
-        ),
-        (
-            "1.36.3",
-            "",
-            "protect-kernel-defaults:\n",
-            "invalid boolean value \"\" for -protect-kernel-defaults: parse error (/etc/rancher/k3s/config.yaml:1); write true or false",
-        ),
-        (
-            "1.36.3",
-            "",
-            "kube-apiserver-arg: [enable-admission-plugins=PodSecurityPolicy]\n",
-            gone,
-        ),
-        (
-            "1.36.3",
-            "",
-            "kube-apiserver-arg: [goaway-chance=7]\n",
-            "; correct it there, or take it out",
-        ),
-        (
-            "1.36.3",
-            "",
-            "kube-scheduler-arg: [profilng=true]\n",
-            "did you mean --profiling?",
-        ),
-    ] {
+    let version = "1.36.3";
+    for (words, config, mend) in ENDS {
         let tree = Tree::new();
         tree.write(
             "etc/systemd/system/k3s.service",
