@@ -293,6 +293,18 @@ fn where_we_write_no_list_the_operator_is_told_to() {
 }
 
 #[test]
+fn a_list_that_would_not_come_back_as_it_was_is_left_to_the_operator() {
+    let control = "authorization-not-always-allow";
+    let item = "audit-webhook-config-file=a\\nb";
+    let config = format!("kube-apiserver-arg: [authorization-mode=AlwaysAllow, \"{item}\"]\n");
+    let server = Server::new("1.36.3", &config, &enforce(&[control]));
+    let applied = server.run(&["apply"]);
+    let told = "--authorization-mode is decided by /etc/rancher/k3s/config.yaml:1";
+    assert!(applied.contains(told), "{applied}");
+    assert!(!server.tree.text(DROP_IN).contains("from-your-list"));
+}
+
+#[test]
 fn a_revert_gives_his_list_back() {
     let control = "authorization-not-always-allow";
     let config = "kube-apiserver-arg: [authorization-mode=AlwaysAllow]\n";

@@ -9,6 +9,7 @@ use crate::catalogue::{Control, Editions, Numbers, Runbook, Setting, SettingBody
 use crate::policy::PolicyPlace;
 use crate::reconcile::{Judgement, Plan, Verdict};
 use crate::report::{Enforcement, Listed};
+use crate::setting::{Finding, Outcome, Remedy};
 
 /// Show why a control exists, what it sets and where its values come from.
 #[derive(Debug, Args)]
@@ -144,7 +145,12 @@ fn print_mend(plan: &Plan, judgement: &Judgement<'_>) {
         .refused
         .iter()
         .any(|refused| refused.controls.contains(id));
-    let but = if is_refused {
+    let is_left = |finding: &Finding| match &finding.outcome {
+        Outcome::Unknown(_) => true,
+        Outcome::Diverges(remedies) => remedies.iter().all(|remedy| *remedy == Remedy::ByOperator),
+        Outcome::Holds | Outcome::NotApplicable(_) => false,
+    };
+    let but = if is_refused || judgement.findings.iter().any(is_left) {
         ", but for what is said below"
     } else {
         ""

@@ -1,6 +1,6 @@
 //! What is told about the repairs that were made, and who undoes them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -10,7 +10,31 @@ use super::work::{Done, Work};
 use crate::report::status::Repair;
 use crate::setting::Stage;
 
+/// Whoever empties a file again and again without writing it is waited for no longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
 impl Agent<'_> {
+    /// Whether whoever may be writing a file is waited for: not for ever.
+    pub(super) fn is_patient(&self, now: Instant) -> bool {
+        let since = self.due.writers;
+        since.is_none_or(|since| now.saturating_duration_since(since) < LONGEST_WAIT)
+    }
+
+    fn wait_for_writers(&mut self, work: &Work, now: Instant) {
+        match work.waits {
+            Some(wait) => {
+                self.due.writers.get_or_insert(now);
+                // The rest of what was left for it has no event of its own.
+                let at = now + wait;
+                let due = self.due.full_pass;
+                self.due.full_pass = Some(due.map_or(at, |due| due.min(at)));
+            }
+            // Nobody is waited for any more, or he was not.
+            None if work.of_everything => self.due.writers = None,
+            None => {}
+        }
+    }
+
     /// Tells of what was done, and watches for somebody who undoes it.
     pub(super) fn account(&mut self, work: Work, now: Instant) {
         let failed = work.done.iter().filter(|done| done.result.is_err());
@@ -20,10 +44,7 @@ impl Agent<'_> {
         if work.done.iter().any(|done| done.result.is_err()) {
             self.check_ledger();
         }
-        if let Some(wait) = work.waits {
-            // The rest of what was left for it has no event of its own.
-            self.due.full_pass.get_or_insert(now + wait);
-        }
+        self.wait_for_writers(&work, now);
         let quiet = work.done.is_empty() && work.refused.is_empty();
         for done in &work.done {
             // A fight is told when it begins and when it ends; the ledger has each repair.

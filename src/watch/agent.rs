@@ -210,10 +210,12 @@ impl<'s> Agent<'s> {
             eyes: &self.eyes,
             root: &self.ground.host.root,
         };
+        let patient = self.is_patient(now);
         let hands = Hands {
             ledger: &mut self.ledger,
             contention: &self.contention,
             tied: self.suspension.is_some(),
+            patient,
             now,
             halt,
         };

@@ -13,6 +13,8 @@ use crate::report::next_endings;
 /// It has to be so for this long: a file that is written in place says something else for a moment, and one that is exchanged
 /// for another is away for one.
 const STAYS: Duration = Duration::from_secs(1);
+/// And is over once it was not so for this long: what comes back sooner is no news.
+const IS_OVER: Duration = Duration::from_secs(60);
 /// A burst of changes is looked at once.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -21,14 +23,23 @@ const TOGETHER: Duration = Duration::from_secs(1);
 pub(super) struct Endangered {
     /// What the last look found, and since when it is found.
     found: BTreeMap<String, Instant>,
-    told: BTreeSet<String>,
+    /// What was told, without lines, which move with every edit above them; and since when it is not so any more.
+    told: BTreeMap<String, Option<Instant>>,
     due: Option<Instant>,
+}
+
+/// A text without the numbers of lines in it.
+fn without_lines(text: &str) -> String {
+    let parts = text.split(':');
+    let parts = parts.map(|part| part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    parts.collect::<Vec<_>>().join(":")
 }
 
 impl Endangered {
     /// What was told and is still so.
     pub(super) fn told(&self) -> impl Iterator<Item = &String> {
-        self.told.iter()
+        let found = self.found.keys();
+        found.filter(|text| self.told.contains_key(&without_lines(text)))
     }
 
     /// When to look.
@@ -45,17 +56,24 @@ impl Endangered {
     fn take(&mut self, found: &BTreeSet<String>, now: Instant) -> Vec<String> {
         self.due = None;
         self.found.retain(|text, _| found.contains(text));
-        self.told.retain(|text| found.contains(text));
+        let is_over = |since: &Instant| now.saturating_duration_since(*since) >= IS_OVER;
+        self.told
+            .retain(|_, missing| !missing.as_ref().is_some_and(is_over));
+        for missing in self.told.values_mut() {
+            missing.get_or_insert(now);
+        }
         let mut news = Vec::new();
-        for text in found.difference(&self.told) {
+        for text in found {
             let since = *self.found.entry(text.clone()).or_insert(now);
-            if since + STAYS <= now {
+            if let Some(missing) = self.told.get_mut(&without_lines(text)) {
+                *missing = None;
+            } else if since + STAYS <= now {
+                self.told.insert(without_lines(text), None);
                 news.push(text.clone());
             } else {
                 self.due.get_or_insert(since + STAYS);
             }
         }
-        self.told.extend(news.iter().cloned());
         news
     }
 }
@@ -64,6 +82,11 @@ impl Agent<'_> {
     /// Tells for which line of the operator's own K3s will not start, once until that is over.
     pub(super) fn look_for_endangered_start(&mut self, now: Instant) {
         let pass = self.ground.pass();
+        if pass.effective().is_err() {
+            // Nobody can tell just now: what was told stays so.
+            self.endangered.due = None;
+            return;
+        }
         // A pause leaves the door what keeps K3s startable; the kill switch, which does not end by itself, nothing.
         let suspension = self.suspension.as_ref();
         let switched_off = suspension.is_some_and(|suspension| suspension.left.is_none());
@@ -71,9 +94,9 @@ impl Agent<'_> {
         let certain = endangered.filter(|endangered| endangered.is_certain);
         let found = certain.map(|endangered| endangered.text);
         let found = found.chain(next_endings(&pass, switched_off)).collect();
-        let known = self.endangered.told.len();
+        let known = self.endangered.told().count();
         let news = self.endangered.take(&found, now);
-        if known != self.endangered.told.len() || !news.is_empty() {
+        if known != self.endangered.told().count() || !news.is_empty() {
             self.publisher.wake(now);
         }
         for text in news {
@@ -100,14 +123,22 @@ mod tests {
             (9000, &["a"], &[]),
             (9100, &[], &[]),
             (9200, &["a"], &[]),
-            (10_200, &["a"], &["a"]),
+            (10_200, &["a"], &[]),
+            (10_300, &["a:17 moved"], &[]),
+            (11_400, &["a:17 moved"], &["a:17 moved"]),
+            (11_500, &["a:18 moved"], &[]),
+            (12_600, &["a:18 moved"], &[]),
+            (400_000, &["a:18 moved"], &[]),
+            (400_100, &[], &[]),
+            (800_000, &["a:18 moved"], &[]),
+            (801_000, &["a:18 moved"], &["a:18 moved"]),
         ] {
             let now = at(milliseconds);
             assert_eq!(endangered.take(&found(all), now), news, "{milliseconds}");
             // Nobody else comes again for what is not told yet.
             assert_eq!(
                 endangered.due().is_some(),
-                all.len() > endangered.told.len()
+                all.len() > endangered.told().count()
             );
         }
     }

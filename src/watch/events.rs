@@ -121,7 +121,8 @@ impl Agent<'_> {
                 Some(SettingBody::Sysctl(_)) if matches!(hit.target, Target::Path(_)) => {
                     Some(now + WRITING)
                 }
-                Some(SettingBody::File(_)) => match self.writers_wait(&hit) {
+                Some(SettingBody::File(_)) if self.is_patient(now) => match self.writers_wait(&hit)
+                {
                     Some(wait) => Some(now + wait),
                     None => self.pace.take(&hit, now),
                 },
@@ -132,7 +133,8 @@ impl Agent<'_> {
                     at_once.insert(hit);
                 }
                 Some(until) => {
-                    let (_, later) = self.due.later.get_or_insert((until, BTreeSet::new()));
+                    let (due, later) = self.due.later.get_or_insert((until, BTreeSet::new()));
+                    *due = until.min(*due);
                     later.insert(hit);
                 }
             }

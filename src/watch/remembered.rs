@@ -50,6 +50,8 @@ pub(super) struct Due {
     pub settle: Option<(Instant, BTreeSet<usize>)>,
     /// The next full pass.
     pub full_pass: Option<Instant>,
+    /// Since when files are left to whoever may be writing them.
+    pub writers: Option<Instant>,
     /// The watches are to be placed again.
     pub place: Option<Instant>,
     /// systemd is to build our namespace anew.

@@ -47,6 +47,8 @@ pub struct Hands<'a> {
     pub contention: &'a Contention,
     /// Nothing is changed: paused or switched off.
     pub tied: bool,
+    /// Whoever may be writing a file is waited for.
+    pub patient: bool,
     /// The time.
     pub now: Instant,
     /// Whether somebody wants us to end, or to change nothing, since `tied` was known.
@@ -199,7 +201,9 @@ impl Work {
         if hands.tied {
             return;
         }
-        self.waits = plan.leave_to_writers(&host.root);
+        if hands.patient {
+            self.waits = plan.leave_to_writers(&host.root);
+        }
         leave_contended(&mut plan, hands.contention, hands.now);
         if plan.is_empty() || hands.halt.is_wanted() {
             return;

@@ -363,3 +363,18 @@ fn an_operator_who_writes_a_file_of_his_own_in_place_is_waited_for() {
     fs::write(bed.path(AUDIT), "").unwrap();
     bed.waits("repaired", || fs::read(bed.path(AUDIT)).unwrap() == ours);
 }
+
+/// Nobody keeps a file empty by emptying it faster than he is waited for.
+#[test]
+fn a_file_that_is_emptied_again_and_again_is_repaired_all_the_same() {
+    let bed = Bed::started();
+    bed.is_right_again("started");
+    let begun = Instant::now();
+    let mut was_repaired = false;
+    while !was_repaired && begun.elapsed() < Duration::from_secs(60) {
+        truncate(&bed.path(AUDIT));
+        std::thread::sleep(Duration::from_millis(200));
+        was_repaired = fs::metadata(bed.path(AUDIT)).unwrap().len() > 0;
+    }
+    assert!(was_repaired, "{}", bed.told());
+}

@@ -13,6 +13,16 @@ use crate::setting::configuration::{LeaveOut, Line};
 use super::draft::{Draft, Extent};
 use super::leave_outs;
 
+/// Whether an item comes back from our file as it went in: YAML folds what it takes for the end of a line, and has no other control
+/// characters at all.
+fn stands_on_one_line(item: &str) -> bool {
+    let breaks = |letter: char| {
+        (letter.is_control() && letter != '\t')
+            || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
+    !item.contains(breaks)
+}
+
 /// Where no list of ours can be: what the operator is to take out of his, unless it is said already.
 pub(super) fn say_what_is_left(
     refused: &mut Vec<Refused>,
@@ -98,7 +108,9 @@ impl Draft<'_, '_> {
                 .collect();
         }
         let changed = lists.into_iter().filter(|(option, (items, _))| {
-            *items != self.items_of_files(base, option) && self.may_replace(option)
+            *items != self.items_of_files(base, option)
+                && self.may_replace(option)
+                && items.iter().all(|item| stands_on_one_line(item))
         });
         changed
             .map(|(option, (items, control))| {

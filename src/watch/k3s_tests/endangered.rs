@@ -14,6 +14,7 @@ const CONFIG: &str = "etc/rancher/k3s/config.yaml";
 impl Bench<'_> {
     /// What is told of it after a full pass, once it has been so for a while.
     fn told_of_endangered_start(&mut self) -> Vec<Event> {
+        self.now += Duration::from_secs(300);
         self.agent.full_pass(self.now);
         self.now += Duration::from_secs(1);
         self.agent.look_for_endangered_start(self.now);
