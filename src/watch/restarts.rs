@@ -61,7 +61,8 @@ impl Agent<'_> {
         }
         let look = standing::look(&self.ground.pass(), &unit, &status);
         if let (Standing::InStep(source), Some(run)) = (&look.standing, &status.invocation) {
-            if *source == Source::Age {
+            // The journal tells so only of a run that is older than all it reads, too.
+            if *source != Source::Door {
                 self.keeper.by_age = Some((run.clone(), look.ours.clone()));
             }
             self.keep_options(run, &unit, now);
