@@ -145,7 +145,12 @@ fn a_wrong_word_of_the_operator_holds_back_nothing_of_ours() {
 /// Nobody can tell whether this server is to join another one.
 #[test]
 fn a_word_that_may_be_about_the_cluster_holds_back_our_part() {
-    for slip in ["cluster-reset: maybe", "cluster-init: maybe"] {
+    for slip in [
+        "cluster-reset: maybe",
+        "cluster-init: maybe",
+        "d: /other",
+        "s: https://10.0.0.1:6443\nserver: ''",
+    ] {
         let tree = Tree::of(SERVER);
         let config = tree.text(CONFIG);
         fs::write(tree.at(CONFIG), format!("{config}{slip}\n")).unwrap();

@@ -197,11 +197,15 @@ impl<'a> Merging<'a> {
         })
     }
 
-    /// Whether it is clear without a word what a server is to be. A name that is none may be meant for the one that has it join a cluster.
+    /// Whether it is clear without a word what a server is to be, and where. A name that is none may be meant for the one that has it join a
+    /// cluster; of two names for `server` or `data-dir` nobody can tell which is meant.
     fn leaves_the_rest_clear(&self, slip: &WordSlip) -> bool {
         match (self.role, slip.option) {
+            (_, Some("data-dir")) => false,
             (Role::Agent, _) => true,
-            (Role::Server, Some(option)) => !matches!(option, "cluster-init" | "cluster-reset"),
+            (Role::Server, Some(option)) => {
+                !matches!(option, "cluster-init" | "cluster-reset" | "server")
+            }
             (Role::Server, None) => false,
         }
     }

@@ -18,7 +18,10 @@ use super::leave_outs;
 fn stands_on_one_line(item: &str) -> bool {
     let breaks = |letter: char| {
         (letter.is_control() && letter != '\t')
-            || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
+            || matches!(
+                letter,
+                '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+            )
     };
     !item.contains(breaks)
 }
