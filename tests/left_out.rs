@@ -304,6 +304,101 @@ fn a_list_that_would_not_come_back_as_it_was_is_left_to_the_operator() {
     assert!(!server.tree.text(DROP_IN).contains("from-your-list"));
 }
 
+/// K3s ends here over the mode that is given twice, and once that is mended over the verbosity.
+#[test]
+fn a_list_that_k3s_would_not_start_with_takes_nothing_else_along() {
+    let config = "kube-apiserver-arg:\n- authorization-mode=AlwaysAllow,AlwaysAllow\n- v=2\n\
+                  - enable-admission-plugins=AlwaysAdmit\n";
+    let controls = ["authorization-not-always-allow", "always-admit"];
+    let server = Server::new("1.36.3", config, &enforce(&controls));
+    let applied = server.run(&["apply"]);
+    assert!(
+        applied.contains("(authorization-not-always-allow, always-admit)"),
+        "{applied}"
+    );
+    let written = server.tree.text(DROP_IN);
+    assert!(!written.contains("from-your-list"), "{written}");
+    assert!(
+        written.contains("enable-admission-plugins=NodeRestriction"),
+        "{written}"
+    );
+}
+
+/// Lists did not unite before 1.23.6, so one word of ours says all of it.
+#[test]
+fn a_command_of_ours_repeats_nothing_that_is_to_be_left_out() {
+    for version in ["1.22.5", "1.23.5", "1.23.6", "1.36.3"] {
+        let controls = [
+            "authorization-not-always-allow",
+            "authorization-node",
+            "authorization-rbac",
+        ];
+        let policy = format!("unit_override = true\n{}", enforce(&controls));
+        let server = Server::new(version, "debug: false\n", &policy);
+        let word = "--kube-apiserver-arg authorization-mode=AlwaysAllow,RBAC";
+        let unit = UNIT.replace("server", &format!("server {word}"));
+        server.tree.write("etc/systemd/system/k3s.service", &unit);
+        let applied = server.run(&["apply"]);
+        let given = server
+            .values("kube-apiserver", "authorization-mode")
+            .join(",");
+        let mut modes: Vec<&str> = given.split(',').collect();
+        modes.sort_unstable();
+        assert_eq!(modes, ["Node", "RBAC"], "{version} {applied}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_file_and_in_the_command_is_left_out_of_both() {
+    let control = "always-admit";
+    let config = "kube-apiserver-arg: [event-ttl=2h, enable-admission-plugins=AlwaysAdmit]\n";
+    let policy = format!("unit_override = true\n{}", enforce(&[control]));
+    let server = Server::new("1.36.3", config, &policy);
+    let word = "--kube-apiserver-arg enable-admission-plugins=AlwaysAdmit,AlwaysPullImages";
+    let unit = UNIT.replace("server", &format!("server {word}"));
+    server.tree.write("etc/systemd/system/k3s.service", &unit);
+    let applied = server.run(&["apply"]);
+    let given = server.values("kube-apiserver", "enable-admission-plugins");
+    let given = given.join(",");
+    assert!(
+        given.contains("AlwaysPullImages") && !given.contains("AlwaysAdmit"),
+        "{given} {applied}"
+    );
+    assert_eq!(server.verdict(control), "compliant", "{applied}");
+    let before = server.tree.snapshot();
+    server.run(&["apply"]);
+    let changed = tree::difference(&before, &server.tree.snapshot(), "/var/lib/k3warden");
+    assert_eq!(changed, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_left_out_of_which_line_is_explained() {
+    let control = "always-admit";
+    let config = "kube-apiserver-arg:\n- event-ttl=2h\n- enable-admission-plugins=AlwaysAdmit\n";
+    let server = Server::new("1.36.3", config, &enforce(&[control]));
+    server.run(&["apply"]);
+    let said = server.run(&["explain", control]);
+    let told = "Left out:    enable-admission-plugins=AlwaysAdmit (/etc/rancher/k3s/config.yaml:3), by a list";
+    assert!(said.contains(told), "{said}");
+    assert!(!said.contains("event-ttl"), "{said}");
+}
+
+/// Where nothing is changed any more our list stays, and would hide what he adds to his.
+#[test]
+fn a_list_that_does_not_follow_his_any_more_is_warned_of() {
+    let control = "always-admit";
+    let config = "kube-apiserver-arg: [enable-admission-plugins=AlwaysAdmit]\n";
+    let policy = enforce(&[control]);
+    let server = Server::new("1.36.3", config, &policy);
+    server.run(&["apply"]);
+    assert!(!server.run(&["check"]).contains("does not follow it"));
+    let observe = format!("mode = \"observe\"\n{policy}");
+    server.tree.write("etc/k3warden/config.toml", &observe);
+    let said = server.run(&["check"]);
+    let told = "does not follow it, since always-admit is not enforced any more; `k3warden revert always-admit`";
+    assert!(said.contains(told), "{said}");
+}
+
 #[test]
 fn a_revert_gives_his_list_back() {
     let control = "authorization-not-always-allow";

@@ -30,6 +30,9 @@ impl Explain {
             print_control(control, &session);
             print_runbook(&session, control);
             print_standing(&session, &judgement);
+            for item in pass.left_out(control) {
+                say!("Left out:    {item}, by a list in k3warden's drop-in");
+            }
             if !stands_still {
                 print_mend(&plan, &judgement);
             }

@@ -34,6 +34,7 @@ pub(super) fn of(pass: &Pass<'_>, judgements: &[Judgement<'_>]) -> Vec<String> {
         .stale_command()
         .filter(|stale| !stale.concerns(judged.map(|judged| &judged.control.id)));
     warnings.extend(stale.map(ToString::to_string));
+    warnings.extend(pass.lists_that_stand_still());
     warnings.extend(pass.node.warnings.iter().cloned());
     warnings.extend(sysctl_conf(pass));
     let endangered = endangered_by_operator(pass).into_iter();

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::ControlId;
-use crate::k3s::{Effective, Place, drop_in_directory};
+use crate::k3s::{Effective, Ending, Place, drop_in_directory};
 use crate::reconcile::{Judgement, Refused, RefusedBy};
 use crate::setting::configuration::{LeaveOut, Line};
 
 use super::draft::{Draft, Extent};
 use super::leave_outs;
+use super::trial::worse;
 
 /// Whether an item comes back from our file as it went in: YAML folds what it takes for the end of a line, and has no other control
 /// characters at all.
@@ -61,6 +62,21 @@ impl Draft<'_, '_> {
         while !wanted.is_empty() {
             let lists = self.without(base, &wanted);
             let after = self.effective(Some(&lists))?;
+            if let Some(ending) = worse(base, &after) {
+                // What else we write is worked out over his list as he has it.
+                let option = self.worst_list(base, &lists, ending)?;
+                let reason = format!("K3s would not start without it in {option}: {ending}");
+                let (out, rest): (Vec<_>, Vec<_>) = wanted
+                    .into_iter()
+                    .partition(|(_, leave_out)| leave_out.option() == option);
+                self.refused.push(Refused {
+                    by: RefusedBy::Preflight,
+                    controls: out.into_iter().map(|(control, _)| control).collect(),
+                    reason,
+                });
+                wanted = rest;
+                continue;
+            }
             let (holding, outranked): (Vec<_>, Vec<_>) = wanted
                 .into_iter()
                 .partition(|(_, leave_out)| leave_out.is_done(&after));
@@ -68,9 +84,30 @@ impl Draft<'_, '_> {
                 return Ok(lists);
             }
             self.outranked(base, outranked);
+            if self.pass.policy.unit_override.value {
+                // The words of the command go by a command of ours, and those of the files by this.
+                return Ok(lists);
+            }
             wanted = holding;
         }
         Ok(BTreeMap::new())
+    }
+
+    /// The list with which K3s would end for this reason.
+    fn worst_list(
+        &self,
+        base: &Effective,
+        lists: &BTreeMap<Line, ControlId>,
+        ending: &Ending,
+    ) -> Result<String, String> {
+        for (line, control) in lists {
+            let alone = BTreeMap::from([(line.clone(), control.clone())]);
+            let after = self.effective(Some(&alone))?;
+            if worse(base, &after).is_some() {
+                return Ok(line.what());
+            }
+        }
+        Err(format!("K3s would not start with it: {ending}"))
     }
 
     fn outranked(&mut self, base: &Effective, outranked: Vec<(ControlId, LeaveOut)>) {
@@ -81,7 +118,7 @@ impl Draft<'_, '_> {
                 // The line that it wants is found to be outranked too.
                 continue;
             }
-            let elements = leave_out.0.elements(base);
+            let elements = leave_out.0.elements_of_command(base);
             match leave_out.in_one_word(elements.iter().map(String::as_str)) {
                 Some(wish) => self.outranked.push((control, wish)),
                 None => self.refuse_outranked(

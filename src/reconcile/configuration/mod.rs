@@ -6,6 +6,7 @@ mod conditions;
 mod draft;
 mod draft_changes;
 mod kernel_values;
+mod left_out;
 mod lists;
 mod outranked;
 mod own_files;

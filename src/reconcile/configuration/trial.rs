@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use crate::catalogue::ControlId;
 use crate::host::{State, Thing};
 use crate::k3s::component::Facts;
-use crate::k3s::{Effective, Ending, Files, Invocation};
+use crate::k3s::{Effective, Ending, Files, Invocation, Place};
 use crate::reconcile::ahead::{facts_after, files_after};
 use crate::setting::Change;
 use crate::setting::configuration::{Line, render};
 
 use super::draft::Draft;
+use super::{is_our_configuration, unit_override};
 
 impl<'p, 'a> Draft<'p, 'a> {
     /// What K3s would run with, where these lines are in our file already and the plan changes nothing else that it reads.
@@ -112,15 +113,28 @@ impl<'p, 'a> Draft<'p, 'a> {
     }
 }
 
-/// The reason for which K3s would end with our lines and would not without them.
+/// The reason for which K3s would end with our lines and would not without them. Where it ends without them too, another word of the
+/// operator's may only have been hidden by the first.
 pub(super) fn worse<'e>(base: &Effective, after: &'e Effective) -> Option<&'e Ending> {
     let known: Vec<&str> = base
         .endings()
         .map(|ending| ending.reason.as_str())
         .collect();
+    let was_hidden = |ending: &Ending| {
+        let of_operator = ending.from.as_ref().is_some_and(|place| !is_ours(place));
+        of_operator && !known.is_empty()
+    };
     after
         .endings()
-        .find(|ending| !known.contains(&ending.reason.as_str()))
+        .find(|ending| !known.contains(&ending.reason.as_str()) && !was_hidden(ending))
+}
+
+fn is_ours(place: &Place) -> bool {
+    match place {
+        Place::File { path, .. } => is_our_configuration(path),
+        Place::ExecStartLine { path, .. } => unit_override::is_ours(path),
+        Place::ExecStart { .. } | Place::Environment { .. } | Place::Default => false,
+    }
 }
 
 /// What a change brings a thing to.

@@ -72,14 +72,17 @@ impl Wish {
         }
     }
 
-    /// The elements of the list that it is about, as a component would run with them.
+    /// The elements of the list that it is about which neither a file nor K3s gives.
     #[must_use]
-    pub fn elements(&self, effective: &Effective) -> Vec<String> {
+    pub fn elements_of_command(&self, effective: &Effective) -> Vec<String> {
+        let is_of_command =
+            |(_, place): &(String, Place)| !matches!(place, Place::File { .. } | Place::Default);
         match &self.line {
             Line::Argument {
                 component, flag, ..
             } => elements(effective, *component, flag)
                 .into_iter()
+                .filter(is_of_command)
                 .map(|(element, _)| element)
                 .collect(),
             Line::Option { .. } | Line::List { .. } => Vec::new(),

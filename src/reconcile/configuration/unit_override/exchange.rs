@@ -147,20 +147,23 @@ fn in_place_of_all(
     effective: &Effective,
 ) -> Line {
     let what = wish.line.what();
-    let is_it = |other: &&Wish| other.extends_a_list() && other.line.what() == what;
-    let mut wishes = outranked.iter().map(|(_, other)| other).filter(is_it);
-    // Whichever of them is asked about, the word is the same.
-    let first = match wishes.next() {
-        Some(first) if wish.extends_a_list() => first,
-        _ => return wish.line_instead_of(effective),
+    let same = outranked.iter().map(|(_, other)| other);
+    let same = same.filter(|other| other.line.what() == what);
+    let (extending, whole): (Vec<&Wish>, Vec<&Wish>) =
+        same.partition(|other| other.extends_a_list());
+    // Whichever of them is asked about, the word is the same. One that says what is left of the list comes before those that add to it.
+    let Some(first) = extending.first() else {
+        return wish.line_instead_of(effective);
     };
-    let added = wishes.map(|other| &other.line);
+    let begin = match whole.first() {
+        Some(whole) => whole.line.clone(),
+        None => first.line_instead_of(effective),
+    };
+    let added = extending.iter().map(|other| &other.line);
     let stays = staying.iter().map(|(_, line)| line);
     added
         .chain(stays.filter(|line| line.what() == what))
-        .fold(first.line_instead_of(effective), |line, other| {
-            line.with_elements_of(other)
-        })
+        .fold(begin, Line::with_elements_of)
 }
 
 /// Ours in the place of the first word that sets the same, and none in the places of the others.
