@@ -1,5 +1,7 @@
 //! How files, command line and environment become one configuration.
 
+mod variables;
+
 use std::path::PathBuf;
 
 use super::command_line::{self, Setting, Word, WordSlip, parse};
@@ -7,13 +9,12 @@ use super::config_file::{self, Location, Reading};
 use super::config_merge::{self, Key};
 use super::environment::Environment;
 use super::files::{Files, Input};
-use super::go_value::normalize;
 use super::node_configuration::ConfigurationError;
 use super::options::{KnownOption, NEWEST_CATALOGUED_MINOR, OptionKind, Options};
 use super::secret::shown_name;
 use super::{
-    Ending, Invocation, K3sVersion, Merge, Outcome, Place, Remark, Role, SECRET, SetOption,
-    SkippedKey, Sourced,
+    Ending, Invocation, K3sVersion, Merge, Outcome, Place, Remark, Role, SetOption, SkippedKey,
+    Sourced,
 };
 
 /// From here on a server skips keys that it does not know, with a warning (K3s 4b57951fb); before, they end it.
@@ -261,60 +262,6 @@ impl<'a> Merging<'a> {
             }
         }
         kept
-    }
-
-    fn settings_of_environment(&self) -> (Vec<Setting>, Vec<WordSlip>) {
-        let (mut settings, mut slips) = (Vec::new(), Vec::new());
-        for option in self.options.iter() {
-            let found = option
-                .environment()
-                .find_map(|name| Some((name, self.environment.get(name)?)));
-            let Some((name, variable)) = found else {
-                continue;
-            };
-            let place = variable.place(name);
-            match self.value_of_variable(option, &variable.value, &place) {
-                Ok(None) => {}
-                Ok(Some(value)) => settings.push(Setting {
-                    option: option.name,
-                    value,
-                    named_at: place.clone(),
-                    place,
-                }),
-                Err(ending) => slips.push(WordSlip {
-                    ending,
-                    option: Some(option.name),
-                }),
-            }
-        }
-        (settings, slips)
-    }
-
-    /// An empty variable is a false bool, and no number at all (up to 1.32 a refused one).
-    fn value_of_variable(
-        &self,
-        option: &KnownOption,
-        text: &str,
-        place: &Place,
-    ) -> Result<Option<String>, Ending> {
-        let number = matches!(option.kind, OptionKind::Integer | OptionKind::Duration);
-        if text.is_empty() && number && command_line::empty_number_is_unset(self.version) {
-            return Ok(None);
-        }
-        if text.is_empty() && option.kind == OptionKind::Bool {
-            return Ok(Some("false".to_owned()));
-        }
-        normalize(option.kind, text).map(Some).map_err(|refused| {
-            let shown = if option.secret { SECRET } else { text };
-            Ending::new(
-                format!(
-                    "could not parse \"{shown}\" as value for flag {}: {}",
-                    option.name,
-                    refused.words()
-                ),
-                Some(place.clone()),
-            )
-        })
     }
 
     fn apply(&mut self, setting: Setting) {

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use crate::catalogue::ControlId;
 use crate::host::{Attributes, FileMode};
 use crate::k3s::Effective;
-use crate::policy::{OnDisable, Stance};
 use crate::setting::Change;
 use crate::setting::configuration::{Line, Wish, parse};
 
-use super::super::baseline::{self, Applies};
 use super::super::{Judgement, Pass, Refused, RefusedBy};
 use super::ConfigurationPlan;
 use super::conditions::Conditions;
@@ -190,100 +188,10 @@ impl<'p, 'a> Draft<'p, 'a> {
         }
     }
 
-    /// The lines and elements of lists that we wrote earlier, as far as they are still among these.
-    fn of_what_is_there(&self, lines: BTreeMap<Line, ControlId>) -> BTreeMap<Line, ControlId> {
-        let there = self.earlier_lines();
-        let of_earlier = |line: Line| {
-            let what = line.what();
-            let earlier = there.iter().find(|earlier| earlier.what() == what)?;
-            match self.is_list(&line) {
-                true => line.with_elements_among(earlier),
-                false => Some(earlier.clone()),
-            }
-        };
-        lines
-            .into_iter()
-            .filter_map(|(line, control)| Some((of_earlier(line)?, control)))
-            .collect()
-    }
-
-    /// The lines of ours that are there.
-    pub(super) fn earlier_lines(&self) -> Vec<Line> {
-        let texts = self
-            .present
-            .values()
-            .map(|(content, _)| String::from_utf8_lossy(content));
-        texts.flat_map(|text| parse(&text).into_keys()).collect()
-    }
-
     /// Whether it is about a list, which holds what several controls want.
     pub(super) fn is_list(&self, line: &Line) -> bool {
         let mut wishes = self.wishes.iter().map(|(_, wish)| wish);
         wishes.any(|wish| wish.extends_a_list() && wish.line.what() == line.what())
-    }
-
-    /// Lines of ours that stay although no enforced control wants them: what a control changed is kept when it is
-    /// turned off, unless the policy says otherwise, and encryption is never turned off under a key.
-    fn kept(&self, judgements: &[Judgement<'_>]) -> BTreeMap<Line, ControlId> {
-        let encrypted = self.conditions().has_encryption_key();
-        let mut lines = BTreeMap::new();
-        for (content, _) in self.present.values() {
-            for (line, control) in parse(&String::from_utf8_lossy(content)) {
-                if (line.is_about_encryption() && encrypted)
-                    || self.stays_turned_off(&control, &line, judgements)
-                {
-                    lines.insert(line, control);
-                }
-            }
-        }
-        lines
-    }
-
-    /// Whether a line, or a word of a command, of ours stays although nobody wants it any more: its control was turned off, and
-    /// the policy leaves what such a control wrote.
-    fn stays_turned_off(
-        &self,
-        control: &ControlId,
-        line: &Line,
-        judgements: &[Judgement<'_>],
-    ) -> bool {
-        // A list that nobody brings up to date would hide what the operator adds to his.
-        if matches!(line, Line::List { .. }) {
-            return false;
-        }
-        let keep_off = self.pass.policy.on_disable.value == OnDisable::Keep;
-        let provisional = |judged: &Judgement<'_>| self.pass.was_provisional(judged.control);
-        // Another release may not start with it, and an agent ends on a server's option.
-        let of_another_node = |judged: &Judgement<'_>| {
-            matches!(
-                baseline::control(judged.control, self.pass.node),
-                Applies::No(_)
-            )
-        };
-        let judgement = judgements
-            .iter()
-            .find(|judged| judged.control.id == *control);
-        let turned_off = judgement.is_some_and(|judged| {
-            let off = !judged.is_enforced() && judged.decision.stance != Stance::Enforce;
-            off && !provisional(judged) && !of_another_node(judged)
-        });
-        turned_off && keep_off && self.conditions().forbids(line).is_none()
-    }
-
-    /// The words of ours in the unit's command that stay although no line is written for them now: those of controls that were
-    /// turned off, and where nothing new is written those of all others.
-    fn staying_words(&self, judgements: &[Judgement<'_>]) -> Vec<(ControlId, Line)> {
-        let words = self.unit.as_ref().and_then(|unit| unit.words(self.pass));
-        let is_wished = |line: &Line| {
-            let mut wishes = self.wishes.iter();
-            wishes.any(|(_, wish)| wish.line.what() == line.what())
-                && self.conditions().forbids(line).is_none()
-        };
-        let stays = |(control, line): &(ControlId, Line)| {
-            let is_earlier = !matches!(self.extent, Extent::New);
-            self.stays_turned_off(control, line, judgements) || (is_earlier && is_wished(line))
-        };
-        words.into_iter().flatten().filter(stays).collect()
     }
 
     /// Takes out lines that only the whole result shows to be unfit: a plug-in without its section, audit logs that the

@@ -10,6 +10,7 @@ mod left_out;
 mod lists;
 mod outranked;
 mod own_files;
+mod staying;
 mod trial;
 pub mod unit_override;
 
