@@ -399,6 +399,32 @@ fn a_list_that_does_not_follow_his_any_more_is_warned_of() {
     assert!(said.contains(told), "{said}");
 }
 
+/// One list is for both, and belongs to the record of the first.
+#[test]
+fn a_revert_of_one_control_says_what_the_list_goes_on_leaving_out_for_it() {
+    let config = "kube-apiserver-arg: [authorization-mode=AlwaysAllow, enable-admission-plugins=AlwaysAdmit]\n";
+    let controls = ["authorization-not-always-allow", "always-admit"];
+    let server = Server::new("1.36.3", config, &enforce(&controls));
+    server.run(&["apply"]);
+    let said = server.run(&["revert", "always-admit"]);
+    let told = "enable-admission-plugins=AlwaysAdmit (/etc/rancher/k3s/config.yaml:1) stays left out of your list: take always-admit out";
+    assert!(said.contains(told), "{said}");
+
+    server.tree.write(
+        "etc/k3warden/config.toml",
+        &enforce(&["authorization-not-always-allow"]),
+    );
+    server.run(&["apply"]);
+    let given = server
+        .values("kube-apiserver", "enable-admission-plugins")
+        .join(",");
+    assert!(given.contains("AlwaysAdmit"), "{given}");
+    assert_eq!(
+        server.verdict("authorization-not-always-allow"),
+        "compliant"
+    );
+}
+
 #[test]
 fn a_revert_gives_his_list_back() {
     let control = "authorization-not-always-allow";

@@ -29,6 +29,25 @@ pub struct Revert {
     force: bool,
 }
 
+/// What a list of ours goes on leaving out for these controls: one list is for several, and as long as the policy asks for one of them the
+/// next look would leave its element out again.
+fn still_left_out(session: &Session, controls: &[String]) -> Vec<String> {
+    let pass = session.pass();
+    let controls = controls.iter();
+    let known = controls.filter_map(|id| session.catalogue.control(id));
+    known
+        .flat_map(|control| {
+            let items = pass.left_out(control).into_iter();
+            items.map(|item| {
+                format!(
+                    "{item} stays left out of your list: take {} out of the policy, then run `k3warden apply`",
+                    control.id
+                )
+            })
+        })
+        .collect()
+}
+
 impl Revert {
     pub(super) fn run(mut self, global: &Global) -> Result<Exit, CliError> {
         let session = self.open(global)?;
@@ -69,6 +88,7 @@ impl Revert {
         reverted
             .iter()
             .flat_map(lines)
+            .chain(still_left_out(&session, &self.controls))
             .for_each(|line| say!("{line}"));
         let left = set_at_boot.left(&session);
         left.iter().for_each(|line| say!("{line}"));
