@@ -63,6 +63,9 @@ pub struct Circumstances {
 pub struct Quarantine {
     /// Names the part.
     pub part: Hash,
+    /// Names what the put-back left of ours, such as an encryption line under a key. An end after that is one without the part.
+    #[serde(default)]
+    pub left: Option<Hash>,
     /// Under which it failed.
     pub circumstances: Circumstances,
     /// Why, in K3s's words.
@@ -80,10 +83,11 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// A part that has just failed.
+    /// A part that has just failed, and what the put-back leaves of ours.
     #[must_use]
     pub fn new(
         part: &OurPart,
+        left: &OurPart,
         circumstances: Circumstances,
         reason: String,
         errors: impl IntoIterator<Item = String>,
@@ -91,6 +95,7 @@ impl Quarantine {
     ) -> Self {
         Self {
             part: part.digest(),
+            left: Some(left.digest()),
             circumstances,
             reason,
             errors: errors.into_iter().take(KEPT_ERRORS).collect(),
@@ -172,10 +177,10 @@ impl Quarantine {
         self.circumstances == *now
     }
 
-    /// Whether it forbids to write this part.
+    /// Whether this is what its put-back left of ours, and it still stands.
     #[must_use]
-    pub fn forbids(&self, part: &OurPart, now: &Circumstances) -> bool {
-        self.stands(now) && self.part == part.digest()
+    pub fn left(&self, part: &OurPart, now: &Circumstances) -> bool {
+        self.stands(now) && self.left == Some(part.digest())
     }
 }
 
@@ -226,7 +231,14 @@ mod tests {
     fn quarantined(records: &Records) -> Quarantine {
         let none: [String; 0] = [];
         let (reason, since) = ("no port".to_owned(), at("a", 1, 1));
-        let quarantine = Quarantine::new(&part("bad"), circumstances(), reason, none, since);
+        let quarantine = Quarantine::new(
+            &part("bad"),
+            &part("rest"),
+            circumstances(),
+            reason,
+            none,
+            since,
+        );
         quarantine.save(records).unwrap();
         quarantine
     }
@@ -273,6 +285,7 @@ mod tests {
         let errors = (0..9).map(|number| number.to_string());
         let quarantine = Quarantine::new(
             &part("bad"),
+            &part("rest"),
             circumstances(),
             "x".to_owned(),
             errors,
@@ -281,8 +294,9 @@ mod tests {
         assert_eq!(quarantine.errors.len(), 5);
         quarantine.save(&records).unwrap();
         let found = Quarantine::load(&records).record().unwrap();
-        assert!(found.forbids(&part("bad"), &circumstances()));
-        assert!(!found.forbids(&part("other"), &circumstances()));
+        assert!(found.stands(&circumstances()));
+        assert!(found.left(&part("rest"), &circumstances()));
+        assert!(!found.left(&part("bad"), &circumstances()));
         let changes: [fn(&mut Circumstances); 3] = [
             |changed| changed.policy = "q".to_owned(),
             |changed| changed.catalogue = "d".to_owned(),
@@ -291,7 +305,8 @@ mod tests {
         for change in changes {
             let mut changed = circumstances();
             change(&mut changed);
-            assert!(!found.forbids(&part("bad"), &changed));
+            assert!(!found.stands(&changed));
+            assert!(!found.left(&part("rest"), &changed));
         }
         Quarantine::lift(&records).unwrap();
         assert_eq!(Quarantine::load(&records), Found::Nothing);

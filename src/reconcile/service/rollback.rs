@@ -72,13 +72,18 @@ pub fn roll_back(
     if knowledge.proves(failed) {
         return Ok(RollBack::NotOurs);
     }
+    let circumstances = circumstances(pass.policy, pass.catalogue, pass.node);
+    let before = Quarantine::load(&knowledge.records).record();
+    let left = |before: &Quarantine| before.left(failed, &circumstances);
+    if before.as_ref().is_some_and(left) {
+        return Ok(RollBack::NotOurs);
+    }
     // It ends before it reads anything of ours, and what would work in the place of ours nobody can tell.
     if matches!(pass.effective(), Ok(effective) if effective.unsettled().is_some()) {
         return Ok(RollBack::NotOurs);
     }
     let back = way_back(pass, knowledge.good_part(), key(pass, failure.run.as_ref()))?;
     if back.is_nothing() {
-        let before = Quarantine::load(&knowledge.records).record();
         if let Some(before) = before.filter(|before| before.part == failed.digest()) {
             return Ok(RollBack::Already(before));
         }
@@ -90,7 +95,8 @@ pub fn roll_back(
     }
     let quarantine = Quarantine::new(
         failed,
-        circumstances(pass.policy, pass.catalogue, pass.node),
+        &back.part,
+        circumstances,
         failure.reason,
         failure.errors,
         now(pass.host),

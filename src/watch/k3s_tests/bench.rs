@@ -69,6 +69,13 @@ impl<'t> Bench<'t> {
     /// K3s starts: the door leaves its record, systemd the link, the journal the lines.
     pub(super) fn k3s_starts(&mut self) -> InvocationId {
         self.k3s_starts_without_door();
+        self.door_records();
+        self.agent.look_for_start(self.now);
+        self.run()
+    }
+
+    /// What the door leaves of the present run, by what is on disk now.
+    pub(super) fn door_records(&self) {
         let run = self.run();
         let ground = self.tree.open().unwrap();
         let pass = ground.pass();
@@ -88,12 +95,10 @@ impl<'t> Bench<'t> {
         };
         Starts::of(root).unwrap().save(root, &record).unwrap();
         let candidate = Candidate {
-            invocation: run.clone(),
+            invocation: run,
             part: present,
         };
         candidate.save(&self.tree.records()).unwrap();
-        self.agent.look_for_start(self.now);
-        run
     }
 
     pub(super) fn k3s_starts_without_door(&mut self) {

@@ -231,6 +231,39 @@ fn a_start_that_has_begun_by_then_keeps_the_encryption_line() {
     assert!(!left.contains("audit-log"), "{left}");
 }
 
+/// On a slow node the next start has begun while ours is put back, reads what is left, and ends as the one before.
+#[test]
+fn what_a_put_back_left_is_not_put_back_as_if_it_were_another_change() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    bench.k3s_starts();
+    bench.until("waiting", |bench| bench.agent.k3s.start.is_some());
+    bench.says(DIES);
+    bench.k3s_starts_without_door();
+    bench.agent.look_for_start(bench.now);
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    bench.door_records();
+    let first = tree.quarantine().unwrap();
+    assert!(tree.drop_in().contains("secrets-encryption: true"));
+    // There is data and no key now, so the line goes.
+    tree.write("var/lib/rancher/k3s/server/db/state.db", "");
+    bench.agent.on_k3s_inputs_changed(bench.now);
+    bench.agent.full_pass(bench.now);
+    assert_eq!(tree.drop_in(), "");
+    bench.told(Kind::RestartRolledBack);
+    bench.dies(DIES);
+    bench.quiet_minutes();
+    let quarantine = tree.quarantine().unwrap();
+    assert_eq!(quarantine.part, first.part);
+    assert!(
+        quarantine.exonerated,
+        "it ended without it in the same words"
+    );
+    let told = bench.told(Kind::RestartRolledBack);
+    assert!(told.is_empty(), "{told:?}");
+}
+
 #[test]
 fn a_k3s_that_fails_always_is_told_of_once_in_whatever_words_it_does() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
