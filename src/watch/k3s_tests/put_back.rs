@@ -341,7 +341,6 @@ fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
     let good = tree.drop_in();
     bench.reload(&format!("restart = {{ mode = \"never\" }}\n{WITH_77_DAYS}"));
     assert_ne!(tree.drop_in(), good);
-    // A file of the second in which K3s starts may be younger than it.
     // What was written in the second in which K3s starts may be younger than it.
     until_files_have_a_later_second();
     bench.k3s_starts_without_door();

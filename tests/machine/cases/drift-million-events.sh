@@ -67,9 +67,10 @@ after=$(resident)
 echo "highest resident memory in KiB: $before before, $after after"
 [ $((after - before)) -le 2048 ] || fail "memory grew from $before to $after KiB"
 expect_equal "$pid" "$(systemctl show -P MainPID k3warden)" "main PID"
-# Idle again: no more than the timers' turns.
-sleep 3
+# Idle again: no more than the timers' turns in five seconds. What the last events asked for is done before that, and a machine that
+# is stopped for a moment by its own host counts that moment as ours.
 ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
-first=$(ticks); sleep 5; last=$(ticks)
-[ $((last - first)) -le 25 ] || fail "$((last - first)) ticks of 10 ms in 5 s without events"
+is_idle() { local first; first=$(ticks); sleep 5; spent=$(($(ticks) - first)); echo "$spent ticks of 10 ms in 5 s" >>/root/spent; [ "$spent" -le 25 ]; }
+wait_until 60 is_idle
+cat /root/spent
 expect_exit 0 k3warden ledger --verify
