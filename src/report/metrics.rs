@@ -92,12 +92,26 @@ fn of_k3s(text: &mut Text, status: &Status) {
         let count = status.k3s.restarts.get(reason).copied().unwrap_or(0);
         text.sample("k3s_restarts_total", &[("reason", reason)], count);
     }
-    let pending = status.k3s.pending_restart.is_some();
-    text.single(
-        "k3s_restart_pending",
-        "Whether K3s should start again.",
-        pending,
-    );
+    let k3s = &status.k3s;
+    for (name, help, is_so) in [
+        (
+            "k3s_restart_pending",
+            "Whether K3s should start again.",
+            k3s.pending_restart.is_some(),
+        ),
+        (
+            "k3s_start_endangered",
+            "Whether K3s will not live through its next start.",
+            !k3s.endangered.is_empty(),
+        ),
+        (
+            "k3s_change_quarantined",
+            "Whether K3s did not live with a change, which was put back.",
+            k3s.quarantine.is_some(),
+        ),
+    ] {
+        text.single(name, help, is_so);
+    }
     let name = "k3s_restart_held";
     text.family(
         name,
@@ -184,6 +198,27 @@ mod tests {
         assert_eq!(lines.len(), 3);
         let set = "k3warden_k3s_restart_held{waits_for=\"next-start\"} 1";
         assert!(lines.contains(&set.to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn what_somebody_has_to_mend_before_k3s_starts_again_is_there_to_be_alerted_of() {
+        for (k3s, endangered, quarantined) in [
+            (serde_json::json!({ "restarts": {} }), 0, 0),
+            (
+                serde_json::json!({ "restarts": {}, "endangered": ["a line"], "quarantine": "no port" }),
+                1,
+                1,
+            ),
+        ] {
+            let text = metrics(&status_of(&k3s));
+            for (name, value) in [
+                ("start_endangered", endangered),
+                ("change_quarantined", quarantined),
+            ] {
+                let line = format!("k3warden_k3s_{name} {value}");
+                assert!(text.lines().any(|found| found == line), "{text}");
+            }
+        }
     }
 
     #[test]
