@@ -203,7 +203,7 @@ fn what_k3s_would_not_start_with_is_taken_out_if_it_is_ours_and_left_if_not() {
     let node = Node::server("mode = \"observe\"\n");
     node.write(
         DROP_IN,
-        "kube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
+        "# Written by k3warden\nkube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
     );
     let said = node.said("k3s.service");
     assert!(said.contains("no-such-flag"), "{said}");
@@ -228,7 +228,7 @@ fn the_encryption_line_stays_when_ours_is_taken_out_under_a_key() {
     );
     node.write(
         DROP_IN,
-        "secrets-encryption: true # secrets-encryption\nkube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
+        "# Written by k3warden\nsecrets-encryption: true # secrets-encryption\nkube-apiserver-arg+:\n- 'no-such-flag=1' # some-control\n",
     );
     let said = node.said("k3s.service");
     assert!(said.contains("stays"), "{said}");

@@ -10,6 +10,8 @@ mod tree;
 
 use tree::{DROP_IN, Tree};
 
+const KEY: &str = "/var/lib/rancher/k3s/server/cred/encryption-config.json";
+
 #[test]
 fn it_is_taken_away_with_its_last_line() {
     let tree = Tree::new();
@@ -66,6 +68,71 @@ fn a_default_of_k3s_that_was_weakened_is_enforced_from_ours() {
         assert_eq!(verdicts(&tree), ["compliant"; 5], "{version}: {said}");
         assert_eq!(tree.text("etc/rancher/k3s/config.yaml"), config);
     }
+}
+
+/// What an operator called so is his: it stays as it is, and ours outranks it from another name.
+#[test]
+fn a_file_of_the_operators_with_such_a_name_stays_his() {
+    for (name, ours) in [
+        ("zz-k3warden.yaml", "zzz-k3warden.yaml"),
+        ("zzz-k3warden.yaml", "zzzz-k3warden.yaml"),
+        ("az-k3warden.yaml", "zz-k3warden.yaml"),
+    ] {
+        let tree = Tree::new();
+        let at = |name: &str| format!("/etc/rancher/k3s/config.yaml.d/{name}");
+        let his = "secrets-encryption: true\nnode-name: edge\nkube-apiserver-arg: [event-ttl=2h]\n";
+        tree.write("/etc/systemd/system/k3s.service", tree::SERVER_UNIT);
+        tree.write("/var/lib/rancher/k3s/server/db/state.db", "");
+        tree.write(KEY, "{}");
+        tree.write(&at(name), his);
+        let said = tree.with_k3s("1.36.3", &["apply"]).said();
+        assert_eq!(tree.text(&at(name)), his, "{said}");
+        let lines = tree.text(&at(ours));
+        assert!(lines.contains("audit-log-maxage"), "{name}: {said}");
+        assert_eq!(encryption(&tree), "true", "{name}");
+        let again = tree.with_k3s("1.36.3", &["apply"]).said();
+        assert!(!again.contains("config.yaml.d"), "{name}: {again}");
+        let back = tree.with_k3s("1.36.3", &["revert"]).said();
+        assert_eq!(tree.text(&at(name)), his, "{back}");
+        assert!(!tree.at(&at(ours)).exists(), "{back}");
+    }
+}
+
+/// As yq or Ansible leave it, with the ledger lost, and by a policy that would not ask for it on a cluster that is there.
+#[test]
+fn the_encryption_line_stays_without_its_comment() {
+    let without_comments = |text: &str| -> String {
+        let rows = text.lines().filter(|row| !row.starts_with('#'));
+        rows.map(|row| format!("{}\n", row.split(" # ").next().unwrap()))
+            .collect()
+    };
+    for (heading, is_lost) in [("", false), ("", true), ("# Written by k3warden\n", true)] {
+        let tree = Tree::new();
+        tree.write("/etc/systemd/system/k3s.service", tree::SERVER_UNIT);
+        tree.write("/etc/k3warden/config.toml", "new_cluster = true\n");
+        tree.with_k3s("1.36.3", &["apply"]);
+        assert_eq!(encryption(&tree), "true");
+        tree.write("/var/lib/rancher/k3s/server/db/state.db", "");
+        tree.write(KEY, "{}");
+        tree.write("/etc/k3warden/config.toml", "new_cluster = false\n");
+        let bare = format!("{heading}{}", without_comments(&tree.lines()));
+        tree.write(DROP_IN, &bare);
+        if is_lost {
+            std::fs::remove_dir_all(tree.at("/var/lib/k3warden")).unwrap();
+        }
+        let said = tree.with_k3s("1.36.3", &["apply"]).said();
+        assert_eq!(encryption(&tree), "true", "{heading} {is_lost}: {said}");
+        let door = ["apply", "--before-start", "k3s.service"];
+        let said = tree.with_k3s("1.36.3", &door).said();
+        assert_eq!(encryption(&tree), "true", "{heading} {is_lost}: {said}");
+        assert!(!said.contains("would not start"), "{said}");
+    }
+}
+
+fn encryption(tree: &Tree) -> String {
+    let report = tree.with_k3s("1.36.3", &["effective", "--format", "json"]);
+    let value = &report.json()["options"]["secrets-encryption"]["value"];
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Nothing is fetched, and nothing is written where no K3s would look; what is missing is said for an operator to copy.

@@ -196,7 +196,7 @@ fn what_stays_because_somebody_changed_it_can_be_taken_back_by_force_later() {
     }
 }
 
-/// A file of an operator's under our name: its bits and its content are both wrong.
+/// A file of an operator's under our name: its bits are wrong, and ours stands beside it.
 #[test]
 fn one_apply_makes_content_and_bits_right_and_both_come_back() {
     for access in ["644 root:root", "640 1000:1000"] {
@@ -210,16 +210,18 @@ fn one_apply_makes_content_and_bits_right_and_both_come_back() {
             !applied.stdout.contains("about to be changed"),
             "{applied:?}"
         );
-        let written = tree.text(DROP_IN);
+        let ours = "/etc/rancher/k3s/config.yaml.d/zzz-k3warden.yaml";
+        let written = tree.text(ours);
         assert!(written.contains("protect-kernel-defaults"), "{applied:?}");
+        assert_eq!(tree.text(DROP_IN), "# mine\n");
         assert_eq!(tree.snapshot()[DROP_IN].mode, 0o600);
 
         // Both drift at once.
-        std::fs::write(tree.at(DROP_IN), "").unwrap();
-        tree::set_mode(&tree.at(DROP_IN), 0o644);
+        std::fs::write(tree.at(ours), "").unwrap();
+        tree::set_mode(&tree.at(ours), 0o644);
         tree.k3warden(&["apply"]);
-        assert_eq!(tree.text(DROP_IN), written);
-        assert_eq!(tree.snapshot()[DROP_IN].mode, 0o600);
+        assert_eq!(tree.text(ours), written);
+        assert_eq!(tree.snapshot()[ours].mode, 0o600);
 
         tree.k3warden(&["revert"]);
         assert_eq!(

@@ -51,10 +51,11 @@ impl Written {
         self.encrypted.get_or_insert(data_dir);
     }
 
-    /// Whether we have changed a thing, and have not put it back since.
+    /// Whether we have written a file's content, and have neither put it back nor taken it away since.
     #[must_use]
-    pub fn has_touched(&self, thing: &Thing) -> bool {
-        self.last.contains_key(thing)
+    pub fn has_written(&self, thing: &Thing) -> bool {
+        let last = self.last.get(thing);
+        last.is_some_and(Fingerprint::is_of_content)
     }
 
     /// Whether a file's content is what we wrote there last.

@@ -35,7 +35,7 @@ impl Pass<'_> {
     #[must_use]
     pub fn lists_that_stand_still(&self) -> Vec<String> {
         let directory = drop_in_directory(&self.node.places.config_file);
-        let Ok((_, own)) = own_files(self.host, &directory, CONFIGURATION) else {
+        let Ok((_, own)) = own_files(self.host, self.written, &directory, CONFIGURATION) else {
             return Vec::new();
         };
         let mut found = Vec::new();

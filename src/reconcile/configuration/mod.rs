@@ -101,7 +101,12 @@ fn lines(
         return plan;
     }
     let config_file = &pass.node.places.config_file;
-    let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
+    let own = own_files(
+        pass.host,
+        pass.written,
+        &drop_in_directory(config_file),
+        CONFIGURATION,
+    );
     match (own, unit) {
         (Err(error), _) => refuse(&wishes, error.to_string()),
         (_, Err(reason)) => refuse(&wishes, reason),
@@ -162,7 +167,12 @@ fn what_may_stay(
     if remote_address(config_file).is_some() || !config_file.is_absolute() {
         return plan;
     }
-    let own = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION);
+    let own = own_files(
+        pass.host,
+        pass.written,
+        &drop_in_directory(config_file),
+        CONFIGURATION,
+    );
     let has_ours = |present: &OwnFiles| {
         !present.is_empty() || unit.as_ref().is_some_and(UnitOverride::is_there)
     };

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::host::{Attributes, Host, HostError, Kind, READ_LIMIT_BYTES};
+use crate::host::{Attributes, Host, HostError, Kind, READ_LIMIT_BYTES, Thing};
+use crate::reconcile::Written;
+use crate::setting::configuration::BEGINNING;
 
 /// How our drop-ins of one kind are called.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +73,11 @@ pub fn is_our_configuration(path: &Path) -> bool {
 /// Content and attributes by path.
 pub(in crate::reconcile) type OwnFiles = BTreeMap<PathBuf, (Vec<u8>, Attributes)>;
 
-/// The name that sorts last, and what we wrote earlier under this or another name.
+/// The name that sorts last, and what we wrote earlier under this or another name. A file that has such a name, and neither says that it is
+/// ours nor was written by us as far as the ledger knows, is the operator's own.
 pub(in crate::reconcile) fn own_files(
     host: &Host,
+    written: &Written,
     directory: &Path,
     names: Names,
 ) -> Result<(PathBuf, OwnFiles), HostError> {
@@ -96,7 +100,12 @@ pub(in crate::reconcile) fn own_files(
             .root
             .read_here(&path, READ_LIMIT_BYTES)?
             .unwrap_or_default();
-        own.insert(path, (content, entry.attributes));
+        let is_ours = content.starts_with(BEGINNING.as_bytes());
+        if is_ours || written.has_written(&Thing::Path(path.clone())) {
+            own.insert(path, (content, entry.attributes));
+        } else {
+            others.push(name.to_owned());
+        }
     }
     let last = names.last(others.iter().map(String::as_str));
     Ok((directory.join(last), own))

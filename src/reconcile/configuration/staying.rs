@@ -6,7 +6,7 @@ use crate::catalogue::ControlId;
 use crate::policy::{OnDisable, Stance};
 use crate::reconcile::Judgement;
 use crate::reconcile::baseline::{self, Applies};
-use crate::setting::configuration::{Line, parse};
+use crate::setting::configuration::{Line, encryption_without_control, parse};
 
 use super::draft::{Draft, Extent};
 
@@ -46,7 +46,12 @@ impl Draft<'_, '_> {
         let encrypted = self.conditions().has_encryption_key();
         let mut lines = BTreeMap::new();
         for (content, _) in self.present.values() {
-            for (line, control) in parse(&String::from_utf8_lossy(content)) {
+            let text = String::from_utf8_lossy(content);
+            if encrypted && let Some(control) = self.control_of_encryption() {
+                let nameless = encryption_without_control(&text).into_iter();
+                lines.extend(nameless.map(|line| (line, control.clone())));
+            }
+            for (line, control) in parse(&text) {
                 if (line.is_about_encryption() && encrypted)
                     || self.stays_turned_off(&control, &line, judgements)
                 {
@@ -55,6 +60,16 @@ impl Draft<'_, '_> {
             }
         }
         lines
+    }
+
+    /// The control that answers for the encryption of Secrets.
+    fn control_of_encryption(&self) -> Option<ControlId> {
+        let controls = self.pass.catalogue.controls().iter();
+        let mut controls = controls.filter(|control| {
+            let wishes = self.pass.wishes(control);
+            wishes.iter().any(|wish| wish.line.is_about_encryption())
+        });
+        controls.next().map(|control| control.id.clone())
     }
 
     /// Whether a line, or a word of a command, of ours stays although nobody wants it any more: its control was turned off, and

@@ -11,9 +11,9 @@ mod text;
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::ControlId;
-use crate::host::{Attributes, Host, HostError, State, Thing};
+use crate::host::{Attributes, HostError, State, Thing};
 use crate::k3s::{Files, Loaded, Unit, is_k3s_name, load_unit};
-use crate::reconcile::{Pass, Written};
+use crate::reconcile::Pass;
 use crate::setting::configuration::Line;
 use crate::setting::{Change, Effect, Stage};
 
@@ -25,7 +25,7 @@ pub(super) use stale::must_stay;
 pub use stale::{Stale, stale};
 pub(in crate::reconcile) use stale::{loses_encryption, node_beneath};
 pub(in crate::reconcile) use text::{controls_of, gives};
-use text::{is_written_by_us, made_for, words_of};
+use text::{made_for, words_of};
 
 /// For the operator who has not turned it on.
 pub(super) const HOW_TO_OVERRIDE: &str =
@@ -50,8 +50,8 @@ impl UnitOverride {
             return Ok(None);
         };
         let directory = directory_of(&unit.name);
-        let (present, hindered) = match of_ours(pass.host, pass.written, &directory) {
-            Ok(present) => (present, None),
+        let (present, hindered) = match own_files(pass.host, pass.written, &directory, UNIT) {
+            Ok((_, present)) => (present, None),
             Err(error @ HostError::Refused { .. }) => (OwnFiles::new(), Some(error.to_string())),
             Err(error) => return Err(error.to_string()),
         };
@@ -167,9 +167,10 @@ pub(in crate::reconcile) fn present(pass: &Pass<'_>) -> Result<OwnFiles, HostErr
     let Some(unit) = &pass.node.unit else {
         return Ok(OwnFiles::new());
     };
-    match of_ours(pass.host, pass.written, &directory_of(&unit.name)) {
+    match own_files(pass.host, pass.written, &directory_of(&unit.name), UNIT) {
+        Ok((_, found)) => Ok(found),
         Err(HostError::Refused { .. }) => Ok(OwnFiles::new()),
-        found => found,
+        Err(error) => Err(error),
     }
 }
 
@@ -187,7 +188,7 @@ pub(super) fn of_other_units(pass: &Pass<'_>) -> Vec<(Vec<ControlId>, Change)> {
     });
     let mut changes = Vec::new();
     for directory in others {
-        let ours = of_ours(pass.host, pass.written, &directory).unwrap_or_default();
+        let (_, ours) = own_files(pass.host, pass.written, &directory, UNIT).unwrap_or_default();
         // What an old command says of encryption may be said nowhere else.
         let harmless = ours
             .iter()
@@ -195,16 +196,6 @@ pub(super) fn of_other_units(pass: &Pass<'_>) -> Vec<(Vec<ControlId>, Change)> {
         changes.extend(harmless.map(removal));
     }
     changes
-}
-
-/// The files that have a name of ours and say that they are, or were written by us as far as the ledger knows: an operator may have
-/// chosen such a name.
-fn of_ours(host: &Host, written: &Written, directory: &Path) -> Result<OwnFiles, HostError> {
-    let (_, mut present) = own_files(host, directory, UNIT)?;
-    present.retain(|path, (content, _)| {
-        is_written_by_us(content) || written.has_touched(&Thing::Path(path.clone()))
-    });
-    Ok(present)
 }
 
 fn directory_of(unit: &str) -> PathBuf {

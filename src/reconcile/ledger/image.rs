@@ -221,6 +221,12 @@ impl Fingerprint {
             if *bytes == content.len() as u64 && *sha256 == Hash::of(content))
     }
 
+    /// Whether it is of a file whose content was written, and not only its owner or bits.
+    #[must_use]
+    pub const fn is_of_content(&self) -> bool {
+        matches!(self.0, Short::File { .. })
+    }
+
     pub(super) const fn from_short(short: Short) -> Self {
         Self(short)
     }

@@ -41,7 +41,7 @@ fn protects(line: &Line) -> bool {
 
 fn without(pass: &Pass<'_>, goes: fn(&Line) -> bool) -> Result<PutBack, HostError> {
     let directory = drop_in_directory(&pass.node.places.config_file);
-    let (_, own) = own_files(pass.host, &directory, CONFIGURATION)?;
+    let (_, own) = own_files(pass.host, pass.written, &directory, CONFIGURATION)?;
     let mut back = PutBack {
         part: OurPart::default(),
         is_last_good: false,

@@ -18,7 +18,12 @@ pub fn present(pass: &Pass<'_>) -> Result<OurPart, HostError> {
     let mut part = OurPart::default();
     let config_file = &pass.node.places.config_file;
     if config_file.is_absolute() {
-        let (_, own) = own_files(pass.host, &drop_in_directory(config_file), CONFIGURATION)?;
+        let (_, own) = own_files(
+            pass.host,
+            pass.written,
+            &drop_in_directory(config_file),
+            CONFIGURATION,
+        )?;
         for (path, (content, attributes)) in own {
             put(&mut part, path, &content, attributes.mode.bits());
         }

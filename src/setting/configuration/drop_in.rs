@@ -8,11 +8,14 @@ use crate::catalogue::ControlId;
 use crate::k3s::component::Component;
 use crate::k3s::{FROM_YOUR_LIST, hides, is_secret};
 
+/// What every drop-in of ours begins with.
+pub const BEGINNING: &str = "# Written by k3warden";
+
 /// The text of our drop-in. Each line names the control that wants it, so that it can be found again.
 #[must_use]
 pub fn render(lines: &BTreeMap<Line, ControlId>) -> String {
-    let mut text = String::from(
-        "# Written by k3warden, which keeps it: changes here are replaced. `k3warden explain CONTROL` says why a line\n\
+    let mut text = format!(
+        "{BEGINNING}, which keeps it: changes here are replaced. `k3warden explain CONTROL` says why a line\n\
          # is here and how to make an exception; your own settings belong in another file.\n",
     );
     for (line, control) in lines {
@@ -133,6 +136,21 @@ pub fn parse(text: &str) -> BTreeMap<Line, ControlId> {
     }
     lines.extend(list);
     lines
+}
+
+/// The options of encryption in a drop-in of ours that lost the control's name behind them: a tool that writes YAML anew leaves no
+/// comments, and what Secrets are encrypted with is not to be lost for that.
+#[must_use]
+pub fn encryption_without_control(text: &str) -> Vec<Line> {
+    let rows = text.lines().filter(|row| !row.contains(" # "));
+    let options = rows.filter_map(|row| row.split_once(':'));
+    options
+        .map(|(name, value)| Line::Option {
+            name: plain(name.trim()),
+            value: plain(value.trim()),
+        })
+        .filter(Line::is_about_encryption)
+        .collect()
 }
 
 /// Whether a line of our drop-in is one that we write: `NAME: VALUE # CONTROL` or `- ITEM # CONTROL`.

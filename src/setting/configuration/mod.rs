@@ -8,7 +8,7 @@ mod leave_out;
 mod line;
 mod wish;
 
-pub use drop_in::{is_written_by_us, parse, render};
+pub use drop_in::{BEGINNING, encryption_without_control, is_written_by_us, parse, render};
 pub use leave_out::LeaveOut;
 pub use line::{ENCRYPTION, Line};
 pub use wish::Wish;

@@ -47,7 +47,7 @@ fn without_ours<'p>(pass: &Pass<'p>, node: &Node) -> Result<Files<'p>, HostError
     let directory = drop_in_directory(&node.places.config_file);
     let mut files = Files::new(&pass.host.root);
     if directory.is_absolute() {
-        let (_, ours) = own_files(pass.host, &directory, CONFIGURATION)?;
+        let (_, ours) = own_files(pass.host, pass.written, &directory, CONFIGURATION)?;
         for path in ours.keys() {
             files = files.without(path);
         }

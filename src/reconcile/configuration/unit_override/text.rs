@@ -6,9 +6,7 @@ use crate::catalogue::ControlId;
 use crate::k3s::STANDS_FOR;
 use crate::k3s::component::Component;
 use crate::reconcile::ledger::Hash;
-use crate::setting::configuration::{ENCRYPTION, Line};
-
-const BEGINNING: &str = "# Written by k3warden";
+use crate::setting::configuration::{BEGINNING, ENCRYPTION, Line};
 
 /// The text of our drop-in.
 pub(super) fn render(ours: &[(ControlId, Line)], base: &Hash, command: &str) -> String {
@@ -23,11 +21,6 @@ pub(super) fn render(ours: &[(ControlId, Line)], base: &Hash, command: &str) -> 
         "{STANDS_FOR}{base}\n[Service]\nExecStart=\nExecStart={command}\n"
     ));
     text
-}
-
-/// Whether a drop-in says of itself that it is ours.
-pub(super) fn is_written_by_us(content: &[u8]) -> bool {
-    content.starts_with(BEGINNING.as_bytes())
 }
 
 /// Whether its command says something of the encryption of Secrets, which it then repeats from the operator's.
