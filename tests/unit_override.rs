@@ -288,6 +288,20 @@ fn a_token_of_the_command_is_never_shown() {
     assert!(said.contains(hidden), "{said}");
     silent(&server);
     assert!(server.drop_in().unwrap().contains("--token=SEKRET"));
+    let unit_drop_in = "etc/systemd/system/k3s.service.d/zz-k3warden.conf";
+    let ours = server.drop_in().unwrap();
+    for line in [
+        "Environment=K3S_TOKEN=SEKRET",
+        "ExecStartPre=/bin/x --token SEKRET",
+    ] {
+        server.write(unit_drop_in, &format!("{ours}{line}\n"));
+        let said = server.run(&["diff"]);
+        assert!(
+            said.contains("-{a line that k3warden did not write}"),
+            "{said}"
+        );
+        silent(&server);
+    }
     server.install(&format!("{} --debug", command("SEKRET2")));
     silent(&server);
     server.write(

@@ -120,17 +120,16 @@ fn from_1_24_to_1_25_the_policies_go_before_k3s_starts() {
         node.apply("1.24.17");
         assert!(node.psp() && node.lines().contains("PodSecurityPolicy"));
         node.start();
-        if by_door {
-            node.door("1.25.16");
-        } else {
-            let said = node.apply("1.25.16");
-            let line =
-                "kubectl -n kube-system delete --ignore-not-found rolebinding k3warden-psp-svclb";
-            assert!(
-                said.contains(line),
-                "what stays in the cluster is said: {said}"
-            );
-        }
+        let said = match by_door {
+            true => node.door("1.25.16"),
+            false => node.apply("1.25.16"),
+        };
+        let line =
+            "kubectl -n kube-system delete --ignore-not-found rolebinding k3warden-psp-svclb";
+        assert!(
+            said.contains(line),
+            "what stays in the cluster is said: {said}"
+        );
         assert!(!node.psp(), "1.25 would fail with these at each pass");
         let lines = node.lines();
         assert!(!lines.contains("PodSecurityPolicy"), "{lines}");

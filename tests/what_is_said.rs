@@ -111,6 +111,22 @@ fn a_control_that_is_only_observed_says_so_below_it() {
     assert!(silent.is_empty(), "{silent:?}");
 }
 
+/// The file with the limits is named by another control's flag.
+#[test]
+fn what_another_control_would_give_is_said_with_the_line_that_makes_it() {
+    let limits = "control.event-rate-limit.state = \"enforce\"";
+    let tree = with_policy(&[limits]);
+    let said = tree.k3warden(&["check", "event-rate-limit"]).stdout;
+    let way = "control.pod-security-defaults.state = \"enforce\" in the policy it is given";
+    assert!(said.contains(way), "{said}");
+    let tree = with_policy(&[limits, "control.pod-security-defaults.state = \"enforce\""]);
+    tree.k3warden(&["apply"]);
+    let (verdict, findings) = tree
+        .k3warden(&["check", "event-rate-limit", "--format", "json"])
+        .verdict();
+    assert_eq!(verdict, "compliant", "{findings}");
+}
+
 #[test]
 fn an_exception_says_who_answers_for_it_why_and_until_when() {
     let day = jiff::Zoned::now().date().tomorrow().unwrap();

@@ -149,7 +149,7 @@ impl Assessment {
             summary: Summary::of(judgements),
             controls: judgements
                 .iter()
-                .map(|judgement| control(pass.policy, judgement, edition))
+                .map(|judgement| control(pass, judgement, edition))
                 .collect(),
         }
     }
@@ -206,7 +206,7 @@ fn only_observed(policy: &Policy, judgement: &Judgement<'_>) -> Option<String> {
 }
 
 /// What of an enforced control nobody but the operator changes: there is no value of ours for it.
-fn left_to_operator(judgement: &Judgement<'_>) -> Vec<String> {
+fn left_to_operator(pass: &Pass<'_>, judgement: &Judgement<'_>) -> Vec<String> {
     let is_left = |finding: &&Finding| {
         matches!(&finding.outcome, Outcome::Diverges(remedies)
             if remedies.iter().all(|remedy| *remedy == Remedy::ByOperator))
@@ -229,12 +229,32 @@ fn left_to_operator(judgement: &Judgement<'_>) -> Vec<String> {
         .map(|finding| match finding.seen_at.as_str() {
             "" => format!("{} is left to you", finding.what),
             place if *place == finding.what => format!("{place} is left to you"),
-            place => format!("{} is left to you: {place} decides it{way}", finding.what),
+            place => {
+                let way = given_by_another(pass, judgement, &finding.what).unwrap_or(way.clone());
+                format!("{} is left to you: {place} decides it{way}", finding.what)
+            }
         })
         .collect()
 }
 
-fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
+/// How it comes to be given where that is for another control, which is only observed.
+fn given_by_another(pass: &Pass<'_>, judgement: &Judgement<'_>, what: &str) -> Option<String> {
+    let controls = pass.catalogue.controls().iter();
+    let mut others = controls.filter(|other| {
+        let mut wishes = pass.wishes(other).into_iter();
+        let decision = pass.decide(other).0;
+        other.id != judgement.control.id
+            && decision.stance == Stance::Observe
+            && wishes.any(|wish| wish.line.what() == what)
+    });
+    let other = &others.next()?.id;
+    Some(format!(
+        ", and the control {other}, which would give it, is only observed; with {} in the policy it is given",
+        enforcing_line(other)
+    ))
+}
+
+fn control(pass: &Pass<'_>, judgement: &Judgement<'_>, edition: Option<&str>) -> ControlReport {
     let control = judgement.control;
     ControlReport {
         id: control.id.to_string(),
@@ -247,8 +267,8 @@ fn control(policy: &Policy, judgement: &Judgement<'_>, edition: Option<&str>) ->
         note: judgement
             .note
             .clone()
-            .or_else(|| only_observed(policy, judgement)),
-        refused: left_to_operator(judgement),
+            .or_else(|| only_observed(pass.policy, judgement)),
+        refused: left_to_operator(pass, judgement),
         exception: judgement.exception().map(|exception| ExceptionReport {
             expires: exception.expires.to_string(),
             owner: exception.owner.clone(),

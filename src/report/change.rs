@@ -151,6 +151,9 @@ fn text(state: &State) -> Option<&str> {
     }
 }
 
+/// What is shown in the place of a line that may say anything.
+const SOMEBODY_ELSES: &str = "{a line that k3warden did not write}";
+
 /// A text as it may be shown. Our drop-in for K3s's unit repeats the whole command, its token too, and what an operator
 /// wrote into a file of ours for K3s's configuration can be anything.
 fn shown(thing: &Thing, text: &str) -> String {
@@ -158,10 +161,7 @@ fn shown(thing: &Thing, text: &str) -> String {
         return text.to_owned();
     };
     let line = if unit_override::is_ours(path) {
-        |line: &str| match line.strip_prefix("ExecStart=") {
-            Some(command) => format!("ExecStart={}", shown_command(command)),
-            None => line.to_owned(),
-        }
+        shown_line_of_unit
     } else if is_our_configuration(path) {
         shown_line
     } else {
@@ -175,6 +175,15 @@ fn shown(thing: &Thing, text: &str) -> String {
         .collect()
 }
 
+/// The same of our drop-in for the unit, which has a command and nothing else.
+fn shown_line_of_unit(line: &str) -> String {
+    match line.strip_prefix("ExecStart=") {
+        Some(command) => format!("ExecStart={}", shown_command(command)),
+        None if line.starts_with('#') || line == "[Service]" => line.to_owned(),
+        None => SOMEBODY_ELSES.to_owned(),
+    }
+}
+
 /// A line of ours, or that there is one of somebody else's.
 fn shown_line(line: &str) -> String {
     let is_key = line
@@ -183,7 +192,7 @@ fn shown_line(line: &str) -> String {
     if is_key || line.starts_with('#') || is_written_by_us(line) {
         return line.to_owned();
     }
-    "{a line that k3warden did not write}".to_owned()
+    SOMEBODY_ELSES.to_owned()
 }
 
 #[cfg(test)]

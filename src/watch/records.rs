@@ -294,7 +294,6 @@ fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
     judgement.control.cis.get(edition).map(str::to_owned)
 }
 
-/// The number of a control in the edition of this node; empty where it has none.
 /// With what a manifest that went has put into the cluster, and how to take it away there.
 pub(super) fn stays_in_cluster(message: String, commands: &[String]) -> String {
     match commands {
@@ -306,6 +305,7 @@ pub(super) fn stays_in_cluster(message: String, commands: &[String]) -> String {
     }
 }
 
+/// The number of a control in the edition of this node; empty where it has none.
 pub(super) fn cis_of(ground: &Ground, control: &ControlId) -> String {
     let control = ground.catalogue.control(control.as_str());
     let number = control

@@ -23,6 +23,7 @@ use crate::reconcile::service::{cluster, encrypted, last_data_dir};
 use crate::reconcile::{Outcome, Plan, PlannedChange, Written, apply_within};
 use crate::report::event::Priority;
 use crate::report::journal::for_stderr;
+use crate::report::{describe, left_in_cluster};
 use crate::setting::Stage;
 use crate::watch::Pause;
 
@@ -277,12 +278,13 @@ fn plan_of(changes: Vec<PlannedChange>) -> Plan {
 fn tell(outcome: &Outcome) {
     let change = &outcome.planned.change;
     match &outcome.result {
-        Ok(()) => say(&format!(
-            "{}: {} is now {}",
-            change.thing,
-            crate::report::describe(&change.before),
-            crate::report::describe(&change.after)
-        )),
+        Ok(()) => {
+            let (before, after) = (describe(&change.before), describe(&change.after));
+            say(&format!("{}: {before} is now {after}", change.thing));
+            for command in left_in_cluster(change) {
+                say(&format!("stays in the cluster; to remove it: {command}"));
+            }
+        }
         Err(error) => say(&error.to_string()),
     }
 }

@@ -82,7 +82,7 @@ impl<'a> Pass<'a> {
 
     /// How far a control is taken here. One that restricts workloads is only observed on a cluster that has data, until
     /// the policy says otherwise: a workload that cannot be made again after a reboot would be our fault.
-    pub(super) fn decide(&self, control: &Control) -> (Decision<'a>, Option<String>) {
+    pub fn decide(&self, control: &Control) -> (Decision<'a>, Option<String>) {
         let decision = self.policy.enforcement(control, self.today);
         if !self.waits_for_the_operator(control) {
             return (decision, None);
