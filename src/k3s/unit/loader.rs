@@ -6,6 +6,7 @@ use super::exec_start::{self, Command, Refused};
 use super::given_by_systemd::GivenBySystemd;
 use super::lines::{self, Assignment};
 use super::named_files::{self, EnvironmentFile};
+use super::not_followed;
 use super::repeated;
 use super::specifier::Specifiers;
 use super::split::Splitter;
@@ -130,20 +131,19 @@ impl<'a> Loader<'a> {
             "UnsetEnvironment" if value.is_empty() => self.unset.clear(),
             "UnsetEnvironment" => self.unset.extend(plain_words(value, &self.specifiers)),
             "PassEnvironment" => self.take_passed(assignment),
-            "WorkingDirectory" if !matches!(value, "" | "/") => {
-                let place = Place::File {
-                    path: assignment.path.clone(),
-                    line: assignment.line_at(0),
-                };
-                let text = "WorkingDirectory= is not followed: relative paths that an agent is given are looked for in / here; \
-                            write them from / on";
-                self.remark(text, Some(place));
-            }
             key if GivenBySystemd::is_decided_by(key) => {
                 let words = plain_words(value, &self.specifiers);
                 self.by_systemd.take(key, &words);
             }
-            _ => {}
+            key => {
+                let place = Place::File {
+                    path: assignment.path.clone(),
+                    line: assignment.line_at(0),
+                };
+                if let Some(why) = not_followed::why(key, value) {
+                    self.remark(why, Some(place));
+                }
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod lines;
 mod loader;
 mod manager;
 mod named_files;
+mod not_followed;
 mod repeated;
 mod rewrite;
 mod search;

@@ -242,6 +242,27 @@ fn unset_environment_takes_names_and_exact_values() {
 }
 
 #[test]
+fn what_makes_k3s_see_other_files_than_stand_here_is_said() {
+    for (setting, is_said) in [
+        ("RootDirectory=/srv", true),
+        (
+            "BindPaths=/srv/config.yaml:/etc/rancher/k3s/config.yaml",
+            true,
+        ),
+        ("WorkingDirectory=/srv", true),
+        ("RootDirectory=", false),
+        ("RootDirectory=/", false),
+        ("ReadWritePaths=/srv", false),
+    ] {
+        let unit = format!("[Service]\nExecStart=/k3s server\n{setting}\n");
+        let unit = Tree::new(&[("/etc/systemd/system/k3s.service", &unit)]).unit("k3s.service");
+        let mut remarks = unit.remarks.iter();
+        let said = remarks.any(|remark| remark.text.contains("is not followed"));
+        assert_eq!(said, is_said, "{setting}: {:?}", unit.remarks);
+    }
+}
+
+#[test]
 fn a_command_of_many_short_words_is_longer_than_the_kernel_takes() {
     let unit = |words: usize| {
         let variable = "a ".repeat(words);
