@@ -75,6 +75,69 @@ fn two_manifests_of_one_addon_contradict_each_other() {
     assert!(first.ends_with(" on line 6"), "{first}");
 }
 
+/// It would never be written, or nobody could say what it waits for.
+#[test]
+fn a_manifest_needs_others_of_its_control_that_need_none() {
+    let manifest = |name: &str, needs: &str| {
+        format!(
+            "[[control.manifest]]\nname = \"{name}\"\ncontent = \"netpol-dns\"\nneeds = [{needs}]\n"
+        )
+    };
+    let dns = manifest("site-dns.yaml", "");
+    let both = |needs: &str| format!("{}{dns}", manifest("site.yaml", needs));
+    let each = "[control.parameter]\nn = { kind = \"namespaces\", default = [], about = \"a\" }\n";
+    refuses(&[
+        (
+            &both("\"site-dsn.yaml\""),
+            "/c/a.toml:9:11: `site.yaml` needs `site-dsn.yaml`, which is no manifest of its control",
+            "did you mean `site-dns.yaml`?",
+        ),
+        (
+            &both("\"site-dns.yaml\", \"else\""),
+            "/c/a.toml:9:28: `site.yaml` needs `else`, which is no manifest of its control",
+            "its others are site-dns.yaml",
+        ),
+        (
+            &manifest("site.yaml", "\"site.yaml\""),
+            "/c/a.toml:7:9: `site.yaml` needs `site.yaml`, which is itself",
+            "name others",
+        ),
+        (
+            &format!(
+                "{}{}{dns}",
+                manifest("a.yaml", "\"b.yaml\""),
+                manifest("b.yaml", "\"site-dns.yaml\"")
+            ),
+            "/c/a.toml:9:11: `a.yaml` needs `b.yaml`, which needs others itself",
+            "name all that are needed",
+        ),
+        (
+            &format!(
+                "{each}{}{}",
+                manifest("a.yaml", "\"b-{each:n}.yaml\""),
+                manifest("b-{each:n}.yaml", "")
+            ),
+            "/c/a.toml:11:11: `a.yaml` needs `b-{each:n}.yaml`, which is one file for each name of a list",
+            "the same `{each:...}`",
+        ),
+    ]);
+    let taken = [
+        both("\"site-dns.yaml\""),
+        format!(
+            "{each}{}{dns}",
+            manifest("a-{each:n}.yaml", "\"site-dns.yaml\"")
+        ),
+        format!(
+            "{each}{}{}",
+            manifest("a-{each:n}.yaml", "\"b-{each:n}.yaml\""),
+            manifest("b-{each:n}.yaml", "")
+        ),
+    ];
+    for text in taken {
+        load(&[&format!("{HEAD}{text}")]).unwrap();
+    }
+}
+
 #[test]
 fn no_file_is_written_where_k3s_writes_or_reads_its_configuration() {
     for (path, why) in [

@@ -39,12 +39,15 @@ impl fmt::Display for ManifestSetting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, content) = (&self.name, &self.content);
         write!(formatter, "manifest {name} with content `{content}`")?;
-        match &self.servicelb_namespace {
-            Some(namespace) => write!(
+        if let Some(namespace) = &self.servicelb_namespace {
+            write!(
                 formatter,
                 ", while K3s runs its load balancer in {namespace}"
-            ),
-            None => Ok(()),
+            )?;
+        }
+        match self.needs.as_slice() {
+            [] => Ok(()),
+            needs => write!(formatter, ", not without {}", needs.join(", ")),
         }
     }
 }

@@ -137,5 +137,6 @@ fn of_manifest(manifest: &ManifestSetting, control: &Control) -> Option<Fault> {
         of_each
             .or_else(|| text::of_content(&manifest.content, each, control))
             .or_else(|| manifest::of_namespace(manifest.servicelb_namespace.as_deref()?, each))
+            .or_else(|| manifest::of_needs(manifest, control))
     })
 }

@@ -187,6 +187,10 @@ pub struct ManifestSetting {
     pub component: Option<String>,
     /// Only while K3s runs the pods of its load balancer in this namespace, or may.
     pub servicelb_namespace: Option<String>,
+    /// Manifests of the same control without which this one does harm: it is not written unless each that is for the node is
+    /// deployed or written with it.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// K3s versions that this setting is for.
     #[serde(default)]
     pub k3s: VersionRange,

@@ -2,6 +2,7 @@
 
 mod draft;
 mod held;
+mod needs;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -3,6 +3,8 @@
 //! While a file exists its set of objects never shrinks: the controller deletes from the cluster what leaves a file. A
 //! thing is withdrawn only by taking the whole file away; its objects then stay (K3s pkg/deploy/controller.go).
 
+mod undeployed;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -14,17 +16,14 @@ use super::{
     Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
     template,
 };
+pub(super) use undeployed::{needs, undeployed};
 
 /// K3s writes its own manifests with these bits.
 const MODE: FileMode = FileMode::new(0o600);
 
 /// Judges a manifest that this node should have.
 pub(super) fn judge(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Finding> {
-    let disabled = setting
-        .component
-        .as_ref()
-        .filter(|component| subject.disabled.contains(component));
-    if let Some(component) = disabled {
+    if let Some(component) = disabled_component(setting, subject) {
         return withdraw(
             setting,
             subject,
@@ -44,6 +43,13 @@ pub(super) fn judge(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Fin
             }
         })
         .collect()
+}
+
+/// The packaged component that it is for, where that is disabled.
+fn disabled_component<'s>(setting: &'s ManifestSetting, subject: &Subject<'_>) -> Option<&'s str> {
+    let component = setting.component.as_ref();
+    let disabled = component.filter(|component| subject.disabled.contains(component));
+    disabled.map(String::as_str)
 }
 
 /// Judges a manifest that this node should not have: ours is taken away, an operator's is not looked at.
@@ -137,10 +143,13 @@ impl Instance {
         };
         match manifest_beside::hindrance(subject, &self.path) {
             Err(error) => return Finding::unreadable(self.what(), "our manifest", &error),
-            Ok(Some(Hindrance::Disabled(place))) => return self.judge_disabled(subject, &place),
-            Ok(Some(Hindrance::Beside { what, seen_at })) => {
-                let mut finding = self.finding(what, Outcome::Diverges(vec![Remedy::ByOperator]));
-                finding.seen_at = seen_at.display().to_string();
+            Ok(Some(disabled @ Hindrance::Disabled(_))) => {
+                return self.judge_disabled(subject, &disabled);
+            }
+            Ok(Some(beside)) => {
+                let by_operator = Outcome::Diverges(vec![Remedy::ByOperator]);
+                let mut finding = self.finding(beside.observed(), by_operator);
+                finding.seen_at = beside.seen_at();
                 return finding;
             }
             Ok(None) => {}
@@ -196,14 +205,13 @@ impl Instance {
     }
 
     /// K3s takes the file away at every look, and its objects out of the cluster; without the file it leaves them.
-    fn judge_disabled(self, subject: &Subject<'_>, place: &str) -> Finding {
+    fn judge_disabled(self, subject: &Subject<'_>, disabled: &Hindrance) -> Finding {
         let mut finding = self.judge_unwanted(subject, "disable names it");
         if let Outcome::NotApplicable(_) = finding.outcome {
-            finding.observed =
-                "disabled by its name, so that K3s deletes it and its objects".to_owned();
+            disabled.observed().clone_into(&mut finding.observed);
             finding.outcome = Outcome::Diverges(vec![Remedy::ByOperator]);
         }
-        finding.seen_at = place.to_owned();
+        finding.seen_at = disabled.seen_at();
         finding
     }
 

@@ -14,11 +14,49 @@ const DEEPEST: usize = 8;
 pub(super) enum Hindrance {
     /// `disable` names it: K3s deletes the file and the objects of its Addon, every 15 s. With the place.
     Disabled(String),
-    /// A file of the operator's beside it.
-    Beside {
-        what: &'static str,
-        seen_at: PathBuf,
-    },
+    /// A `.skip` of the operator's beside it.
+    Skipped(PathBuf),
+    /// Another file that K3s takes for the same.
+    Twin(PathBuf),
+}
+
+impl Hindrance {
+    /// What is found, without the place.
+    pub(super) const fn observed(&self) -> &'static str {
+        match self {
+            Self::Disabled(_) => "disabled by its name, so that K3s deletes it and its objects",
+            Self::Skipped(_) => "K3s skips it, because of this file",
+            Self::Twin(_) => {
+                "another file of this name, which K3s takes for the same: each takes the other's objects away"
+            }
+        }
+    }
+
+    /// Where that is.
+    pub(super) fn seen_at(&self) -> String {
+        match self {
+            Self::Disabled(place) => place.clone(),
+            Self::Skipped(path) | Self::Twin(path) => path.display().to_string(),
+        }
+    }
+
+    /// The same in one sentence, with the mend.
+    pub(super) fn told_of(&self, manifest: &Path) -> String {
+        let (manifest, place) = (manifest.display(), self.seen_at());
+        match self {
+            Self::Disabled(_) => {
+                format!(
+                    "`disable` names {manifest}, so that K3s deletes it; take that name out of {place}"
+                )
+            }
+            Self::Skipped(_) => {
+                format!("K3s skips {manifest}, because of {place}; remove that file")
+            }
+            Self::Twin(_) => format!(
+                "K3s takes {manifest} and {place} for the same, and each takes the other's objects away; give that file another name"
+            ),
+        }
+    }
 }
 
 /// Looks for what hinders a manifest.
@@ -38,17 +76,13 @@ pub(super) fn hindrance(
     let skip = format!("{name}.skip");
     let hindrance = beside.into_iter().find_map(|path| {
         let other = file_name(&path)?;
-        let what = if other == skip {
-            "K3s skips it, because of this file"
+        if other == skip {
+            Some(Hindrance::Skipped(path))
         } else if path != manifest && is_deployed(other) && addon(other) == stem {
-            "another file of this name, which K3s takes for the same: each takes the other's objects away"
+            Some(Hindrance::Twin(path))
         } else {
-            return None;
-        };
-        Some(Hindrance::Beside {
-            what,
-            seen_at: path,
-        })
+            None
+        }
     });
     Ok(hindrance)
 }

@@ -2,7 +2,7 @@
 //!
 //! Judging reads the host and changes nothing. What would have to change is part of the answer, as [`Remedy`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod argument;
 mod attributes;
@@ -61,6 +61,29 @@ pub fn judge(setting: &SettingBody, subject: &Subject<'_>) -> Vec<Finding> {
 pub fn judge_unwanted(setting: &SettingBody, subject: &Subject<'_>, reason: &str) -> Vec<Finding> {
     match setting {
         SettingBody::Manifest(manifest) => manifest::withdraw(manifest, subject, reason),
+        _ => Vec::new(),
+    }
+}
+
+/// Why K3s would not deploy a manifest of ours, in one sentence with the mend; `None` where it does or will, where the manifest is
+/// not for this node, and for other kinds. `named` is the one file that is asked about.
+#[must_use]
+pub fn undeployed(
+    setting: &SettingBody,
+    subject: &Subject<'_>,
+    named: Option<&Path>,
+) -> Option<String> {
+    match setting {
+        SettingBody::Manifest(manifest) => manifest::undeployed(manifest, subject, named),
+        _ => None,
+    }
+}
+
+/// The manifests without which the one at a path does harm, as far as it is of this setting.
+#[must_use]
+pub fn needs(setting: &SettingBody, subject: &Subject<'_>, path: &Path) -> Vec<PathBuf> {
+    match setting {
+        SettingBody::Manifest(manifest) => manifest::needs(manifest, subject, path),
         _ => Vec::new(),
     }
 }

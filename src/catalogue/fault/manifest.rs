@@ -1,7 +1,7 @@
 //! Names of manifests: what K3s's deploy controller reads, and what it takes two files for (K3s pkg/deploy/controller.go).
 
 use super::Fault;
-use crate::catalogue::{Each, shown};
+use crate::catalogue::{Control, Each, ManifestSetting, SettingBody, did_you_mean, shown};
 use crate::k3s::{MANIFEST_ENDINGS, is_subdomain_part};
 
 /// The manifests that K3s lays out itself, up to the first dot: it writes them again at each start (K3s manifests/).
@@ -76,6 +76,49 @@ pub(super) fn of_namespace(namespace: &str, each: Option<&str>) -> Option<Fault>
     (!is_one && !each.is_some_and(is_each)).then(|| {
         let message = format!("`{}` is no name of a namespace", shown(namespace));
         Fault::of_word(namespace, message, None)
+    })
+}
+
+/// A need that nobody could answer: no manifest of the control, or one that is written more often than what needs it. What is needed
+/// needs nothing itself, so that nothing goes in a circle.
+pub(super) fn of_needs(manifest: &ManifestSetting, control: &Control) -> Option<Fault> {
+    let of_control = || {
+        let settings = control.settings.iter();
+        settings.filter_map(|setting| match &setting.body {
+            SettingBody::Manifest(other) => Some(other),
+            _ => None,
+        })
+    };
+    let each = Each::of(&manifest.name).map(|each| each.parameter);
+    manifest.needs.iter().find_map(|need| {
+        let others = of_control().filter(|other| other.name != manifest.name);
+        let mut named = of_control().filter(|other| other.name == *need);
+        let (what, hint) = if *need == manifest.name {
+            ("is itself", "name others of the control".to_owned())
+        } else if named.clone().next().is_none() {
+            let names: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+            let hint = did_you_mean(need, names.iter().copied()).unwrap_or_else(|| {
+                match names.as_slice() {
+                    [] => "the control has no other manifest".to_owned(),
+                    names => format!("its others are {}", names.join(", ")),
+                }
+            });
+            ("is no manifest of its control", hint)
+        } else if Each::of(need).is_some_and(|of_need| each != Some(of_need.parameter)) {
+            let hint = "put the same `{each:...}` into the name of what needs it".to_owned();
+            ("is one file for each name of a list", hint)
+        } else if named.any(|other| !other.needs.is_empty()) {
+            let hint = "name all that are needed where the first need is".to_owned();
+            ("needs others itself", hint)
+        } else {
+            return None;
+        };
+        let message = format!(
+            "`{}` needs `{}`, which {what}",
+            shown(&manifest.name),
+            shown(need)
+        );
+        Some(Fault::of_word(need, message, Some(hint)))
     })
 }
 

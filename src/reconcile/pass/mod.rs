@@ -1,6 +1,7 @@
 //! One pass over the node: everything that judging and planning look at, taken together.
 
 mod blind;
+mod deployed;
 mod judge;
 mod seen;
 mod subject;

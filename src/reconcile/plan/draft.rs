@@ -31,6 +31,7 @@ impl Draft {
             }
         }
         draft.persist_sysctls(pass);
+        draft.leave_out_what_lacks_its_needs(pass);
         draft
     }
 

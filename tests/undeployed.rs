@@ -1,0 +1,205 @@
+//! What does harm without a manifest is not written where K3s would not deploy that manifest: an admission plugin without its policies, a
+//! policy that denies without the one that allows.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails says so by a panic"
+)]
+
+mod server;
+mod tree;
+
+use std::path::Path;
+
+use k3warden::catalogue::Setting;
+use k3warden::k3s::K3sVersion;
+use k3warden::reconcile::{Plan, PlannedChange, Refused};
+use k3warden::setting::{Named, watched};
+use server::Server;
+
+const MANIFESTS: &str = "/var/lib/rancher/k3s/server/manifests";
+const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+const ISOLATES: &str = "k3warden-netpol-kube-system.yaml";
+const DNS: &str = "k3warden-netpol-kube-system-dns.yaml";
+const KUBE_SYSTEM: &str = "network-policy-kube-system";
+
+fn path_of(manifest: &str) -> String {
+    format!("{MANIFESTS}/{manifest}")
+}
+
+/// Puts something into the way of a manifest, and names it.
+type Hinder = fn(&Server, &str) -> String;
+
+fn skip(server: &Server, manifest: &str) -> String {
+    let path = format!("{MANIFESTS}/{manifest}.skip");
+    server.write(&path, "");
+    path
+}
+
+/// Everything that keeps K3s from deploying a manifest of ours.
+fn hindrances() -> Vec<Hinder> {
+    vec![
+        skip,
+        |server, manifest| {
+            let path = format!("{MANIFESTS}/sub/{}.yml", manifest.replace(".yaml", ""));
+            server.write(&path, "x: y\n");
+            path
+        },
+        |server, manifest| {
+            let stem = manifest.replace(".yaml", "");
+            server.write(CONFIG, &format!("disable: [{stem}]\n"));
+            format!("{CONFIG}:1")
+        },
+        |server, manifest| {
+            let path = path_of(manifest);
+            server.tree.add(&format!("755 root:root d {path}"));
+            path
+        },
+        |server, manifest| {
+            let path = path_of(manifest);
+            server.tree.add(&format!("600 root:root p {path}"));
+            path
+        },
+        |server, manifest| {
+            let path = path_of(manifest);
+            server
+                .tree
+                .add(&format!("777 root:root l {path} -> /dev/null"));
+            path
+        },
+        |server, manifest| {
+            let path = path_of(manifest);
+            server.write(&path, "x: y\n");
+            server
+                .tree
+                .add(&format!("600 root:root h /other.yaml -> {path}"));
+            path
+        },
+    ]
+}
+
+fn server(minor: u16, patch: u16) -> Server {
+    let mut server = Server::new();
+    server.version = K3sVersion::new(minor, patch);
+    server
+}
+
+fn has(server: &Server, manifest: &str) -> bool {
+    server.manifests().contains(&manifest.to_owned())
+}
+
+/// It would cut the cluster's pods off from its DNS.
+#[test]
+fn what_isolates_kube_system_is_not_written_while_what_allows_dns_is_hindered() {
+    for hinder in hindrances() {
+        let server = Server::new();
+        let by = hinder(&server, DNS);
+        let said = server.refusals();
+        assert!(!has(&server, ISOLATES), "{by}: {:?}", server.manifests());
+        assert!(has(&server, "k3warden-netpol-default.yaml"), "{by}");
+        let told = said.lines().find(|line| line.contains("would cut off"));
+        let told = told.unwrap_or_else(|| panic!("{by}: {said}"));
+        assert!(told.contains(ISOLATES) && told.contains(&by), "{told}");
+        assert!(told.contains(KUBE_SYSTEM), "{told}");
+    }
+
+    let server = Server::new();
+    let by = skip(&server, DNS);
+    server.apply();
+    server.remove(Path::new(&by));
+    server.apply();
+    assert!(has(&server, ISOLATES) && has(&server, DNS));
+}
+
+#[test]
+fn every_other_allowance_is_needed_as_far_as_its_component_is_there() {
+    let metrics = "k3warden-netpol-kube-system-metrics-server.yaml";
+    let server = Server::new();
+    skip(&server, metrics);
+    server.apply();
+    assert!(!has(&server, ISOLATES));
+
+    server.write(CONFIG, "disable: metrics-server\n");
+    server.apply();
+    assert!(has(&server, ISOLATES), "{:?}", server.manifests());
+}
+
+/// The one of another release of K3s is not for this node.
+#[test]
+fn an_allowance_for_another_release_is_not_needed() {
+    let server = Server::new();
+    skip(&server, "k3warden-netpol-kube-system-traefik-v1.yaml");
+    server.apply();
+    assert!(has(&server, ISOLATES), "{:?}", server.manifests());
+}
+
+#[test]
+fn of_several_namespaces_only_the_one_whose_allowance_is_hindered_waits() {
+    let server = server(23, 4);
+    server.policy("[control.network-policy-extra-namespaces]\nnamespaces = [\"one\", \"two\"]\n");
+    skip(&server, "k3warden-netpol-balancer-one.yaml");
+    let said = server.refusals();
+    assert!(
+        !has(&server, "k3warden-netpol-namespace-one.yaml"),
+        "{said}"
+    );
+    assert!(has(&server, "k3warden-netpol-namespace-two.yaml"), "{said}");
+    assert!(has(&server, "k3warden-netpol-balancer-two.yaml"), "{said}");
+}
+
+/// An operator who has emptied both would be cut off by the repair of the one.
+#[test]
+fn what_isolates_stays_as_it_is_where_it_lies_already() {
+    let server = Server::new();
+    server.apply();
+    server.start();
+    skip(&server, DNS);
+    server.apply();
+    assert!(has(&server, ISOLATES));
+
+    server.write(&path_of(ISOLATES), "");
+    server.apply();
+    assert_eq!(server.read(&path_of(ISOLATES)), "");
+}
+
+/// What the daemon plans when an event names a path of a control.
+fn of_event(server: &Server, control: &str, path: &str) -> (Vec<PlannedChange>, Vec<Refused>) {
+    let path = Path::new(path);
+    server.pass(|pass, _| {
+        let control = pass.catalogue.control(control).unwrap();
+        let is_named = |setting: &&Setting| {
+            let watched = watched(&setting.body, &pass.host.root, &pass.node.places);
+            watched.iter().any(|watched| watched.names(path))
+        };
+        let judgements: Vec<_> = control
+            .settings
+            .iter()
+            .filter(is_named)
+            .filter_map(|setting| pass.judge_named(control, setting, Named::Path(path)))
+            .collect();
+        assert_eq!(judgements.len(), 1, "{path:?}");
+        let plan = Plan::of_some(pass, &judgements);
+        (plan.changes, plan.refused)
+    })
+}
+
+#[test]
+fn the_event_of_what_isolates_alone_brings_it_back_unless_what_allows_is_hindered() {
+    let server = Server::new();
+    server.apply();
+    let isolates = path_of(ISOLATES);
+    server.remove(Path::new(&isolates));
+    let plan = || of_event(&server, KUBE_SYSTEM, &isolates);
+    assert_eq!(plan().0.len(), 1, "what allows is there");
+
+    // Its own event brings it back.
+    server.remove(Path::new(&path_of(DNS)));
+    assert_eq!(plan().0.len(), 1, "what allows can be written");
+
+    skip(&server, DNS);
+    let (changes, refused) = plan();
+    assert!(changes.is_empty(), "{changes:?}");
+    assert!(refused[0].reason.contains("would cut off"), "{refused:?}");
+}
