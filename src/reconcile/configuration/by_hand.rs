@@ -29,7 +29,8 @@ pub(super) fn by_hand(
     let mut controls = Vec::new();
     let mut refused = Vec::new();
     for (control, wish) in wishes.iter().filter(|(_, wish)| !wish.holds(present)) {
-        match conditions.forbids(&wish.line) {
+        let undeployed = conditions.undeployed(control, &wish.line);
+        match undeployed.or_else(|| conditions.forbids(&wish.line)) {
             Some(reason) => refused.push(Refused {
                 by: RefusedBy::Preflight,
                 controls: vec![control.clone()],

@@ -97,6 +97,7 @@ impl<'p, 'a> Draft<'p, 'a> {
                 "K3s would not start, with it or without it: {told}"
             ));
         }
+        self.refuse_undeployed(&base);
         let lists = match self.lists(&base, judgements) {
             Ok(lists) => lists,
             Err(reason) => return self.refuse_all(reason),

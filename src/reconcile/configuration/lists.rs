@@ -59,6 +59,7 @@ impl Draft<'_, '_> {
     ) -> Result<BTreeMap<Line, ControlId>, String> {
         let mut wanted = leave_outs(self.pass, judgements);
         wanted.retain(|(_, leave_out)| !leave_out.is_done(base));
+        wanted = self.leave_outs_deployed(wanted, base);
         while !wanted.is_empty() {
             let lists = self.without(base, &wanted);
             let after = self.effective(Some(&lists))?;

@@ -12,6 +12,7 @@ mod outranked;
 mod own_files;
 mod staying;
 mod trial;
+mod undeployed;
 pub mod unit_override;
 
 use crate::catalogue::{Control, ControlId};

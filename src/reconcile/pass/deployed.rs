@@ -8,7 +8,12 @@ use crate::reconcile::baseline::{self, Applies};
 use crate::setting;
 
 impl Pass<'_> {
-    /// Why K3s does not deploy each of the manifests without which one of a control does harm, and will not once they are written.
+    /// Why K3s does not deploy all manifests that a control has on this node, and will not once they are written.
+    pub(in crate::reconcile) fn undeployed(&self, control: &Control) -> Option<String> {
+        self.undeployed_file(control, None)
+    }
+
+    /// The same for those without which a manifest of it does harm.
     pub(in crate::reconcile) fn lacks_needed(
         &self,
         control: &Control,
