@@ -72,7 +72,7 @@ const SETTINGS: [Setting; 7] = [
         name: "drop-in",
         control: "audit-log-retention",
         path: "/etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml",
-        divergent: "600 root:root f /etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml\n| # ours\n",
+        divergent: "600 root:root f /etc/rancher/k3s/config.yaml.d/zz-k3warden.yaml\n| # Written by k3warden\n",
         directory: false,
     },
 ];
