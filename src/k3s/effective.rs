@@ -90,6 +90,25 @@ impl Effective {
             .chain(&self.start.endings)
     }
 
+    /// The same, with what it would end for once that is mended.
+    pub fn all_endings(&self) -> impl Iterator<Item = &Ending> {
+        self.endings().chain(&self.start.hidden_endings)
+    }
+
+    /// The same end here, be it one that K3s comes to once what it ends for first is mended: what is with another configuration and not
+    /// with this one did not bring it then. By the reason, since its place may be another here.
+    #[must_use]
+    pub fn end_like(&self, ending: &Ending) -> Option<&Ending> {
+        self.all_endings().find(|own| own.reason == ending.reason)
+    }
+
+    /// The first end that this has over another configuration, which comes to no like it.
+    #[must_use]
+    pub fn first_end_over(&self, other: &Self) -> Option<&Ending> {
+        let mut endings = self.all_endings();
+        endings.find(|ending| other.end_like(ending).is_none())
+    }
+
     /// Takes back what is said against values at these places, since nobody knows them here. What ends K3s before its options are
     /// settled stays: nothing is known then either way.
     pub fn take_back_endings_of(&mut self, unknown_at: &[Place]) {
@@ -98,6 +117,7 @@ impl Effective {
             from.is_none_or(|from| !unknown_at.contains(from))
         };
         self.start.endings.retain(is_of_known);
+        self.start.hidden_endings.retain(is_of_known);
     }
 
     /// What K3s would warn about, in its own words, or do without a word and the operator should know.

@@ -185,6 +185,7 @@ pub fn in_force_on_line(
         encryption_withdrawn: None,
         by_files: BTreeMap::new(),
         endings: Vec::new(),
+        hidden_endings: Vec::new(),
         swallowed: Vec::new(),
         warnings: Vec::new(),
     };

@@ -43,7 +43,7 @@ use crate::host::HostError;
 pub use crate::k3s::go_duration::nanoseconds;
 pub use crate::k3s::go_value::{boolean, integer};
 use crate::k3s::{Ending, Files, K3sVersion, Merge, Place, Role, SECRET, Sourced};
-use judge::Process;
+use judge::{Circumstances, Process, Reach};
 use kubelet::{Extracted, NoSettings};
 use options::Options;
 use situation::Situation;
@@ -100,6 +100,8 @@ pub struct Start {
     pub by_files: BTreeMap<(Component, &'static str), InForce>,
     /// Why K3s would end, the first reason first; empty if nothing is known that would end it.
     pub endings: Vec<Ending>,
+    /// Why it would end once all of that is mended.
+    pub hidden_endings: Vec<Ending>,
     /// The operator's items that K3s would lose without a word, each with its place and mend.
     pub swallowed: Vec<String>,
     /// What else K3s would do without a word and the operator should know.
@@ -129,8 +131,15 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         components: &components,
         node,
         files,
+        reach: Reach::ThisStart,
     };
-    let endings = judge::endings(process, settings.as_ref(), &extracted, facts);
+    let circumstances = Circumstances {
+        settings: settings.as_ref(),
+        extracted: &extracted,
+        facts,
+    };
+    let endings = judge::endings(process, circumstances);
+    let hidden_endings = judge::hidden_behind(&endings, process, circumstances);
     Start {
         kubelet: settings.and_then(Result::ok),
         kubelet_unseen,
@@ -138,6 +147,7 @@ pub fn start(merge: &Merge, node: &Node, facts: &Facts, files: &Files<'_>) -> St
         encryption_withdrawn: judge::encryption_withdrawn(process),
         by_files: judge::decided_by_files(process),
         endings,
+        hidden_endings,
         swallowed: judge::swallowed(&extracted, node),
         warnings: judge::warnings(process),
         components,

@@ -71,16 +71,20 @@ pub(super) fn is_given(argument: &Argument) -> bool {
 /// What K3s gives by itself is not judged: a K3s is built with the components that take it.
 pub(super) fn command_line(line: &mut Line<'_>) {
     for argument in line.arguments.iter().filter(|given| is_given(given)) {
+        if !line.goes_on() {
+            return;
+        }
         if let Some(refused) = line.flags.refuses(argument) {
             let ending = line.ending(&refused.to_string(), Some(argument));
             line.endings.push(match refused {
                 Refused::UnknownFlag(flag) => ending.over(Slip::UnknownFlag(flag)),
                 Refused::Argument(_) => ending,
             });
-            return;
         }
     }
-    feature_gates(line);
+    if line.goes_on() {
+        feature_gates(line);
+    }
 }
 
 fn feature_gates(line: &mut Line<'_>) {
@@ -91,7 +95,9 @@ fn feature_gates(line: &mut Line<'_>) {
         for (name, value) in gate_pairs(&argument.value) {
             if let Some(reason) = gate(name, value.and_then(boolean), line.minor()) {
                 line.end(&reason, Some(argument));
-                return;
+                if !line.goes_on() {
+                    return;
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! One component's command line, and what is found wrong with it.
 
+use super::process::Reach;
 use crate::k3s::component::flags::Flags;
-use crate::k3s::component::{Argument, Component, Components, Node};
+use crate::k3s::component::{Argument, Component, Node};
 use crate::k3s::{Ending, Files, SECRET};
 
 /// One component's command line with what is needed to judge it.
@@ -11,28 +12,18 @@ pub(super) struct Line<'a> {
     pub(super) flags: Flags,
     pub(super) node: &'a Node,
     pub(super) files: &'a Files<'a>,
+    pub(super) reach: Reach,
     pub(super) endings: Vec<Ending>,
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn of(
-        component: Component,
-        components: &'a Components,
-        node: &'a Node,
-        files: &'a Files<'a>,
-    ) -> Self {
-        Self {
-            component,
-            arguments: components.line(component),
-            flags: Flags::of(component, node.version.minor),
-            node,
-            files,
-            endings: Vec::new(),
-        }
-    }
-
     pub(super) fn minor(&self) -> u16 {
         self.node.version.minor
+    }
+
+    /// Whether the component comes to its next check.
+    pub(super) fn goes_on(&self) -> bool {
+        self.endings.is_empty() || self.reach == Reach::EveryCheck
     }
 
     /// K3s would end; the operator's argument is the place to mend.

@@ -1,6 +1,6 @@
 //! The logging flags: each component's own, and that all of them must agree, since K3s runs them in one process.
 
-use super::{Line, Process, cloud_controller_manager, common};
+use super::{Line, Process, Reach, cloud_controller_manager, common};
 use crate::k3s::component::document::Document;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::{Argument, Component, KubeletSettings, kubelet};
@@ -73,14 +73,15 @@ fn of_flag<'a>(line: &Line<'a>, flag: &str) -> Vec<&'a Argument> {
         .collect()
 }
 
-/// The first component whose logging is not that of the apiserver (on an agent: of the kubelet). Each sets it for the
-/// whole process, and the second one that differs ends.
+/// The components whose logging is not that of the apiserver (on an agent: of the kubelet), up to the one at which this start ends. Each
+/// sets it for the whole process, and the second one that differs ends.
 pub(super) fn changed_by_another(
     process: Process<'_>,
     settings: Option<&KubeletSettings>,
-) -> Option<Ending> {
+) -> Vec<Ending> {
+    let mut endings = Vec::new();
     if process.node.version.minor < ONCE_SINCE_MINOR {
-        return None;
+        return endings;
     }
     let mut first: Option<Logging> = None;
     for component in Component::ALL {
@@ -103,11 +104,14 @@ pub(super) fn changed_by_another(
                     }
                     _ => reason.to_owned(),
                 };
-                return Some(Ending::of(component, &reason, decided_by));
+                endings.push(Ending::of(component, &reason, decided_by));
+                if process.reach == Reach::ThisStart {
+                    break;
+                }
             }
         }
     }
-    None
+    endings
 }
 
 /// The logging of a component, and what of the operator's decided of it.

@@ -36,6 +36,7 @@ mod ports;
 mod process;
 mod proxy;
 mod proxy_values;
+mod readiness;
 mod runtime;
 mod runtime_config;
 mod scheduler;
@@ -52,12 +53,13 @@ pub use kubelet::KERNEL_PARAMETERS;
 pub use own_files::{
     admission_sections, plugins_without_section, refuses_audit_log, refuses_audit_policy,
 };
-pub(super) use process::Process;
+pub(super) use process::{Process, Reach};
 pub(super) use warnings::{swallowed, warnings};
 
 use std::collections::BTreeMap;
 
 use line::Line;
+use readiness::Readiness;
 
 use super::document::Document;
 use super::kubelet::{Extracted, KubeletSettings};
@@ -83,79 +85,105 @@ pub struct Facts {
     pub kernel: BTreeMap<String, Option<i64>>,
 }
 
-/// Everything that would keep K3s from running with these arguments, in the order in which it would meet it.
-///
-/// `settings` are the kubelet's, or why its configuration files could not be read.
-pub(super) fn endings(
+/// What the components are judged by beside their command lines.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    /// The kubelet's settings, or why its configuration files could not be read.
+    pub(super) settings: Option<&'a Result<KubeletSettings, Ending>>,
+    pub(super) extracted: &'a Extracted,
+    pub(super) facts: &'a Facts,
+}
+
+/// What K3s would end for once all of these endings are mended: a component that ends checks nothing more, and behind one that is never
+/// ready the others check nothing at all.
+pub(super) fn hidden_behind(
+    endings: &[Ending],
     process: Process<'_>,
-    settings: Option<&Result<KubeletSettings, Ending>>,
-    extracted: &Extracted,
-    facts: &Facts,
+    circumstances: Circumstances<'_>,
 ) -> Vec<Ending> {
+    let all_start = Component::ALL.into_iter().all(|one| process.starts(one));
+    if endings.is_empty() && all_start && Readiness::of(process).all_are_started() {
+        return Vec::new();
+    }
+    let process = Process {
+        reach: Reach::EveryCheck,
+        ..process
+    };
+    let mut hidden = self::endings(process, circumstances);
+    hidden.retain(|one| endings.iter().all(|shown| shown.reason != one.reason));
+    hidden
+}
+
+/// Everything that would keep K3s from running with these arguments, in the order in which it would meet it.
+pub(super) fn endings(process: Process<'_>, circumstances: Circumstances<'_>) -> Vec<Ending> {
     let Process {
         options,
         components,
         node,
         files,
+        reach,
     } = process;
+    let is_followed = reach == Reach::EveryCheck;
     let mut endings = k3s::endings(options, node, files);
     endings.extend(proxy::read_without_running(process));
-    let apiserver = process.line(Component::Apiserver);
-    let gets_ready = access::never_ready(&apiserver).is_none()
-        && access::admits_k3s(&apiserver)
-        && apiserver_elsewhere::waited_for_in_vain(&apiserver, options).is_none();
-    let forbids = access::forbids_the_others(&apiserver);
+    let readiness = Readiness::of(process);
     for component in Component::ALL {
-        // The kubelet asks with its own rights whether the apiserver is ready.
-        let waits = match component {
-            Component::Apiserver => false,
-            Component::Kubelet => !gets_ready || forbids.is_some(),
-            _ => !gets_ready,
-        };
+        let waits = readiness.keeps_back(component) && !is_followed;
         if components.line(component).is_empty() || !process.starts(component) || waits {
             continue;
         }
-        let mut line = process.line(component);
-        if component == Component::Kubelet {
-            line.endings
-                .extend(kubelet::taints_of_option(options, node));
-            kubelet::files(&mut line, settings, extracted);
-        }
-        command_line(&mut line);
-        if line.endings.is_empty() {
-            judge(&mut line, process, settings, facts);
-        }
-        if line.endings.is_empty() && component == Component::ControllerManager {
-            controller_manager::forbidden(&mut line, forbids);
-        }
-        if component == Component::CloudControllerManager {
-            if line.endings.is_empty() {
-                cloud_controller_manager::own_parts(&mut line, options);
-            } else if !cloud_controller_manager::ends_k3s(node.version) {
-                continue;
-            }
-        }
-        endings.append(&mut line.endings);
+        endings.extend(of_component(component, process, circumstances, &readiness));
     }
     endings.extend(first_start::denied(process));
-    let settings = settings.and_then(|settings| settings.as_ref().ok());
-    if endings.is_empty() && gets_ready {
+    let settings = circumstances.settings.and_then(|read| read.as_ref().ok());
+    if is_followed || (endings.is_empty() && readiness.is_ready()) {
         endings.extend(gate_needs::unmet(process, settings));
         endings.extend(seccomp::without_gate(process, settings));
     }
-    if endings.is_empty() {
+    if is_followed || endings.is_empty() {
         endings.extend(logging::changed_by_another(process, settings));
     }
     endings
 }
 
-/// What a component makes of the arguments that it can read.
-fn judge(
-    line: &mut Line<'_>,
+/// Why a component would end, and K3s with it.
+fn of_component(
+    component: Component,
     process: Process<'_>,
-    settings: Option<&Result<KubeletSettings, Ending>>,
-    facts: &Facts,
-) {
+    circumstances: Circumstances<'_>,
+    readiness: &Readiness<'_>,
+) -> Vec<Ending> {
+    let Process { options, node, .. } = process;
+    let mut line = process.line(component);
+    if component == Component::Kubelet {
+        line.endings
+            .extend(kubelet::taints_of_option(options, node));
+        kubelet::files(&mut line, circumstances.settings, circumstances.extracted);
+    }
+    command_line(&mut line);
+    if line.goes_on() {
+        judge(&mut line, process, circumstances);
+    }
+    if line.goes_on() && component == Component::ControllerManager {
+        controller_manager::forbidden(&mut line, readiness.forbids);
+    }
+    if component == Component::CloudControllerManager {
+        let goes_on = line.goes_on();
+        if !cloud_controller_manager::ends_k3s(node.version) {
+            line.endings.clear();
+        }
+        if goes_on {
+            cloud_controller_manager::own_parts(&mut line, options);
+        }
+    }
+    line.endings
+}
+
+/// What a component makes of the arguments that it can read.
+fn judge(line: &mut Line<'_>, process: Process<'_>, circumstances: Circumstances<'_>) {
+    let Circumstances {
+        settings, facts, ..
+    } = circumstances;
     let (options, components) = (process.options, process.components);
     match line.component {
         Component::Apiserver => apiserver::judge(line, options),
@@ -171,10 +199,10 @@ fn judge(
 
 /// What a component cannot read of its command line, and what it logs by.
 fn command_line(line: &mut Line<'_>) {
-    if line.endings.is_empty() {
+    if line.goes_on() {
         common::command_line(line);
     }
-    if line.endings.is_empty() {
+    if line.goes_on() {
         logging::judge(line);
     }
 }

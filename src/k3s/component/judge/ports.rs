@@ -21,7 +21,7 @@ const SHARING: [&str; 2] = ["permit-port-sharing", "permit-address-sharing"];
 /// One of these components, in the same process, has the port already.
 pub(super) fn of_another(line: &mut Line<'_>, components: &Components, others: &[Component]) {
     for other in others {
-        if line.endings.is_empty() {
+        if line.goes_on() {
             of_one(line, *other, components.line(*other));
         }
     }
@@ -60,7 +60,7 @@ fn in_use(address: &str, port: &str) -> String {
 
 /// K3s itself listens there, before any component does (pkg/cluster/https.go).
 pub(super) fn of_k3s(line: &mut Line<'_>, options: Options<'_>) {
-    if !line.endings.is_empty() || is_shared(line) {
+    if !line.goes_on() || is_shared(line) {
         return;
     }
     let Some(address) = line.last("bind-address") else {

@@ -1,6 +1,7 @@
 //! All components together, since K3s runs them in one process.
 
 use super::{Line, runtime};
+use crate::k3s::component::flags::Flags;
 use crate::k3s::component::options::Options;
 use crate::k3s::component::{Argument, Component, Components, Node};
 use crate::k3s::go_value::boolean;
@@ -13,11 +14,29 @@ pub(in crate::k3s::component) struct Process<'a> {
     pub(in crate::k3s::component) components: &'a Components,
     pub(in crate::k3s::component) node: &'a Node,
     pub(in crate::k3s::component) files: &'a Files<'a>,
+    pub(in crate::k3s::component) reach: Reach,
+}
+
+/// How far K3s and its components are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::k3s::component) enum Reach {
+    /// As far as this start comes: what ends or waits checks nothing more, and a component that is never started nothing at all.
+    ThisStart,
+    /// Through every check of every component, as the start comes to it at which all that is before it is mended.
+    EveryCheck,
 }
 
 impl<'a> Process<'a> {
     pub(super) fn line(self, component: Component) -> Line<'a> {
-        Line::of(component, self.components, self.node, self.files)
+        Line {
+            component,
+            arguments: self.components.line(component),
+            flags: Flags::of(component, self.node.version.minor),
+            node: self.node,
+            files: self.files,
+            reach: self.reach,
+            endings: Vec::new(),
+        }
     }
 
     /// Whether a component that K3s announces is ever started. The scheduler waits for a node without the taint of an
@@ -25,6 +44,9 @@ impl<'a> Process<'a> {
     /// container runtime (pkg/executor/embed).
     pub(super) fn starts(self, component: Component) -> bool {
         let options = self.options;
+        if self.reach == Reach::EveryCheck {
+            return true;
+        }
         match component {
             Component::Scheduler => {
                 options.on("disable-cloud-controller")
@@ -85,5 +107,75 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// What hides it is before it in its component, in another one, or keeps its component from being started.
+    #[test]
+    fn what_an_end_hides_is_known_and_is_no_end_of_this_start() {
+        let (server, manager) = ("kube-apiserver-arg", "kube-controller-manager-arg");
+        for (version, first, second, hidden) in [
+            (
+                "1.36.3",
+                (server, "nope=1"),
+                (server, "other=1"),
+                "unknown flag: --other",
+            ),
+            (
+                "1.36.3",
+                (server, "nope=1"),
+                (server, "goaway-chance=5"),
+                "--goaway-chance",
+            ),
+            (
+                "1.36.3",
+                (server, "nope=1"),
+                (manager, "v=4"),
+                "logging configuration",
+            ),
+            (
+                "1.36.3",
+                (server, "authorization-mode=Node"),
+                (manager, "nope=1"),
+                "--nope",
+            ),
+            (
+                "1.36.3",
+                ("kubelet-arg", "register-node=false"),
+                ("kube-scheduler-arg", "nope=1"),
+                "--nope",
+            ),
+            (
+                "1.24.4",
+                (server, "nope=1"),
+                ("kubelet-arg", "seccomp-default=true"),
+                "SeccompDefault",
+            ),
+        ] {
+            let items = |option| {
+                let both = [first, second].into_iter();
+                both.filter(|(other, _)| *other == option)
+                    .map(|(_, item)| item)
+                    .collect()
+            };
+            let mut options: Vec<(&str, Vec<&str>)> = vec![(first.0, items(first.0))];
+            if second.0 != first.0 {
+                options.push((second.0, items(second.0)));
+            }
+            let start = with(options, version, Role::Server);
+            let is_it = |ending: &crate::k3s::Ending| ending.reason.contains(hidden);
+            assert!(
+                !start.endings.iter().any(is_it),
+                "{hidden}: {:?}",
+                start.endings
+            );
+            let found = &start.hidden_endings;
+            assert!(found.iter().any(is_it), "{hidden}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn behind_no_end_nothing_is_hidden() {
+        let start = with(vec![], "1.36.3", Role::Server);
+        assert_eq!((start.endings, start.hidden_endings), (vec![], vec![]));
     }
 }

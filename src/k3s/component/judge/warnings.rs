@@ -19,6 +19,7 @@ pub(in crate::k3s::component) fn warnings(process: Process<'_>) -> Vec<String> {
         components,
         node,
         files,
+        ..
     } = process;
     let mut warnings = k3s::waits(options);
     warnings.extend(token_file::waits(options, node, files));

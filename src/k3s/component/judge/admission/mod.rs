@@ -56,7 +56,7 @@ impl Refusal {
 /// Judges the plug-in lists, the configuration file and the sections of plug-ins that need one.
 pub(super) fn judge(line: &mut Line<'_>) {
     lists(line);
-    if !line.endings.is_empty() {
+    if !line.goes_on() {
         return;
     }
     let Some(argument) = line.given("admission-control-config-file") else {
@@ -65,6 +65,14 @@ pub(super) fn judge(line: &mut Line<'_>) {
     };
     let prefix = "failed to apply admission: failed to read plugin config: unable to read admission control configuration";
     let Some(config) = files::document(line, argument, prefix) else {
+        if line.goes_on()
+            && matches!(
+                line.files.read(&line.node.named_file(&argument.value)),
+                Ok(None)
+            )
+        {
+            without_section(line, None);
+        }
         return;
     };
     // Two old files of single plug-ins have no kind and are taken as they are.
@@ -74,6 +82,8 @@ pub(super) fn judge(line: &mut Line<'_>) {
     }
     if let Some(reason) = refuses(&config, line.minor()) {
         line.end(&reason, Some(argument));
+    }
+    if !line.goes_on() {
         return;
     }
     sections(line, argument, &config);
