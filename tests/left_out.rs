@@ -304,13 +304,27 @@ fn a_list_that_would_not_come_back_as_it_was_is_left_to_the_operator() {
     assert!(!server.tree.text(DROP_IN).contains("from-your-list"));
 }
 
-/// K3s ends here over the mode that is given twice, and once that is mended over the verbosity.
+/// K3s ends here over the mode that is given twice, and once that is mended over the verbosity, which is his too.
 #[test]
-fn a_list_that_k3s_would_not_start_with_takes_nothing_else_along() {
+fn a_list_is_replaced_although_another_defect_of_the_operator_s_then_shows() {
     let config = "kube-apiserver-arg:\n- authorization-mode=AlwaysAllow,AlwaysAllow\n- v=2\n\
                   - enable-admission-plugins=AlwaysAdmit\n";
     let controls = ["authorization-not-always-allow", "always-admit"];
     let server = Server::new("1.36.3", config, &enforce(&controls));
+    let applied = server.run(&["apply"]);
+    let modes = server.values("kube-apiserver", "authorization-mode");
+    assert_eq!(modes, ["Node,RBAC"], "{applied}");
+    let ends = server.effective()["ends"].to_string();
+    assert!(ends.contains("logging configuration"), "{ends}");
+}
+
+/// Without the first mode nobody but a node may ask, and this release does not live with that.
+#[test]
+fn a_list_that_k3s_would_not_start_with_takes_nothing_else_along() {
+    let config = "kube-apiserver-arg:\n- authorization-mode=AlwaysAllow,Node\n\
+                  - enable-admission-plugins=AlwaysAdmit\n";
+    let controls = ["authorization-not-always-allow", "always-admit"];
+    let server = Server::new("1.28.4", config, &enforce(&controls));
     let applied = server.run(&["apply"]);
     assert!(
         applied.contains("(authorization-not-always-allow, always-admit)"),

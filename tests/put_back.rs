@@ -50,12 +50,17 @@ impl Node {
         );
         node.run(&["apply"]);
         assert!(node.drop_in().contains("secrets-encryption: true"));
-        node.with_pass(|pass, _| {
+        node.settle();
+        node
+    }
+
+    /// K3s lives with what is there.
+    fn settle(&self) {
+        self.with_pass(|pass, _| {
             let present = part::present(pass).unwrap();
             let mut knowledge = Knowledge::of(&pass.host.root).unwrap();
             knowledge.settled(present, pass).unwrap();
         });
-        node
     }
 
     fn policy(&self, more: &str) {
@@ -430,6 +435,26 @@ fn a_put_back_never_writes_over_what_an_operator_put_into_our_place() {
     };
     assert!(!node.drop_in().contains("77"), "{}", node.drop_in());
     assert_eq!(fs::read_to_string(node.path(&psa)).unwrap(), own);
+}
+
+#[test]
+fn what_worked_because_it_mends_something_of_the_operator_s_is_put_back() {
+    let node = Node::settled();
+    node.write(
+        "etc/rancher/k3s/config.yaml",
+        "kube-apiserver-arg: [request-timeout=0]\n",
+    );
+    node.run(&["apply"]);
+    let good = node.drop_in();
+    assert!(good.contains("request-timeout=300s"), "{good}");
+    node.settle();
+    node.policy(WITH_77_DAYS);
+    node.run(&["apply"]);
+    assert_ne!(node.drop_in(), good);
+    let RollBack::Done(_) = node.fails() else {
+        panic!("the flag is ours");
+    };
+    assert_eq!(node.drop_in(), good);
 }
 
 /// Pod Security Policies worked up to 1.24; no later K3s starts with their plug-in.

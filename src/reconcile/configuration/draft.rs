@@ -13,7 +13,6 @@ use super::super::{Judgement, Pass, Refused, RefusedBy};
 use super::ConfigurationPlan;
 use super::conditions::Conditions;
 use super::own_files::OwnFiles;
-use super::trial::worse;
 use super::unit_override::UnitOverride;
 
 /// It can hold no secret, but the directory's other files can, and one mode for all is easier to judge.
@@ -128,9 +127,9 @@ impl<'p, 'a> Draft<'p, 'a> {
             if self.drop_unfit(&mut lines, &base, after) {
                 continue;
             }
-            if let Some(ending) = worse(&base, after) {
+            if let Some(ending) = after.first_end_over(&base) {
                 let reason = format!("K3s would not start with it: {ending}");
-                if let Some(line) = self.culprit(&lines, &base, ending) {
+                if let Some(line) = self.culprit(&lines, ending) {
                     self.refused.push(Refused {
                         by: RefusedBy::Preflight,
                         controls: lines.remove(&line).into_iter().collect(),

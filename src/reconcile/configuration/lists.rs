@@ -12,7 +12,6 @@ use crate::setting::configuration::{LeaveOut, Line};
 
 use super::draft::{Draft, Extent};
 use super::leave_outs;
-use super::trial::worse;
 
 /// Whether an item comes back from our file as it went in: YAML folds what it takes for the end of a line, and has no other control
 /// characters at all.
@@ -63,9 +62,9 @@ impl Draft<'_, '_> {
         while !wanted.is_empty() {
             let lists = self.without(base, &wanted);
             let after = self.effective(Some(&lists))?;
-            if let Some(ending) = worse(base, &after) {
+            if let Some(ending) = after.first_end_over(base) {
                 // What else we write is worked out over his list as he has it.
-                let option = self.worst_list(base, &lists, ending)?;
+                let option = self.worst_list(&lists, ending)?;
                 let reason = format!("K3s would not start without it in {option}: {ending}");
                 let (out, rest): (Vec<_>, Vec<_>) = wanted
                     .into_iter()
@@ -97,14 +96,13 @@ impl Draft<'_, '_> {
     /// The list with which K3s would end for this reason.
     fn worst_list(
         &self,
-        base: &Effective,
         lists: &BTreeMap<Line, ControlId>,
         ending: &Ending,
     ) -> Result<String, String> {
         for (line, control) in lists {
             let alone = BTreeMap::from([(line.clone(), control.clone())]);
             let after = self.effective(Some(&alone))?;
-            if worse(base, &after).is_some() {
+            if after.end_like(ending).is_some() {
                 return Ok(line.what());
             }
         }

@@ -8,7 +8,6 @@ use crate::reconcile::{Refused, RefusedBy};
 use crate::setting::configuration::{Line, Wish};
 
 use super::draft::{Draft, Extent};
-use super::trial::worse;
 use super::unit_override::{HOW_TO_OVERRIDE, Overriding};
 
 impl Draft<'_, '_> {
@@ -40,7 +39,7 @@ impl Draft<'_, '_> {
                 let after = self
                     .effective_of(Some(lines), Some(invocation))
                     .map_err(|reason| (None, reason))?;
-                if let Some(ending) = worse(base, &after) {
+                if let Some(ending) = after.first_end_over(base) {
                     let reason = format!("K3s would not start with it: {}", ending.reason);
                     return Err((None, reason));
                 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use crate::catalogue::ControlId;
 use crate::host::{State, Thing};
 use crate::k3s::component::Facts;
-use crate::k3s::{Effective, Ending, Files, Invocation, Place};
+use crate::k3s::{Effective, Ending, Files, Invocation};
 use crate::reconcile::ahead::{facts_after, files_after};
 use crate::setting::Change;
 use crate::setting::configuration::{Line, render};
 
 use super::draft::Draft;
-use super::{is_our_configuration, unit_override};
 
 impl<'p, 'a> Draft<'p, 'a> {
     /// What K3s would run with, where these lines are in our file already and the plan changes nothing else that it reads.
@@ -50,16 +49,13 @@ impl<'p, 'a> Draft<'p, 'a> {
     pub(super) fn culprit(
         &self,
         lines: &BTreeMap<Line, ControlId>,
-        base: &Effective,
         ending: &Ending,
     ) -> Option<Line> {
         let helps = |line: &&Line| {
             let mut others = lines.clone();
             others.remove(*line);
             let without = self.effective(Some(&others));
-            without.is_ok_and(|without| {
-                worse(base, &without).is_none_or(|other| other.reason != ending.reason)
-            })
+            without.is_ok_and(|without| without.end_like(ending).is_none())
         };
         // The line that stays under a key is no culprit.
         let encrypted = self.conditions().has_encryption_key();
@@ -110,30 +106,6 @@ impl<'p, 'a> Draft<'p, 'a> {
             };
         }
         united
-    }
-}
-
-/// The reason for which K3s would end with our lines and would not without them. Where it ends without them too, another word of the
-/// operator's may only have been hidden by the first.
-pub(super) fn worse<'e>(base: &Effective, after: &'e Effective) -> Option<&'e Ending> {
-    let known: Vec<&str> = base
-        .endings()
-        .map(|ending| ending.reason.as_str())
-        .collect();
-    let was_hidden = |ending: &Ending| {
-        let of_operator = ending.from.as_ref().is_some_and(|place| !is_ours(place));
-        of_operator && !known.is_empty()
-    };
-    after
-        .endings()
-        .find(|ending| !known.contains(&ending.reason.as_str()) && !was_hidden(ending))
-}
-
-fn is_ours(place: &Place) -> bool {
-    match place {
-        Place::File { path, .. } => is_our_configuration(path),
-        Place::ExecStartLine { path, .. } => unit_override::is_ours(path),
-        Place::ExecStart { .. } | Place::Environment { .. } | Place::Default => false,
     }
 }
 

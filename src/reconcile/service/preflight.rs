@@ -1,5 +1,6 @@
 //! Whether K3s would start with what is on disk, and whether it is our fault if not.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::k3s::{Effective, Ending, Files, Loaded, load_unit};
@@ -30,19 +31,21 @@ pub fn present(pass: &Pass<'_>, ours: &OurPart) -> Present {
         Ok(effective) => effective,
         Err(error) => return Present::Unknown(error.to_string()),
     };
-    let endings: Vec<Ending> = effective.endings().cloned().collect();
-    if endings.is_empty() {
+    if effective.endings().next().is_none() {
         return Present::Starts;
     }
-    let without = match with_part(pass, ours, &OurPart::default()) {
+    let without = match without_part(pass, ours) {
         Ok(without) => without,
         Err(error) => return Present::Unknown(error),
     };
-    // By the reason, since a place may be another without ours.
-    let by_us = endings.iter().filter(|ending| !has(&without, ending));
+    let by_us = effective
+        .endings()
+        .filter(|ending| without.end_like(ending).is_none());
     let by_us: Vec<String> = by_us.map(Ending::told).collect();
     if by_us.is_empty() {
-        let his = without.iter().filter(|ending| has(&endings, ending));
+        let his = effective
+            .endings()
+            .filter_map(|ending| without.end_like(ending));
         Present::EndsByOperator(his.map(Ending::told).collect())
     } else {
         Present::EndsByUs(by_us)
@@ -58,43 +61,35 @@ pub fn endings_of_operator(pass: &Pass<'_>) -> Vec<Ending> {
     let mut endings: Vec<Ending> = effective.endings().cloned().collect();
     if !endings.is_empty()
         && let Ok(ours) = part::present(pass)
-        && let Ok(without) = with_part(pass, &ours, &OurPart::default())
+        && let Ok(without) = without_part(pass, &ours)
     {
-        endings.retain(|ending| has(&without, ending));
+        let his = endings.iter().filter_map(|ending| without.end_like(ending));
+        endings = his.cloned().collect();
     }
     endings
-}
-
-fn has(endings: &[Ending], wanted: &Ending) -> bool {
-    endings.iter().any(|ending| ending.reason == wanted.reason)
-}
-
-/// Whether K3s would end for the same reasons, wherever they stand.
-#[must_use]
-pub fn same_reasons(one: &[Ending], other: &[Ending]) -> bool {
-    one.iter().all(|ending| has(other, ending)) && other.iter().all(|ending| has(one, ending))
 }
 
 /// Whether K3s would not end for the same reasons with another part of ours in the place of the present one. What cannot be judged may
 /// help.
 #[must_use]
 pub fn helps(pass: &Pass<'_>, present: &OurPart, other: &OurPart) -> bool {
-    let now = with_part(pass, present, present);
-    let then = with_part(pass, present, other);
-    !matches!((now, then), (Ok(now), Ok(then)) if same_reasons(&now, &then))
+    let reasons = |part| {
+        let effective = effective_with(pass, present, part).ok()?;
+        let reasons = effective.endings().map(|ending| ending.reason.clone());
+        Some(reasons.collect::<BTreeSet<String>>())
+    };
+    match (reasons(present), reasons(other)) {
+        (Some(now), Some(then)) => now != then,
+        _ => true,
+    }
 }
 
-/// Why K3s would end with another part of ours in the place of the present one.
-///
-/// # Errors
-/// When the configuration cannot be looked at.
-pub fn with_part(
-    pass: &Pass<'_>,
-    present: &OurPart,
-    other: &OurPart,
-) -> Result<Vec<Ending>, String> {
-    let effective = effective_with(pass, present, other)?;
-    Ok(effective.endings().cloned().collect())
+/// Whether another part of ours in the place of the present one would bring no end of its own.
+#[must_use]
+pub fn brings_no_end(pass: &Pass<'_>, present: &OurPart, other: &OurPart) -> bool {
+    let with = effective_with(pass, present, other);
+    let without = without_part(pass, present);
+    matches!((with, without), (Ok(with), Ok(without)) if with.first_end_over(&without).is_none())
 }
 
 /// What K3s would run with without the present part of ours.

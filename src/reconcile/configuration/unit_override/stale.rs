@@ -9,7 +9,6 @@ use crate::host::HostError;
 use crate::k3s::{Effective, Files, Role, drop_in_directory};
 use crate::node::{Node, facts, started_by};
 use crate::reconcile::configuration::own_files::{CONFIGURATION, own_files};
-use crate::reconcile::configuration::trial::worse;
 use crate::reconcile::restart::own_part::EncryptionKey;
 use crate::reconcile::service::part;
 use crate::reconcile::{Pass, Refused, RefusedBy};
@@ -31,7 +30,7 @@ impl UnitOverride {
         let beneath = node.effective_of(&files, node.invocation(), &facts(pass.host));
         match (pass.effective(), beneath) {
             (Ok(with), Ok(beneath)) if with.endings().next().is_none() => {
-                worse(with, &beneath).map(ToString::to_string)
+                beneath.endings().next().map(ToString::to_string)
             }
             _ => None,
         }
