@@ -215,7 +215,7 @@ fn what_would_end_k3s_behind_a_defect_of_the_operator_s_is_not_written() {
 
 #[test]
 fn the_door_takes_out_what_ends_k3s_as_soon_as_it_shows() {
-    const OURS: &str = "kube-apiserver-arg+:\n- 'goaway-chance=5' # my-x\n";
+    const OURS: &str = "# Written by k3warden\nkube-apiserver-arg+:\n- 'goaway-chance=5' # my-x\n";
     for config in OTHERS {
         let node = Node::server("1.36.3", config, "mode = \"observe\"\n");
         node.tree.write(DROP_IN, OURS);
