@@ -161,6 +161,9 @@ fn of_component(
         kubelet::files(&mut line, circumstances.settings, circumstances.extracted);
     }
     command_line(&mut line);
+    if component == Component::KubeProxy {
+        proxy::forgive_klog(&mut line, options);
+    }
     if line.goes_on() {
         judge(&mut line, process, circumstances);
     }

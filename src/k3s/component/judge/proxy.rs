@@ -7,6 +7,7 @@ use super::{Line, Process, common, component_file, files, proxy_values};
 use crate::k3s::component::Component;
 use crate::k3s::component::extra;
 use crate::k3s::component::flags::Refused;
+use crate::k3s::component::options::Options;
 use crate::k3s::component::value::Kind;
 use crate::k3s::go_value::boolean;
 use crate::k3s::{Ending, K3sVersion, Slip};
@@ -87,6 +88,33 @@ pub(super) fn read_without_running(process: Process<'_>) -> Option<Ending> {
             Refused::Argument(_) => ending,
         }
     })
+}
+
+/// Flags of klog that kube-proxy's own set of flags has not.
+const KLOG: [&str; 13] = [
+    "add_dir_header",
+    "alsologtostderr",
+    "log_backtrace_at",
+    "log_dir",
+    "log_file",
+    "log_file_max_size",
+    "logtostderr",
+    "one_output",
+    "skip_headers",
+    "skip_log_headers",
+    "stderrthreshold",
+    "v",
+    "vmodule",
+];
+
+/// Rootless, K3s reads no part of the arguments itself, and kube-proxy finds klog's flags among those of the process once K3s has
+/// asked klog for them (K3s 66fcca66c, in 1.27 and maybe the last 1.24). No rootless one was asked.
+pub(super) fn forgive_klog(line: &mut Line<'_>, options: Options<'_>) {
+    if options.on("rootless") && line.minor() >= 24 {
+        line.endings.retain(|ending| {
+            !matches!(&ending.slip, Some(Slip::UnknownFlag(flag)) if KLOG.contains(&flag.as_str()))
+        });
+    }
 }
 
 /// With one of these it does that and ends, and K3s with it.
@@ -211,5 +239,47 @@ mod tests {
             assert_eq!(reason(item, &[off]), "", "{item}");
         }
         assert_eq!(reason("nope=1", &[off, ("disable-agent", "true")]), "");
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3.
+    #[test]
+    fn klog_s_flags_are_read_before_there_are_any() {
+        let klog = "add_dir_header=true alsologtostderr=true log_backtrace_at= log_dir=/var/log log_file=/var/log/x \
+                    log_file_max_size=1 logtostderr=true one_output=true skip_headers=true skip_log_headers=true \
+                    stderrthreshold=2";
+        let reason = |item, version, rootless| {
+            let mut given = vec![("kube-proxy-arg", vec![item])];
+            if rootless {
+                given.push(("rootless", vec!["true"]));
+            }
+            let start = with(given, version, Role::Server);
+            let mut reasons = start.endings.into_iter().map(|ending| ending.reason);
+            reasons.find(|reason| reason.contains("unknown flag"))
+        };
+        for item in klog.split_whitespace() {
+            for (version, ends) in [
+                ("1.22.5", false),
+                ("1.24.4", true),
+                ("1.31.4", true),
+                ("1.36.3", true),
+            ] {
+                let found = reason(item, version, false);
+                assert_eq!(found.is_some(), ends, "{version} {item}: {found:?}");
+                assert_eq!(reason(item, version, true), None, "{version} {item}");
+            }
+        }
+        for item in ["v=2", "vmodule=a=1"] {
+            for (version, ends) in [
+                ("1.22.5", false),
+                ("1.24.4", true),
+                ("1.25.16", false),
+                ("1.31.4", false),
+                ("1.36.3", false),
+            ] {
+                let found = reason(item, version, false);
+                assert_eq!(found.is_some(), ends, "{version} {item}: {found:?}");
+            }
+        }
+        assert!(reason("nope=1", "1.36.3", true).is_some());
     }
 }
