@@ -49,6 +49,7 @@ pub(super) fn judge(line: &mut Line<'_>) {
         &["csrsigning", "certificatesigningrequest-signing-controller"],
     ) {
         files::must_exist(line, &SIGNERS);
+        halves(line);
     }
     if runs(
         line,
@@ -91,9 +92,34 @@ fn signing(line: &mut Line<'_>) {
     }
 }
 
+/// Each signer has both its files or none (`app/options/csrsigningcontroller.go`, in 1.24 to 1.36 alike, which calls two of
+/// them by another's name). K3s gives all of them.
+fn halves(line: &mut Line<'_>) {
+    for (signer, named) in [
+        ("kubelet-serving", "kubelet-serving"),
+        ("kubelet-client", "kube-apiserver-client"),
+        ("kube-apiserver-client", "kube-apiserver"),
+        ("legacy-unknown", "legacy-unknown"),
+    ] {
+        let [certificate, key] =
+            ["cert", "key"].map(|half| line.last(&format!("cluster-signing-{signer}-{half}-file")));
+        let (Some(certificate), Some(key)) = (certificate, key) else {
+            continue;
+        };
+        let (what, empty) = match (certificate.value.is_empty(), key.value.is_empty()) {
+            (true, false) => ("key without cert", certificate),
+            (false, true) => ("cert without key", key),
+            _ => continue,
+        };
+        let reason = format!("\"cluster-signing-{named}\": cannot specify {what}");
+        line.end(&reason, Some(empty));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::k3s::component::tests::ending;
+    use crate::k3s::Role;
+    use crate::k3s::component::tests::{ending, with};
 
     /// Asked of a real 1.36.3.
     #[test]
@@ -125,6 +151,40 @@ mod tests {
             assert_eq!(found.is_none(), !controller.is_empty(), "{flag}: {found:?}");
             let own = format!("{flag}=/var/lib/rancher/k3s/server/tls/own");
             assert_eq!(ending("kube-controller-manager-arg", &[&own]), None);
+        }
+    }
+
+    /// Asked of a real 1.31.4 and 1.36.3.
+    #[test]
+    fn a_signer_has_both_its_files_or_none() {
+        let of = |version, items: &[&str]| {
+            let options = vec![("kube-controller-manager-arg", items.to_vec())];
+            let start = with(options, version, Role::Server);
+            let first = start.endings.into_iter().next();
+            first.map(|ending| ending.reason).unwrap_or_default()
+        };
+        for signer in [
+            "kubelet-client",
+            "kubelet-serving",
+            "kube-apiserver-client",
+            "legacy-unknown",
+        ] {
+            let certificate = format!("cluster-signing-{signer}-cert-file=");
+            let key = format!("cluster-signing-{signer}-key-file=");
+            for version in ["1.24.4", "1.31.4", "1.36.3"] {
+                let found = of(version, &[&certificate]);
+                assert!(
+                    found.contains("cannot specify key without cert"),
+                    "{signer}: {found}"
+                );
+                let found = of(version, &[&key]);
+                assert!(
+                    found.contains("cannot specify cert without key"),
+                    "{signer}: {found}"
+                );
+                assert_eq!(of(version, &[&certificate, &key]), "", "{version} {signer}");
+                assert_eq!(of(version, &[&key, "controllers=*,-csrsigning"]), "");
+            }
         }
     }
 }
