@@ -37,6 +37,9 @@ pub(super) fn judge(line: &mut Line<'_>) {
             line.end(&reason, Some(argument));
         }
     }
+    if line.given("audit-webhook-config-file").is_some() {
+        common::one_of(line, "audit-webhook-version", &versions(line.minor()));
+    }
     if let Some(argument) = line.given("audit-policy-file") {
         let prefix = "loading audit policy file";
         let Some(policy) = files::document(line, argument, prefix) else {
@@ -131,6 +134,31 @@ mod tests {
                     !start.endings.is_empty(),
                     ends,
                     "{version}: {:?}",
+                    start.endings
+                );
+            }
+        }
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3; alone it is harmless.
+    #[test]
+    fn what_a_webhook_is_told_has_a_version_where_there_is_one() {
+        let (empty, hook) = ("audit-webhook-version=", "audit-webhook-config-file=/none");
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for (items, ends) in [
+                (vec![empty], false),
+                (vec![empty, hook], true),
+                (vec!["audit-webhook-version=audit.k8s.io/v1", hook], false),
+            ] {
+                let start = with(
+                    vec![("kube-apiserver-arg", items.clone())],
+                    version,
+                    Role::Server,
+                );
+                assert_eq!(
+                    !start.endings.is_empty(),
+                    ends,
+                    "{version} {items:?}: {:?}",
                     start.endings
                 );
             }
