@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::k3s::component::Argument;
+use crate::k3s::go_value::boolean;
 
 /// The one minor whose source was read.
 const READ_MINOR: u16 = 36;
@@ -42,6 +43,14 @@ pub(super) fn judge(line: &mut Line<'_>) {
         line.end(&reason, Some(argument));
         return;
     }
+    // What is not judged here may be any version.
+    let is_its_own = match emulated {
+        Some((version, _)) => version == newest,
+        None => line.words("emulated-version").is_empty(),
+    };
+    if is_its_own {
+        looks_ahead(line);
+    }
     let most = emulated.map_or(newest, |(version, _)| version);
     if let Some((version, argument)) = least
         && !(oldest..=most).contains(&version)
@@ -53,6 +62,26 @@ pub(super) fn judge(line: &mut Line<'_>) {
             shown(most)
         );
         line.end(&reason, Some(argument));
+    }
+}
+
+/// Behaving as its own version it has nothing newer to show (apiserver `pkg/server/options/server_run_options.go`).
+fn looks_ahead(line: &mut Line<'_>) {
+    for (flag, named) in [
+        ("emulation-forward-compatible", "EmulationForwardCompatible"),
+        (
+            "runtime-config-emulation-forward-compatible",
+            "RuntimeConfigEmulationForwardCompatible",
+        ),
+    ] {
+        if let Some(argument) = line.last(flag)
+            && boolean(&argument.value) == Some(true)
+        {
+            let reason = format!(
+                "ServerRunOptions.{named} cannot be set to true if the emulation version is the same as the binary version"
+            );
+            line.end(&reason, Some(argument));
+        }
     }
 }
 
@@ -157,6 +186,29 @@ mod tests {
             &["min-compatibility-version=1.34"],
         ] {
             assert_eq!(of(items), "", "{items:?}");
+        }
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn what_looks_ahead_of_a_version_needs_an_older_one() {
+        let of = |items: &[&str]| ending("kube-apiserver-arg", items).unwrap_or_default();
+        for flag in [
+            "emulation-forward-compatible",
+            "runtime-config-emulation-forward-compatible",
+        ] {
+            let on = format!("{flag}=true");
+            for items in [&[on.as_str()][..], &[flag], &[&on, "emulated-version=1.36"]] {
+                let found = of(items);
+                assert!(
+                    found.contains("the same as the binary version"),
+                    "{items:?}: {found}"
+                );
+            }
+            for older in ["emulated-version=1.35", "emulated-version=1.35-x"] {
+                assert_eq!(of(&[&on, older]), "", "{older}");
+            }
+            assert_eq!(of(&[&format!("{flag}=false")]), "");
         }
     }
 }
