@@ -294,7 +294,7 @@ mod tests {
         for line in lines {
             let columns: Vec<&str> = line.split(' ').collect();
             assert_eq!(columns.len(), 3, "{line}");
-            let free = ["any", "quantity", "severity"];
+            let free = ["any", "severity"];
             assert!(
                 Kind::named(columns[1]) != Kind::Any || free.contains(&columns[1]),
                 "{line}"

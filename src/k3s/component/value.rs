@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::csv;
 use crate::k3s::go_duration::{nanoseconds, why_no_duration};
 use crate::k3s::go_value::{boolean, float, integer};
+use crate::k3s::quantity::Quantity;
 
 /// The kinds of flags, as `data/flags.txt` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(super) enum Kind {
     LessPairs,
     /// Feature gates: `Gate=true`; several flags unite.
     Gates,
+    /// An amount, such as `64Ki`.
+    Quantity,
     /// An IP address.
     Ip,
     /// An IP address with or without port.
@@ -80,6 +83,7 @@ impl Kind {
             "map-loose" => Self::LoosePairs,
             "map-less" => Self::LessPairs,
             "gates" | "map-bool" => Self::Gates,
+            "quantity" => Self::Quantity,
             "ip" => Self::Ip,
             "ipport" => Self::IpPort,
             "port-range" => Self::PortRange,
@@ -143,6 +147,9 @@ impl Kind {
             Self::Pairs => malformed(value, '='),
             Self::LessPairs => malformed(value, '<'),
             Self::Gates => gates(value),
+            Self::Quantity => Quantity::parse(value)
+                .err()
+                .map(|why| why.words().to_owned()),
             Self::Ip => (!value.trim().is_empty() && value.trim().parse::<IpAddr>().is_err())
                 .then(|| format!("failed to parse IP: {value:?}")),
             Self::IpPort => ip_port(value),

@@ -5,6 +5,7 @@ use super::{
     encryption, limits, runtime_config, service_networks, serving,
 };
 use crate::k3s::component::options::Options;
+use crate::k3s::go_duration::nanoseconds;
 
 /// Judges everything that the apiserver checks before it serves.
 pub(super) fn judge(line: &mut Line<'_>, options: Options<'_>) {
@@ -13,7 +14,10 @@ pub(super) fn judge(line: &mut Line<'_>, options: Options<'_>) {
     apiserver_elsewhere::judge(line, options);
     service_networks::judge(line);
     common::serving(line);
+    common::metric_labels(line);
     common::one_of(line, "storage-backend", &["", "etcd3"]);
+    store(line);
+    coordinated_leadership(line);
     runtime_config::judge(line);
     emulated::judge(line);
     access::judge(line);
@@ -22,6 +26,42 @@ pub(super) fn judge(line: &mut Line<'_>, options: Options<'_>) {
     encryption::judge(line);
     apiserver_files::judge(line);
     serving::judge(line);
+}
+
+/// In all of 1.21 to 1.36 alike (apiserver `pkg/server/options/etcd.go`).
+fn store(line: &mut Line<'_>) {
+    if let Some(argument) = line.last("etcd-servers")
+        && line.words("etcd-servers").is_empty()
+    {
+        line.end("--etcd-servers must be specified", Some(argument));
+    }
+}
+
+/// In seconds, what it has by itself (`pkg/controlplane/apiserver/options/options.go`): how long a lease is, how long its holder
+/// tries, and how long it waits in between.
+const COORDINATED: [(&str, i64); 3] = [
+    ("coordinated-leadership-lease-duration", 15),
+    ("coordinated-leadership-renew-deadline", 10),
+    ("coordinated-leadership-retry-period", 2),
+];
+
+/// Read and asked for 1.36 alone.
+fn coordinated_leadership(line: &mut Line<'_>) {
+    if line.minor() != 36 {
+        return;
+    }
+    let [lease, renew, retry] = COORDINATED.map(|(flag, seconds)| {
+        let given = line.last(flag);
+        let given_ns = given.and_then(|argument| nanoseconds(&argument.value));
+        let own_ns = seconds * 1_000_000_000;
+        (flag, given_ns.unwrap_or(own_ns), given)
+    });
+    for (longer, shorter) in [(lease, renew), (renew, retry)] {
+        if longer.1 <= shorter.1 {
+            let reason = format!("--{} must be greater than --{}", longer.0, shorter.0);
+            line.end(&reason, shorter.2.or(longer.2));
+        }
+    }
 }
 
 /// With all alpha gates on, a new cluster of 1.36 makes no priority classes; which gate it is is not known, so no other may be
@@ -179,5 +219,39 @@ mod tests {
                 assert_eq!(!found.is_empty(), ends, "{version} {item}: {found}");
             }
         }
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3.
+    #[test]
+    fn without_a_server_of_etcd_it_has_nowhere_to_store() {
+        for version in ["1.21.4", "1.24.4", "1.31.4", "1.36.3"] {
+            let of = |value| reason(version, &[("kube-apiserver-arg", value)]);
+            let found = of("etcd-servers=");
+            assert!(
+                found.contains("--etcd-servers must be specified"),
+                "{version}: {found}"
+            );
+            assert_eq!(of("etcd-servers=https://127.0.0.1:2379"), "", "{version}");
+        }
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn who_leads_for_others_gives_it_up_before_it_tries_again() {
+        let of = |items: &[&str]| ending("kube-apiserver-arg", items).unwrap_or_default();
+        let retry = "coordinated-leadership-retry-period=1h";
+        let found = of(&[retry]);
+        assert!(
+            found.contains("renew-deadline must be greater than --coordinated"),
+            "{found}"
+        );
+        let long = [
+            retry,
+            "coordinated-leadership-renew-deadline=2h",
+            "coordinated-leadership-lease-duration=3h",
+        ];
+        assert_eq!(of(&long), "");
+        assert_eq!(of(&["coordinated-leadership-retry-period=1s"]), "");
+        assert_eq!(reason("1.35.1", &[("kube-apiserver-arg", retry)]), "");
     }
 }

@@ -65,6 +65,8 @@ pub(super) fn own_parts(line: &mut Line<'_>, options: Options<'_>) {
         files::must_exist(line, &["cloud-config"]);
     }
     load_balancer(line, options);
+    // It does not exit over them but panics, with which every K3s ends.
+    apiserver_clients::election_times(line);
 }
 
 /// From here on K3s makes the namespace of its load balancers so (pkg/cloudprovider/servicelb.go, c6d0afd0c); its backports were
@@ -94,7 +96,7 @@ fn load_balancer(line: &mut Line<'_>, options: Options<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::k3s::Role;
-    use crate::k3s::component::tests::{reason, with};
+    use crate::k3s::component::tests::{reason, with, with_files};
 
     /// Asked of a real 1.24.4, which logged the error and was ready, and of a real 1.31.4.
     #[test]
@@ -151,5 +153,29 @@ mod tests {
         // Load balancers alone are reason enough for a cloud-controller-manager.
         let others = ("disable-cloud-controller", "true");
         assert!(!reason("1.36.3", &[namespace, others]).is_empty());
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3, with load balancers and without.
+    #[test]
+    fn the_rights_of_its_controllers_are_nobody_s_on_a_new_cluster() {
+        let item = "use-service-account-credentials=true";
+        let option = "kube-cloud-controller-manager-arg";
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            assert!(!reason(version, &[(option, item)]).is_empty(), "{version}");
+            let off = "use-service-account-credentials=false";
+            assert_eq!(reason(version, &[(option, off)]), "", "{version}");
+            let all = ("kube-apiserver-arg", "authorization-mode=AlwaysAllow");
+            assert_eq!(reason(version, &[(option, item), all]), "", "{version}");
+            for path in ["server/manifests/rights.yaml", "server/db/state.db"] {
+                let path = format!("/var/lib/rancher/k3s/{path}");
+                let files = [(path.as_str(), "")];
+                let start = with_files(vec![(option, vec![item])], &files, version, Role::Server);
+                assert!(
+                    start.endings.is_empty(),
+                    "{version} {path}: {:?}",
+                    start.endings
+                );
+            }
+        }
     }
 }

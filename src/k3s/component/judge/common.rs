@@ -1,11 +1,12 @@
 //! What every component checks: its flags, feature gates and TLS.
 
-use super::Line;
+use super::{Line, gate_components};
 use crate::k3s::component::flags::Refused;
 use crate::k3s::component::minors::{self, GATES};
+use crate::k3s::component::releases::Since;
 use crate::k3s::component::value::{Kind, gate_pairs};
-use crate::k3s::component::{AUTO, Argument, SECRET};
-use crate::k3s::go_value::boolean;
+use crate::k3s::component::{AUTO, Argument, Component, SECRET};
+use crate::k3s::go_value::{boolean, integer};
 use crate::k3s::{Place, Slip};
 
 /// Cipher suites that Go's crypto/tls has, and the two short names that Kubernetes keeps.
@@ -74,7 +75,8 @@ pub(super) fn command_line(line: &mut Line<'_>) {
         if !line.goes_on() {
             return;
         }
-        if let Some(refused) = line.flags.refuses(argument) {
+        let refused = line.flags.refuses(argument);
+        if let Some(refused) = refused.or_else(|| empty_address(line, argument)) {
             let ending = line.ending(&refused.to_string(), Some(argument));
             line.endings.push(match refused {
                 Refused::UnknownFlag(flag) => ending.over(Slip::UnknownFlag(flag)),
@@ -87,7 +89,28 @@ pub(super) fn command_line(line: &mut Line<'_>) {
     }
 }
 
+/// From here on at the earliest an address may be empty, with pflag 1.0.6 (K3s 13b8f254c and the patches of that month; `ip.go`).
+const EMPTY_ADDRESS_SINCE: &str = "1.30.12+1.31.8+1.32.4+1.33.0";
+
+/// Older releases refuse an empty address where pflag itself reads it; kubelet and kube-proxy have their own reading of theirs.
+fn empty_address(line: &Line<'_>, argument: &Argument) -> Option<Refused> {
+    let flag = argument.flag.as_str();
+    let is_read_by_pflag = ["advertise-address", "bind-address"].contains(&flag)
+        && ![Component::Kubelet, Component::KubeProxy].contains(&line.component);
+    let may_be_empty =
+        Since::parse(EMPTY_ADDRESS_SINCE).is_none_or(|since| since.reached(line.node.version));
+    (is_read_by_pflag && argument.value.is_empty() && !may_be_empty).then(|| {
+        let words =
+            format!("invalid argument \"\" for \"--{flag}\" flag: failed to parse IP: \"\"");
+        Refused::Argument(words)
+    })
+}
+
 fn feature_gates(line: &mut Line<'_>) {
+    gate_components::judge(line);
+    if !line.goes_on() {
+        return;
+    }
     for argument in line.flags.effective(line.arguments, "feature-gates") {
         if line.flags.kind("feature-gates") != Some(Kind::Gates) {
             return;
@@ -135,6 +158,41 @@ pub(super) fn hidden_metrics(line: &mut Line<'_>) {
     }
 }
 
+/// A label is named as METRIC,LABEL (component-base `metrics/options.go`, in 1.36 `metrics/api/v1/config.go`; 1.24, 1.31 and 1.36
+/// agree). Several pairs in one word, which are read as CSV, and a name that is empty are left alone.
+pub(super) fn metric_labels(line: &mut Line<'_>) {
+    if line.minor() < 24 {
+        return;
+    }
+    for argument in line.flags.effective(line.arguments, "allow-metric-labels") {
+        let pair = argument.value.trim_matches('"');
+        let Some((name, values)) = pair.split_once('=') else {
+            continue;
+        };
+        if !name.is_empty() && !values.contains('=') && !is_metric_label(name) {
+            let reason = format!(
+                "metrics.allowListMapping: Invalid value: {name:?}: must have keys with format `metricName,labelName`"
+            );
+            line.end(&reason, Some(argument));
+            return;
+        }
+    }
+}
+
+fn is_metric_label(name: &str) -> bool {
+    let is_word = |word: &str, colon: bool| {
+        let is_letter = |letter: char| {
+            letter.is_ascii_alphabetic() || letter == '_' || (colon && letter == ':')
+        };
+        word.starts_with(is_letter)
+            && word
+                .chars()
+                .all(|letter| is_letter(letter) || letter.is_ascii_digit())
+    };
+    name.split_once(',')
+        .is_some_and(|(metric, label)| is_word(metric, true) && is_word(label, false))
+}
+
 /// Ciphers and the least TLS version of a component that serves HTTPS.
 pub(super) fn serving(line: &mut Line<'_>) {
     let least = line.given("tls-min-version");
@@ -144,6 +202,7 @@ pub(super) fn serving(line: &mut Line<'_>) {
         let reason = format!("unknown tls version {:?}", argument.value);
         line.end(&reason, Some(argument));
     }
+    curves(line);
     let words = line.words("tls-cipher-suites");
     if let Some((word, argument)) = words.iter().find(|(word, _)| !is_cipher(word)) {
         let reason = format!("Cipher suite {word} not supported or doesn't exist");
@@ -207,6 +266,25 @@ pub(super) fn lacks_http2_cipher(names: &[&str], only_tls13: bool) -> bool {
     !names.is_empty() && !only_tls13 && !names.iter().any(|name| HTTP2_CIPHERS.contains(name))
 }
 
+/// The flag is of 1.36, and read where something is served (component-base `cli/flag/curves_flag.go`).
+fn curves(line: &mut Line<'_>) {
+    let port = line.flags.number(line.arguments, "secure-port");
+    if port.is_some_and(|(port, _)| port == 0) {
+        return;
+    }
+    let words = line.words("tls-curve-preferences");
+    let numbers = words
+        .into_iter()
+        .filter_map(|(word, argument)| Some((integer(word)?, argument)));
+    if let Some((number, argument)) = numbers
+        .into_iter()
+        .find(|(number, _)| !(1..=65535).contains(number))
+    {
+        let reason = format!("curve preference {number} is out of range (must be 1-65535)");
+        line.end(&reason, Some(argument));
+    }
+}
+
 /// A whole number flag outside its range.
 pub(super) fn range(line: &mut Line<'_>, flag: &str, lowest: i128, highest: i128) {
     if let Some((number, argument)) = line.flags.number(line.arguments, flag)
@@ -242,6 +320,7 @@ pub(super) fn one_of(line: &mut Line<'_>, flag: &str, allowed: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k3s::component::tests::reason;
 
     #[test]
     fn an_unknown_gate_and_a_locked_one_are_refused() {
@@ -260,5 +339,85 @@ mod tests {
         assert!(!lacks_http2_cipher(&["TLS_RSA_WITH_AES_128_CBC_SHA"], true));
         assert!(!lacks_http2_cipher(&[], false));
         assert!(!lacks_http2_cipher(&HTTP2_CIPHERS, false));
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3.
+    #[test]
+    fn an_address_may_be_empty_since_some_patches() {
+        for (option, flag) in [
+            ("kube-apiserver-arg", "bind-address"),
+            ("kube-apiserver-arg", "advertise-address"),
+            ("kube-controller-manager-arg", "bind-address"),
+        ] {
+            let item = format!("{flag}=");
+            let of = |version| reason(version, &[(option, item.as_str())]);
+            for version in ["1.24.4", "1.29.15", "1.31.4"] {
+                let words = format!(
+                    "invalid argument \"\" for \"--{flag}\" flag: failed to parse IP: \"\""
+                );
+                assert!(
+                    of(version).contains(&words),
+                    "{version} {item}: {}",
+                    of(version)
+                );
+            }
+            for version in ["1.31.9", "1.33.1", "1.36.3"] {
+                assert!(!of(version).contains("parse IP"), "{version} {item}");
+            }
+        }
+        let proxy = [("kube-proxy-arg", "bind-address=")];
+        assert!(!reason("1.31.4", &proxy).contains("parse IP"));
+        let cloud = [("kube-cloud-controller-manager-arg", "bind-address=")];
+        assert!(reason("1.31.4", &cloud).contains("parse IP"));
+        assert_eq!(reason("1.24.4", &cloud), "");
+    }
+
+    /// Asked of a real 1.24.4, 1.31.4 and 1.36.3.
+    #[test]
+    fn labels_of_metrics_are_named_with_their_metric() {
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for bad in ["a=b", "a,1b=c", "a b,c=d"] {
+                let item = format!("allow-metric-labels={bad}");
+                let found = reason(version, &[("kube-apiserver-arg", &item)]);
+                assert!(found.contains("metric"), "{version} {bad}: {found}");
+            }
+            for good in [
+                "a,b=c",
+                "a:b,c=d,e",
+                "\"a,b=c\"",
+                "=b",
+                "\"a,b=c\",\"d,e=f\"",
+            ] {
+                let item = format!("allow-metric-labels={good}");
+                let found = reason(version, &[("kube-apiserver-arg", &item)]);
+                assert_eq!(found, "", "{version} {good}");
+            }
+        }
+        let manager = [("kube-controller-manager-arg", "allow-metric-labels=a=b")];
+        assert!(reason("1.36.3", &manager).contains("metricName"));
+    }
+
+    /// Asked of a real 1.31.4 and 1.36.3.
+    #[test]
+    fn an_amount_to_buffer_is_a_quantity() {
+        for version in ["1.31.4", "1.36.3"] {
+            let of = |value| reason(version, &[("kube-apiserver-arg", value)]);
+            assert!(of("log-text-info-buffer-size=").contains("quantities must match"));
+            assert_eq!(of("log-text-info-buffer-size=64Ki"), "");
+        }
+    }
+
+    /// Asked of a real 1.36.3.
+    #[test]
+    fn a_curve_has_a_number() {
+        for option in ["kube-apiserver-arg", "kube-controller-manager-arg"] {
+            let of = |value| reason("1.36.3", &[(option, value)]);
+            let found = of("tls-curve-preferences=29,0");
+            assert!(
+                found.contains("curve preference 0 is out of range (must be 1-65535)"),
+                "{found}"
+            );
+            assert_eq!(of("tls-curve-preferences=29"), "");
+        }
     }
 }

@@ -26,8 +26,10 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
     }
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
+    common::metric_labels(line);
     clouds(line);
     apiserver_clients::leader_election(line);
+    apiserver_clients::election_times(line);
     common::hidden_metrics(line);
     client_and_intervals(line);
     apiserver_clients::no_cluster(line);

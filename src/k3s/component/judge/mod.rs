@@ -20,6 +20,7 @@ mod families;
 mod files;
 mod first_start;
 mod flannel;
+mod gate_components;
 mod gate_needs;
 mod helm;
 mod k3s;
@@ -135,6 +136,9 @@ pub(super) fn endings(process: Process<'_>, circumstances: Circumstances<'_>) ->
         endings.extend(of_component(component, process, circumstances, &readiness));
     }
     endings.extend(first_start::denied(process));
+    if is_followed || readiness.is_ready() {
+        endings.extend(first_start::without_rights(process));
+    }
     let settings = circumstances.settings.and_then(|read| read.as_ref().ok());
     if is_followed || (endings.is_empty() && readiness.is_ready()) {
         endings.extend(gate_needs::unmet(process, settings));

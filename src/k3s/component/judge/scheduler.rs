@@ -20,6 +20,7 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
     }
     common::range(line, "secure-port", 0, 65535);
     common::serving(line);
+    common::metric_labels(line);
     apiserver_clients::leader_election(line);
     common::hidden_metrics(line);
     emulated::judge(line);
@@ -31,7 +32,10 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
     match line.given(component_file::FLAG) {
         Some(argument) => component_file::scheduler(line, argument),
         // Its file can say how it gets there.
-        None => apiserver_clients::no_cluster(line),
+        None => {
+            apiserver_clients::no_cluster(line);
+            apiserver_clients::election_times(line);
+        }
     }
     if line.minor() == 36 {
         files::must_exist(line, &[manager_files::LABELS]);
