@@ -107,14 +107,18 @@ const KLOG: [&str; 13] = [
     "vmodule",
 ];
 
-/// Rootless, K3s reads no part of the arguments itself, and kube-proxy finds klog's flags among those of the process once K3s has
-/// asked klog for them (K3s 66fcca66c, in 1.27 and maybe the last 1.24). No rootless one was asked.
+/// Only an operator's own item ends K3s over a flag of klog: of the arguments it reads those beforehand, and rootless none. kube-proxy
+/// itself finds klog's flags among those of the process once K3s has asked klog for them (K3s 66fcca66c, in 1.27 and maybe the last
+/// 1.24), such as `alsologtostderr` of K3s's option: a real 1.31.4 was ready with it. No rootless one was asked.
 pub(super) fn forgive_klog(line: &mut Line<'_>, options: Options<'_>) {
-    if options.on("rootless") && line.minor() >= 24 {
-        line.endings.retain(|ending| {
-            !matches!(&ending.slip, Some(Slip::UnknownFlag(flag)) if KLOG.contains(&flag.as_str()))
-        });
-    }
+    let items = options.items(Component::KubeProxy.option());
+    let own = extra::merge(BTreeMap::new(), items, line.node.version);
+    let is_read = !options.on("rootless") || line.minor() < 24;
+    let ends = |flag: &str| is_read && own.iter().any(|argument| argument.flag == flag);
+    line.endings.retain(|ending| match &ending.slip {
+        Some(Slip::UnknownFlag(flag)) => !KLOG.contains(&flag.as_str()) || ends(flag),
+        _ => true,
+    });
 }
 
 /// With one of these it does that and ends, and K3s with it.
@@ -281,5 +285,18 @@ mod tests {
             }
         }
         assert!(reason("nope=1", "1.36.3", true).is_some());
+    }
+
+    /// Asked of a real 1.31.4.
+    #[test]
+    fn a_flag_of_klog_that_k3s_itself_gives_ends_nothing() {
+        for version in ["1.24.4", "1.31.4", "1.36.3"] {
+            for option in [("alsologtostderr", "true"), ("v", "2"), ("vmodule", "a=1")] {
+                let given = vec![(option.0, vec![option.1])];
+                let start = with(given, version, Role::Server);
+                let ends = start.endings;
+                assert!(ends.is_empty(), "{version} {option:?}: {ends:?}");
+            }
+        }
     }
 }
