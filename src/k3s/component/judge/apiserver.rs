@@ -2,7 +2,7 @@
 
 use super::{
     Line, access, admission, apiserver_elsewhere, apiserver_files, audit, common, emulated,
-    encryption, limits, runtime_config, service_networks, serving,
+    encryption, limits, metrics, runtime_config, service_networks, serving, tls,
 };
 use crate::k3s::component::options::Options;
 use crate::k3s::go_duration::nanoseconds;
@@ -13,8 +13,8 @@ pub(super) fn judge(line: &mut Line<'_>, options: Options<'_>) {
     all_alpha(line);
     apiserver_elsewhere::judge(line, options);
     service_networks::judge(line);
-    common::serving(line);
-    common::metric_labels(line);
+    tls::serving(line);
+    metrics::metric_labels(line);
     common::one_of(line, "storage-backend", &["", "etcd3"]);
     store(line);
     coordinated_leadership(line);

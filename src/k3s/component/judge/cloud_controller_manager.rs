@@ -1,6 +1,6 @@
 //! K3s's cloud-controller-manager, which older releases go on without.
 
-use super::{Line, apiserver_clients, common, files, ports};
+use super::{Line, apiserver_clients, common, files, ports, tls};
 use crate::k3s::component::options::Options;
 use crate::k3s::component::releases::Since;
 use crate::k3s::component::{Component, Components};
@@ -43,7 +43,7 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
         .contains(&name)
     });
     common::range(line, "secure-port", 0, 65535);
-    common::serving(line);
+    tls::serving(line);
     apiserver_clients::leader_election(line);
     apiserver_clients::delegation(line);
     apiserver_clients::no_cluster(line);

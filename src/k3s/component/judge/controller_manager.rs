@@ -1,7 +1,8 @@
 //! kube-controller-manager (`cmd/kube-controller-manager/app/options`).
 
 use super::{
-    Line, apiserver_clients, common, emulated, files, manager_files, node_networks, ports, workers,
+    Line, apiserver_clients, common, emulated, files, manager_files, metrics, node_networks, ports,
+    tls, workers,
 };
 use crate::k3s::component::minors::{self, CONTROLLERS};
 use crate::k3s::component::options::Options;
@@ -25,12 +26,12 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
         common::no_insecure_port(line, &["port"]);
     }
     common::range(line, "secure-port", 0, 65535);
-    common::serving(line);
-    common::metric_labels(line);
+    tls::serving(line);
+    metrics::metric_labels(line);
     clouds(line);
     apiserver_clients::leader_election(line);
     apiserver_clients::election_times(line);
-    common::hidden_metrics(line);
+    metrics::hidden_metrics(line);
     client_and_intervals(line);
     apiserver_clients::no_cluster(line);
     node_networks::judge(line);

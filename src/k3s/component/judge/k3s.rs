@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    agent_server, cluster, common, etcd, families, flannel, helm, ports, runtime, token_file, vpn,
+    agent_server, cluster, etcd, families, flannel, helm, ports, runtime, tls, token_file, vpn,
 };
 use crate::k3s::component::extra::{self, Found};
 use crate::k3s::component::minors;
@@ -239,7 +239,7 @@ fn tls(options: Options<'_>, node: &Node) -> Vec<Ending> {
     let mut found = Vec::new();
     if let Found::Value(item, least) = extra::find("tls-min-version", items, node.version)
         && !least.is_empty()
-        && !common::TLS_VERSIONS.contains(&least)
+        && !tls::TLS_VERSIONS.contains(&least)
     {
         let reason = format!("invalid tls-min-version: unknown tls version {least:?}");
         found.push(Ending::of_k3s(reason, Some(&item.place)));
@@ -247,7 +247,7 @@ fn tls(options: Options<'_>, node: &Node) -> Vec<Ending> {
     if let Found::Value(item, ciphers) = extra::find("tls-cipher-suites", items, node.version) {
         let names: Vec<&str> = ciphers.split(',').map(str::trim).collect();
         let given = names.first().is_some_and(|first| !first.is_empty());
-        if let Some(name) = names.iter().find(|name| given && !common::is_cipher(name)) {
+        if let Some(name) = names.iter().find(|name| given && !tls::is_cipher(name)) {
             let reason = format!(
                 "invalid tls-cipher-suites: Cipher suite {name} not supported or doesn't exist"
             );

@@ -1,7 +1,7 @@
 //! Numbers, sizes and formats of kube-apiserver's own options (`cmd/kube-apiserver/app/options/validation.go`, apiserver
 //! `pkg/server/options`). Held to a real one of 1.20 by `tests/kubernetes`.
 
-use super::{Line, common, origins};
+use super::{Line, common, metrics, origins};
 use crate::k3s::component::minors;
 use crate::k3s::component::value::port_range;
 use crate::k3s::go_duration::nanoseconds;
@@ -39,7 +39,7 @@ pub(super) fn judge(line: &mut Line<'_>) {
     token_expiration(line);
     no_time(line);
     requests_in_flight(line);
-    common::hidden_metrics(line);
+    metrics::hidden_metrics(line);
     common::one_of(
         line,
         "storage-media-type",

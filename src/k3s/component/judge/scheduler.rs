@@ -1,7 +1,8 @@
 //! kube-scheduler (`cmd/kube-scheduler/app/options`).
 
 use super::{
-    Line, apiserver_clients, common, component_file, emulated, files, manager_files, ports,
+    Line, apiserver_clients, common, component_file, emulated, files, manager_files, metrics,
+    ports, tls,
 };
 use crate::k3s::component::options::Options;
 use crate::k3s::component::{Component, Components};
@@ -19,10 +20,10 @@ pub(super) fn judge(line: &mut Line<'_>, components: &Components, options: Optio
         common::no_insecure_port(line, &["port"]);
     }
     common::range(line, "secure-port", 0, 65535);
-    common::serving(line);
-    common::metric_labels(line);
+    tls::serving(line);
+    metrics::metric_labels(line);
     apiserver_clients::leader_election(line);
-    common::hidden_metrics(line);
+    metrics::hidden_metrics(line);
     emulated::judge(line);
     apiserver_clients::delegation(line);
     files::must_exist(

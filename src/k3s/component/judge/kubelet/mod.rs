@@ -15,7 +15,7 @@ mod taints;
 
 pub(super) use taints::of_option as taints_of_option;
 
-use super::{CgroupVersion, Facts, Line, common};
+use super::{CgroupVersion, Facts, Line, tls};
 use crate::k3s::component::Component;
 use crate::k3s::component::document::Document;
 use crate::k3s::component::kubelet::{Extracted, KubeletSettings, Setting};
@@ -164,7 +164,7 @@ fn gates(line: &mut Line<'_>, settings: &KubeletSettings) {
 fn tls(line: &mut Line<'_>, settings: &KubeletSettings) {
     if let Some(least) = settings.get("tlsMinVersion")
         && !least.value.is_empty()
-        && !common::TLS_VERSIONS.contains(&least.value.as_str())
+        && !tls::TLS_VERSIONS.contains(&least.value.as_str())
     {
         end(
             line,
@@ -180,7 +180,7 @@ fn tls(line: &mut Line<'_>, settings: &KubeletSettings) {
         .split(',')
         .filter(|name| !name.is_empty())
         .collect();
-    if let Some(name) = names.iter().find(|name| !common::is_cipher(name)) {
+    if let Some(name) = names.iter().find(|name| !tls::is_cipher(name)) {
         let reason = format!("Cipher suite {name} not supported or doesn't exist");
         end(line, &reason, ciphers);
         return;
@@ -188,9 +188,9 @@ fn tls(line: &mut Line<'_>, settings: &KubeletSettings) {
     let newest = settings
         .get("tlsMinVersion")
         .is_some_and(|least| least.value == "VersionTLS13");
-    if common::lacks_http2_cipher(&names, newest) {
+    if tls::lacks_http2_cipher(&names, newest) {
         // ListenAndServeKubeletServer ends the whole process over it.
-        let reason = format!("Failed to listen and serve: {}", common::HTTP2_REASON);
+        let reason = format!("Failed to listen and serve: {}", tls::HTTP2_REASON);
         end(line, &reason, ciphers);
     }
 }
