@@ -3,6 +3,7 @@
 
 mod bench;
 mod endangered;
+mod fails_always;
 mod machine;
 mod overtaken;
 mod put_back;
