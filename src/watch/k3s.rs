@@ -103,8 +103,9 @@ pub struct Keeper {
     pub seen: Option<InvocationId>,
     /// The run that was ready last: it has read what it reads.
     pub ready: Option<InvocationId>,
-    /// The last run that is older than nothing that it reads, with our part of that: what it read where no door wrote it down.
-    pub by_age: Option<(InvocationId, OurPart)>,
+    /// The last two runs that are older than nothing that they read, each with our part of that: what it read where no door wrote it
+    /// down. On a slow node the end of one is looked at when the next one is known already.
+    by_age: Vec<(InvocationId, OurPart)>,
     /// When to look at the start again.
     pub look: Option<Instant>,
     /// When to ask the gate.
@@ -129,6 +130,21 @@ pub struct Keeper {
 }
 
 impl Keeper {
+    /// Takes note of what a run has read of ours by its age.
+    pub fn note_by_age(&mut self, run: &InvocationId, part: OurPart) {
+        self.by_age.retain(|(known, _)| known != run);
+        self.by_age.push((run.clone(), part));
+        let old = self.by_age.len().saturating_sub(2);
+        self.by_age.drain(..old);
+    }
+
+    /// What a run has read of ours by its age.
+    #[must_use]
+    pub fn read_by_age(&self, run: &InvocationId) -> Option<&OurPart> {
+        let mut known = self.by_age.iter();
+        known.find_map(|(known, part)| (known == run).then_some(part))
+    }
+
     /// Where systemd runs; elsewhere nothing is ever asked.
     #[must_use]
     pub fn of(surroundings: Surroundings) -> Self {

@@ -33,10 +33,9 @@ impl Agent<'_> {
             self.tell_once(news, message, &errors);
             return;
         }
-        let by_age = self.keeper.by_age.as_ref();
-        let by_age = by_age.filter(|(run, _)| start.run() == Some(run));
+        let by_age = start.run().and_then(|run| self.keeper.read_by_age(run));
         let read = start.part_read(&self.ground.host.root);
-        let Some(part) = read.or_else(|| by_age.map(|(_, part)| part.clone())) else {
+        let Some(part) = read.or_else(|| by_age.cloned()) else {
             if self.is_end_of_put_back(&reason) {
                 return;
             }

@@ -63,7 +63,7 @@ impl Agent<'_> {
         if let (Standing::InStep(source), Some(run)) = (&look.standing, &status.invocation) {
             // The journal tells so only of a run that is older than all it reads, too.
             if *source != Source::Door {
-                self.keeper.by_age = Some((run.clone(), look.ours.clone()));
+                self.keeper.note_by_age(run, look.ours.clone());
             }
             self.keep_options(run, &unit, now);
         }

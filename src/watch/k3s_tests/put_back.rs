@@ -206,8 +206,7 @@ fn an_end_that_no_door_recorded_before_the_put_back_does_not_clear_the_change() 
 }
 
 /// Its first look at it came late, and all that it reads is older than the run itself.
-#[test]
-fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
+fn put_back_by_age(is_replaced: bool) {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
     let mut bench = Bench::new(&tree, &signals);
     bench.settled_server();
@@ -219,6 +218,25 @@ fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
     bench.k3s_starts_without_door();
     bench.agent.take_up_run(bench.now);
     bench.until("in step", |bench| bench.agent.k3s.in_step == Some(true));
-    bench.dies(DIES);
+    if is_replaced {
+        // The next one is seen before the end of this one is looked at.
+        bench.says(DIES);
+        bench.k3s_starts_without_door();
+        let status = bench.machine.0.lock().unwrap().status.clone();
+        bench.agent.on_shown(Ok(status), bench.now);
+        bench.agent.look_for_start(bench.now);
+    } else {
+        bench.dies(DIES);
+    }
     bench.until("put back", |bench| bench.tree.drop_in() == good);
+}
+
+#[test]
+fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
+    put_back_by_age(false);
+}
+
+#[test]
+fn the_next_run_does_not_hide_what_the_one_before_it_had_read() {
+    put_back_by_age(true);
 }
