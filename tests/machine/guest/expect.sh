@@ -254,9 +254,9 @@ starts_of_k3s() {
   journalctl --no-pager -q -b -o cat -u "${1:-k3s}" | grep -c 'Starting k3s v' || true
 }
 
-# stays_small [KIB]: the daemon, asleep on its first pass's results, has no more in memory than docs/benchmarks.md promises.
+# stays_small: the daemon, asleep on its first pass's results, has no more in memory than docs/benchmarks.md promises.
 stays_small() {
-  local resident_kib limit_kib=${1:-4096}
+  local resident_kib limit_kib=4096
   resident_kib=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$(systemctl show -P MainPID k3warden)/status")
   echo "the daemon's resident memory: $resident_kib KiB"
   [ "$resident_kib" -le "$limit_kib" ] || fail "the daemon has $resident_kib KiB in memory"

@@ -20,8 +20,7 @@ restarted() { [ "$run" != "$(systemctl show -P InvocationID k3s)" ]; }
 wait_until 180 restarted
 wait_until 120 k3s_runs
 wait_until 120 journalctl --no-pager -q -t k3warden --grep 'has settled'
-# The program has grown to where the goal of 4096 is missed on a busy machine (docs/benchmarks.md): it is the goal here, too.
-stays_small 4352
+stays_small
 expect_contains "$(k3s_arguments kube-apiserver)" "--audit-log-maxage="
 expect_equal 2 "$(starts_of_k3s)" "starts of K3s"
 # What restricts workloads and what encrypts Secrets is left to the operator on a cluster that has data; all else holds.
