@@ -21,6 +21,7 @@ use super::signals::Signals;
 use super::suspension::{Halt, Suspension};
 use super::view::View;
 use super::work::{self, Hands, Hit, Target};
+use crate::catalogue::{Control, SettingBody};
 use crate::host::{HostError, Thing};
 use crate::reconcile::ledger::{FILE, Ledger, WAY_OUT};
 use crate::reconcile::service::part;
@@ -187,8 +188,17 @@ impl<'s> Agent<'s> {
             settle.extend(controls);
         }
         self.account(work, now);
-        let pass = self.ground.pass();
         let bodies = self.ground.catalogue.controls();
+        let sets_kernel = |control: &Control| {
+            let mut bodies = control.settings.iter().map(|setting| &setting.body);
+            bodies.any(|body| matches!(body, SettingBody::Sysctl(_)))
+        };
+        let controls_of = || controls.iter().filter_map(|place| bodies.get(*place));
+        if controls_of().any(sets_kernel) {
+            // A kubelet that protects the kernel defaults ends over a value that we leave as it is.
+            self.endangered.look_soon(now);
+        }
+        let pass = self.ground.pass();
         for control in controls.iter().filter_map(|place| bodies.get(*place)) {
             let judgement = pass.judge_control(control);
             let event = self.records.judged(&self.ground, &judgement, tied);

@@ -1,9 +1,11 @@
 //! A next start of K3s that the operator's own configuration endangers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::bench::*;
 use super::tree::DROP_IN;
+use crate::host::SysctlKey;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::watch::Pause;
@@ -47,6 +49,37 @@ fn a_boot_that_an_operators_own_protection_does_not_survive_is_told_once_until_i
     // A warning of `check`, and no alarm.
     assert_eq!(told(1), []);
     assert_eq!(told(2).len(), 1);
+}
+
+/// Of a live value there is an event, and no full pass for minutes.
+#[test]
+fn a_live_value_that_an_operators_own_protection_does_not_survive_is_told_within_seconds() {
+    let exception = "[[exception]]\ncontrol = \"vm-overcommit-memory\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2099-01-01\n";
+    let (tree, signals) = (Tree::server(exception), Signals::catch().unwrap());
+    tree.write(CONFIG, "protect-kernel-defaults: true\n");
+    tree.write("etc/sysctl.d/99-op.conf", "vm.overcommit_memory = 1\n");
+    let live = |value: &str| tree.write("proc/sys/vm/overcommit_memory", value);
+    live("1\n");
+    let mut bench = Bench::new(&tree, &signals);
+    bench.told_of_endangered_start();
+    live("2\n");
+    let mut hits = BTreeSet::new();
+    let key = SysctlKey::parse("vm.overcommit_memory").unwrap();
+    bench.agent.hits_of_key(&key, &mut hits);
+    bench.agent.answer(&hits, bench.now);
+    let (_, controls) = bench.agent.due.settle.take().unwrap();
+    bench.agent.settle(&controls, bench.now);
+    while let Some(due) = bench.agent.endangered.due() {
+        assert!(due <= bench.now + Duration::from_secs(1), "{due:?}");
+        bench.now = due;
+        bench.agent.look_for_endangered_start(due);
+    }
+    let told = bench.told(Kind::StartEndangered);
+    let said = "invalid kernel flag: vm.overcommit_memory, expected value: 1, actual value: 2";
+    assert!(
+        told.iter().any(|event| event.message.contains(said)),
+        "{told:?}"
+    );
 }
 
 /// `check` says it to whoever asks; nobody asks on most nodes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::catalogue::Catalogue;
 use crate::host::records::{Records, STATE};
-use crate::host::{Durability, Host, Root};
+use crate::host::{Durability, Host, LiveSysctls, Root};
 use crate::node::{self, Surroundings};
 use crate::policy::{self, Policy};
 use crate::reconcile::restart::own_part::OurPart;
@@ -95,7 +95,8 @@ impl Sources for Tree {
             time.value = Duration::ZERO;
         }
         let node = node::discover(&root, &policy, Surroundings::Machine, None);
-        let host = Host { root, live: None };
+        let live = LiveSysctls::at(&self.path("proc/sys")).ok();
+        let host = Host { root, live };
         let running = running::kept(&host, &node).into();
         let mut ground = Ground {
             host,
