@@ -124,6 +124,8 @@ pub struct Keeper {
     restless_since: Option<Instant>,
     /// Ours was put back, and K3s was not restarted for it yet.
     pub put_back: Option<Quarantine>,
+    /// The run that last ended by itself.
+    pub ended: Option<InvocationId>,
     /// What the journal was last told, of each kind.
     pub told: BTreeMap<Kind, News>,
     listen: Option<Instant>,

@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Agent<'_> {
     pub(super) fn on_failed(&mut self, start: &Start, reason: String, now: Instant) {
+        self.keeper.ended = start.run().cloned();
         let failure = start.failure(reason);
         let (reason, errors) = (failure.reason.clone(), failure.errors.clone());
         // A pause keeps nobody from putting back what ends K3s.

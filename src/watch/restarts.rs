@@ -93,7 +93,8 @@ impl Agent<'_> {
         self.obey(gate, unit, &status, &look, now);
     }
 
-    /// systemd's start limit leaves K3s down after a change of ours that failed often: that is for us to mend, once.
+    /// systemd's start limit leaves K3s down after a change of ours that failed often, and a unit with `Restart=on-failure` one
+    /// that ended with status 0, as K3s does from 1.33 on: that is for us to mend, once.
     fn restart_failed_unit(&self, status: &UnitStatus) -> bool {
         let node = &self.ground.node;
         let role = node.role.as_ref().map(|fact| fact.value);
@@ -103,8 +104,15 @@ impl Agent<'_> {
             .put_back
             .as_ref()
             .is_some_and(|back| !back.restarted);
+        // Nobody has started it since, so nobody has stopped it either.
+        let is_same_run = status
+            .invocation
+            .as_ref()
+            .is_none_or(|run| self.keeper.ended.as_ref() == Some(run));
+        let is_down =
+            status.active == ActiveState::Failed || (status.is_down_after_success() && is_same_run);
         pending
-            && status.active == ActiveState::Failed
+            && is_down
             && mode != RestartMode::Never
             && self.brake() == Brake::Free
             && !self.was_refused_lately()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{ActiveState, LoadState, UnitStatus};
 
 /// The properties that we ask for.
-pub(super) const PROPERTIES: &str = "LoadState,ActiveState,SubState,MainPID,NRestarts,InvocationID,Result,\
+pub(super) const PROPERTIES: &str = "LoadState,ActiveState,SubState,MainPID,NRestarts,InvocationID,Result,Restart,\
 ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,ActiveExitTimestampMonotonic,NeedDaemonReload,FragmentPath,DropInPaths,ExecStart,Environment,EnvironmentFiles";
 
 /// Reads `key=value` lines; `None` if the state is not among them.
@@ -19,6 +19,7 @@ pub(super) fn parse(text: &str) -> Option<UnitStatus> {
         restarts: 0,
         invocation: None,
         result: String::new(),
+        restart: String::new(),
         main_started: None,
         ready_since: None,
         ready_until: None,
@@ -51,6 +52,7 @@ fn take(status: &mut UnitStatus, key: &str, value: &str) {
         "NRestarts" => status.restarts = value.parse().unwrap_or(0),
         "InvocationID" => status.invocation = value.parse().ok(),
         "Result" => value.clone_into(&mut status.result),
+        "Restart" => value.clone_into(&mut status.restart),
         "ExecMainStartTimestampMonotonic" => {
             status.main_started = since_boot(value);
         }
@@ -152,6 +154,7 @@ DropInPaths=\"/usr/lib/systemd/system/k3s.service.d/10 do\\\"or.conf\" /etc/syst
 NeedDaemonReload=yes
 InvocationID=0123456789abcdef0123456789abcdef
 Result=success
+Restart=always
 ";
 
     #[test]
@@ -162,6 +165,7 @@ Result=success
         assert_eq!(status.sub, "running");
         assert_eq!(status.main_pid, Some(812));
         assert_eq!(status.restarts, 2);
+        assert_eq!(status.restart, "always");
         assert_eq!(status.main_started, Some(Duration::from_millis(15_250)));
         assert!(status.need_daemon_reload);
         assert_eq!(

@@ -52,6 +52,8 @@ pub struct UnitStatus {
     pub invocation: Option<InvocationId>,
     /// systemd's word for how the last run ended: `success`, `exit-code`.
     pub result: String,
+    /// Its Restart=: after which ends systemd starts it again.
+    pub restart: String,
     /// When the main process was started, as time since boot without sleep (CLOCK_MONOTONIC).
     pub main_started: Option<Duration>,
     /// When it was last ready, on the same clock. At a new start this is still the run before: unlike the times of the
@@ -81,6 +83,15 @@ impl UnitStatus {
     #[must_use]
     pub fn is_auto_restart(&self) -> bool {
         self.sub.starts_with("auto-restart")
+    }
+
+    /// Whether it is down after an end with success, after which systemd was not told to start it again: an end by itself and a
+    /// stop by somebody look the same then. With other rules only somebody's stop leaves it so.
+    #[must_use]
+    pub fn is_down_after_success(&self) -> bool {
+        self.active == ActiveState::Inactive
+            && self.result == "success"
+            && !matches!(self.restart.as_str(), "" | "always" | "on-success")
     }
 
     /// Whether another answer says the same of what the unit is made of, whatever became of its process.

@@ -213,6 +213,19 @@ impl<'t> Bench<'t> {
         }
     }
 
+    /// K3s has ended with status 0 and is left so, by the unit's Restart= or because somebody stopped it.
+    pub(super) fn is_down_after_success(&mut self, restart: &str) {
+        let link = self.tree.path("run/systemd/units/invocation:k3s.service");
+        let _ = std::fs::remove_file(link);
+        self.machine.set(|inside| {
+            inside.status.active = ActiveState::Inactive;
+            inside.status.sub = "dead".to_owned();
+            inside.status.main_pid = None;
+            inside.status.result = "success".to_owned();
+            inside.status.restart = restart.to_owned();
+        });
+    }
+
     /// systemd gives K3s up: it ended too often.
     pub(super) fn is_given_up(&mut self) {
         let link = self.tree.path("run/systemd/units/invocation:k3s.service");

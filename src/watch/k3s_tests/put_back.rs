@@ -240,3 +240,31 @@ fn an_end_is_ours_too_where_only_the_age_of_what_k3s_read_tells_what_it_was() {
 fn the_next_run_does_not_hide_what_the_one_before_it_had_read() {
     put_back_by_age(true);
 }
+
+/// From 1.33 on K3s ends with status 0, and an operator's `Restart=on-failure` leaves it down then.
+#[test]
+fn a_k3s_that_systemd_does_not_start_again_after_such_an_end_is_restarted_once() {
+    for (rule, asked) in [("on-failure", 2), ("no", 2), ("always", 1)] {
+        let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+        let mut bench = Bench::new(&tree, &signals);
+        bench.settled_server();
+        let good = tree.drop_in();
+        bench.change_is_tried();
+        bench.says(DIES);
+        bench.is_down_after_success(rule);
+        bench.until("put back", |bench| bench.tree.drop_in() == good);
+        bench.quiet_minutes();
+        assert_eq!(bench.machine.restarts_asked(), asked, "{rule}");
+        if asked == 2 {
+            // It has read what was put back, and who stops it then wants it down.
+            bench.k3s_starts();
+            bench.is_ready();
+            bench.quiet_minutes();
+            bench.is_down_after_success(rule);
+            bench.agent.look_for_start(bench.now);
+            bench.agent.look_soon(bench.now);
+            bench.quiet_minutes();
+            assert_eq!(bench.machine.restarts_asked(), asked, "{rule}: stopped");
+        }
+    }
+}
