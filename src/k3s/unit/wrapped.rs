@@ -9,6 +9,12 @@ use crate::k3s::Role;
 /// Names that only K3s's own units have (install.sh).
 const OF_K3S: [&str; 2] = ["k3s.service", "k3s-agent.service"];
 
+/// The words beside a version in the names of K3s's releases.
+const OF_RELEASES: [&str; 11] = [
+    "linux", "amd64", "x86", "386", "arm", "arm64", "armhf", "aarch64", "s390x", "riscv64",
+    "ppc64le",
+];
+
 /// Whether a command is K3s's own, by its binary. install.sh links other names to the same binary (`kubectl`), an operator can
 /// have a version in its name, and K3s's own units may start whatever file they like.
 pub(super) fn starts_itself(unit: &Unit) -> bool {
@@ -26,10 +32,19 @@ pub(super) fn problem(unit: &Unit) -> Option<String> {
             "what ${{{variable}}} stands for in the command of {place} only the running systemd knows: write the value there itself"
         ));
     }
-    if unit.role().is_some() || !(OF_K3S.contains(&unit.name.as_str()) || hands_on(unit)) {
+    if unit.role().is_some() {
         return None;
     }
     let binary = &unit.binary;
+    if unit.invocation().role().is_some() && behind_k3s(&binary.text).is_some() {
+        return Some(format!(
+            "{} starts {}, and its name does not say whether that is K3s: if it is, call it `k3s`, or `k3s-` with a version",
+            binary.place, binary.text
+        ));
+    }
+    if !(OF_K3S.contains(&unit.name.as_str()) || hands_on(unit)) {
+        return None;
+    }
     let why = match is_k3s(&binary.text) {
         true => "without `server` or `agent` as its first word: write it there",
         false => "which hides what K3s gets: start `k3s server` or `k3s agent` there itself",
@@ -57,11 +72,31 @@ fn is_of_a_word(letter: char) -> bool {
     letter.is_alphanumeric() || "-_./=".contains(letter)
 }
 
-/// `k3s`, or with an architecture or a version behind it, as releases are named: `k3s-arm64`, `k3s-v1.30.1`.
+/// `k3s`, or with an architecture or a version behind it, as releases are named: `k3s-arm64`, `k3s-v1.30.1`. An operator's
+/// `k3s-backup server` is a program of his own, which is not to be run for a version that it does not have.
 fn is_k3s(path: &str) -> bool {
-    let name = Path::new(path).file_name().and_then(|name| name.to_str());
-    let behind = name.and_then(|name| name.strip_prefix("k3s"));
-    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['-', '_']))
+    behind_k3s(path).is_some_and(|behind| {
+        let parts = behind.split(['-', '_', '+']).skip(1);
+        parts.into_iter().all(is_of_a_release)
+    })
+}
+
+/// What stands behind `k3s` in the name of a program.
+fn behind_k3s(path: &str) -> Option<&str> {
+    let name = Path::new(path).file_name()?.to_str()?;
+    let behind = name.strip_prefix("k3s")?;
+    (behind.is_empty() || behind.starts_with(['-', '_'])).then_some(behind)
+}
+
+/// An architecture, or a part of a version such as `v1.30.1`, `rc2`, `k3s1`.
+fn is_of_a_release(part: &str) -> bool {
+    let number = ["v", "rc", "k3s", "armv"]
+        .iter()
+        .find_map(|word| part.strip_prefix(word));
+    let is_number = number
+        .unwrap_or(part)
+        .starts_with(|first: char| first.is_ascii_digit());
+    is_number || OF_RELEASES.contains(&part)
 }
 
 #[cfg(test)]
@@ -124,10 +159,27 @@ mod tests {
     }
 
     #[test]
+    fn a_program_of_the_operators_own_is_not_k3s_for_its_name_alone_and_that_is_told() {
+        for command in [
+            "/usr/local/bin/k3s-backup server /mnt",
+            "/usr/local/bin/k3s-killall.sh server",
+            "/usr/local/bin/k3s_exporter --debug agent",
+        ] {
+            let found = found("k3s-backup.service", command);
+            assert_eq!(found.units, [], "{command}");
+            let said = found.unusable.join(" ");
+            assert!(said.contains("does not say whether that is K3s"), "{said}");
+        }
+    }
+
+    #[test]
     fn k3s_may_have_another_name() {
         for (name, command) in [
             ("k3s.service", "/opt/kubernetes server"),
             ("k3s-edge.service", "/opt/k3s-v1.30.1 server"),
+            ("k3s-edge.service", "/opt/k3s-arm64 server"),
+            ("k3s-edge.service", "/opt/k3s_1.31.4-rc2+k3s1-x86_64 agent"),
+            ("k3s.service", "/opt/k3s-stable server"),
             ("k3s.service", "/usr/local/bin/k3s --debug server"),
         ] {
             assert_eq!(found(name, command).units.len(), 1, "{command}");

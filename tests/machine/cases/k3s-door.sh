@@ -58,6 +58,21 @@ expect_exit 0 env INVOCATION_ID=0123456789abcdef0123456789abcdef k3warden apply 
 expect_equal "" "$output" "what it says of another unit"
 expect_equal "$starts" "$(ls /run/k3warden/starts | wc -l)" "records of starts"
 expect_exit 0 k3warden apply --before-start nonsense
+# Nor is an operator's program run for its version because its name begins like K3s's.
+printf '#!/bin/sh\necho "$*" >>/root/backups\n' > /usr/local/bin/k3s-backup
+chmod 755 /usr/local/bin/k3s-backup
+sed -i 's#^ExecStart=.*#ExecStart=/usr/local/bin/k3s-backup server /mnt#' /etc/systemd/system/k3s-backup.service
+mkdir -p /etc/systemd/system/k3s-backup.service.d
+cp /etc/systemd/system/k3s.service.d/50-k3warden-door.conf /etc/systemd/system/k3s-backup.service.d/
+systemctl daemon-reload
+ledger=$(k3warden ledger)
+systemctl start k3s-backup
+expect_equal "server /mnt" "$(cat /root/backups)" "runs of the operator's program"
+expect_equal "$starts" "$(ls /run/k3warden/starts | wc -l)" "records of starts"
+expect_equal "$ledger" "$(k3warden ledger)" "the ledger"
+expect_contains "$(k3warden check 2>&1 || true)" "does not say whether that is K3s"
+rm -r /etc/systemd/system/k3s-backup.service*
+systemctl daemon-reload
 # Somebody holds the lock: K3s starts within seconds.
 flock /run/k3warden/lock sleep 30 &
 sleep 1
