@@ -374,6 +374,29 @@ fn the_risk_of_the_kill_switch_is_said_also_where_no_daemon_runs_to_say_it() {
     }
 }
 
+/// A daemon that ended left it, and its number is somebody else's by now; or what is there is no status at all.
+#[test]
+fn a_status_that_no_daemon_stands_behind_is_not_taken_for_the_state_of_the_node() {
+    let tree = Tree::of(SERVER);
+    let pid = std::process::id();
+    let left_over = LEFT_OVER.replace("2147483647", &pid.to_string());
+    tree.write("/run/k3warden/status.json", &left_over);
+    for (name, code) in [("k3warden", 0), ("systemd-journal", 2)] {
+        tree.write(&format!("/proc/{pid}/comm"), &format!("{name}\n"));
+        let status = tree.k3warden(&["status"]);
+        assert_eq!(status.code, Some(code), "{name}: {status:?}");
+        let says_so = status.stderr.contains("does not run any more");
+        assert_eq!(says_so, code == 2, "{name}: {status:?}");
+    }
+    for text in ["", "{\"format\":", "{}"] {
+        tree.write("/run/k3warden/status.json", text);
+        let status = tree.k3warden(&["status"]);
+        assert_eq!(status.code, Some(2), "{status:?}");
+        let place = "k3warden: /run/k3warden/status.json is not what the daemon publishes";
+        assert!(status.stderr.starts_with(place), "{status:?}");
+    }
+}
+
 /// Whoever may not read K3s's configuration, or wrote a wrong policy, still learns what could be at stake.
 #[test]
 fn a_risk_of_the_kill_switch_that_cannot_be_worked_out_is_no_silence() {

@@ -17,6 +17,9 @@ use crate::report::status::{FILE, Status};
 use crate::report::{Enforcement, Listed, Terminal};
 
 const LIMIT_BYTES: u64 = 1 << 20;
+/// The daemon's name as the kernel has it.
+const NAME: &[u8] = b"k3warden";
+const NAME_LIMIT_BYTES: u64 = 64;
 
 /// Show what the daemon knows. Needs no root.
 #[derive(Debug, Args)]
@@ -39,7 +42,9 @@ impl StatusCommand {
                 None => none.into(),
             });
         };
-        let status: Status = serde_json::from_slice(&text)?;
+        let status: Status = serde_json::from_slice(&text).map_err(|error| {
+            format!("{FILE} is not what the daemon publishes, and it writes it anew when it is started: {error}")
+        })?;
         match self.format {
             Format::Json => tell!("{}", String::from_utf8_lossy(&text)),
             Format::Table => {
@@ -48,7 +53,7 @@ impl StatusCommand {
                 tell!("{}", status.render(Terminal::of_stdout(), listed, now));
             }
         }
-        let runs = is_running(status.pid);
+        let runs = is_running(&root, status.pid);
         if !(runs && knows_the_switch(&status, &root))
             && let Some(off) = switched_off(global, &root)
         {
@@ -119,11 +124,19 @@ fn exit(status: &Status) -> Exit {
     }
 }
 
-/// Whether a process of that number is there; it takes no privilege to see that.
-fn is_running(pid: u32) -> bool {
-    let Ok(pid) = i32::try_from(pid) else {
+/// Whether the daemon of that number is there; it takes no privilege to see that. The number of one that has ended is given to
+/// somebody else some day, and what it last knew is not the state of the node then.
+fn is_running(root: &Root, pid: u32) -> bool {
+    let Ok(number) = i32::try_from(pid) else {
         return false;
     };
-    let asked = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
-    !matches!(asked, Err(nix::errno::Errno::ESRCH))
+    let asked = nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None);
+    if matches!(asked, Err(nix::errno::Errno::ESRCH)) {
+        return false;
+    }
+    match root.read(Path::new(&format!("/proc/{pid}/comm")), NAME_LIMIT_BYTES) {
+        Ok(Some(name)) => name.trim_ascii_end() == NAME,
+        // Hidden from us (hidepid= of proc(5)): the number alone tells.
+        _ => true,
+    }
 }
