@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::Surroundings;
-use crate::host::systemd::{ServiceManager, Systemd, UnitName, UnitStatus};
+use crate::host::process::ProcessError;
+use crate::host::systemd::{ServiceError, ServiceManager, Systemd, UnitName, UnitStatus};
 
 /// What systemd has loaded. A program that runs once asks it for each unit once; the daemon asks at its start, and later
 /// only takes what its own questions beside the loop brought.
@@ -14,6 +15,8 @@ pub struct LoadedUnits {
     answers: RefCell<BTreeMap<String, Result<UnitStatus, String>>>,
     /// Nobody is asked any more.
     only_remembers: Cell<bool>,
+    /// systemd let the time limit of one unit pass; K3s's start does not wait for that of each.
+    silence: RefCell<Option<String>>,
 }
 
 impl LoadedUnits {
@@ -36,12 +39,22 @@ impl LoadedUnits {
             return None;
         }
         let name: UnitName = unit.parse().ok()?;
-        let answer = self.manager.as_ref()?.show(&name);
-        let answer = answer.map_err(|error| error.to_string());
+        let answer = self.ask(&name)?;
         self.answers
             .borrow_mut()
             .insert(unit.to_owned(), answer.clone());
         answer.ok()
+    }
+
+    fn ask(&self, unit: &UnitName) -> Option<Result<UnitStatus, String>> {
+        if let Some(silence) = &*self.silence.borrow() {
+            return Some(Err(silence.clone()));
+        }
+        let answer = self.manager.as_ref()?.show(unit);
+        if let Err(silence @ ServiceError::Process(ProcessError::TimeLimit { .. })) = &answer {
+            self.silence.replace(Some(silence.to_string()));
+        }
+        Some(answer.map_err(|error| error.to_string()))
     }
 
     /// For each unit that systemd gave no answer about, what an operator should know.
@@ -75,6 +88,8 @@ impl LoadedUnits {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::host::systemd::LoadState;
 
@@ -93,6 +108,28 @@ mod tests {
         );
         assert_eq!(units.status("k3s.service"), None);
         assert_eq!(units.answers.borrow().len(), 1);
+    }
+
+    /// The door has ten seconds for all, and the daemon twenty to its READY=1.
+    #[test]
+    fn a_systemd_that_hangs_is_waited_for_once_and_not_for_each_unit() {
+        let directory = tempfile::tempdir().unwrap();
+        let (program, asked) = (
+            directory.path().join("systemctl"),
+            directory.path().join("asked"),
+        );
+        let script = format!("#!/bin/sh\necho >>{}\nexec sleep 60\n", asked.display());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let units = LoadedUnits {
+            manager: Some(Systemd::in_directory(directory.path())),
+            ..LoadedUnits::default()
+        };
+        for unit in ["k3s.service", "k3s-agent.service", "k3s-edge.service"] {
+            assert_eq!(units.status(unit), None);
+        }
+        assert_eq!(std::fs::read_to_string(asked).unwrap().lines().count(), 1);
+        assert_eq!(units.unanswered().len(), 3, "{:?}", units.unanswered());
     }
 
     #[test]
