@@ -21,6 +21,10 @@ const TOGETHER: Duration = Duration::from_secs(3);
 /// The last words of a K3s that has just ended are in the journal by then.
 const JOURNAL_DELAY: Duration = Duration::from_millis(300);
 
+/// Why a start that lives has proven nothing.
+const NEVER_READY: &str =
+    "it lives, was not ready within restart.settle_limit and has proven nothing";
+
 impl Agent<'_> {
     /// The unit that runs K3s here, where there is a systemd to ask about it.
     pub(super) fn k3s_unit(&self) -> Option<UnitName> {
@@ -167,6 +171,7 @@ impl Agent<'_> {
         self.k3s.start = match &settling {
             Ok(Settling::Waiting { what_for, .. }) => Some(format!("waiting for {what_for}")),
             Ok(Settling::Broken { reason }) => Some((*reason).to_owned()),
+            Ok(Settling::Settled { ready: false, .. }) => Some(NEVER_READY.to_owned()),
             Ok(Settling::Settled { .. } | Settling::Failed { .. }) => None,
             Err(error) => Some(error.to_string()),
         };
@@ -217,7 +222,7 @@ impl Agent<'_> {
                 self.lift_if_exonerated();
             }
         }
-        if let Some(why) = by_us {
+        if let Some(why) = by_us.filter(|_| ready) {
             let message = format!("K3s was restarted and has settled: {why}");
             self.journal.tell(&Event::new(Kind::RestartDone, message));
         }

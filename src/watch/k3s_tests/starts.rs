@@ -105,6 +105,30 @@ fn an_agent_that_never_was_ready_has_proven_nothing() {
     assert_eq!(LastGood::load(&tree.records()), Found::Nothing);
 }
 
+/// The server of an agent may be away for hours. Nobody is told then that all is well.
+#[test]
+fn a_restart_after_which_k3s_is_not_ready_is_not_told_as_settled() {
+    let rules = "restart = { settle_time = \"1s\", settle_limit = \"5s\" }\n";
+    for is_ready in [true, false] {
+        let (tree, signals) = (Tree::server(rules), Signals::catch().unwrap());
+        let mut bench = Bench::new(&tree, &signals);
+        bench.settled_server();
+        bench.reload(&format!("{rules}{WITH_77_DAYS}"));
+        bench.until("asked", |bench| bench.machine.restarts_asked() == 1);
+        bench.k3s_starts();
+        if !is_ready {
+            bench
+                .machine
+                .set(|inside| inside.status.active = ActiveState::Activating);
+        }
+        bench.agent.journal.take();
+        bench.until("the limit", |bench| bench.agent.keeper.following.is_none());
+        let said = bench.agent.status().k3s.start;
+        assert_eq!(said.is_none(), is_ready, "{said:?}");
+        assert_eq!(bench.told(Kind::RestartDone).len(), usize::from(is_ready));
+    }
+}
+
 #[test]
 fn a_daemon_beside_a_k3s_that_never_passed_the_door_takes_nothing_of_its_own_for_proven() {
     let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
