@@ -187,6 +187,8 @@ fn end(level: &str, message: &str, is_agent: bool) -> Option<Ended> {
         None if level == "fatal" => message.to_owned(),
         None => return None,
     };
+    // It is told and published. Masked before its quotes are undone, the first word might be hidden with the quote before it.
+    let reason = without_credentials(&reason);
     Some(if is_agent && is_unreachable(&reason) {
         Ended::ServerUnreachable(reason)
     } else {

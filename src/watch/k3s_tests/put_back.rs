@@ -268,3 +268,26 @@ fn a_k3s_that_systemd_does_not_start_again_after_such_an_end_is_restarted_once()
         }
     }
 }
+
+/// K3s says where its datastore is with the password in it, and everybody reads the status.
+#[test]
+fn no_secret_in_the_last_words_of_k3s_is_kept_told_or_published() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.settled_server();
+    bench.change_is_tried();
+    let words = "exited: no: parse \\\\\\\"postgres://k3s:hunter2@db:x/k3s\\\\\\\": invalid port";
+    bench.dies(&DIES.replace("exited: no", words));
+    bench.until("put back", |bench| bench.tree.quarantine().is_some());
+    let reason = tree.quarantine().unwrap().reason;
+    let status = crate::report::to_json(&bench.agent.status());
+    let told = bench.told(Kind::RestartRolledBack);
+    assert!(
+        reason.starts_with("apiserver exited: no: parse ") && reason.ends_with(" invalid port"),
+        "{reason}"
+    );
+    assert_eq!(told.len(), 1, "{told:?}");
+    for text in [reason, status, told[0].message.clone()] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
