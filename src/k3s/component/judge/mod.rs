@@ -59,7 +59,7 @@ pub use own_files::{
 pub(super) use process::{Process, Reach};
 pub(super) use warnings::{swallowed, warnings};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use line::Line;
 use readiness::Readiness;
@@ -113,7 +113,9 @@ pub(super) fn hidden_behind(
         ..process
     };
     let mut hidden = self::endings(process, circumstances);
-    hidden.retain(|one| endings.iter().all(|shown| shown.reason != one.reason));
+    // A list of an operator's can have an ending for each of its items.
+    let shown: BTreeSet<&String> = endings.iter().map(|shown| &shown.reason).collect();
+    hidden.retain(|one| !shown.contains(&one.reason));
     hidden
 }
 
