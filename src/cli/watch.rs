@@ -76,8 +76,8 @@ impl Sources for Files<'_> {
         self.ground(session)
     }
 
-    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround> {
-        let (catalogue, policy) = (catalogue.clone(), policy.clone());
+    fn look_again(&self, catalogue: &Rc<Catalogue>, policy: &Policy) -> Result<Ground, NoGround> {
+        let (catalogue, policy) = (Rc::clone(catalogue), policy.clone());
         let session = Session::open_under(self.global, self.occasion(), catalogue, policy);
         self.ground(session.map_err(no_ground)?)
     }

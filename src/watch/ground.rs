@@ -37,7 +37,8 @@ pub struct Ground {
     /// The machine.
     pub host: Host,
     /// What CIS and the guide ask.
-    pub catalogue: Catalogue,
+    /// The next ground shares it, as long as the operator's files are not read again.
+    pub catalogue: Rc<Catalogue>,
     /// What the operator wants.
     pub policy: Policy,
     /// What the node is.
@@ -65,7 +66,7 @@ pub trait Sources {
     ///
     /// # Errors
     /// When the machine cannot be looked at.
-    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround>;
+    fn look_again(&self, catalogue: &Rc<Catalogue>, policy: &Policy) -> Result<Ground, NoGround>;
 
     /// Takes what systemd said of a unit just now. True if the node has to be looked at anew, because the unit is loaded
     /// otherwise than it was known.

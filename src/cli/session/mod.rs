@@ -30,7 +30,7 @@ pub struct Session {
     /// The machine.
     pub host: Host,
     /// What CIS and the guide ask.
-    pub catalogue: Catalogue,
+    pub catalogue: Rc<Catalogue>,
     /// What the operator wants.
     pub policy: Policy,
     /// What the node is.
@@ -114,7 +114,7 @@ impl Session {
     /// As for [`Session::open`].
     pub fn open_for(global: &Global, occasion: Occasion<'_>) -> Result<Self, CliError> {
         let (catalogue, policy) = rules(&Root::open(&global.root)?)?;
-        let session = Self::open_under(global, occasion, catalogue, policy)?;
+        let session = Self::open_under(global, occasion, Rc::new(catalogue), policy)?;
         session.tell_of_problems();
         Ok(session)
     }
@@ -145,7 +145,7 @@ impl Session {
             Ok((catalogue, policy)) => (catalogue, policy, None),
             Err(error) => (Catalogue::built_in()?, Policy::observing(), Some(error)),
         };
-        let session = Self::open_under(global, occasion, catalogue, policy)?;
+        let session = Self::open_under(global, occasion, Rc::new(catalogue), policy)?;
         Ok((session, wrong))
     }
 
@@ -163,7 +163,7 @@ impl Session {
     pub fn open_under(
         global: &Global,
         occasion: Occasion<'_>,
-        catalogue: Catalogue,
+        catalogue: Rc<Catalogue>,
         policy: Policy,
     ) -> Result<Self, CliError> {
         let durability = if global.no_sync {

@@ -1,6 +1,7 @@
 //! The tree of a node.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::catalogue::Catalogue;
@@ -79,13 +80,13 @@ impl Sources for Tree {
         let wrong = |error: policy::PolicyError| NoGround::Rules(error.to_string());
         let catalogue = policy::load_catalogue(&root).map_err(wrong)?;
         let policy = Policy::load(&root, &catalogue).map_err(wrong)?;
-        self.look_again(&catalogue, &policy)
+        self.look_again(&Rc::new(catalogue), &policy)
     }
 
-    fn look_again(&self, catalogue: &Catalogue, policy: &Policy) -> Result<Ground, NoGround> {
+    fn look_again(&self, catalogue: &Rc<Catalogue>, policy: &Policy) -> Result<Ground, NoGround> {
         let root = Root::open(self.0.path()).unwrap();
         let root = root.with_durability(Durability::PageCache);
-        let (catalogue, mut policy) = (catalogue.clone(), policy.clone());
+        let (catalogue, mut policy) = (Rc::clone(catalogue), policy.clone());
         let rules = &mut policy.restart;
         for time in [
             &mut rules.settle_time,
