@@ -156,6 +156,14 @@ impl Agent<'_> {
         matches!(body, Some(SettingBody::Sysctl(_))) && !matches!(hit.target, Target::Key(_))
     }
 
+    fn is_link(&self, hit: &Hit) -> bool {
+        let Target::Path(path) = &hit.target else {
+            return false;
+        };
+        let target = self.ground.host.root.link_target(path);
+        target.is_ok_and(|target| target.is_some())
+    }
+
     /// How much longer the writer of the file is waited for.
     fn writers_wait(&self, hit: &Hit) -> Option<Duration> {
         match &hit.target {
@@ -181,6 +189,13 @@ impl Agent<'_> {
         self.account(work, now);
         if hits.iter().any(|hit| self.is_of_next_boot(hit)) {
             self.endangered.look_soon(now);
+        }
+        if hits
+            .iter()
+            .any(|hit| self.is_of_next_boot(hit) && self.is_link(hit))
+        {
+            // Where it leads is watched from then on.
+            self.due.place.get_or_insert(now + SETTLE);
         }
         if concerns(Concern::K3sInputs) {
             self.on_k3s_inputs_changed(now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Zoned;
 use jiff::civil::Date;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, SettingBody};
 use crate::host::Host;
 use crate::host::records::STATE;
 use crate::host::systemd::{UnitName, UnitStatus};
@@ -106,13 +106,20 @@ impl Ground {
     #[must_use]
     pub fn index(&self) -> Index {
         let mut index = Index::default();
+        let next_boot = inputs::behind_sysctl_links(&self.host.root);
         for (control, body) in self.catalogue.controls().iter().enumerate() {
             for (setting, body) in body.settings.iter().enumerate() {
+                let concern = Concern::Setting { control, setting };
+                if matches!(body.body, SettingBody::Sysctl(_)) {
+                    for watched in &next_boot {
+                        index.add(watched.clone(), concern);
+                    }
+                }
                 let all = setting::watched(&body.body, &self.host.root, &self.node.places);
                 for watched in all {
                     // Without a running kernel of our own there is nothing live to watch.
                     if self.host.live.is_some() || !matches!(watched, Watched::Key(_)) {
-                        index.add(watched, Concern::Setting { control, setting });
+                        index.add(watched, concern);
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::Root;
+use crate::host::sysctl::DIRECTORIES;
 use crate::k3s::{UNIT_DIRECTORIES, drop_in_directories, drop_in_directory};
 use crate::node::Node;
 use crate::reconcile::sandbox;
@@ -39,15 +40,31 @@ pub fn of(node: &Node, root: &Root) -> Vec<(Watched, Concern)> {
     ));
     all.extend(own_units().map(|watched| (watched, Concern::K3sInputs)));
     let of_k3s = of_k3s(node);
-    let linked: Vec<Watched> = of_k3s
-        .iter()
-        .flat_map(|watched| names(watched, root))
-        .flat_map(|path| targets(root, path))
-        .map(|path| Watched::Path(path, Aspect::Content))
-        .collect();
+    let linked = behind_links(&of_k3s, root);
     let inputs = of_k3s.into_iter().chain(linked);
     all.extend(inputs.map(|watched| (watched, Concern::K3sInputs)));
     all
+}
+
+/// Where links in the directories of sysctl.d lead, as Debian's `99-sysctl.conf` does to `/etc/sysctl.conf`.
+#[must_use]
+pub fn behind_sysctl_links(root: &Root) -> Vec<Watched> {
+    let drop_ins = DIRECTORIES.map(|directory| {
+        let directory = Path::new(directory);
+        matching(directory, "*.conf", Aspect::Content)
+    });
+    behind_links(&drop_ins, root)
+}
+
+/// Where the links lead that are watched.
+fn behind_links(all: &[Watched], root: &Root) -> Vec<Watched> {
+    let names = all.iter().flat_map(|watched| names(watched, root));
+    names
+        .flat_map(|path| targets(root, path))
+        // A link to it masks a name. It never changes, and every program writes to it.
+        .filter(|path| !path.ends_with("dev/null"))
+        .map(|path| Watched::Path(path, Aspect::Content))
+        .collect()
 }
 
 /// The drop-ins of our own units, which open their sandbox: whoever could write one would write as root.
@@ -187,6 +204,24 @@ mod tests {
         );
         let of_parts: Vec<PathBuf> = led_to(&parts);
         assert_eq!(of_parts, [PathBuf::from("/data/part.yaml")]);
+    }
+
+    #[test]
+    fn the_targets_of_links_in_sysctl_d_are_watched_and_a_mask_is_none() {
+        let tree = tempfile::tempdir().unwrap();
+        let directory = tree.path().join("etc/sysctl.d");
+        std::fs::create_dir_all(&directory).unwrap();
+        for (name, target) in [
+            ("99-sysctl.conf", "../sysctl.conf"),
+            ("50-masked.conf", "/dev/null"),
+            ("51-masked.conf", "../../dev/null"),
+        ] {
+            std::os::unix::fs::symlink(target, directory.join(name)).unwrap();
+        }
+        let root = Root::open(tree.path()).unwrap();
+        let target = PathBuf::from("/etc/sysctl.d/../sysctl.conf");
+        let expected = [Watched::Path(target, Aspect::Content)];
+        assert_eq!(behind_sysctl_links(&root), expected);
     }
 
     #[test]

@@ -268,6 +268,32 @@ fn the_next_boot_sets_the_right_values_again_after_one_change() {
     }
 }
 
+/// Debian's `99-sysctl.conf` is a link to `/etc/sysctl.conf`: whoever edits that changes the next boot, and no name in sysctl.d.
+#[test]
+fn what_a_link_in_sysctl_d_leads_to_is_followed() {
+    let mut bed = Bed::new();
+    // Rounds, in which what does not hold is looked at without an event, come once a minute with this.
+    bed.policy("sysctl_interval = \"1h\"\n");
+    bed.k3s_files();
+    bed.write("etc/sysctl.conf", "", 0o644);
+    fs::create_dir_all(bed.path("etc/sysctl.d")).unwrap();
+    symlink("../sysctl.conf", bed.path("etc/sysctl.d/99-sysctl.conf")).unwrap();
+    bed.start();
+    let is_answered = |path: &str, text: &str| {
+        let start = Instant::now();
+        bed.write(path, text, 0o644);
+        bed.is_right_again(path);
+        assert!(start.elapsed() < Duration::from_secs(30), "{path}");
+    };
+    bed.is_right_again("start");
+    is_answered("etc/sysctl.conf", "vm.panic_on_oom = 1\n");
+    bed.write("data/site.conf", "", 0o644);
+    let link = bed.path("etc/sysctl.d/zzzzz-site.conf");
+    symlink("/data/site.conf", link).unwrap();
+    bed.is_right_again("a new link");
+    is_answered("data/site.conf", "kernel.panic = 0\n");
+}
+
 #[test]
 fn what_is_not_a_plain_file_is_left_alone_until_it_is_one_again() {
     let bed = Bed::started();
