@@ -44,9 +44,9 @@ impl Timers {
         }
     }
 
-    /// Something was mounted or unmounted.
+    /// Something was mounted or unmounted. Where that never stops it is looked at all the same, once in each such time.
     pub(super) fn mounts_changed(&mut self, now: Instant) {
-        self.mounts = Some(now + MOUNTS_TOGETHER);
+        self.mounts.get_or_insert(now + MOUNTS_TOGETHER);
     }
 
     fn jittered(&self, interval: Duration) -> Duration {
@@ -152,5 +152,27 @@ impl Timers {
                 agent.reads_differ(now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_that_never_stop_are_looked_at_all_the_same() {
+        let now = Instant::now();
+        let mut timers = Timers {
+            watchdog: None,
+            share: 0,
+            sysctls: now,
+            round: now,
+            full_pass: now,
+            mounts: None,
+        };
+        for part in 0..4 {
+            timers.mounts_changed(now + MOUNTS_TOGETHER * part / 4);
+        }
+        assert_eq!(timers.mounts, Some(now + MOUNTS_TOGETHER));
     }
 }
