@@ -57,6 +57,13 @@ impl Publisher {
         self.due.get_or_insert(now + TOGETHER);
     }
 
+    /// Whether the published sentence has these words.
+    #[must_use]
+    pub fn has_said(&self, words: &str) -> bool {
+        let published = self.published.as_ref();
+        published.is_some_and(|status| status.sentence.contains(words))
+    }
+
     /// When to publish.
     #[must_use]
     pub const fn due(&self) -> Option<Instant> {

@@ -175,6 +175,9 @@ impl Agent<'_> {
     pub(super) fn on_round(&mut self, now: Instant) {
         self.look_for_suspension(now);
         self.look_for_quiet(now);
+        if !self.age_of_repair_is_said() {
+            self.publisher.wake(now);
+        }
         // What stood in the way of a repair may have gone without an event: a second name of a file, a full disk.
         let open = self.records.open(&self.ground.catalogue);
         if open.is_empty() {

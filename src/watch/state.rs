@@ -5,7 +5,11 @@ use jiff::Timestamp;
 use super::agent::Agent;
 use crate::reconcile::Verdict;
 use crate::report::Summary;
-use crate::report::status::{Contended, ControlStatus, FORMAT, K3sStatus, Status, duration};
+use crate::report::status::{
+    Contended, ControlStatus, FORMAT, K3sStatus, Repair, Status, duration,
+};
+
+const MINUTE: i64 = 60;
 
 impl Agent<'_> {
     /// Everything that is published.
@@ -63,6 +67,16 @@ impl Agent<'_> {
         self.sentence_of(&self.records.controls(&self.ground.catalogue))
     }
 
+    /// Whether what is published still says how long ago the last repair was. It gets old without an event.
+    pub(super) fn age_of_repair_is_said(&self) -> bool {
+        let Some(repair) = &self.last_repair else {
+            return true;
+        };
+        let (seconds, words) = age_of(repair);
+        // Seconds that pass are no reason to write two files.
+        seconds < MINUTE || self.publisher.has_said(&words)
+    }
+
     fn sentence_of(&self, controls: &[ControlStatus]) -> String {
         let summary = summary(controls);
         let mut parts = vec![format!("{} controls hold", summary.compliant)];
@@ -90,10 +104,7 @@ impl Agent<'_> {
             sentence.push_str(&format!("; no repairs: {}", suspension.reason));
         }
         match &self.last_repair {
-            Some(repair) => {
-                let ago = Timestamp::now().as_second().saturating_sub(repair.at);
-                sentence.push_str(&format!("; last repair {} ago", duration(ago)));
-            }
+            Some(repair) => sentence.push_str(&format!("; {}", age_of(repair).1)),
             None => sentence.push_str("; no repair so far"),
         }
         match (&self.k3s.pending_restart, self.k3s.in_step) {
@@ -106,6 +117,12 @@ impl Agent<'_> {
         }
         sentence
     }
+}
+
+/// How long ago it was, in seconds and in the words of the sentence.
+fn age_of(repair: &Repair) -> (i64, String) {
+    let seconds = Timestamp::now().as_second().saturating_sub(repair.at);
+    (seconds, format!("last repair {} ago", duration(seconds)))
 }
 
 fn summary(controls: &[ControlStatus]) -> Summary {

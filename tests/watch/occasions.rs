@@ -10,6 +10,7 @@
 use std::fs;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
 use super::bed::{Bed, SERVER, exists};
@@ -25,6 +26,27 @@ fn it_feeds_the_watchdog_says_what_it_does_and_ends_when_asked() {
     assert!(status.contains("controls hold"), "{status}");
     assert_eq!(bed.end(Signal::SIGTERM), Some(0));
     assert!(bed.told().contains("asked to end"));
+}
+
+/// The sentence would say for five minutes that the last repair was a second ago.
+#[test]
+fn what_it_says_of_the_last_repair_gets_older_though_nothing_happens() {
+    let mut bed = Bed::new();
+    // Without a key of K3s's this one does not hold here, is looked at in each round, and all is published then.
+    bed.policy("sysctl_interval = \"1s\"\n[control.secrets-encryption]\nstate = \"off\"\n");
+    bed.k3s_files();
+    bed.start();
+    bed.is_right_again("start");
+    assert_eq!(bed.end(Signal::SIGTERM), Some(0));
+    let mut status = bed.status();
+    status["last_repair"]["at"] = (Timestamp::now().as_second() - 3595).into();
+    bed.write("run/k3warden/status.json", &status.to_string(), 0o644);
+    bed.start();
+    bed.waits("an hour", || {
+        let status = bed.status();
+        let sentence = status["sentence"].as_str();
+        sentence.is_some_and(|sentence| sentence.contains("last repair 1 h ago"))
+    });
 }
 
 #[test]
