@@ -130,6 +130,9 @@ pub enum Outcome {
     Unknown(String),
 }
 
+/// So begins why a thing that diverges is not known to hold: something stands in the way of its repair.
+const LEFT_UNTOUCHED: &str = "left untouched: ";
+
 /// One observation, compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -146,6 +149,15 @@ pub struct Finding {
 }
 
 impl Outcome {
+    /// What stands in the way of a repair: a second name of the file, a link in its place, a read-only mount.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(reason) => reason.strip_prefix(LEFT_UNTOUCHED),
+            _ => None,
+        }
+    }
+
     /// What is as it should be at K3s's next start, if there is one: where K3s ends before it has settled its options nothing holds.
     pub(super) fn holds_at(next_start: &Effective) -> Self {
         match next_start.unsettled() {
@@ -169,7 +181,7 @@ impl Finding {
     #[must_use]
     pub fn untouched(self, refusal: &Refusal) -> Self {
         Self {
-            outcome: Outcome::Unknown(format!("left untouched: {refusal}")),
+            outcome: Outcome::Unknown(format!("{LEFT_UNTOUCHED}{refusal}")),
             ..self
         }
     }

@@ -80,6 +80,12 @@ impl Records {
             // One about others too, such as a part of ours that K3s did not live with, is not over because this one holds.
             told.retain(|_, alone| !*alone);
         }
+        if judgement.is_enforced()
+            && !tied
+            && let Some(event) = record.hindered(ground, judgement)
+        {
+            return Some(event);
+        }
         if judgement.verdict != Verdict::Divergent {
             return None;
         }
@@ -209,6 +215,37 @@ impl Records {
             .filter_map(|control| self.controls.get(&control.id)?.seen.clone())
             .filter(|control| control.enforcement != Enforcement::Off)
             .collect()
+    }
+}
+
+impl Record {
+    /// What stands in the way of repairs, once for each thing until it holds again. It is seen before anything is tried, so that no
+    /// change fails on it.
+    fn hindered(&mut self, ground: &Ground, judgement: &Judgement<'_>) -> Option<Event> {
+        let findings = judgement.findings.iter().filter_map(|finding| {
+            let hindrance = finding.outcome.hindrance()?;
+            Some((finding, hindrance))
+        });
+        let news: Vec<(&Finding, &str)> = findings
+            .filter(|(finding, _)| !self.told.contains(&finding.what))
+            .collect();
+        let ((finding, hindrance), others) = news.split_first()?;
+        let what = &finding.what;
+        let mut message = format!("{what} is left untouched: {hindrance}");
+        if !others.is_empty() {
+            message.push_str(&format!("; {} more are hindered", others.len()));
+        }
+        let event = Event::new(Kind::RepairFailed, message)
+            .control(
+                judgement.control.id.as_str(),
+                cis(ground, judgement).unwrap_or_default(),
+            )
+            .setting(what)
+            .values(&finding.wanted, &finding.observed)
+            .source(&finding.seen_at);
+        self.told
+            .extend(news.iter().map(|(finding, _)| finding.what.clone()));
+        Some(event)
     }
 }
 

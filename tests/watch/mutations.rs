@@ -334,6 +334,11 @@ fn a_file_with_two_names_is_left_alone_until_it_has_one() {
     bed.waits("unknown", || bed.run(&["check"]).0 == Some(2));
     bed.waits("status", || bed.status()["summary"]["unknown"] == 1);
     assert_eq!(bed.mode(TOKEN), 0o777, "the other name would change too");
+    let said = format!("/{TOKEN} is left untouched: it has 2 hard links");
+    bed.hears(&said);
+    // Rounds look at it again.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(bed.told().matches(&said).count(), 1, "{}", bed.told());
     fs::remove_file(bed.path("etc/second")).unwrap();
     bed.waits("mode", || bed.mode(TOKEN) == 0o600);
     bed.is_right_again("hard link");
