@@ -21,6 +21,8 @@ pub struct Records {
     controls: BTreeMap<ControlId, Record>,
     /// Why a thing could not be repaired, as it was told.
     failed: BTreeMap<Thing, String>,
+    /// Things that somebody else changed just before the last repair of them. The event of that has them looked at again.
+    overtaken: BTreeSet<Thing>,
     /// Refusals that were told, by the first control that each is about, and whether it is about that one alone.
     refused: BTreeMap<Option<ControlId>, BTreeMap<String, bool>>,
 }
@@ -51,6 +53,7 @@ impl Records {
             .values_mut()
             .for_each(|record| record.told.clear());
         self.failed.clear();
+        self.overtaken.clear();
         self.refused.clear();
     }
 
@@ -133,6 +136,7 @@ impl Records {
         let kind = match &done.result {
             Ok(()) => {
                 self.failed.remove(&done.thing);
+                self.overtaken.remove(&done.thing);
                 for id in &done.controls {
                     let record = self.controls.entry(id.clone()).or_default();
                     record.repairs += 1;
@@ -142,6 +146,7 @@ impl Records {
                 }
                 Kind::Repaired
             }
+            Err(_) if done.overtaken && self.overtaken.insert(done.thing.clone()) => return None,
             Err(error) => {
                 let told = self.failed.insert(done.thing.clone(), error.clone());
                 if told.as_ref() == Some(error) {

@@ -78,6 +78,8 @@ pub struct Done {
     pub left_in_cluster: Vec<String>,
     /// Why it failed.
     pub result: Result<(), String>,
+    /// It failed because somebody else changed the thing just then.
+    pub overtaken: bool,
 }
 
 /// What an answer came to.
@@ -232,6 +234,7 @@ impl Work {
                     stage: change.stage,
                     effect: change.effect,
                     change_id: outcome.change_id,
+                    overtaken: matches!(outcome.result, Err(ApplyError::Overtaken(_))),
                     result: outcome.result.map_err(|error| error.to_string()),
                 }
             }));

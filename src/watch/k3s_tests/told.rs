@@ -5,11 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use super::bench::*;
+use crate::catalogue::ControlId;
+use crate::host::Thing;
 use crate::k3s::component::Component;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
+use crate::setting::{Effect, Stage};
 use crate::watch::Pause;
 use crate::watch::signals::Signals;
+use crate::watch::work::{Done, Work};
 
 const SERVER: &str = "var/lib/rancher/k3s/server";
 
@@ -46,6 +50,40 @@ fn what_is_still_undone_is_not_said_to_be_left_alone() {
     let mode = std::fs::metadata(tree.path(SERVER)).unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o700);
     assert_eq!(quiet_for(&mut bench, 310), 1);
+}
+
+/// The next look is moments away and mostly finds it right, or repairs it.
+#[test]
+fn a_repair_that_somebody_overtakes_is_told_only_when_the_next_one_is_overtaken_too() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    bench.begin();
+    let told = |bench: &mut Bench<'_>, result: Result<(), &str>| {
+        let done = Done {
+            controls: vec![ControlId::parse("server-directory").unwrap()],
+            thing: Thing::Path(format!("/{SERVER}").into()),
+            observed: "0777".to_owned(),
+            wanted: "0700".to_owned(),
+            stage: Stage::Permissions,
+            effect: Effect::None,
+            change_id: None,
+            source: String::new(),
+            left_in_cluster: Vec::new(),
+            overtaken: result.is_err(),
+            result: result.map_err(str::to_owned),
+        };
+        let work = Work {
+            done: vec![done],
+            ..Work::default()
+        };
+        bench.agent.account(work, bench.now);
+        bench.told(Kind::RepairFailed).len()
+    };
+    assert_eq!(told(&mut bench, Err("it changed")), 0);
+    assert_eq!(told(&mut bench, Ok(())), 0);
+    assert_eq!(told(&mut bench, Err("it changed")), 0, "repaired between");
+    assert_eq!(told(&mut bench, Err("it changed")), 1);
+    assert_eq!(told(&mut bench, Err("it changed")), 0, "once");
 }
 
 #[test]
