@@ -264,6 +264,29 @@ fn the_load_balancer_is_reached_in_whichever_namespace_it_runs() {
     );
 }
 
+/// A binary that does not say its version for a moment, while it is exchanged, is no reason to lay out what the release may not need:
+/// what it made in the cluster would stay there.
+#[test]
+fn nothing_is_laid_out_for_a_load_balancer_of_which_the_release_would_tell_where_it_runs() {
+    let mut server = Server::new();
+    server.apply();
+    let known = server.manifests();
+    server.says_its_version = false;
+    server.apply();
+    assert_eq!(server.manifests(), known);
+
+    // And what denies is not begun without what may have to let through.
+    let denies = "k3warden-netpol-default.yaml";
+    assert!(known.contains(&denies.to_owned()));
+    let path = format!("/var/lib/rancher/k3s/server/manifests/{denies}");
+    std::fs::remove_file(server.tree.at(&path)).unwrap();
+    server.apply();
+    assert!(!server.manifests().contains(&denies.to_owned()));
+    server.says_its_version = true;
+    server.apply();
+    assert_eq!(server.manifests(), known);
+}
+
 /// What was laid out for another namespace goes when the load balancer moves; a file that is the operator's stays.
 #[test]
 fn a_load_balancer_that_moves_takes_its_policy_along() {

@@ -13,7 +13,7 @@ use crate::k3s::{
     Unit, find_loaded_k3s_units, merge,
 };
 use crate::policy::Policy;
-use crate::setting::Places;
+use crate::setting::{Places, ServiceLb};
 
 /// The source of a version that the command line names.
 const GIVEN: &str = "--k3s-version";
@@ -122,7 +122,7 @@ fn of_unit(policy: &Policy, surroundings: Surroundings, unit: Option<Unit>) -> N
         datastore: None,
         disabled: Vec::new(),
         deploys_manifests: true,
-        servicelb_namespace: None,
+        servicelb: ServiceLb::BesideServices,
         new_cluster: policy.new_cluster.as_ref().is_some_and(|given| given.value),
         own_cluster: false,
         surroundings,
@@ -251,7 +251,7 @@ fn take_in(root: &Root, node: &mut Node, configuration: &NodeConfiguration) {
         }
         node.disabled = disabled(configuration);
         node.deploys_manifests = !is_given(configuration, "disable-apiserver");
-        node.servicelb_namespace = servicelb_namespace(node, configuration);
+        node.servicelb = servicelb(node, configuration);
     }
 }
 
@@ -296,21 +296,25 @@ fn is_given(configuration: &NodeConfiguration, name: &str) -> bool {
 }
 
 /// Releases that have no option for it run these pods beside the service that each is for (K3s pkg/servicelb/controller.go before
-/// e6009b1ed, 1.24.2), and so may one that is not known.
-fn servicelb_namespace(node: &Node, configuration: &NodeConfiguration) -> Option<String> {
+/// e6009b1ed, 1.24.2), and so may one that comes into an image. What is laid out for a release that is not known stays in the cluster
+/// of a machine that has one.
+fn servicelb(node: &Node, configuration: &NodeConfiguration) -> ServiceLb {
     const OPTION: &str = "servicelb-namespace";
     let version = match &node.version {
         Some(fact) => fact.value,
         None if node.awaits_k3s() => K3sVersion::new(NEWEST_KNOWN_MINOR, 0),
-        None => return None,
+        None if node.surroundings.is_machine() => return ServiceLb::Unknown,
+        None => return ServiceLb::BesideServices,
     };
-    let known = Options::of(configuration.role, version).find(OPTION)?;
+    let Some(known) = Options::of(configuration.role, version).find(OPTION) else {
+        return ServiceLb::BesideServices;
+    };
     let given = configuration.merge.options.get(OPTION);
     let value = given.and_then(|option| option.values.last());
-    value
-        .map(|value| value.value.as_str())
-        .or(known.default)
-        .map(str::to_owned)
+    let namespace = value.map(|value| value.value.as_str()).or(known.default);
+    namespace.map_or(ServiceLb::BesideServices, |namespace| {
+        ServiceLb::In(namespace.to_owned())
+    })
 }
 
 /// `disable` takes names one by one or joined by commas (K3s pkg/cli/server/server.go).

@@ -24,7 +24,7 @@ use crate::k3s::component::Facts;
 use crate::k3s::{
     ConfigurationError, Effective, Files, Invocation, K3sVersion, Loaded, Role, Unit,
 };
-use crate::setting::Places;
+use crate::setting::{Places, ServiceLb};
 
 /// A fact and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +53,8 @@ pub struct Node {
     /// Whether K3s deploys manifests from this node, as far as its options tell: a server does that has an apiserver of its
     /// own (K3s pkg/server/server.go).
     pub deploys_manifests: bool,
-    /// The one namespace in which K3s runs the pods of its load balancer; `None` where each of them may run in the namespace
-    /// of its service.
-    pub servicelb_namespace: Option<String>,
+    /// Where K3s runs the pods of its load balancer.
+    pub servicelb: ServiceLb,
     /// Whether this is the first server of a cluster that has no data yet.
     pub new_cluster: bool,
     /// Whether a cluster that a server begins here is this node's own, as far as its options tell: it joins none, resets none,

@@ -13,8 +13,8 @@ use crate::host::{Attributes, FileMode, Kind, READ_LIMIT_BYTES, State, Thing, To
 
 use super::manifest_beside::{self, Hindrance};
 use super::{
-    Change, Effect, Finding, Outcome, Ownership, Remedy, Stage, Subject, attributes, directory,
-    template,
+    Change, Effect, Finding, Outcome, Ownership, Remedy, ServiceLb, Stage, Subject, attributes,
+    directory, template,
 };
 pub(super) use undeployed::{needs, undeployed};
 
@@ -129,14 +129,20 @@ fn instances(setting: &ManifestSetting, subject: &Subject<'_>) -> Vec<Instance> 
 impl Instance {
     /// Why it is not for this node: it lets traffic to the pods of K3s's load balancer, which run in another namespace.
     fn elsewhere(&self, subject: &Subject<'_>) -> Option<String> {
-        let (wanted, there) = (
-            self.servicelb_namespace.as_ref()?,
-            subject.servicelb_namespace?,
-        );
-        (wanted != there).then(|| format!("K3s runs its load balancer in the namespace {there}"))
+        match (&self.servicelb_namespace, subject.servicelb) {
+            (Some(wanted), ServiceLb::In(there)) if wanted != there => Some(format!(
+                "K3s runs its load balancer in the namespace {there}"
+            )),
+            _ => None,
+        }
     }
 
     fn judge(self, subject: &Subject<'_>) -> Finding {
+        if self.servicelb_namespace.is_some() && *subject.servicelb == ServiceLb::Unknown {
+            let reason =
+                "K3s's version is not known, and with it the namespace of its load balancer";
+            return self.finding("unknown", Outcome::Unknown(reason.to_owned()));
+        }
         let wanted = match &self.content {
             Ok(content) => content.clone(),
             Err(reason) => return self.finding("unknown", Outcome::Unknown(reason.clone())),

@@ -30,7 +30,7 @@ pub use finding::{Change, Effect, Finding, Outcome, Remedy, Stage, Want};
 pub use manifest_objects::{kubectl_lines, objects_of};
 pub use pattern::matches_pattern;
 pub use subject::{
-    Ownership, Parameters, Places, Running, StartedWith, Subject, Validate, Validity,
+    Ownership, Parameters, Places, Running, ServiceLb, StartedWith, Subject, Validate, Validity,
 };
 pub use sysctl_file::{
     Persisted, persist as persist_sysctls, with_settings as sysctl_file_with,

@@ -11,6 +11,17 @@ use crate::host::{Host, HostError, NextBoot, Thing};
 use crate::k3s::component::Component;
 use crate::k3s::{Effective, K3sVersion, drop_in_directory};
 
+/// Where K3s runs the pods of its load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceLb {
+    /// All of them in this namespace.
+    In(String),
+    /// Each may run in the namespace of its service.
+    BesideServices,
+    /// The release would tell, and is not known.
+    Unknown,
+}
+
 /// Where things are on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
@@ -160,8 +171,8 @@ pub struct Subject<'a> {
     pub disabled: &'a [String],
     /// Whether K3s deploys manifests from this node.
     pub deploys_manifests: bool,
-    /// The one namespace in which K3s runs the pods of its load balancer; `None` where each may run in that of its service.
-    pub servicelb_namespace: Option<&'a str>,
+    /// Where K3s runs the pods of its load balancer.
+    pub servicelb: &'a ServiceLb,
     /// The CIS edition whose numbers and modes are used.
     pub edition: Option<&'a str>,
     /// A parameter of the control that is being judged, from the policy or its default.

@@ -35,6 +35,8 @@ pub struct Server {
     pub tree: Tree,
     live: tempfile::TempDir,
     pub version: K3sVersion,
+    /// Its binary answers when it is asked for it.
+    pub says_its_version: bool,
     pub surroundings: Surroundings,
     pub space: Option<Space>,
     catalogue: Catalogue,
@@ -51,6 +53,7 @@ impl Server {
             tree,
             live: tempfile::tempdir().unwrap(),
             version: K3sVersion::new(36, 3),
+            says_its_version: true,
             surroundings: Surroundings::Machine,
             space: None,
             catalogue: Catalogue::built_in().unwrap(),
@@ -142,7 +145,12 @@ impl Server {
             None => root,
         };
         let policy = Policy::load(&root, &self.catalogue).unwrap();
-        let mut node = node::discover(&root, &policy, self.surroundings, Some(self.version));
+        let mut node = node::discover(
+            &root,
+            &policy,
+            self.surroundings,
+            self.says_its_version.then_some(self.version),
+        );
         let mut ledger = {
             let lock = Lock::acquire(&root, LEDGER_PATIENCE, "test").unwrap();
             let mut ledger = Ledger::open(&root, Keeping::of(&root), &lock).unwrap();

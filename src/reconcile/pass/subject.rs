@@ -30,7 +30,7 @@ impl Pass<'_> {
             running: &|| self.running(),
             disabled: &self.node.disabled,
             deploys_manifests: self.node.deploys_manifests,
-            servicelb_namespace: self.node.servicelb_namespace.as_deref(),
+            servicelb: &self.node.servicelb,
             edition,
             parameter: &|name| self.parameter(control?, name),
             content_is_ours: control.is_some_and(|control| self.policy.content_is_ours(control)),
