@@ -149,7 +149,7 @@ fn print_mend(plan: &Plan, judgement: &Judgement<'_>) {
         .iter()
         .any(|refused| refused.controls.contains(id));
     let is_left = |finding: &Finding| match &finding.outcome {
-        Outcome::Unknown(_) => true,
+        Outcome::Unknown(_) | Outcome::Untouched(_) => true,
         Outcome::Diverges(remedies) => remedies.iter().all(|remedy| *remedy == Remedy::ByOperator),
         Outcome::Holds | Outcome::NotApplicable(_) => false,
     };

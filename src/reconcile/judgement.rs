@@ -53,7 +53,7 @@ impl<'a> Judgement<'a> {
     /// Whether something that it asks could not be observed.
     #[must_use]
     pub fn has_unknown(&self) -> bool {
-        let unknown = |finding: &Finding| matches!(finding.outcome, Outcome::Unknown(_));
+        let unknown = |finding: &Finding| finding.outcome.is_unknown();
         self.verdict == Verdict::Unknown || self.findings.iter().any(unknown)
     }
 

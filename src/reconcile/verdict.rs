@@ -54,7 +54,7 @@ impl Verdict {
             |test: fn(&Outcome) -> bool| findings.iter().any(|finding| test(&finding.outcome));
         if any(|outcome| matches!(outcome, Outcome::Diverges(_))) {
             Self::Divergent
-        } else if any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
+        } else if any(Outcome::is_unknown) {
             Self::Unknown
         } else if any(|outcome| matches!(outcome, Outcome::Holds)) {
             Self::Compliant

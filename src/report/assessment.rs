@@ -284,6 +284,7 @@ fn finding(finding: &Finding) -> FindingReport {
         Outcome::Diverges(_) => (Verdict::Divergent, None),
         Outcome::NotApplicable(reason) => (Verdict::NotApplicable, Some(reason.clone())),
         Outcome::Unknown(reason) => (Verdict::Unknown, Some(reason.clone())),
+        Outcome::Untouched(reason) => (Verdict::Unknown, Some(format!("left untouched: {reason}"))),
     };
     FindingReport {
         what: finding.what.clone(),

@@ -55,7 +55,7 @@ pub(super) fn judge(
                 what,
                 wanted: wanted(limit),
                 observed: "unknown".to_owned(),
-                outcome: Outcome::Unknown(format!("left untouched: {refusal}")),
+                outcome: Outcome::Untouched(refusal.to_string()),
             };
         }
         Ok(None) => {}

@@ -46,8 +46,8 @@ struct WantedFile<'a, 's> {
 impl WantedFile<'_, '_> {
     fn judge(&self) -> Finding {
         if self.subject.places.is_left_alone(&self.path) {
-            let reason = "left untouched: only K3s or the operator writes there; give the control another path";
-            return self.finding("unknown", Outcome::Unknown(reason.to_owned()));
+            let reason = "only K3s or the operator writes there; give the control another path";
+            return self.finding("unknown", Outcome::Untouched(reason.to_owned()));
         }
         let content = match (self.subject.content)(self.setting) {
             Ok(content) => content,
@@ -62,8 +62,7 @@ impl WantedFile<'_, '_> {
         match root.hazard_or_exchange(&found, &self.path, Kind::File) {
             Ok(None) => {}
             Ok(Some(refusal)) => {
-                let reason = format!("left untouched: {refusal}");
-                return self.finding("unknown", Outcome::Unknown(reason));
+                return self.finding("unknown", Outcome::Untouched(refusal.to_string()));
             }
             Err(error) => return Finding::unreadable(self.what(), self.wanted(), &error),
         }
@@ -151,7 +150,9 @@ impl WantedFile<'_, '_> {
         let mut remedies = match attributes.outcome {
             Outcome::Diverges(remedies) => remedies,
             Outcome::Holds => Vec::new(),
-            Outcome::NotApplicable(_) | Outcome::Unknown(_) => return attributes,
+            Outcome::NotApplicable(_) | Outcome::Unknown(_) | Outcome::Untouched(_) => {
+                return attributes;
+            }
         };
         remedies.push(Remedy::ByOperator);
         let observed = format!(

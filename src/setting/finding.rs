@@ -128,10 +128,10 @@ pub enum Outcome {
     NotApplicable(String),
     /// It could not be looked at, and why.
     Unknown(String),
+    /// Something there is left untouched, so that nobody makes it right, and why: a second name of the file, a link in its place, a
+    /// read-only mount.
+    Untouched(String),
 }
-
-/// So begins why a thing that diverges is not known to hold: something stands in the way of its repair.
-const LEFT_UNTOUCHED: &str = "left untouched: ";
 
 /// One observation, compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,13 +149,10 @@ pub struct Finding {
 }
 
 impl Outcome {
-    /// What stands in the way of a repair: a second name of the file, a link in its place, a read-only mount.
+    /// Whether nobody can say that it holds.
     #[must_use]
-    pub fn hindrance(&self) -> Option<&str> {
-        match self {
-            Self::Unknown(reason) => reason.strip_prefix(LEFT_UNTOUCHED),
-            _ => None,
-        }
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::Untouched(_))
     }
 
     /// What is as it should be at K3s's next start, if there is one: where K3s ends before it has settled its options nothing holds.
@@ -181,7 +178,7 @@ impl Finding {
     #[must_use]
     pub fn untouched(self, refusal: &Refusal) -> Self {
         Self {
-            outcome: Outcome::Unknown(format!("{LEFT_UNTOUCHED}{refusal}")),
+            outcome: Outcome::Untouched(refusal.to_string()),
             ..self
         }
     }

@@ -262,8 +262,8 @@ impl Instance {
                 .hazard(&entry, &self.path, Kind::File)
                 .map_err(unreadable)?
         {
-            let reason = format!("left untouched: {refusal}");
-            return Err(Box::new(self.finding("unknown", Outcome::Unknown(reason))));
+            let untouched = Outcome::Untouched(refusal.to_string());
+            return Err(Box::new(self.finding("unknown", untouched)));
         }
         Ok(root
             .read_here(&self.path, READ_LIMIT_BYTES)

@@ -72,7 +72,7 @@ impl Records {
         status.repairs = record.repairs;
         record.seen = Some(status);
         let is_open = |finding: &&Finding| {
-            matches!(finding.outcome, Outcome::Diverges(_) | Outcome::Unknown(_))
+            matches!(finding.outcome, Outcome::Diverges(_)) || finding.outcome.is_unknown()
         };
         let open = judgement.findings.iter().filter(is_open);
         let open: BTreeSet<&str> = open.map(|finding| finding.what.as_str()).collect();
@@ -228,8 +228,10 @@ impl Record {
     /// change fails on it.
     fn hindered(&mut self, ground: &Ground, judgement: &Judgement<'_>) -> Option<Event> {
         let findings = judgement.findings.iter().filter_map(|finding| {
-            let hindrance = finding.outcome.hindrance()?;
-            Some((finding, hindrance))
+            let Outcome::Untouched(hindrance) = &finding.outcome else {
+                return None;
+            };
+            Some((finding, hindrance.as_str()))
         });
         let news: Vec<(&Finding, &str)> = findings
             .filter(|(finding, _)| !self.told.contains(&finding.what))
@@ -307,10 +309,9 @@ fn drift(ground: &Ground, judgement: &Judgement<'_>, news: &[&Finding]) -> Optio
 }
 
 fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
-    let open = judgement
-        .findings
-        .iter()
-        .filter(|finding| matches!(finding.outcome, Outcome::Diverges(_) | Outcome::Unknown(_)));
+    let open = judgement.findings.iter().filter(|finding| {
+        matches!(finding.outcome, Outcome::Diverges(_)) || finding.outcome.is_unknown()
+    });
     let exception = judgement.exception();
     let ends = exception.and_then(|exception| {
         let day = exception.expires.tomorrow().ok()?;

@@ -134,7 +134,9 @@ fn applying<'a>(context: &Context<'a>) -> impl Iterator<Item = (usize, &'a Setti
 
 fn names_its_reason(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| match &finding.outcome {
-        Outcome::Unknown(reason) => format!("{} {reason}", finding.what).contains('/'),
+        Outcome::Unknown(reason) | Outcome::Untouched(reason) => {
+            format!("{} {reason}", finding.what).contains('/')
+        }
         _ => true,
     })
 }

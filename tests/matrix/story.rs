@@ -140,6 +140,7 @@ fn left(plan: &Plan, judgements: &[Judgement<'_>]) -> Vec<String> {
                     format!("is {}, wanted {}", finding.observed, finding.wanted)
                 }
                 Outcome::Unknown(reason) => format!("unknown: {reason}"),
+                Outcome::Untouched(reason) => format!("unknown: left untouched: {reason}"),
                 Outcome::Holds | Outcome::NotApplicable(_) => continue,
             };
             lines.push(format!(

@@ -56,7 +56,7 @@ impl Instance {
         }
         let path = self.path.display().to_string();
         match self.judge(subject).outcome {
-            Outcome::Unknown(reason) => Some(format!(
+            Outcome::Unknown(reason) | Outcome::Untouched(reason) => Some(format!(
                 "{path} is not made right ({reason}); mend what stands in its way"
             )),
             // What diverges and has nothing in its way is written.
