@@ -47,6 +47,8 @@ pub enum Kind {
     GivenBack,
     /// A change could not be made.
     RepairFailed,
+    /// Something that is enforced cannot be looked at, so that nobody knows whether it holds.
+    Unseen,
     /// Somebody undoes our repairs again and again.
     ContentionBegins,
     /// Nobody undoes them any more.
@@ -108,6 +110,7 @@ const fn row(kind: Kind, message_id: &'static str, priority: Priority, name: &'s
         ],
         Kind::ContentionEnds => &["CONTROL", "SETTING", "COUNT"],
         Kind::GivenBack => &["CONTROL", "SETTING"],
+        Kind::Unseen => &["CONTROL", "SETTING"],
         Kind::RepairFailed
         | Kind::PreflightRefused
         | Kind::ExceptionExpiring
@@ -125,7 +128,7 @@ const fn row(kind: Kind, message_id: &'static str, priority: Priority, name: &'s
 
 /// In the order of [`Kind`].
 #[rustfmt::skip]
-const TABLE: [Row; 28] = [
+const TABLE: [Row; 29] = [
     row(Kind::Started, "f6fadfa7e5c14b629362da5cc13da58a", Priority::Notice, "started"),
     row(Kind::Stopped, "2c63888f28f04481be6ddce7a7ace732", Priority::Notice, "stopped"),
     row(Kind::Reloaded, "8a119b9e16bc47328f7b7676d015b0dc", Priority::Notice, "reloaded"),
@@ -134,6 +137,7 @@ const TABLE: [Row; 28] = [
     row(Kind::Repaired, "a712755f6cac44d599d5269512e74f7b", Priority::Notice, "repaired"),
     row(Kind::GivenBack, "3273937f4a2f4c31a9d234c1b235dc1d", Priority::Notice, "given back"),
     row(Kind::RepairFailed, "ac8efe121c5949f1ba2dde83458bfed0", Priority::Error, "repair failed"),
+    row(Kind::Unseen, "d1d0a9b54b7f4d0c8c5a3f2e6b9170e4", Priority::Warning, "not seen"),
     row(Kind::ContentionBegins, "5796a670482c490e8d9782bfcdc83011", Priority::Warning, "contention begins"),
     row(Kind::ContentionEnds, "0b80a25553a14945a93258ef7777682c", Priority::Notice, "contention ends"),
     row(Kind::RestartWanted, "45ac16b9c20d4c218f8a7abff2e91ac7", Priority::Notice, "restart wanted"),

@@ -35,6 +35,7 @@ mod starts;
 mod state;
 mod suspension;
 mod timers;
+mod unseen;
 mod view;
 mod work;
 mod writer;

@@ -13,6 +13,7 @@ use crate::report::status::{ControlStatus, Status};
 use crate::setting::{Finding, Outcome, Remedy};
 
 use super::ground::Ground;
+use super::unseen::Unseen;
 use super::work::Done;
 
 /// What is remembered of every control.
@@ -23,6 +24,7 @@ pub struct Records {
     failed: BTreeMap<Thing, String>,
     /// Things that somebody else changed just before the last repair of them. The event of that has them looked at again.
     overtaken: BTreeSet<Thing>,
+    unseen: Unseen,
     /// Refusals that were told, by the first control that each is about, and whether it is about that one alone.
     refused: BTreeMap<Option<ControlId>, BTreeMap<String, bool>>,
 }
@@ -54,6 +56,7 @@ impl Records {
             .for_each(|record| record.told.clear());
         self.failed.clear();
         self.overtaken.clear();
+        self.unseen = Unseen::default();
         self.refused.clear();
     }
 
@@ -89,9 +92,11 @@ impl Records {
         {
             return Some(event);
         }
+        let unseen = self.unseen.judged(ground, judgement);
         if judgement.verdict != Verdict::Divergent {
-            return None;
+            return unseen;
         }
+        let record = self.controls.get_mut(&judgement.control.id)?;
         let ours = |remedy: &Remedy| !matches!(remedy, Remedy::ByOperator);
         let repaired = judgement.is_enforced() && !tied && judgement.remedies().any(ours);
         // What is repaired, or cannot be, is told as that.
@@ -332,7 +337,7 @@ fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
     }
 }
 
-fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
+pub(super) fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
     let edition = ground.pass().edition()?;
     judgement.control.cis.get(edition).map(str::to_owned)
 }

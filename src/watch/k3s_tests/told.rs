@@ -8,6 +8,7 @@ use super::bench::*;
 use crate::catalogue::ControlId;
 use crate::host::Thing;
 use crate::k3s::component::Component;
+use crate::reconcile::Verdict;
 use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::{Effect, Stage};
@@ -299,4 +300,25 @@ fn encryption_that_is_taken_away_under_its_key_is_an_alarm_once() {
         assert_eq!(said("secrets-encryption: true\n"), 0, "{policy}");
         assert_eq!(said("debug: true\n"), 1, "{policy}");
     }
+}
+
+/// Half of the controls have a release that they are for. `status` has them all.
+#[test]
+fn what_cannot_be_seen_is_told_once_for_all_controls_that_have_the_reason() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let policy = "etc/k3warden/config.toml";
+    tree.write(policy, "");
+    let mut bench = Bench::new(&tree, &signals);
+    let mut told = || {
+        bench.agent.full_pass(bench.now);
+        let told = bench.told(Kind::Unseen);
+        let unknown = bench.agent.status().controls.into_iter();
+        let unknown = unknown.filter(|control| control.verdict == Verdict::Unknown);
+        (told, unknown.count())
+    };
+    let (first, unknown) = told();
+    assert!(first.len() == 1 && unknown > 10, "{first:?} {unknown}");
+    let message = &first[0].message;
+    assert!(message.contains("version is not known"), "{message}");
+    assert_eq!(told(), (Vec::new(), unknown));
 }
