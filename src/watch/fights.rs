@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use super::about::HeldFor;
 use super::agent::Agent;
 use super::contention::Turn;
-use super::records::HeldFor;
 use super::work::{Done, Hit, Target};
 use super::writer;
 use crate::host::Thing;

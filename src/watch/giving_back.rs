@@ -1,8 +1,9 @@
 //! Gives back what controls changed that the policy has turned off since, where it says so (`on_disable = "revert"`).
 
+use super::about::cis_of;
 use super::agent::Agent;
 use super::ground::{Ground, LOCK_PATIENCE, WHO};
-use super::records::{cis_of, stays_in_cluster};
+use super::records::stays_in_cluster;
 use super::suspension::Halt;
 use crate::catalogue::ControlId;
 use crate::reconcile::service::rollback::Who;

@@ -1,5 +1,6 @@
 //! The daemon: what wakes it, and what it does then. It decides nothing; judging and planning are `reconcile`'s.
 
+mod about;
 mod account;
 mod agent;
 mod arms;

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use jiff::civil::Date;
 
+use super::about::cis_of;
 use super::agent::{Agent, SETTLE};
 use super::ground::Ground;
 use super::news::{Chore, News};
-use super::records::cis_of;
 use super::suspension::Suspension;
 use crate::catalogue::ControlId;
 use crate::reconcile::service::kernel;

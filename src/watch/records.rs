@@ -12,6 +12,7 @@ use crate::report::journal::Event;
 use crate::report::status::{ControlStatus, Status};
 use crate::setting::{Finding, Outcome, Remedy};
 
+use super::about::{HeldFor, cis, drift, of_finding};
 use super::ground::Ground;
 use super::unseen::Unseen;
 use super::work::Done;
@@ -247,70 +248,11 @@ impl Record {
         if !others.is_empty() {
             message.push_str(&format!("; {} more are hindered", others.len()));
         }
-        let event = Event::new(Kind::RepairFailed, message)
-            .control(
-                judgement.control.id.as_str(),
-                cis(ground, judgement).unwrap_or_default(),
-            )
-            .setting(what)
-            .values(&finding.wanted, &finding.observed)
-            .source(&finding.seen_at);
+        let event = of_finding(Kind::RepairFailed, message, ground, judgement, finding);
         self.told
             .extend(news.iter().map(|(finding, _)| finding.what.clone()));
-        Some(event)
+        Some(event.values(&finding.wanted, &finding.observed))
     }
-}
-
-/// The control that something is held for, as events name it.
-#[derive(Debug)]
-pub(super) struct HeldFor {
-    pub(super) name: String,
-    pub(super) cis: String,
-}
-
-impl HeldFor {
-    /// The first of the controls that want it.
-    pub(super) fn first_of(ground: &Ground, controls: &[ControlId]) -> Self {
-        match controls.first() {
-            Some(control) => Self {
-                name: control.to_string(),
-                cis: cis_of(ground, control),
-            },
-            None => Self::default(),
-        }
-    }
-}
-
-impl Default for HeldFor {
-    /// What no control wants is the drop-in that opens our own units' sandbox.
-    fn default() -> Self {
-        Self {
-            name: "(the sandbox of k3warden)".to_owned(),
-            cis: String::new(),
-        }
-    }
-}
-
-/// What there is to tell of drift that nobody repairs; nothing where none of it is news.
-fn drift(ground: &Ground, judgement: &Judgement<'_>, news: &[&Finding]) -> Option<Event> {
-    let (finding, others) = news.split_first()?;
-    let what = &finding.what;
-    let mut message = format!("{what} is {}, not {}", finding.observed, finding.wanted);
-    if !others.is_empty() {
-        message.push_str(&format!("; {} more do not hold", others.len()));
-    }
-    if !judgement.is_enforced() {
-        message.push_str("; the policy only observes this");
-    }
-    let event = Event::new(Kind::DriftFound, message)
-        .control(
-            judgement.control.id.as_str(),
-            cis(ground, judgement).unwrap_or_default(),
-        )
-        .setting(what)
-        .values(&finding.wanted, &finding.observed)
-        .source(&finding.seen_at);
-    Some(event)
 }
 
 fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
@@ -337,11 +279,6 @@ fn status(ground: &Ground, judgement: &Judgement<'_>) -> ControlStatus {
     }
 }
 
-pub(super) fn cis(ground: &Ground, judgement: &Judgement<'_>) -> Option<String> {
-    let edition = ground.pass().edition()?;
-    judgement.control.cis.get(edition).map(str::to_owned)
-}
-
 /// With what a manifest that went has put into the cluster, and how to take it away there.
 pub(super) fn stays_in_cluster(message: String, commands: &[String]) -> String {
     match commands {
@@ -351,13 +288,4 @@ pub(super) fn stays_in_cluster(message: String, commands: &[String]) -> String {
             commands.join("; ")
         ),
     }
-}
-
-/// The number of a control in the edition of this node; empty where it has none.
-pub(super) fn cis_of(ground: &Ground, control: &ControlId) -> String {
-    let control = ground.catalogue.control(control.as_str());
-    let number = control
-        .zip(ground.pass().edition())
-        .and_then(|(control, edition)| control.cis.get(edition));
-    number.unwrap_or_default().to_owned()
 }

@@ -8,8 +8,8 @@ use crate::report::event::Kind;
 use crate::report::journal::Event;
 use crate::setting::{Finding, Outcome};
 
+use super::about::of_finding;
 use super::ground::Ground;
-use super::records::cis;
 
 /// Why something that is enforced cannot be seen, as it was told, and which controls that concerns.
 #[derive(Debug, Default)]
@@ -50,8 +50,12 @@ impl Unseen {
         let (finding, reason) = news?;
         let what = &finding.what;
         let message = format!("whether {what} is right cannot be seen: {reason}");
-        let event = Event::new(Kind::Unseen, message)
-            .control(id.as_str(), cis(ground, judgement).unwrap_or_default());
-        Some(event.setting(what).source(&finding.seen_at))
+        Some(of_finding(
+            Kind::Unseen,
+            message,
+            ground,
+            judgement,
+            finding,
+        ))
     }
 }
