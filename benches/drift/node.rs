@@ -81,6 +81,16 @@ impl Daemon {
     /// Starts it on a server with so many files of K3s's own.
     pub fn start(managed: usize) -> Self {
         write_node(managed);
+        Self::launch()
+    }
+
+    /// Ends it and starts it again on the same node. What it has repaired before does not count any more.
+    pub fn begin_anew(&mut self) {
+        self.end();
+        *self = Self::launch();
+    }
+
+    fn launch() -> Self {
         let _ = fs::remove_file("/run/notify");
         let socket = UnixDatagram::bind("/run/notify").unwrap();
         let start = Instant::now();
@@ -107,6 +117,11 @@ impl Daemon {
         Self { child, started_in }
     }
 
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -127,8 +142,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -12,9 +12,11 @@ use super::{Asked, peers};
 
 /// Longer than any of the pollers needs. What is not right by then never is.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// One thing is not perturbed so often that the daemon takes it for a fight and leaves it alone: that is ten times in a row
-/// within 2 s of each other (`src/watch/contention.rs`).
+/// One thing is not perturbed so often that the daemon takes it for a fight and leaves it alone (`src/watch/contention.rs`):
+/// that is ten times in a row within 2 s of each other ...
 const AGAIN: Duration = Duration::from_millis(2500);
+/// ... or more than 48 times at whatever distance within this benchmark. The daemon begins anew before that.
+const OF_ONE_THING: usize = 40;
 
 /// How long a thing is looked at without a pause: what takes longer is measured to some 80 us.
 const SPINNING: Duration = Duration::from_millis(1);
@@ -128,10 +130,10 @@ pub fn latency(asked: &Asked) {
     );
     // Enough files that each is touched a few times only, as on a node.
     let held = (asked.trials / 5).max(20);
-    let daemon = Daemon::start(held);
+    let mut daemon = Daemon::start(held);
     modes(asked, &daemon, held);
-    values(asked);
-    contents(asked);
+    values(asked, &mut daemon);
+    contents(asked, &mut daemon);
 }
 
 fn modes(asked: &Asked, daemon: &Daemon, held: usize) {
@@ -187,7 +189,7 @@ fn modes(asked: &Asked, daemon: &Daemon, held: usize) {
     given.print("chown", Some(median));
 }
 
-fn values(asked: &Asked) {
+fn values(asked: &Asked, daemon: &mut Daemon) {
     let bare = node::keys(&["all"]);
     let _running = Bare::start("values", Path::new("/proc/sys/net/ipv4/conf/all"));
     let mut floor = Contestant::new("bare", bare);
@@ -210,6 +212,9 @@ fn values(asked: &Asked) {
         fs::write(path, other).unwrap();
     };
     for number in 0..asked.trials {
+        if number % (OF_ONE_THING * ours.things.len()) == 0 {
+            daemon.begin_anew();
+        }
         floor.trial(number, other, is_right);
         ours.trial(number, other, is_right);
     }
@@ -220,7 +225,7 @@ fn values(asked: &Asked) {
 /// A name and what it does to a file.
 type Kind<'a> = (&'a str, &'a dyn Fn(&Path));
 
-fn contents(asked: &Asked) {
+fn contents(asked: &Asked, daemon: &mut Daemon) {
     let directory = Path::new("/peers/bare-contents");
     let mine = node::files(directory, 12);
     for path in &mine {
@@ -257,6 +262,9 @@ fn contents(asked: &Asked) {
         let mut floor = Contestant::new("bare", mine.clone());
         let mut contestant = Contestant::new("k3warden", ours.clone());
         for number in 0..asked.trials / 10 {
+            if number % (OF_ONE_THING * ours.len()) == 0 {
+                daemon.begin_anew();
+            }
             floor.trial(number, perturb, is_right);
             contestant.trial(number, perturb, is_right);
         }

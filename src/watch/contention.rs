@@ -1,7 +1,9 @@
 //! Somebody else undoes what we repair, again and again: how often we go on, and when it is over.
 //!
-//! Pure: the clock is an argument. A thing that is undone many times in a few seconds is left alone for a while, each
-//! time for longer; one that is undone now and then is repaired at once and reported all the same.
+//! Pure: the clock is an argument. A thing that is undone many times in a few seconds, or every few seconds or minutes for
+//! long, is left alone for a while, each time for longer; one that is undone now and then is repaired at once and reported
+//! all the same. In the long run no thing is repaired more often than every five minutes, whoever undoes it in whatever
+//! rhythm: a repair is a synced entry of the ledger, and an SD card bears only so many.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -18,8 +20,14 @@ const SLOW: Duration = Duration::from_secs(3600);
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// It is never left alone for longer.
 const LONGEST_DELAY: Duration = Duration::from_secs(300);
-/// A contention is over when nothing was undone for this long, or for twice the last delay.
-const QUIET: Duration = Duration::from_secs(600);
+/// What one repair costs: so long a time without another one makes it good.
+const COST: Duration = LONGEST_DELAY;
+/// A thing whose repairs have cost more than has been made good is left alone too: 49 repairs at three seconds' distance, 60
+/// at a minute's.
+const CREDIT: Duration = Duration::from_secs(4 * 3600);
+/// A contention is over when nothing was undone for this long, which is longer than the distance of the repairs that may
+/// begin one.
+const QUIET: Duration = Duration::from_secs(1200);
 /// Things whose history is kept. Beyond this all that are not contended are forgotten.
 const REMEMBERED: usize = 512;
 
@@ -63,6 +71,8 @@ struct History {
     wanted: String,
     /// The latest repairs to that, as many as are needed to tell.
     repairs: VecDeque<Instant>,
+    /// What they have cost and is not made good.
+    owed: Duration,
     /// When it was last seen undone and was not repaired.
     undone: Option<Instant>,
     count: u64,
@@ -95,19 +105,16 @@ impl Contention {
         if history.wanted != wanted {
             wanted.clone_into(&mut history.wanted);
             history.repairs.clear();
+            history.owed = Duration::ZERO;
             history.delay = Duration::ZERO;
             history.left_until = None;
         }
-        history.count += 1;
-        if history.repairs.len() == FAST_COUNT {
-            history.repairs.pop_front();
-        }
-        history.repairs.push_back(now);
-        let fast = history.is_loop();
-        let began = !history.contended && (fast || history.within(SLOW_COUNT, SLOW, now));
+        history.add(now);
+        let too_often = history.is_loop() || history.owed > CREDIT;
+        let began = !history.contended && (too_often || history.within(SLOW_COUNT, SLOW, now));
         history.contended |= began;
         // Once it was left alone, one more undoing is enough for the next, longer time.
-        if fast || history.delay > Duration::ZERO {
+        if too_often || history.delay > Duration::ZERO {
             history.delay = (history.delay * 2).clamp(FIRST_DELAY, LONGEST_DELAY);
             let until = now + history.delay;
             history.left_until = Some(until);
@@ -153,7 +160,7 @@ impl Contention {
         self.things.retain(|thing, history| {
             let last = history.repairs.back().copied().max(history.undone);
             let last = last.unwrap_or(now);
-            let quiet = now.saturating_duration_since(last) >= QUIET.max(history.delay * 2);
+            let quiet = now.saturating_duration_since(last) >= QUIET;
             if quiet && history.contended {
                 ended.push(Turn::Ends {
                     thing: thing.clone(),
@@ -199,12 +206,24 @@ impl History {
         Self {
             wanted: String::new(),
             repairs: VecDeque::new(),
+            owed: Duration::ZERO,
             undone: None,
             count: 0,
             contended: false,
             delay: Duration::ZERO,
             left_until: None,
         }
+    }
+
+    fn add(&mut self, now: Instant) {
+        let last = self.repairs.back().copied().unwrap_or(now);
+        let made_good = now.saturating_duration_since(last);
+        self.owed = self.owed.saturating_sub(made_good) + COST;
+        self.count += 1;
+        if self.repairs.len() == FAST_COUNT {
+            self.repairs.pop_front();
+        }
+        self.repairs.push_back(now);
     }
 
     /// Whether the latest repairs followed each other closely.

@@ -2,6 +2,7 @@ use super::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
 
 fn thing() -> Thing {
     Thing::Sysctl("vm.panic_on_oom".parse().unwrap())
@@ -30,8 +31,16 @@ fn fight(total: Duration, undone_after: Duration) -> (u32, Duration, Contention)
 #[test]
 fn a_fight_is_answered_less_and_less_often_but_never_given_up() {
     for (undone_after, total, repairs, longest) in [
-        // A tool that resets every half minute is repaired at once, each time.
-        (30 * SECOND, 3600 * SECOND, 120..=120, Duration::ZERO),
+        // A tool that resets every quarter of an hour, or every five minutes, is repaired at once, each time.
+        (900 * SECOND, DAY, 96..=96, Duration::ZERO),
+        (300 * SECOND, DAY, 288..=288, Duration::ZERO),
+        // Where it is undone more often than that, so it is for a while, and backed off then as a loop is.
+        (240 * SECOND, DAY, 320..=345, LONGEST_DELAY),
+        (60 * SECOND, 3600 * SECOND, 60..=60, Duration::ZERO),
+        (60 * SECOND, DAY, 330..=345, LONGEST_DELAY),
+        (30 * SECOND, 3600 * SECOND, 60..=70, LONGEST_DELAY),
+        (3 * SECOND, 3600 * SECOND, 60..=70, LONGEST_DELAY),
+        (3 * SECOND, DAY, 330..=345, LONGEST_DELAY),
         // One that fights in a loop is backed off to the longest delay.
         (MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
         (500 * MILLISECOND, 3600 * SECOND, 25..=32, LONGEST_DELAY),
@@ -70,6 +79,36 @@ fn it_is_said_once_that_it_begins_and_once_that_it_ends() {
     assert_eq!(contention.quiet(last + QUIET), [ends]);
     assert_eq!(contention.quiet(last + QUIET), []);
     assert_eq!(contention.advice(&thing(), last + QUIET), Advice::Repair);
+}
+
+#[test]
+fn the_slowest_rhythm_that_begins_a_contention_does_not_end_it() {
+    let (mut contention, start) = (Contention::default(), Instant::now());
+    let (mut begun, mut ended) = (0, 0);
+    let minutes = SLOW.as_secs() as u32 / 60;
+    let rhythm = minutes / (SLOW_COUNT as u32 - 1);
+    for minute in 0..24 * minutes {
+        let now = start + minute * 60 * SECOND;
+        if minute % rhythm == 0 {
+            begun += u32::from(contention.repaired(&thing(), "10", now).is_some());
+        }
+        ended += contention.quiet(now).len();
+    }
+    assert_eq!((begun, ended), (1, 0));
+}
+
+#[test]
+fn what_its_repairs_have_cost_is_made_good_by_quiet() {
+    let (mut contention, start) = (Contention::default(), Instant::now());
+    // An hour of somebody's tests, thirty times over, with a night between them.
+    for night in 0..30 {
+        for repair in 0..40 {
+            let now = start + night * DAY + repair * 90 * SECOND;
+            assert_eq!(contention.advice(&thing(), now), Advice::Repair);
+            contention.repaired(&thing(), "10", now);
+        }
+        contention.quiet(start + night * DAY + DAY / 2);
+    }
 }
 
 #[test]

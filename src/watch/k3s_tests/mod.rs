@@ -4,6 +4,7 @@
 mod bench;
 mod endangered;
 mod fails_always;
+mod fights;
 mod machine;
 mod overtaken;
 mod put_back;

@@ -18,41 +18,6 @@ use crate::watch::work::{Done, Work};
 
 const SERVER: &str = "var/lib/rancher/k3s/server";
 
-fn open_up(tree: &Tree) {
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(tree.path(SERVER), mode).unwrap();
-}
-
-#[test]
-fn what_is_still_undone_is_not_said_to_be_left_alone() {
-    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
-    let mut bench = Bench::new(&tree, &signals);
-    bench.begin();
-    for _ in 0..5 {
-        open_up(&tree);
-        bench.now += Duration::from_secs(60);
-        bench.agent.full_pass(bench.now);
-    }
-    assert_eq!(bench.told(Kind::ContentionBegins).len(), 1);
-    let root = &bench.agent.ground.host.root;
-    Pause::begin(root, Duration::from_secs(3600), "new disk").unwrap();
-    bench.agent.look_for_suspension(bench.now);
-    open_up(&tree);
-    let quiet_for = |bench: &mut Bench<'_>, seconds: u64| {
-        bench.now += Duration::from_secs(seconds);
-        bench.agent.full_pass(bench.now);
-        bench.agent.look_for_quiet(bench.now);
-        bench.told(Kind::ContentionEnds).len()
-    };
-    assert_eq!(quiet_for(&mut bench, 700), 0, "nobody repairs it");
-    Pause::end(&bench.agent.ground.host.root).unwrap();
-    bench.agent.look_for_suspension(bench.now);
-    assert_eq!(quiet_for(&mut bench, 300), 0, "it holds since a moment");
-    let mode = std::fs::metadata(tree.path(SERVER)).unwrap().permissions();
-    assert_eq!(mode.mode() & 0o777, 0o700);
-    assert_eq!(quiet_for(&mut bench, 310), 1);
-}
-
 /// The next look is moments away and mostly finds it right, or repairs it.
 #[test]
 fn a_repair_that_somebody_overtakes_is_told_only_when_the_next_one_is_overtaken_too() {
