@@ -73,14 +73,21 @@ def find_image(cache):
 
 
 def recipe_digest():
-    """Everything that decides what is built; QEMU's version too, as a snapshot is restored by the QEMU that took it."""
+    """Everything that decides what is built; QEMU's version too, as a snapshot is restored by the QEMU that took it, and the
+    processor, whose clock was measured at the boot."""
     digest = hashlib.sha256(subprocess.run(["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE).stdout)
+    digest.update(processor())
     files = sorted(path for path in RECIPE.iterdir() if path.is_file())
     for path in files + [HERE / "hardware.py", HERE / "image.py"]:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
+
+
+def processor():
+    with open("/proc/cpuinfo", "rb") as lines:
+        return next((line for line in lines if line.startswith(b"model name")), b"")
 
 
 def build(directory, cache, lock):
