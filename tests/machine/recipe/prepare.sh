@@ -21,6 +21,11 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
   sys-kernel-config.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount; do
   ln -sfn /dev/null "$units/$unit"
 done
+# At each boot and each daemon-reload systemd runs its generators: for an empty fstab, no SysV scripts, no kernel argument of theirs.
+mkdir -p "$root/etc/systemd/system-generators"
+for generator in "$root"/lib/systemd/system-generators/*; do
+  ln -sfn /dev/null "$root/etc/systemd/system-generators/${generator##*/}"
+done
 ln -sfn /lib/systemd/system/multi-user.target "$units/default.target"
 mkdir -p "$root/etc/systemd/journald.conf.d" "$units/basic.target.wants" "$root/share"
 printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\n' > "$root/etc/systemd/journald.conf.d/bed.conf"
