@@ -63,6 +63,8 @@ pub enum RefusedBy {
     Preflight,
     /// The machine: something cannot be looked at.
     Host,
+    /// K3s: it did not live with it, and the quarantine of that stands.
+    Quarantine,
 }
 
 /// What a pass would do: changes in their order, and what it refuses to do.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use super::agent::Agent;
 use super::contention::Turn;
 use super::work::{Done, Work};
+use crate::reconcile::restart::proof::Telling;
+use crate::reconcile::{Refused, RefusedBy};
 use crate::report::status::Repair;
 use crate::setting::Stage;
 
@@ -58,9 +60,7 @@ impl Agent<'_> {
             }
         }
         for refused in &work.refused {
-            if let Some(event) = self.records.refused(&self.ground, refused) {
-                self.journal.tell(&event);
-            }
+            self.tell_of_refused(refused);
         }
         if work.of_everything {
             self.records.refused_now(&work.refused);
@@ -78,6 +78,22 @@ impl Agent<'_> {
         }
         if !quiet {
             self.publisher.wake(now);
+        }
+    }
+
+    fn tell_of_refused(&mut self, refused: &Refused) {
+        let held = self.ground.held.as_ref().map(|held| &held.quarantine);
+        let held = held.filter(|_| refused.by == RefusedBy::Quarantine);
+        let telling = Telling::NotWrittenAgain;
+        if held.is_some_and(|held| held.told.contains(&telling)) {
+            return;
+        }
+        let held = held.cloned();
+        if let Some(event) = self.records.refused(&self.ground, refused) {
+            self.journal.tell(&event);
+        }
+        if let Some(held) = held {
+            self.was_told(&held, telling);
         }
     }
 

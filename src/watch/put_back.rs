@@ -9,7 +9,7 @@ use crate::host::records::{Records, STATE};
 use crate::host::systemd::invocation;
 use crate::policy::KillSwitch;
 use crate::reconcile::needs_daemon_reload;
-use crate::reconcile::restart::proof::Quarantine;
+use crate::reconcile::restart::proof::{Quarantine, Telling};
 use crate::reconcile::restart::starts::Starts;
 use crate::reconcile::service::rollback::{RollBack, RolledBack, Who, roll_back};
 use crate::reconcile::service::start::Start;
@@ -137,11 +137,23 @@ impl Agent<'_> {
             quarantine.reason
         );
         let details = [quarantine.errors.as_slice(), more].concat();
-        self.tell_once(News::PutBack(quarantine.part), message, &details);
+        // A run of the daemon before this one may have told it.
+        if !quarantine.told.contains(&Telling::PutBack) {
+            self.tell_once(News::PutBack(quarantine.part), message, &details);
+            self.was_told(&quarantine, Telling::PutBack);
+        }
         let _ = self.ground.look_up_written(&mut self.ledger);
         self.ground.look_for_quarantine();
         self.keeper.put_back = Some(quarantine);
         self.keeper.changes(now);
+    }
+
+    /// What a reload or the next run of the daemon is not to tell of a quarantine again.
+    pub(super) fn was_told(&mut self, quarantine: &Quarantine, telling: Telling) {
+        let records = Records::at(&self.ground.host.root, STATE);
+        // Not kept, it is told again then.
+        let _ = records.and_then(|records| quarantine.note_told(&records, telling));
+        self.ground.look_for_quarantine();
     }
 
     /// A K3s that fails always fails every few seconds: the same news is told once.

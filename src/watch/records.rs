@@ -195,7 +195,7 @@ impl Records {
             return None;
         }
         let kind = match (refused.by, refused.controls.is_empty()) {
-            (RefusedBy::Preflight, _) => Kind::PreflightRefused,
+            (RefusedBy::Preflight | RefusedBy::Quarantine, _) => Kind::PreflightRefused,
             (RefusedBy::Host, false) => Kind::RepairFailed,
             (RefusedBy::Host, true) => Kind::Hindered,
         };

@@ -55,7 +55,7 @@ impl Draft {
             held.quarantine.reason
         );
         self.refused.push(Refused {
-            by: RefusedBy::Preflight,
+            by: RefusedBy::Quarantine,
             controls,
             reason,
         });

@@ -58,6 +58,16 @@ pub struct Circumstances {
     pub k3s_version: Option<String>,
 }
 
+/// What the daemon tells of a quarantine, each once: the record of that outlives a run of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Telling {
+    /// That the part was put back.
+    PutBack,
+    /// That it is not written again.
+    NotWrittenAgain,
+}
+
 /// A part of ours with which K3s did not settle. It is not written again until something changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {
@@ -80,6 +90,9 @@ pub struct Quarantine {
     /// tried again once a start has settled.
     #[serde(default)]
     pub exonerated: bool,
+    /// What the journal was told of it.
+    #[serde(default)]
+    pub told: Vec<Telling>,
 }
 
 impl Quarantine {
@@ -102,6 +115,7 @@ impl Quarantine {
             since,
             restarted: false,
             exonerated: false,
+            told: Vec::new(),
         }
     }
 
@@ -152,6 +166,20 @@ impl Quarantine {
         match Self::load(records).record() {
             Some(held) if held.part == self.part && held.restarted != restarted => {
                 Self { restarted, ..held }.save(records)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The journal was told this of it. One that was lifted since stays so.
+    ///
+    /// # Errors
+    /// When it cannot be kept; the next run of the daemon then tells it again.
+    pub fn note_told(&self, records: &Records, telling: Telling) -> Result<(), HostError> {
+        match Self::load(records).record() {
+            Some(mut held) if held.part == self.part && !held.told.contains(&telling) => {
+                held.told.push(telling);
+                held.save(records)
             }
             _ => Ok(()),
         }

@@ -291,3 +291,45 @@ fn no_secret_in_the_last_words_of_k3s_is_kept_told_or_published() {
         assert!(!text.contains("hunter2"), "{text}");
     }
 }
+
+/// What is held back outlives the daemon, and so does that it was told.
+#[test]
+fn a_quarantine_is_told_once_whatever_is_reloaded_or_started_anew() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let mut bench = Bench::new(&tree, &signals);
+    let told = |bench: &mut Bench<'_>| {
+        let told = bench.agent.journal.take().into_iter();
+        let of_it = told.filter(|event| event.message.contains("did not live with"));
+        let kinds: Vec<Kind> = of_it.map(|event| event.kind).collect();
+        kinds
+    };
+    bench.settled_server();
+    let good = tree.drop_in();
+    bench.change_is_tried();
+    bench.dies(DIES);
+    bench.until("put back", |bench| bench.tree.drop_in() == good);
+    bench.passes(Duration::from_secs(2));
+    bench.agent.full_pass(bench.now);
+    let once = [Kind::RestartRolledBack, Kind::PreflightRefused];
+    assert_eq!(told(&mut bench), once);
+    bench.agent.reload(bench.now);
+    assert_eq!(told(&mut bench), [], "reloaded");
+    drop(bench);
+
+    // The run that ended is still the one that systemd names, and it had read what failed.
+    let mut bench = Bench::new(&tree, &signals);
+    bench.runs = 2;
+    bench.dies(DIES);
+    bench.begin();
+    bench.quiet_minutes();
+    assert!(tree.quarantine().is_some());
+    assert_eq!(told(&mut bench), [], "started anew");
+
+    Quarantine::lift(&tree.records()).unwrap();
+    bench.agent.look_for_suspension(bench.now);
+    bench.k3s_starts();
+    bench.dies(DIES);
+    bench.until("put back again", |bench| bench.tree.quarantine().is_some());
+    bench.agent.full_pass(bench.now);
+    assert_eq!(told(&mut bench), once, "failed anew");
+}
