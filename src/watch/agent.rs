@@ -85,8 +85,10 @@ impl<'s> Agent<'s> {
             ..Ran::default()
         };
         let mut k3s = K3sStatus::default();
+        let mut endangered = Endangered::default();
         if let Some(earlier) = publisher.earlier() {
             records.take_over(&earlier);
+            endangered.take_over(&earlier.k3s.endangered);
             last_repair = earlier.last_repair;
             k3s.restarts = earlier.k3s.restarts;
             ran.earlier_start = Some(earlier.started);
@@ -110,7 +112,7 @@ impl<'s> Agent<'s> {
             journal,
             publisher,
             told: Told::default(),
-            endangered: Endangered::default(),
+            endangered,
             last_repair,
             k3s,
             keeper,

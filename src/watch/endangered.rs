@@ -42,6 +42,12 @@ impl Endangered {
         found.filter(|text| self.told.contains_key(&without_lines(text)))
     }
 
+    /// Takes over what a run of the daemon before this one has told in this boot. A look that does not find it ends that as ever.
+    pub(super) fn take_over(&mut self, told: &[String]) {
+        let told = told.iter().map(|text| (without_lines(text), None));
+        self.told.extend(told);
+    }
+
     /// When to look.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.due

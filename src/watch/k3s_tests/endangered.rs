@@ -114,6 +114,31 @@ fn an_operators_line_that_ends_k3s_at_its_next_start_is_told_once_and_published_
     assert_eq!(told(wrong).0, 1);
 }
 
+/// A package upgrade or a disk that is mounted starts the daemon anew; the operator knows by then.
+#[test]
+fn a_new_run_of_the_daemon_tells_only_what_the_one_before_it_has_not_told_in_this_boot() {
+    let (tree, signals) = (Tree::server(""), Signals::catch().unwrap());
+    let told_by_new_run = |config: &str| {
+        tree.write(CONFIG, config);
+        let mut bench = Bench::new(&tree, &signals);
+        bench.begin();
+        let told = bench.told_of_endangered_start();
+        bench.agent.publish();
+        told.len()
+    };
+    let wrong = "kubelet-arg: [\"max-podz=10\"]\n";
+    assert_eq!(told_by_new_run(wrong), 1);
+    assert_eq!(told_by_new_run(wrong), 0);
+    let moved = format!("debug: true\n{wrong}");
+    assert_eq!(told_by_new_run(&moved), 0, "the same on another line");
+    assert_eq!(told_by_new_run("kubelet-arg: [\"max-podx=10\"]\n"), 1);
+    assert_eq!(told_by_new_run("debug: true\n"), 0);
+    assert_eq!(told_by_new_run(wrong), 1, "it was mended between");
+    // What is published does not outlive the boot.
+    std::fs::remove_file(tree.path("run/k3warden/status.json")).unwrap();
+    assert_eq!(told_by_new_run(wrong), 1, "another boot, another reader");
+}
+
 /// The door takes it out before the start, also in a pause.
 #[test]
 fn what_only_ours_would_end_k3s_with_is_told_only_while_no_door_takes_it_out() {
