@@ -38,11 +38,13 @@ impl Default for HeldFor {
     }
 }
 
-/// What there is to tell of drift that nobody repairs; nothing where none of it is news.
+/// What there is to tell of drift that nobody repairs; nothing where none of it is news. The first of it has come and gone that
+/// often, if that is told.
 pub(super) fn drift(
     ground: &Ground,
     judgement: &Judgement<'_>,
     news: &[&Finding],
+    often: Option<u64>,
 ) -> Option<Event> {
     let (finding, others) = news.split_first()?;
     let what = &finding.what;
@@ -53,8 +55,17 @@ pub(super) fn drift(
     if !judgement.is_enforced() {
         message.push_str("; the policy only observes this");
     }
+    if let Some(times) = often {
+        message.push_str(&format!(
+            "; it was so {times} times within an hour, and is not told again before it was quiet for one"
+        ));
+    }
     let event = of_finding(Kind::DriftFound, message, ground, judgement, finding);
-    Some(event.values(&finding.wanted, &finding.observed))
+    let event = event.values(&finding.wanted, &finding.observed);
+    Some(match often {
+        Some(times) => event.count(times),
+        None => event,
+    })
 }
 
 /// An event about a finding, with its control, its setting and where it was seen.

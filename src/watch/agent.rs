@@ -203,7 +203,7 @@ impl<'s> Agent<'s> {
         let pass = self.ground.pass();
         for control in controls.iter().filter_map(|place| bodies.get(*place)) {
             let judgement = pass.judge_control(control);
-            let event = self.records.judged(&self.ground, &judgement, tied);
+            let event = self.records.judged(&self.ground, &judgement, tied, now);
             if let Some(event) = event {
                 self.journal.tell(&event);
             }
@@ -243,7 +243,7 @@ impl<'s> Agent<'s> {
         let (work, events) = self.with_hands(now, |ground, hands, records| {
             let tied = hands.tied;
             let (work, judgements) = work::answer_all(ground, hands);
-            let judged = |judgement| records.judged(ground, judgement, tied);
+            let judged = |judgement| records.judged(ground, judgement, tied, now);
             let events: Vec<Event> = judgements.iter().filter_map(judged).collect();
             (work, events)
         });

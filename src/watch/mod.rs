@@ -9,6 +9,7 @@ mod endangered;
 mod events;
 mod eyes;
 mod fights;
+mod flaps;
 mod giving_back;
 mod ground;
 mod index;

@@ -2,6 +2,7 @@
 //! operator was told already.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use crate::catalogue::{Catalogue, ControlId};
 use crate::host::Thing;
@@ -13,6 +14,7 @@ use crate::report::status::{ControlStatus, Status};
 use crate::setting::{Finding, Outcome, Remedy};
 
 use super::about::{HeldFor, cis, drift, of_finding};
+use super::flaps::{Flaps, Say};
 use super::ground::Ground;
 use super::unseen::Unseen;
 use super::work::Done;
@@ -36,6 +38,7 @@ struct Record {
     repairs: u64,
     /// Drift that nobody repairs, as it was told: by what it is about.
     told: BTreeSet<String>,
+    flaps: Flaps,
 }
 
 impl Records {
@@ -54,7 +57,7 @@ impl Records {
             .retain(|id, _| catalogue.control(id.as_str()).is_some());
         self.controls
             .values_mut()
-            .for_each(|record| record.told.clear());
+            .for_each(|record| (record.told, record.flaps) = Default::default());
         self.failed.clear();
         self.overtaken.clear();
         self.unseen = Unseen::default();
@@ -67,6 +70,7 @@ impl Records {
         ground: &Ground,
         judgement: &Judgement<'_>,
         tied: bool,
+        now: Instant,
     ) -> Option<Event> {
         let record = self
             .controls
@@ -104,14 +108,7 @@ impl Records {
         if repaired {
             return None;
         }
-        let is_news = |finding: &&Finding| {
-            matches!(finding.outcome, Outcome::Diverges(_)) && !record.told.contains(&finding.what)
-        };
-        let news: Vec<&Finding> = judgement.findings.iter().filter(is_news).collect();
-        let event = drift(ground, judgement, &news)?;
-        let told = news.iter().map(|finding| finding.what.clone());
-        record.told.extend(told);
-        Some(event)
+        record.drifts(ground, judgement, now)
     }
 
     /// Whether a control was found to hold when it was last judged as a whole.
@@ -230,6 +227,32 @@ impl Records {
 }
 
 impl Record {
+    /// Drift that nobody repairs, once for each thing until it holds again, and not each time of what comes and goes.
+    fn drifts(
+        &mut self,
+        ground: &Ground,
+        judgement: &Judgement<'_>,
+        now: Instant,
+    ) -> Option<Event> {
+        let diverges = |finding: &&Finding| matches!(finding.outcome, Outcome::Diverges(_));
+        let mut news: Vec<&Finding> = Vec::new();
+        let mut often = None;
+        for finding in judgement.findings.iter().filter(diverges) {
+            if !self.told.insert(finding.what.clone()) {
+                continue;
+            }
+            match self.flaps.diverges(&finding.what, now) {
+                Say::It => news.push(finding),
+                Say::Often(times) => {
+                    often = Some(times);
+                    news.insert(0, finding);
+                }
+                Say::Nothing => {}
+            }
+        }
+        drift(ground, judgement, &news, often)
+    }
+
     /// What stands in the way of repairs, once for each thing until it holds again. It is seen before anything is tried, so that no
     /// change fails on it.
     fn hindered(&mut self, ground: &Ground, judgement: &Judgement<'_>) -> Option<Event> {
