@@ -3,6 +3,7 @@
 use super::about::cis_of;
 use super::agent::Agent;
 use super::ground::{Ground, LOCK_PATIENCE, WHO};
+use super::reason::key;
 use super::records::stays_in_cluster;
 use super::suspension::Halt;
 use crate::catalogue::ControlId;
@@ -55,13 +56,14 @@ impl Agent<'_> {
         if !events.is_empty() {
             let _ = self.ground.look_up_written(&mut self.ledger);
         }
-        if failure != self.told.giving_back_failure
+        let reason = failure.as_deref().map(key).map(str::to_owned);
+        if reason != self.told.giving_back_failure
             && let Some(error) = &failure
         {
             self.journal
                 .tell(&Event::new(Kind::Hindered, error.as_str()));
         }
-        self.told.giving_back_failure = failure;
+        self.told.giving_back_failure = reason;
     }
 }
 

@@ -26,6 +26,7 @@ mod pace;
 mod posts;
 mod publish;
 mod put_back;
+mod reason;
 mod records;
 mod reloads;
 mod remembered;

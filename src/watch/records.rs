@@ -16,6 +16,7 @@ use crate::setting::{Finding, Outcome, Remedy};
 use super::about::{HeldFor, cis, drift, of_finding};
 use super::flaps::{Flaps, Say};
 use super::ground::Ground;
+use super::reason::key;
 use super::unseen::Unseen;
 use super::work::Done;
 
@@ -23,7 +24,7 @@ use super::work::Done;
 #[derive(Debug, Default)]
 pub struct Records {
     controls: BTreeMap<ControlId, Record>,
-    /// Why a thing could not be repaired, as it was told.
+    /// Why a thing could not be repaired, by what makes it the same reason.
     failed: BTreeMap<Thing, String>,
     /// Things that somebody else changed just before the last repair of them. The event of that has them looked at again.
     overtaken: BTreeSet<Thing>,
@@ -151,8 +152,10 @@ impl Records {
             }
             Err(_) if done.overtaken && self.overtaken.insert(done.thing.clone()) => return None,
             Err(error) => {
-                let told = self.failed.insert(done.thing.clone(), error.clone());
-                if told.as_ref() == Some(error) {
+                let told = self
+                    .failed
+                    .insert(done.thing.clone(), key(error).to_owned());
+                if told.as_deref() == Some(key(error)) {
                     return None;
                 }
                 match done.controls.is_empty() {
@@ -188,7 +191,10 @@ impl Records {
         let control = refused.controls.first().cloned();
         let told = self.refused.entry(control.clone()).or_default();
         let alone = refused.controls.len() == 1;
-        if told.insert(refused.reason.clone(), alone).is_some() {
+        if told
+            .insert(key(&refused.reason).to_owned(), alone)
+            .is_some()
+        {
             return None;
         }
         let kind = match (refused.by, refused.controls.is_empty()) {
@@ -206,7 +212,7 @@ impl Records {
         for (control, told) in &mut self.refused {
             told.retain(|reason, _| {
                 let is_this = |refused: &Refused| {
-                    refused.controls.first() == control.as_ref() && refused.reason == *reason
+                    refused.controls.first() == control.as_ref() && key(&refused.reason) == reason
                 };
                 all.iter().any(is_this)
             });

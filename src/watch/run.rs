@@ -14,6 +14,7 @@ use sd_notify::NotifyState;
 use super::agent::{Agent, AgentError};
 use super::ground::{NoGround, Sources};
 use super::mounts::Mounts;
+use super::reason::key;
 use super::signals::Signals;
 use super::timers::Timers;
 use crate::report::event::Kind;
@@ -135,7 +136,8 @@ impl Agent<'_> {
         let metrics = metrics.map(|given| given.value.clone());
         let published = self.publisher.publish(status, metrics.as_deref());
         let failure = published.err().map(|error| error.to_string());
-        if failure != self.told.publishing_failure
+        let reason = failure.as_deref().map(key).map(str::to_owned);
+        if reason != self.told.publishing_failure
             && let Some(error) = &failure
         {
             let event = Event::new(
@@ -144,7 +146,7 @@ impl Agent<'_> {
             );
             self.journal.tell(&event);
         }
-        self.told.publishing_failure = failure;
+        self.told.publishing_failure = reason;
     }
 
     fn tell_of_start(&mut self) {

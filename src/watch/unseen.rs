@@ -10,6 +10,7 @@ use crate::setting::{Finding, Outcome};
 
 use super::about::of_finding;
 use super::ground::Ground;
+use super::reason::key;
 
 /// Why something that is enforced cannot be seen, as it was told, and which controls that concerns.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ impl Unseen {
                 Outcome::Unknown(reason) if ground.node.version.is_none() => {
                     Some(("", (finding, reason.as_str())))
                 }
-                Outcome::Unknown(reason) => Some((reason, (finding, reason))),
+                Outcome::Unknown(reason) => Some((key(reason), (finding, reason.as_str()))),
                 _ => None,
             })
             .collect();
@@ -40,8 +41,8 @@ impl Unseen {
             !controls.is_empty()
         });
         let mut news = None;
-        for (key, (finding, reason)) in reasons {
-            let controls = self.0.entry(key.to_owned()).or_default();
+        for (known, (finding, reason)) in reasons {
+            let controls = self.0.entry(known.to_owned()).or_default();
             if controls.is_empty() {
                 news.get_or_insert((finding, reason));
             }

@@ -16,7 +16,7 @@ use crate::watch::Pause;
 use crate::watch::signals::Signals;
 use crate::watch::work::{Done, Work};
 
-const SERVER: &str = "var/lib/rancher/k3s/server";
+pub(super) const SERVER: &str = "var/lib/rancher/k3s/server";
 
 /// The next look is moments away and mostly finds it right, or repairs it.
 #[test]
@@ -92,42 +92,6 @@ fn each_thing_of_an_observed_control_that_drifts_is_told_once_and_again_after_it
             "{found:?}"
         );
     }
-}
-
-/// Two tools that disagree about it, and nobody of us between them.
-#[test]
-fn an_observed_thing_that_comes_and_goes_is_told_with_its_count_and_then_not_until_it_was_quiet() {
-    let observe = "[control.server-directory]\nstate = \"observe\"\n";
-    let (tree, signals) = (Tree::server(observe), Signals::catch().unwrap());
-    let mut bench = Bench::new(&tree, &signals);
-    bench.begin();
-    let flap = |bench: &mut Bench<'_>, seconds: u64| {
-        for mode in [0o700, 0o755] {
-            bench.now += Duration::from_secs(seconds);
-            let mode = std::fs::Permissions::from_mode(mode);
-            std::fs::set_permissions(tree.path(SERVER), mode).unwrap();
-            bench.agent.full_pass(bench.now);
-        }
-        let mut told = bench.told(Kind::DriftFound);
-        told.retain(|event| event.field("CONTROL") == Some("server-directory"));
-        let counts = told.iter().map(|event| event.field("COUNT").is_some());
-        counts.collect::<Vec<bool>>()
-    };
-    flap(&mut bench, 5000);
-    flap(&mut bench, 5000);
-    for expected in [
-        &[false][..],
-        &[false],
-        &[false],
-        &[false],
-        &[true],
-        &[],
-        &[],
-    ] {
-        assert_eq!(flap(&mut bench, 30), expected);
-    }
-    assert_eq!(bench.verdict("server-directory"), Verdict::Divergent);
-    assert_eq!(flap(&mut bench, 1801), [false], "quiet for an hour");
 }
 
 /// Does something within one day: the daemon takes the date from the clock, and what midnight came into is done again.
