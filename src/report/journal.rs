@@ -153,6 +153,8 @@ fn put(entry: &mut Vec<u8>, name: &str, value: &str) {
 pub struct Journal {
     sink: Sink,
     lost: u64,
+    /// So many of them were told of.
+    lost_and_told: u64,
 }
 
 #[derive(Debug)]
@@ -174,14 +176,35 @@ impl Journal {
             true => Sink::journald(Path::new(SOCKET)).unwrap_or(Sink::StandardError),
             false => Sink::StandardError,
         };
-        Self { sink, lost: 0 }
+        Self::to(sink)
     }
 
-    /// Tells of an event. One that the journal does not take now is counted and told of with the next.
+    const fn to(sink: Sink) -> Self {
+        Self {
+            sink,
+            lost: 0,
+            lost_and_told: 0,
+        }
+    }
+
+    /// Tells of an event. One that the journal does not take now is counted, and the count is told before the next that it takes.
     pub fn tell(&mut self, event: &Event) {
         #[cfg(test)]
         event.has_its_fields();
-        let taken = match &mut self.sink {
+        let untold = self.lost - self.lost_and_told;
+        if untold > 0 {
+            let message = format!("the journal did not take {untold} events before this one");
+            if self.is_taken(&Event::new(Kind::Hindered, message).count(untold)) {
+                self.lost_and_told = self.lost;
+            }
+        }
+        if !self.is_taken(event) {
+            self.lost += 1;
+        }
+    }
+
+    fn is_taken(&mut self, event: &Event) -> bool {
+        match &mut self.sink {
             Sink::Journald { socket, path } => socket.send_to(&event.entry(), path).is_ok(),
             Sink::StandardError => std::io::stderr().write_all(event.line().as_bytes()).is_ok(),
             #[cfg(test)]
@@ -189,9 +212,6 @@ impl Journal {
                 told.push(event.clone());
                 true
             }
-        };
-        if !taken {
-            self.lost += 1;
         }
     }
 
@@ -199,10 +219,7 @@ impl Journal {
     #[cfg(test)]
     #[must_use]
     pub const fn kept() -> Self {
-        Self {
-            sink: Sink::Kept(Vec::new()),
-            lost: 0,
-        }
+        Self::to(Sink::Kept(Vec::new()))
     }
 
     /// Everything that was told since this was last asked.
@@ -269,7 +286,7 @@ mod tests {
         let path = directory.path().join("socket");
         let server = UnixDatagram::bind(&path).unwrap();
         let sink = Sink::journald(&path).unwrap();
-        (directory, server, Journal { sink, lost: 0 })
+        (directory, server, Journal::to(sink))
     }
 
     #[test]
@@ -314,6 +331,34 @@ mod tests {
         assert!(journal.lost() > 0);
         drop(server);
         journal.tell(&event);
+    }
+
+    /// As after a restart of journald, or while it hangs.
+    #[test]
+    fn how_many_events_the_journal_did_not_take_is_told_once_it_takes_one() {
+        let (kept, server, mut journal) = journald();
+        let event = Event::new(Kind::Overflow, "x");
+        drop(server);
+        for _ in 0..3 {
+            journal.tell(&event);
+        }
+        assert_eq!(journal.lost(), 3);
+        let path = kept.path().join("socket");
+        std::fs::remove_file(&path).unwrap();
+        let server = UnixDatagram::bind(&path).unwrap();
+        server.set_nonblocking(true).unwrap();
+        journal.tell(&event);
+        journal.tell(&event);
+        let mut heard = String::new();
+        let mut buffer = [0; 4096];
+        while let Ok(length) = server.recv(&mut buffer) {
+            let entry = String::from_utf8_lossy(&buffer[..length]);
+            heard.push_str(entry.lines().next().unwrap());
+            heard.push('\n');
+        }
+        let lost = "MESSAGE=the journal did not take 3 events before this one\n";
+        assert_eq!(heard, format!("{lost}MESSAGE=x\nMESSAGE=x\n"));
+        assert_eq!(journal.lost(), 3, "what is told of is no new loss");
     }
 
     #[test]
