@@ -103,6 +103,17 @@ impl Agent<'_> {
         if let Some(suspension) = &self.suspension {
             sentence.push_str(&format!("; no repairs: {}", suspension.reason));
         }
+        for (is_so, words) in [
+            (self.eyes.blind().is_some(), "; polling instead of watching"),
+            (
+                self.told.refused_policy.is_some(),
+                "; new policy refused, the old one in force",
+            ),
+        ] {
+            if is_so {
+                sentence.push_str(words);
+            }
+        }
         match &self.last_repair {
             Some(repair) => sentence.push_str(&format!("; {}", age_of(repair).1)),
             None => sentence.push_str("; no repair so far"),

@@ -254,6 +254,11 @@ impl Bed {
             .count()
     }
 
+    /// Whether the sentence for systemd has these words.
+    pub fn says(&self, words: &str) -> bool {
+        self.status()["sentence"].as_str().unwrap().contains(words)
+    }
+
     pub fn status(&self) -> serde_json::Value {
         let text = fs::read_to_string(self.path("run/k3warden/status.json")).unwrap();
         serde_json::from_str(&text).unwrap()

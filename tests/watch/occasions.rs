@@ -61,6 +61,7 @@ fn a_reload_takes_a_new_policy_and_refuses_a_wrong_one() {
     bed.chmod(TOKEN, 0o666);
     bed.waits("the old policy stands", || bed.mode(TOKEN) == 0o600);
     assert!(bed.status()["refused_policy"].is_string());
+    assert!(bed.says("; new policy refused, the old one in force"));
     bed.policy("mode = \"observe\"\n");
     bed.signal(Signal::SIGHUP);
     bed.notified("RELOADING=1");
@@ -69,6 +70,7 @@ fn a_reload_takes_a_new_policy_and_refuses_a_wrong_one() {
     bed.hears("only observes");
     assert_eq!(bed.mode(TOKEN), 0o666);
     assert!(bed.status()["refused_policy"].is_null());
+    assert!(!bed.says("refused"));
     assert!(bed.is_running());
 }
 

@@ -114,6 +114,7 @@ fn without_inotify_it_polls_and_goes_back_when_it_can() {
             bed.told()
         );
         assert!(bed.status()["polling"].is_string());
+        assert!(bed.says("; polling instead of watching"));
         let raised = std::process::Command::new("nsenter")
             .args([
                 "--user",
@@ -126,6 +127,7 @@ fn without_inotify_it_polls_and_goes_back_when_it_can() {
             .unwrap();
         assert!(raised.success());
         bed.hears("watching by events again");
+        bed.waits("said", || !bed.says("polling"));
         bed.chmod(TOKEN, 0o666);
         bed.waits("by events", || bed.mode(TOKEN) == 0o600);
         bed.is_right_again(limit);
