@@ -155,6 +155,19 @@ fn what_failed_goes_back_to_what_last_worked_and_nothing_writes_it_again() {
         "{plan}"
     );
     assert!(!plan.contains("audit-log-maxage=77"), "{code:?} {plan}");
+    let plan = node
+        .0
+        .run(&["--no-sync", "diff", "--format", "json"])
+        .json();
+    let refused = plan["refused"].as_array().unwrap();
+    let is_held = |refused: &&serde_json::Value| {
+        let reason = refused["reason"].as_str().unwrap();
+        reason.contains("did not live with it")
+    };
+    let held: Vec<_> = refused.iter().filter(is_held).collect();
+    assert_eq!(held.len(), 1, "{plan}");
+    let whose = serde_json::json!(["audit-log-retention"]);
+    assert_eq!(held[0]["controls"], whose, "whose line is held back");
     node.run(&["apply"]);
     node.run(&["apply", "--before-start", "k3s.service"]);
     assert_eq!(node.drop_in(), good);

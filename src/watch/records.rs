@@ -89,7 +89,7 @@ impl Records {
         if judgement.verdict == Verdict::Compliant
             && let Some(told) = self.refused.get_mut(&Some(judgement.control.id.clone()))
         {
-            // One about others too, such as a part of ours that K3s did not live with, is not over because this one holds.
+            // One about others too, or a part of ours that K3s did not live with, is not over because this one holds.
             told.retain(|_, alone| !*alone);
         }
         if judgement.is_enforced()
@@ -190,7 +190,7 @@ impl Records {
     pub fn refused(&mut self, ground: &Ground, refused: &Refused) -> Option<Event> {
         let control = refused.controls.first().cloned();
         let told = self.refused.entry(control.clone()).or_default();
-        let alone = refused.controls.len() == 1;
+        let alone = refused.controls.len() == 1 && refused.by != RefusedBy::Quarantine;
         if told
             .insert(key(&refused.reason).to_owned(), alone)
             .is_some()

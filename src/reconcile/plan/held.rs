@@ -7,6 +7,7 @@ use crate::reconcile::service::way_back::way_back;
 use crate::reconcile::service::{line_out, part, restore};
 use crate::reconcile::{Pass, configuration};
 use crate::setting::Change;
+use crate::setting::configuration::parse;
 
 use super::draft::Draft;
 use super::{Refused, RefusedBy};
@@ -32,18 +33,17 @@ impl Draft {
         if result.digest() == present.digest() && !is_tried {
             return;
         }
-        let concerned = |change: &Change| match &change.thing {
-            Thing::Path(path) => {
-                let path: &str = &path.to_string_lossy();
-                present.files.get(path) != result.files.get(path)
-            }
-            Thing::Sysctl(_) => false,
+        let of_path = |part: &OurPart, change: &Change| match &change.thing {
+            Thing::Path(path) => part.files.get(&*path.to_string_lossy()).cloned(),
+            Thing::Sysctl(_) => None,
         };
         let mut controls: Vec<ControlId> = Vec::new();
         self.changes.retain(|_, planned| {
-            let concerned = concerned(&planned.change);
+            let before = of_path(&present, &planned.change);
+            let after = of_path(&result, &planned.change);
+            let concerned = before != after;
             if concerned {
-                controls.extend(planned.controls.iter().cloned());
+                controls.extend(concerned_by(&planned.controls, before, after));
             }
             !concerned
         });
@@ -112,5 +112,29 @@ impl Draft {
             }
         }
         part
+    }
+}
+
+/// Of the controls that want a file of ours those that it is held back for: not those of which each line stands there already.
+fn concerned_by(
+    controls: &[ControlId],
+    before: Option<OurFile>,
+    after: Option<OurFile>,
+) -> Vec<ControlId> {
+    let lines = |file: Option<OurFile>| file.map(|file| parse(&file.content)).unwrap_or_default();
+    let (before, after) = (lines(before), lines(after));
+    let is_there = |control: &&ControlId| {
+        // A list of several controls is put down to one of them, so one without a line may be in any.
+        let mut own = after.iter().filter(|(_, of)| of == control).peekable();
+        own.peek().is_some() && own.all(|(line, of)| before.get(line) == Some(of))
+    };
+    let concerned: Vec<ControlId> = controls
+        .iter()
+        .filter(|control| !is_there(control))
+        .cloned()
+        .collect();
+    match concerned.is_empty() {
+        true => controls.to_vec(),
+        false => concerned,
     }
 }
