@@ -22,6 +22,8 @@ pub struct Publisher {
     /// Like the machine's root, without waiting for the disk: what is published is of no use after a crash.
     root: Root,
     published: Option<Status>,
+    /// All of that was written.
+    is_written: bool,
     /// Where metrics of ours may lie, an earlier run's too.
     metrics_places: Vec<PathBuf>,
     due: Option<Instant>,
@@ -38,6 +40,7 @@ impl Publisher {
             metrics_places: metrics_file::noted(&root),
             root,
             published: None,
+            is_written: false,
             due: None,
         })
     }
@@ -70,7 +73,7 @@ impl Publisher {
         self.due
     }
 
-    /// Publishes, if it is not what is published already.
+    /// Publishes, if it is not what is published already. What could not be written is written with the next occasion.
     ///
     /// # Errors
     /// When a file cannot be written. The other one is written all the same.
@@ -81,7 +84,7 @@ impl Publisher {
     ) -> Result<(), HostError> {
         self.due = None;
         let moved = !self.metrics_places.iter().eq(metrics_file);
-        if self.published.as_ref() == Some(&status) && !moved {
+        if self.published.as_ref() == Some(&status) && self.is_written && !moved {
             return Ok(());
         }
         let _ = sd_notify::notify(&[NotifyState::Status(&status.sentence)]);
@@ -90,7 +93,9 @@ impl Publisher {
             .and_then(|_| self.write(Path::new(status::FILE), &to_json(&status)));
         let metrics_written = self.publish_metrics(&status, metrics_file);
         self.published = Some(status);
-        written.and(metrics_written)
+        let all = written.and(metrics_written);
+        self.is_written = all.is_ok();
+        all
     }
 
     fn publish_metrics(&mut self, status: &Status, path: Option<&Path>) -> Result<(), HostError> {
@@ -199,6 +204,21 @@ mod tests {
             [Path::new("/two.prom"), Path::new("/old/one.prom")]
         );
         assert!(!machine.is_there("old/one.prom"));
+    }
+
+    #[test]
+    fn a_status_that_could_not_be_written_is_written_when_it_can_be() {
+        let machine = Machine::new();
+        std::fs::create_dir_all(machine.0.path().join("run")).unwrap();
+        let in_the_way = machine.0.path().join("run/k3warden");
+        std::fs::write(&in_the_way, "").unwrap();
+        let mut daemon = machine.daemon();
+        for _ in 0..2 {
+            assert!(publish(&mut daemon, None).is_err(), "it is still missing");
+        }
+        std::fs::remove_file(in_the_way).unwrap();
+        publish(&mut daemon, None).unwrap();
+        assert!(machine.is_there("run/k3warden/status.json"));
     }
 
     #[test]
