@@ -97,14 +97,18 @@ remember() {
 # lives: K3s runs with what last worked and without the change, and has all its components.
 lives() {
   local said
-  k3s_runs || return 1
-  said=$(journal_of_k3s | grep 'Running ')
+  k3s_is_active || return 1
+  # Asked once for both: it costs much.
+  said=$(journal_of_k3s)
+  [[ $said = *'Starting Kubernetes Scheduler'* ]] || return 1
+  said=$(grep 'Running ' <<<"$said")
   [[ $said != *"$mark"* ]] && [[ $good = none || $said = *event-burst=55* ]]
 }
 starts_are() { [ "$(starts_of_k3s)" = "$1" ]; }
 not_written_is_told() { [ "$(not_written)" -ge "$1" ]; }
 messages_are() { [ "$(messages "$1")" -ge "$2" ]; }
 put_backs_at_door_are() { [ "$(put_backs_at_door)" -ge "$1" ]; }
+only_the_journal_answers+="starts_are not_written_is_told messages_are put_backs_at_door_are "
 sysctl_is() { [ "$(sysctl -n "$1")" = "$2" ]; }
 
 # back STARTS: what last worked is there again, encryption as it was, the hardening too, and K3s was started so often.
